@@ -1,0 +1,1 @@
+"""Records, schema, stores and files of the concept graph; knows nothing of torch."""
