@@ -1,0 +1,94 @@
+"""The store that needs no server: one networkx DiGraph in memory, a view of the runs loaded.
+
+A DiGraph is enough: between two nodes there is at most one relationship.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import networkx as nx
+
+from .errors import StoreError
+from .records import EDGES_PER_TARGET, records
+from .store import LoadedRun, Row, no_such_run
+
+if TYPE_CHECKING:
+    from .records import Records
+    from .run import Run
+    from .store import Question
+
+
+class MemoryStore:
+    """A `Store` over `graph`: uids as node keys, `labels` and `type` beside the properties."""
+
+    def __init__(self) -> None:
+        self.graph: nx.DiGraph[str] = nx.DiGraph()
+
+    def load(self, records: Records) -> None:
+        """Put a run in, in place of an earlier one of the same uid.
+
+        Raises:
+            StoreError: a uid is taken by another kind of node (a run named like a category).
+        """
+        for node in records.nodes:
+            there = self.graph.nodes.get(node.uid)
+            if there and there["labels"][0] != node.labels[0]:
+                raise StoreError(
+                    f"uid {node.uid!r} stands for two nodes",
+                    found=f"{there['labels'][0]} and {node.labels[0]}",
+                    remedy="Give the run another name",
+                )
+        if records.run in self.graph:
+            self.unload(records.run)
+        self.graph.add_nodes_from(
+            (node.uid, {"labels": node.labels, **node.properties}) for node in records.nodes
+        )
+        self.graph.add_edges_from(
+            (edge.source, edge.target, {"type": edge.type, **edge.properties})
+            for edge in records.edges
+        )
+
+    def runs(self) -> list[LoadedRun]:
+        """The runs that are in, by uid."""
+        return [
+            LoadedRun(
+                uid,
+                node.get("model"),
+                node.get("created"),
+                node["min_iou"],
+                node["edges_per_target"],
+                node["share_left_out"],
+            )
+            for uid, node in sorted(self.graph.nodes.items())
+            if node["labels"] == ("Run",)
+        ]
+
+    def unload(self, run: str) -> None:
+        """Take a run out, with the concepts that no other run has; StoreError if it is not in."""
+        loaded = [each.uid for each in self.runs()]
+        if run not in loaded:
+            raise no_such_run(run, loaded)
+        concepts = [
+            uid for uid, edge in self.graph.adj[run].items() if edge["type"] == "HAS_CONCEPT"
+        ]
+        own = [
+            uid
+            for uid, node in self.graph.nodes.items()
+            if uid.startswith(f"{run}/") and node["labels"][0] != "Concept"
+        ]
+        self.graph.remove_nodes_from([run, *own])
+        self.graph.remove_nodes_from([uid for uid in concepts if not self.graph.in_degree(uid)])
+
+    def ask(self, question: Question[Row]) -> list[Row]:
+        """The rows that answer a question."""
+        return question.answer(self.graph)
+
+
+def open_store(*runs: Run) -> MemoryStore:
+    """A store with the graphs of some runs, each pruned as its own settings say."""
+    store = MemoryStore()
+    for run in runs:
+        kept = run.manifest.get("settings", {}).get("top_k", EDGES_PER_TARGET)
+        store.load(records(run, edges_per_target=cast("int", kept)))
+    return store

@@ -1,0 +1,132 @@
+"""Writing a run directory: whole or not at all.
+
+1. Everything goes to `NAME.cg.partial/`, beside the target.
+2. `commit` writes the manifest last, reads everything back once, and flushes it to the disk.
+3. Only then an earlier run steps aside to `NAME.cg.earlier`, the new one takes its name, and the
+   earlier one is deleted. If the new one cannot take the name, the earlier one gets it back.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import RunError
+from .run import open_run
+from .run_files import TABLES, Manifest, disk_errors, write_array, write_manifest, write_table
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+def check_out(out: Path | str, *, overwrite: bool = False) -> Path:
+    """The path a run may be written to; call it before any work is done.
+
+    Raises:
+        RunError: the name does not end in `.cg`, something is there already and `overwrite` is
+            not set, or what is there is not a run.
+    """
+    out = Path(out).absolute()
+    if out.suffix != ".cg":
+        remedy = f"Call it {out.name or 'NAME'}.cg"
+        raise RunError("not a run's name", file=out, expected="NAME.cg", remedy=remedy)
+    if out.exists() and not overwrite:
+        remedy = "Choose another name, or replace it with --overwrite"
+        raise RunError("there is a run of this name", file=out, remedy=remedy)
+    if out.exists() and not (out / "manifest.json").is_file():
+        remedy = "Remove it yourself, or choose another name"
+        raise RunError("not a run, so it is not replaced", file=out, remedy=remedy)
+    partial = _beside(out, "partial")
+    if partial.exists() and not overwrite:
+        remedy = "If no other ingest is at work on it, remove it or use --overwrite"
+        raise RunError("an unfinished run of this name", file=partial, remedy=remedy)
+    return out
+
+
+class RunWriter:
+    """Writes one run; use it as a context manager and end with `commit`.
+
+    Leaving it without a commit, by an error or Ctrl-C, removes what was written and leaves an
+    earlier run as it was. `path` is the folder to write thumbnails (`path / "thumbnails"`) and
+    scratch files (`path / "scratch"`, deleted by `commit`) into. A full disk or a missing
+    permission raises RunError.
+    """
+
+    def __init__(self, out: Path | str, *, overwrite: bool = False) -> None:
+        self.out = check_out(out, overwrite=overwrite)
+        self.path = _beside(self.out, "partial")
+
+    def __enter__(self) -> RunWriter:
+        with disk_errors(self.path, "cannot be written"):
+            if self.path.exists():
+                shutil.rmtree(self.path)
+            self.path.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def table(self, name: str, frame: pd.DataFrame) -> None:
+        """Write one of `TABLES`; RunError when a column is missing or of another type."""
+        write_table(self.path / f"{name}.parquet", frame, TABLES[name])
+
+    def array(self, name: str, values: NDArray[np.floating]) -> None:
+        """Write a matrix, as float32: `iou_block4`, `contributions_block3_block4_pre`, …."""
+        write_array(self.path / f"{name}.npy", values)
+
+    def commit(self, manifest: Manifest) -> Path:
+        """Finish the run and give it its name; returns its path.
+
+        `schema`, and `uid` and `name` where the manifest has none, are filled in.
+        """
+        defaults: Manifest = {"uid": self.out.stem, "name": self.out.stem}
+        with disk_errors(self.path, "cannot be written"):
+            shutil.rmtree(self.path / "scratch", ignore_errors=True)
+            write_manifest(self.path / "manifest.json", {**defaults, **manifest})
+            open_run(self.path).check()
+            _flush(*(path for path in self.path.iterdir() if path.is_file()), self.path)
+            _take_name(self.path, self.out)
+            _flush(self.out.parent)
+        return self.out
+
+
+def _beside(out: Path, state: str) -> Path:
+    return out.with_name(f"{out.name}.{state}")
+
+
+def _flush(*paths: Path) -> None:
+    """Make files and folders durable."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _take_name(partial: Path, out: Path) -> None:
+    """Rename `partial` to `out`; an earlier `out` is deleted only once that has worked."""
+    earlier = _beside(out, "earlier")
+    if not out.exists():
+        partial.rename(out)
+        return
+    shutil.rmtree(earlier, ignore_errors=True)
+    out.rename(earlier)
+    try:
+        partial.rename(out)
+    except BaseException:
+        if not out.exists():
+            earlier.rename(out)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)

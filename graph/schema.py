@@ -1,0 +1,108 @@
+"""The graph's vocabulary: labels, relationship types and their properties, in one place.
+
+    (Run)-[:HAS_BLOCK]->(Block)-[:HAS_UNIT]->(Unit)
+    (Run)-[:HAS_CLASS]->(Class)
+    (Run)-[:HAS_CONCEPT {images, pixels}]->(Concept)
+    (Unit)-[:DETECTS]->(Concept)
+    (Unit)-[:CONTRIBUTES]->(Unit | Class)
+    (Image)-[:EXPLAINED_BY]->(Explanation)-[:OF]->(Class)
+    (Explanation)-[:HAS_PATH]->(Path)-[:STEP {position}]->(Unit)
+
+Every node has a `uid`, a pure function of names, unique within its label. No property is called
+`id`, `title` or `type` (structural in some engines), and `name` is the caption a browser shows.
+A property that is not known is absent, as in Neo4j, never null.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Relationship(NamedTuple):
+    """A relationship type: the labels at its ends and the properties it may carry."""
+
+    source: str
+    targets: tuple[str, ...]
+    properties: tuple[str, ...] = ()
+
+
+NODES: dict[str, tuple[str, ...]] = {
+    "Run": (
+        "name",
+        "model",
+        "created",
+        "device",
+        "settings",
+        "settings_digest",
+        "min_iou",
+        "edges_per_target",
+        "share_left_out",
+    ),
+    "Block": ("name", "units", "height", "width"),
+    "Unit": (
+        "name",
+        "block",
+        "index",
+        "label",
+        "category",
+        "iou",
+        "threshold",
+        "status",
+        "interpretable",
+        "images",
+        "activations",
+        "thumbnails",
+    ),
+    "Concept": ("name", "category"),
+    "Class": ("name", "index"),
+    "Image": ("name", "path"),
+    "Explanation": ("name", "method", "versus", "logit", "probability", "coverage"),
+    "Path": ("name", "rank", "contribution", "measured"),
+}
+
+RELATIONSHIPS: dict[str, Relationship] = {
+    "HAS_BLOCK": Relationship("Run", ("Block",)),
+    "HAS_UNIT": Relationship("Block", ("Unit",)),
+    "HAS_CLASS": Relationship("Run", ("Class",)),
+    "HAS_CONCEPT": Relationship("Run", ("Concept",), ("images", "pixels")),
+    "DETECTS": Relationship(
+        "Unit",
+        ("Concept",),
+        ("iou", "rank", "category", "intersection", "activation", "truth"),
+    ),
+    "CONTRIBUTES": Relationship("Unit", ("Unit", "Class"), ("weight", "pre", "share", "rank")),
+    "EXPLAINED_BY": Relationship("Image", ("Explanation",)),
+    "OF": Relationship("Explanation", ("Class",)),
+    "HAS_PATH": Relationship("Explanation", ("Path",)),
+    "STEP": Relationship("Path", ("Unit",), ("position",)),
+}
+
+
+def block_number(block: str) -> int:
+    """4 for "block4"; ValueError for a name that is not `block` and a number."""
+    prefix, number = block[:5], block[5:]
+    if prefix != "block" or not number.isdecimal():
+        message = f"not a block name: {block!r}"
+        raise ValueError(message)
+    return int(number)
+
+
+def block_label(block: str) -> str:
+    """The second label of a block's units: "Block4" for "block4"."""
+    return f"Block{block_number(block)}"
+
+
+def category_label(category: str) -> str:
+    """The second label of a category's concepts: "Action" for "action".
+
+    Labels cannot be parameters in Cypher, so only ASCII letters, digits and underscores are left
+    ("scene type" → "SceneType"); a label of our own gets a suffix ("class" → "ClassConcept").
+    The exact name stays in the property `category`.
+    """
+    words = re.findall(r"[A-Za-z0-9_]+", category)
+    label = "".join(word[0].upper() + word[1:] for word in words)
+    if not label or not label[0].isalpha():
+        label = f"Category{label}"
+    taken = label in NODES or re.fullmatch(r"Block\d+", label)
+    return f"{label}Concept" if taken else label
