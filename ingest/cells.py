@@ -1,0 +1,226 @@
+"""Cells: the sparse form in which activation maps are kept.
+
+A *cell* is the square between four neighbouring values of a unit's native activation map, edge
+values repeated outside the map: a map of height × width values has (height + 1) × (width + 1)
+cells. Bilinear up-sampling (half-pixel centres, `align_corners=False`) reads, for every mask pixel,
+one cell: all mask pixels under a cell follow from its four corners. A cell with no corner above a
+threshold holds no pixel above it, and with thresholds at the 99.5th percentile nearly all are such.
+
+    find_cells     maps → cells with a corner above a lower bound   (once, during the forward pass)
+    native_values  cells → the values of the maps that they hold    (for exact thresholds)
+    mask_pixels    cells → mask pixels above the exact threshold    (for overlaps and thumbnails)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Grid(NamedTuple):
+    """Shape of one block's output for one image: height and width in values, number of units."""
+
+    height: int
+    width: int
+    units: int
+
+    @property
+    def cells(self) -> int:
+        """Cells of one image, all units together."""
+        return (self.height + 1) * (self.width + 1) * self.units
+
+
+class Cells(NamedTuple):
+    """Some cells of a batch of maps.
+
+    Attributes:
+        where: int64 (cells,), flat position in (images, height + 1, width + 1, units).
+        corners: float32 (cells, 4): top left, top right, bottom left, bottom right.
+    """
+
+    where: Tensor
+    corners: Tensor
+
+
+class Place(NamedTuple):
+    """Where cells lie; each int64 (cells,)."""
+
+    image: Tensor
+    row: Tensor
+    column: Tensor
+    unit: Tensor
+
+
+class Pixels(NamedTuple):
+    """Mask pixels that are on.
+
+    Attributes:
+        position: int64 (pixels,), flat in (images, height, width).
+        owner: int64 (pixels,), whose mask it is: image · units + unit.
+    """
+
+    position: Tensor
+    owner: Tensor
+
+
+def place(index: Tensor, grid: Grid) -> Place:
+    """Unravel flat cell positions."""
+    position = index // grid.units
+    unit = index - position * grid.units
+    line = position // (grid.width + 1)
+    column = position - line * (grid.width + 1)
+    image = line // (grid.height + 1)
+    return Place(image, line - image * (grid.height + 1), column, unit)
+
+
+def find_cells(maps: Tensor, lower: Tensor) -> Cells:
+    """The cells of which some corner exceeds its unit's lower bound.
+
+    Args:
+        maps: float32 (images, units, height, width), fastest in channels_last memory.
+        lower: float32 (units,).
+    """
+    values = maps.permute(0, 2, 3, 1).contiguous()
+    images, height, width, units = values.shape
+    above = values > lower
+    hot = torch.zeros(images, height + 1, width + 1, units, dtype=torch.bool, device=maps.device)
+    for down in (0, 1):
+        for right in (0, 1):
+            hot[:, down : down + height, right : right + width] |= above
+    index = _true_positions(hot.view(-1))
+    where = place(index, Grid(height, width, units))
+    top, bottom = (where.row - 1).clamp_(min=0), where.row.clamp(max=height - 1)
+    left, right_ = (where.column - 1).clamp_(min=0), where.column.clamp(max=width - 1)
+    flat = values.view(-1)
+    base = where.image * height
+    corners = torch.stack(
+        [
+            flat[((base + y) * width + x) * units + where.unit]
+            for y in (top, bottom)
+            for x in (left, right_)
+        ],
+        dim=1,
+    )
+    return Cells(index, corners)
+
+
+def _true_positions(flags: Tensor) -> Tensor:
+    """Positions of the set flags, int64, ascending; looks at eight flags at a time."""
+    whole = flags.numel() // 8 * 8
+    words = flags[:whole].view(torch.int64).nonzero().squeeze(1)
+    octets = flags[:whole].view(-1, 8)[words]
+    word, bit = octets.nonzero(as_tuple=True)
+    rest = flags[whole:].nonzero().squeeze(1) + whole
+    return torch.cat([words[word] * 8 + bit, rest])
+
+
+def native_values(cells: Cells, grid: Grid) -> tuple[Place, Tensor]:
+    """The map values that cells hold, each once: the bottom-right corners inside the map.
+
+    Every value above the lower bound is among them, since all four cells around it were kept.
+    """
+    where = place(cells.where, grid)
+    inside = (where.row < grid.height) & (where.column < grid.width)
+    return Place(*(part[inside] for part in where)), cells.corners[inside, 3]
+
+
+class Spread(NamedTuple):
+    """The mask pixels under each cell, along one axis.
+
+    Attributes:
+        first: int64 (cells,), the first pixel under the cell.
+        fraction: float32 (cells, most), position of each pixel between the two corners.
+        valid: bool (cells, most), False where a cell has fewer pixels than `most`.
+    """
+
+    first: Tensor
+    fraction: Tensor
+    valid: Tensor
+
+
+def spread(values: int, pixels: int, device: torch.device) -> Spread:
+    """How `pixels` mask pixels lie over the `values + 1` cells of one axis."""
+    under: list[list[tuple[int, float]]] = [[] for _ in range(values + 1)]
+    for pixel in range(pixels):
+        source = (pixel + 0.5) * values / pixels - 0.5
+        cell = math.floor(source) + 1
+        under[cell].append((pixel, source - (cell - 1)))
+    most = max(len(pixels_under) for pixels_under in under)
+    first = torch.tensor([p[0][0] if p else 0 for p in under])
+    fraction = torch.zeros(values + 1, most)
+    valid = torch.zeros(values + 1, most, dtype=torch.bool)
+    for cell, pixels_under in enumerate(under):
+        for order, (_, part) in enumerate(pixels_under):
+            fraction[cell, order], valid[cell, order] = part, True
+    return Spread(first.to(device), fraction.to(device), valid.to(device))
+
+
+def of_images(cells: Cells, grid: Grid, numbers: Tensor) -> Cells:
+    """Only the cells of the images `numbers`, int64 (images,) ascending, renumbered from 0."""
+    image = cells.where // grid.cells
+    position = torch.searchsorted(numbers, image).clamp_(max=len(numbers) - 1)
+    keep = numbers[position] == image
+    index = cells.where + (position - image) * grid.cells
+    return Cells(index[keep], cells.corners[keep])
+
+
+def above(cells: Cells, grid: Grid, thresholds: Tensor) -> Cells:
+    """Only the cells of which some corner exceeds its unit's threshold, float32 (units,)."""
+    keep = cells.corners.amax(dim=1) > thresholds[cells.where % grid.units]
+    return Cells(cells.where[keep], cells.corners[keep])
+
+
+def mask_pixels(
+    cells: Cells, grid: Grid, thresholds: Tensor, height: int, width: int, chunk: int = 1 << 20
+) -> Iterator[Pixels]:
+    """The pixels of height × width masks where the up-sampled maps exceed the threshold (strictly).
+
+    Equal to `interpolate(maps, mode="bilinear", align_corners=False) > thresholds`, up to the
+    rounding of the interpolation; where all four corners are equal there is none.
+
+    Args:
+        cells: at least all cells with a corner above its threshold.
+        grid: shape of the maps.
+        thresholds: float32 (units,).
+        height: of the masks, in pixels.
+        width: of the masks, in pixels.
+        chunk: pixels worked on at a time: few enough to stay in the processor's cache.
+
+    Yields:
+        Each pixel once, in some number of parts.
+    """
+    device = cells.where.device
+    rows, columns = spread(grid.height, height, device), spread(grid.width, width, device)
+    cells = above(cells, grid, thresholds)
+    step = max(1, chunk // (rows.fraction.shape[1] * columns.fraction.shape[1]))
+    for index, corners in zip(
+        torch.split(cells.where, step), torch.split(cells.corners, step), strict=True
+    ):
+        where = place(index, grid)
+        on = _values_under(corners, where, rows, columns) > thresholds[where.unit].view(-1, 1, 1)
+        on &= rows.valid[where.row].unsqueeze(2) & columns.valid[where.column].unsqueeze(1)
+        flat = _true_positions(on.view(-1))
+        most = on.shape[1] * on.shape[2]
+        cell = flat // most
+        inner = flat - cell * most
+        offset = torch.arange(on.shape[1], device=device).unsqueeze(1) * width
+        offset = (offset + torch.arange(on.shape[2], device=device)).view(-1)
+        corner = (where.image * height + rows.first[where.row]) * width
+        corner += columns.first[where.column]
+        owner = where.image * grid.units + where.unit
+        yield Pixels(corner[cell] + offset[inner], owner[cell])
+
+
+def _values_under(corners: Tensor, where: Place, rows: Spread, columns: Spread) -> Tensor:
+    """The up-sampled values under each cell, float32 (cells, most rows, most columns)."""
+    square = corners.view(-1, 2, 1, 2)
+    down = rows.fraction[where.row].unsqueeze(2)
+    right = columns.fraction[where.column].unsqueeze(1)
+    edges = torch.lerp(square[:, 0], square[:, 1], down)
+    return torch.lerp(edges[:, :, :1], edges[:, :, 1:], right)

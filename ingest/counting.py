@@ -1,0 +1,167 @@
+"""Overlap counts of units with concepts, in integers.
+
+Per image, with M the mask of unit k:
+
+    both[k, c]           += pixels of M labelled c (in each plane) + |M| if c labels the whole image
+    activation[k, cat]   += |M| if the image counts for the category
+
+An image counts for a category (anchor: NetDissect's `makeresult.py`, and -Lite's `tally_job`):
+`paper`: it has any label of the category anywhere; `lite`: some such label lies inside M, or labels
+the whole image; `unrestricted`: always.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .cells import mask_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .cells import Cells, Grid, Pixels
+    from .concepts import ConceptData
+    from .settings import IouVariant
+    from .survey import Survey
+
+
+class Labels(NamedTuple):
+    """The labels of some images whose masks share one size.
+
+    Attributes:
+        number: int64 (images,), which images of the batch they are.
+        planes: int32 (planes, images · height · width): concept column + 1, 0 unlabelled.
+        scalars: float64 (images, concepts), 1 where a concept labels the whole image.
+        present: float64 (images, categories), 1 where the image has any label of the category.
+        height: of the masks, in pixels.
+        width: of the masks, in pixels.
+    """
+
+    number: Tensor
+    planes: Tensor
+    scalars: Tensor
+    present: Tensor
+    height: int
+    width: int
+
+
+def labels_of_batch(
+    data: ConceptData, order: Sequence[int], first: int, found: Survey, device: torch.device
+) -> list[Labels]:
+    """The labels of the batch `order`, image numbers of `data`, grouped by mask size.
+
+    Args:
+        data: the concept data.
+        order: images of this batch, as positions in `data.images`.
+        first: position of the batch's first image in the survey.
+        found: the survey, in the order of the run.
+        device: where the labels are wanted.
+    """
+    images = [data.images[number] for number in order]
+    groups: dict[tuple[int, int], list[int]] = {}
+    for number, image in enumerate(images):
+        groups.setdefault((image.mask_height, image.mask_width), []).append(number)
+    result = []
+    for (height, width), numbers in groups.items():
+        stacks = [found.planes.read(first + number) for number in numbers]
+        most = max(len(stack) for stack in stacks)
+        planes = np.zeros((most, len(numbers), height * width), np.int32)
+        scalars = np.zeros((len(numbers), len(data.concepts)))
+        for row, (number, stack) in enumerate(zip(numbers, stacks, strict=True)):
+            planes[: len(stack), row] = stack.reshape(len(stack), height * width)
+            scalars[row, list(images[number].scalars)] = 1
+        present = found.present[[first + number for number in numbers]].astype(np.float64)
+        result.append(
+            Labels(
+                torch.tensor(numbers, device=device),
+                torch.from_numpy(planes.reshape(most, len(numbers) * height * width)).to(device),
+                torch.from_numpy(scalars).to(device),
+                torch.from_numpy(present).to(device),
+                height,
+                width,
+            )
+        )
+    return result
+
+
+class Overlaps:
+    """Counts of one block, summed over batches.
+
+    Attributes:
+        both: int64 (units, concepts).
+        activation: int64 (units, categories).
+        pixels: int64 (units,), mask pixels on over all images.
+    """
+
+    def __init__(self, units: int, category: Tensor, categories: int, iou: IouVariant) -> None:
+        """Start at zero.
+
+        Args:
+            units: of the block.
+            category: int64 (concepts,), each concept's category, on the device of the work.
+            categories: how many there are.
+            iou: which images count for a category.
+        """
+        device = category.device
+        self.both = torch.zeros(units, len(category), dtype=torch.int64, device=device)
+        self.activation = torch.zeros(units, categories, dtype=torch.int64, device=device)
+        self.pixels = torch.zeros(units, dtype=torch.int64, device=device)
+        self._category = category
+        self._iou = iou
+
+    def add(self, cells: Cells, grid: Grid, thresholds: Tensor, labels: Labels) -> None:
+        """Count the images of `labels`, given their cells, numbered as the images are there."""
+        images, categories = len(labels.number), self.activation.shape[1]
+        owners = images * grid.units
+        area = torch.zeros(owners, dtype=torch.int64, device=cells.where.device)
+        inside = torch.zeros(owners * categories, dtype=torch.bool, device=area.device)
+        for on in mask_pixels(cells, grid, thresholds, labels.height, labels.width):
+            area += torch.bincount(on.owner, minlength=owners)
+            for plane in labels.planes:
+                self._count_plane(on, plane, grid.units, inside)
+        area = area.view(images, grid.units)
+        self.pixels += area.sum(dim=0)
+        self.both += _times(area, labels.scalars)
+        if self._iou == "lite":
+            here = inside.view(images, grid.units, categories)
+            here |= (labels.scalars @ self._one_hot() > 0).unsqueeze(1)
+            self.activation += (here * area.unsqueeze(2)).sum(dim=0)
+        elif self._iou == "paper":
+            self.activation += _times(area, labels.present)
+        else:
+            self.activation += area.sum(dim=0).unsqueeze(1)
+
+    def _count_plane(self, on: Pixels, plane: Tensor, units: int, inside: Tensor) -> None:
+        """Add the labelled pixels of a plane to `both`.
+
+        Args:
+            on: mask pixels.
+            plane: int32 (images · height · width,): concept column + 1, 0 unlabelled.
+            units: of the block.
+            inside: bool (images · units · categories,), set for `lite` where any label of the
+                category lies inside the mask.
+        """
+        label = plane[on.position]
+        columns = len(self._category) + 1
+        both = torch.bincount(on.owner % units * columns + label, minlength=units * columns)
+        self.both += both.view(units, columns)[:, 1:]
+        if self._iou == "lite":
+            categories = self.activation.shape[1] + 1
+            category = torch.cat([self._category.new_zeros(1), self._category + 1])
+            owners = len(inside) // self.activation.shape[1]
+            seen = torch.bincount(
+                on.owner * categories + category[label], minlength=owners * categories
+            )
+            inside |= (seen.view(owners, categories)[:, 1:] > 0).reshape(-1)
+
+    def _one_hot(self) -> Tensor:
+        return torch.nn.functional.one_hot(self._category, self.activation.shape[1]).double()
+
+
+def _times(area: Tensor, flags: Tensor) -> Tensor:
+    """areaᵀ · flags in integers, int64; float64 products are exact far beyond any pixel count."""
+    return (area.double().T @ flags).round().long()

@@ -1,0 +1,46 @@
+"""Where to compute, and in what arithmetic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..graph.errors import ConceptGraphError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+def whole_float32() -> AbstractContextManager[None]:
+    """Within it, CUDA convolutions of float32 keep all its bits, not TF32's, and are repeatable."""
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return flags
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        ConceptGraphError: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        raise ConceptGraphError(
+            f"device {name!r} cannot be used ({reason})", remedy="Give --device cpu or auto"
+        ) from error
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """The device as people call it."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return str(device)

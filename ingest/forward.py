@@ -1,0 +1,77 @@
+"""The network run for the outputs of its blocks. The only module that registers hooks."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ..graph.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+DTYPES = {
+    "auto": torch.float32,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+@contextmanager
+def watching(module: nn.Module, blocks: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+    """Within the context, each forward pass of `module` fills the dict with its blocks' outputs.
+
+    Outputs, (images, units, height, width), are those after the residual addition and ReLU. They
+    are the network's own tensors: use them before the next pass, and do not write into them.
+
+    Args:
+        module: the network.
+        blocks: name → stage of the network.
+    """
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        def hook(stage: nn.Module, inputs: object, output: Tensor) -> None:
+            outputs[name] = output
+
+        return hook
+
+    handles = [stage.register_forward_hook(keep(name)) for name, stage in blocks.items()]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def block_outputs(
+    module: nn.Module, blocks: Mapping[str, nn.Module], batch: Tensor
+) -> dict[str, Tensor]:
+    """The blocks' outputs for one batch, float32, contiguous in their own memory format.
+
+    Raises:
+        ModelError: the network cannot take this input, or a block's output is no stack of maps.
+    """
+    try:
+        with watching(module, blocks) as outputs, torch.inference_mode():
+            module(batch)
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise ModelError(
+                "the device is out of memory", remedy="Give a smaller --batch-size"
+            ) from error
+        raise ModelError(
+            f"the network cannot process images of shape {tuple(batch.shape[1:])} ({error})"
+        ) from error
+    for name, output in outputs.items():
+        if output.ndim != 4:
+            raise ModelError(
+                f"output of {name}",
+                found=f"shape {tuple(output.shape)}",
+                expected="(images, units, height, width)",
+            )
+    return {name: outputs[name].float() for name in blocks}

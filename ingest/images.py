@@ -1,0 +1,124 @@
+"""Images from files to network input.
+
+Images are decoded by threads (Pillow releases the interpreter lock) ahead of the network, and
+squashed, never cropped, to one size: masks keep lying over what they label.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..graph.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# NetDissect's input: (RGB − its mean of Broden) / 57.12, for values from 0 to 255.
+NETDISSECT_MEAN = (124.6901 / 255, 118.6897 / 255, 109.5388 / 255)
+NETDISSECT_STD = (57.12 / 255, 57.12 / 255, 57.12 / 255)
+
+
+def open_image(path: Path, *, upright: bool = False) -> Image.Image:
+    """An image file as RGB, 8 bits.
+
+    Args:
+        path: any format Pillow reads; the first frame of several.
+        upright: turn it as its EXIF orientation asks (photographs, never images with masks).
+
+    Raises:
+        DataError: no such file, no image, truncated.
+    """
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file) if upright else file
+            if image.mode.startswith("I;16"):
+                return _from_16_bits(image)
+            return image.convert("RGB")
+    except FileNotFoundError:
+        raise DataError("no such image", file=path) from None
+    except UnidentifiedImageError:
+        raise DataError(
+            "not an image", file=path, expected="a format Pillow reads, such as JPEG or PNG"
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise DataError(f"image too large ({error})", file=path) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"image cannot be decoded ({error})", file=path) from error
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit grey down to 8 bits instead of clipping it, as `convert` would."""
+    grey = np.asarray(image).astype(np.uint16) >> 8
+    return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+
+
+def to_array(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
+    """uint8 (height, width, 3), squashed to size if need be."""
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image)
+
+
+def normalise(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """Network input, float32 (images, 3, height, width) in channels_last memory.
+
+    Args:
+        pixels: uint8 (images, height, width, 3), on the device of the network.
+        mean: of RGB values from 0 to 1.
+        std: likewise.
+    """
+    scale = torch.tensor([1 / (255 * s) for s in std], device=pixels.device)
+    shift = torch.tensor([m / s for m, s in zip(mean, std, strict=True)], device=pixels.device)
+    return (pixels.float() * scale - shift).permute(0, 3, 1, 2)
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
+) -> Iterator[Result]:
+    """Results of `work` in the items' order, computed by threads up to `ahead` items early."""
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        pending: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(work, item))
+                if len(pending) > ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def batches(
+    paths: Sequence[Path], height: int, width: int, *, batch_size: int, workers: int
+) -> Iterator[torch.Tensor]:
+    """Decoded images, uint8 (images, height, width, 3), in order, decoded one batch ahead.
+
+    Raises:
+        DataError: naming the first file, in order, that is no readable image.
+    """
+
+    def decode(path: Path) -> NDArray[np.uint8]:
+        return to_array(open_image(path), height, width)
+
+    batch: list[NDArray[np.uint8]] = []
+    for pixels in in_order(decode, paths, workers, ahead=2 * batch_size):
+        batch.append(pixels)
+        if len(batch) == batch_size:
+            yield torch.from_numpy(np.stack(batch))
+            batch = []
+    if batch:
+        yield torch.from_numpy(np.stack(batch))

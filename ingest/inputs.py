@@ -1,0 +1,148 @@
+"""What an ingest runs: one network over the images of a data set, in a fixed order."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..graph.errors import ConceptGraphError
+from .affine import fold_batchnorm
+from .forward import DTYPES, block_outputs
+from .images import NETDISSECT_MEAN, NETDISSECT_STD, batches, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor, nn
+
+    from ..graph.run_files import InputShape
+    from .concepts import ConceptData
+    from .networks import Network
+    from .progress import Advance
+    from .settings import Settings
+
+
+class Inputs:
+    """A network, and the images it sees.
+
+    Attributes:
+        order: positions in `data.images`, in the order of the run.
+        images: the images in that order.
+        shape: what the network is given.
+        module: the network, or a faster copy that computes the same, on the device.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        data: ConceptData,
+        settings: Settings,
+        device: torch.device,
+        workers: int,
+    ) -> None:
+        """Fix order, size and network.
+
+        Raises:
+            ConceptGraphError: the network lacks a block, or no image is in the threshold split.
+        """
+        missing = [block for block in settings.blocks if block not in network.blocks]
+        if missing:
+            raise ConceptGraphError(
+                f"{network.name} has no {', '.join(missing)}",
+                expected="--blocks among " + ",".join(network.blocks),
+            )
+        self.network = network
+        self.data = data
+        self.settings = settings
+        self.device = device
+        self.workers = workers
+        self.order = self._order()
+        self.images = [data.images[number] for number in self.order]
+        self.shape = self._shape()
+        self.module = self._fast_module()
+
+    @property
+    def fitted(self) -> Tensor:
+        """Which images fit the thresholds, bool (images,), in the order of the run."""
+        split = self.settings.threshold_split
+        flags = [split is None or image.split == split for image in self.images]
+        return torch.tensor(flags, device=self.device)
+
+    def _order(self) -> list[int]:
+        """Seeded random order of the images; those that fit the thresholds first."""
+        order = np.random.default_rng(self.settings.seed).permutation(len(self.data.images))
+        split = self.settings.threshold_split
+        if split is None:
+            return [int(number) for number in order]
+        other = np.array([self.data.images[number].split != split for number in order])
+        if other.all():
+            known = sorted({image.split for image in self.data.images})
+            raise ConceptGraphError(
+                f"no image is in the split {split!r}", expected="one of " + ", ".join(known)
+            )
+        return [int(number) for number in order[np.argsort(other, kind="stable")]]
+
+    def _shape(self) -> InputShape:
+        """What the network is given: one size for all images, one normalisation."""
+        sizes = {(image.height, image.width) for image in self.images}
+        height, width = sizes.pop() if len(sizes) == 1 else (224, 224)
+        if self.settings.image_size is not None:
+            height = width = self.settings.image_size
+        mean, std = self.network.mean, self.network.std
+        if self.settings.preprocess == "netdissect":
+            mean, std = NETDISSECT_MEAN, NETDISSECT_STD
+        return {"height": height, "width": width, "mean": list(mean), "std": list(std)}
+
+    def _fast_module(self) -> nn.Module:
+        """The network with batch norms folded in, if that computes the same; on the device."""
+        plain = self.network.module
+        folded = fold_batchnorm(plain)
+        probe = torch.rand(
+            2,
+            3,
+            self.shape["height"],
+            self.shape["width"],
+            generator=torch.Generator().manual_seed(0),
+        )
+        blocks = self.settings.blocks
+        expected = block_outputs(plain, self._stages(plain), probe)
+        found = block_outputs(folded, self._stages(folded), probe)
+        same = all(
+            torch.allclose(found[b], expected[b], rtol=1e-3, atol=1e-4 * float(expected[b].max()))
+            for b in blocks
+        )
+        module = folded if same else copy.deepcopy(plain)
+        module = module.to(self.device, DTYPES[self.settings.precision])
+        return module.to(memory_format=torch.channels_last)
+
+    def _stages(self, module: nn.Module) -> dict[str, nn.Module]:
+        return {
+            block: module.get_submodule(block.replace("block", "layer"))
+            for block in self.settings.blocks
+        }
+
+    def outputs(self, advance: Advance) -> Iterator[dict[str, Tensor]]:
+        """Block outputs of all batches, in the order of the run."""
+        paths = [image.path for image in self.images]
+        stages = self._stages(self.module)
+        mean, std = self.shape["mean"], self.shape["std"]
+        for pixels in batches(
+            paths,
+            self.shape["height"],
+            self.shape["width"],
+            batch_size=self.settings.batch_size,
+            workers=self.workers,
+        ):
+            batch = normalise(pixels.to(self.device, non_blocking=True), mean, std)
+            batch = batch.to(DTYPES[self.settings.precision])
+            yield block_outputs(self.module, stages, batch)
+            advance(len(pixels))
+
+    def batches(self) -> Iterator[tuple[int, Sequence[int]]]:
+        """Position of each batch's first image, and the batch's images."""
+        size = self.settings.batch_size
+        for first in range(0, len(self.order), size):
+            yield first, self.order[first : first + size]

@@ -1,0 +1,261 @@
+"""An ingest from images and a network to a run directory, step by step.
+
+1. open         settings, network and concept data are read and checked
+2. survey       every mask is decoded once and checked; truth counts
+3. collect      one forward pass; sparse cells of all blocks' maps go to scratch
+4. thresholds   exact T_k of every unit
+5. count        overlaps with the concepts, top images
+6. contribute   one-unit activation between neighbouring blocks and to the classes
+7. draw         thumbnails of the top images
+8. write        tables, arrays, manifest; then the run takes its name
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import torch
+
+from ..graph.run import Run, open_run
+from ..graph.run_files import disk_errors
+from ..graph.run_writer import RunWriter, check_out
+from .allocation import keep_freed_memory
+from .concepts import open_concept_data
+from .contributions import contributions
+from .counting import Overlaps, labels_of_batch
+from .device import choose_device, whole_float32
+from .dissect import Collection, Dissection, count
+from .images import open_image
+from .inputs import Inputs
+from .networks import load_network
+from .progress import Progress, Quiet
+from .provenance import manifest
+from .run_tables import (
+    BlockTables,
+    classes_table,
+    concepts_table,
+    thumbnail_name,
+    top_images_table,
+)
+from .scores import Counts
+from .settings import Settings
+from .survey import Survey, category_columns, survey
+from .top_images import masks_of_tiles, save_tile, thumbnail, tiles_of_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .progress import Advance
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to dissect, and with which concepts.
+
+    Attributes:
+        model: a torchvision ResNet by name, or `module:factory`.
+        weights: checkpoint file, name of torchvision's weights, or `random`.
+        classes: file of class names, one a line.
+        data: folder in the Broden layout.
+        trust_pickle: load a checkpoint that runs code.
+    """
+
+    model: str
+    weights: str | None
+    classes: Path | None
+    data: Path
+    trust_pickle: bool = False
+
+
+def ingest(
+    source: Source,
+    out: Path,
+    settings: Settings | None = None,
+    *,
+    device: str = "auto",
+    workers: int = 2,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Dissect a network and write the run `out` (NAME.cg).
+
+    Args:
+        source: network and concept data.
+        out: where the run goes; written beside it under a temporary name until complete.
+        settings: all that decides the result.
+        device: `cpu`, `cuda`, `cuda:1`, …; `auto` takes CUDA where there is one.
+        workers: threads that decode images.
+        overwrite: replace an earlier run, once the new one is complete.
+        progress: told of the steps.
+
+    Raises:
+        ConceptGraphError: one line on what is wrong; nothing is left half-written.
+    """
+    settings = settings or Settings()
+    check_out(out, overwrite=overwrite)
+    chosen = choose_device(device)
+    network = load_network(
+        source.model,
+        source.weights,
+        source.classes,
+        trust_pickle=source.trust_pickle,
+        seed=settings.seed,
+    )
+    data = open_concept_data(source.data, label_zero=settings.iou == "lite")
+    inputs = Inputs(network, data, settings, chosen, workers)
+    keep_freed_memory()
+    with (
+        RunWriter(out, overwrite=overwrite) as writer,
+        disk_errors(writer.path, "cannot be written"),
+        whole_float32(),
+    ):
+        Job(source, inputs, progress or Quiet()).write(writer)
+    return open_run(out)
+
+
+class Job:
+    """One ingest at work: steps 2 to 8, each a method that tells of its progress and time."""
+
+    def __init__(self, source: Source, inputs: Inputs, progress: Progress) -> None:
+        """Nothing is done yet."""
+        self.source = source
+        self.inputs = inputs
+        self.settings = inputs.settings
+        self.data = inputs.data
+        self.device = inputs.device
+        self.progress = progress
+        self.timings: dict[str, float] = {}
+        self._category = category_columns(self.data)
+
+    @contextmanager
+    def _step(self, name: str, total: int) -> Iterator[Advance]:
+        begun = time.perf_counter()
+        with self.progress.step(name, total) as advance:
+            yield advance
+        self.timings[name] = round(time.perf_counter() - begun, 3)
+
+    def dissect(self, scratch: Path) -> tuple[Collection, Survey, dict[str, Dissection]]:
+        """Steps 2 to 5; what is kept lies in the folder `scratch`."""
+        with self._step("survey", len(self.inputs.images)) as advance:
+            found = survey(
+                self.data, self.inputs.images, scratch, workers=self.inputs.workers, advance=advance
+            )
+        collection = self._collect(scratch)
+        with self._step("count", len(self.inputs.images)) as advance:
+            blocks = self._count(collection, found, advance)
+        return collection, found, blocks
+
+    def write(self, writer: RunWriter) -> None:
+        """Steps 2 to 8."""
+        collection, found, blocks = self.dissect(writer.path / "scratch")
+        self._write_contributions(writer, blocks)
+        self._write_tables(writer, blocks, found)
+        with self._step("thumbnails", len(self.inputs.images)) as advance:
+            self._draw(writer.path, collection, blocks, advance)
+        collection.close()
+        found.planes.close()
+        writer.commit(
+            manifest(
+                self.source,
+                self.settings,
+                self.inputs.network,
+                self.data,
+                {block: dissection.grid for block, dissection in blocks.items()},
+                self.inputs.shape,
+                device=self.device,
+                timings=self.timings,
+                created=datetime.now(timezone.utc),
+            )
+        )
+
+    def _collect(self, scratch: Path) -> Collection:
+        collection = Collection(
+            scratch,
+            self.settings.quantile,
+            self.inputs.fitted,
+            self.settings.batch_size,
+            self.settings.pilot,
+        )
+        with self._step("collect", len(self.inputs.images)) as advance:
+            collection.collect(self.inputs.outputs(advance))
+        with self._step("thresholds", len(self.inputs.images)) as advance:
+            collection.find_thresholds(lambda: self.inputs.outputs(advance))
+        return collection
+
+    def _count(
+        self, collection: Collection, found: Survey, advance: Advance
+    ) -> dict[str, Dissection]:
+        category = torch.from_numpy(self._category).to(self.device)
+        categories = len(self.data.categories)
+        labels = (
+            (first, len(batch), labels_of_batch(self.data, batch, first, found, self.device))
+            for first, batch in self.inputs.batches()
+        )
+        return count(
+            collection,
+            labels,
+            lambda units: Overlaps(units, category, categories, self.settings.iou),
+            self.settings.top_images,
+            advance,
+        )
+
+    def _write_contributions(self, writer: RunWriter, blocks: dict[str, Dissection]) -> None:
+        sizes = {block: (found.grid.height, found.grid.width) for block, found in blocks.items()}
+        sources = sum(found.grid.units for found in list(blocks.values())[:-1])
+        with self._step("contributions", sources) as advance:
+            for found in contributions(
+                self.inputs.network, sizes, device=self.device, progress=advance
+            ):
+                name = f"contributions_{found.source}_{found.target}"
+                writer.array(name, found.weight)
+                writer.array(f"{name}_pre", found.pre)
+
+    def _write_tables(
+        self, writer: RunWriter, blocks: dict[str, Dissection], found: Survey
+    ) -> None:
+        names = [image.name for image in self.inputs.images]
+        units, detections, top_images = [], [], []
+        for block, dissection in blocks.items():
+            both = dissection.overlaps.both.cpu().numpy()
+            activation = dissection.overlaps.activation.cpu().numpy()
+            counts = Counts(both, activation, found.truth, self._category)
+            tables = BlockTables(block, dissection, self.data, counts, self.settings.top_labels)
+            writer.array(f"iou_{block}", tables.iou)
+            units.append(tables.units)
+            detections.append(tables.detections)
+            top_images.append(top_images_table(block, dissection.top, names))
+        writer.table("units", pd.concat(units, ignore_index=True))
+        writer.table("detections", pd.concat(detections, ignore_index=True))
+        writer.table("top_images", pd.concat(top_images, ignore_index=True))
+        writer.table("concepts", concepts_table(self.data, found))
+        writer.table("classes", classes_table(self.inputs.network.classes))
+
+    def _draw(
+        self, run: Path, collection: Collection, blocks: dict[str, Dissection], advance: Advance
+    ) -> None:
+        for block in blocks:
+            (run / "thumbnails" / block).mkdir(parents=True)
+        for number, (first, batch) in enumerate(self.inputs.batches()):
+            pictures: dict[int, NDArray[np.uint8]] = {}
+            for block, found in blocks.items():
+                tiles = tiles_of_batch(found.top, first, len(batch))
+                if not tiles:
+                    continue
+                cells = collection.cells(block, number)
+                masks = masks_of_tiles(tiles, cells, found.grid, found.thresholds)
+                for tile, mask in zip(tiles, masks, strict=True):
+                    if tile.image not in pictures:
+                        path = self.inputs.images[first + tile.image].path
+                        pictures[tile.image] = thumbnail(open_image(path))
+                    name = thumbnail_name(block, tile.unit, tile.rank)
+                    save_tile(pictures[tile.image], mask, run / name)
+            advance(len(batch))

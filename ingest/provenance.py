@@ -1,0 +1,77 @@
+"""The manifest of a run: everything that says where its numbers come from."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .device import device_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import torch
+
+    from ..graph.run_files import InputShape, Manifest
+    from .cells import Grid
+    from .concepts import ConceptData
+    from .networks import Network
+    from .pipeline import Source
+    from .settings import Settings
+
+_PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow")
+
+
+def manifest(
+    source: Source,
+    settings: Settings,
+    network: Network,
+    data: ConceptData,
+    grids: Mapping[str, Grid],
+    shape: InputShape,
+    *,
+    device: torch.device,
+    timings: Mapping[str, float],
+    created: datetime,
+) -> Manifest:
+    """The manifest's content; paths are absolute, so that `why` finds the network again."""
+    return {
+        "created": created.isoformat(timespec="seconds"),
+        "settings": settings.as_dict(),
+        "settings_digest": settings.digest,
+        "min_iou": settings.min_iou,
+        "model": {
+            "name": network.name,
+            "weights": _absolute(source.weights),
+            "classes": str(source.classes.resolve()) if source.classes else None,
+            "digest": network.digest,
+        },
+        "input": shape,
+        "data": {
+            "folder": str(data.folder.resolve()),
+            "digest": data.digest,
+            "images": len(data.images),
+            "concepts": len(data.concepts),
+            "categories": list(data.categories),
+        },
+        "blocks": {
+            block: {"units": grid.units, "height": grid.height, "width": grid.width}
+            for block, grid in grids.items()
+        },
+        "device": device_name(device),
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in _PACKAGES},
+        },
+        "timings": dict(timings),
+    }
+
+
+def _absolute(weights: str | None) -> str | None:
+    """A weights file by its whole path; a name stays a name."""
+    if weights is not None and Path(weights).is_file():
+        return str(Path(weights).resolve())
+    return weights

@@ -1,0 +1,141 @@
+"""The tables of a run, from counts and labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from .scores import Counts, iou, labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .concepts import ConceptData
+    from .dissect import Dissection
+    from .survey import Survey
+    from .top_images import TopImages
+
+
+def concepts_table(data: ConceptData, found: Survey) -> pd.DataFrame:
+    """One row per concept, in the column order of all IoU arrays."""
+    frame: pd.DataFrame = pd.DataFrame(
+        {
+            "uid": [concept.uid for concept in data.concepts],
+            "name": [concept.name for concept in data.concepts],
+            "category": [concept.category for concept in data.concepts],
+            "images": found.images,
+            "pixels": found.truth,
+        }
+    )
+    return frame
+
+
+def classes_table(names: Sequence[str]) -> pd.DataFrame:
+    """One row per class."""
+    frame: pd.DataFrame = pd.DataFrame(
+        {
+            "uid": [f"class/{name}" for name in names],
+            "name": list(names),
+            "index": np.arange(len(names)),
+        }
+    )
+    return frame
+
+
+class BlockTables:
+    """Tables and IoU of one block.
+
+    Attributes:
+        iou: float64 (units, concepts).
+        units: rows of the `units` table.
+        detections: rows of the `detections` table: each unit's best concepts.
+    """
+
+    def __init__(
+        self, block: str, found: Dissection, data: ConceptData, counts: Counts, top: int
+    ) -> None:
+        """Score the units and name them; a dead unit detects nothing, even by a rounding."""
+        self._block = block
+        self._data = data
+        self._counts = counts
+        self.iou = iou(counts)
+        self.iou[~found.active.cpu().numpy()] = 0
+        detected = labels(self.iou, counts.category, top)
+        self.detections = pd.DataFrame(
+            [
+                self._detection(unit, label.concept, label.rank)
+                for unit, unit_labels in enumerate(detected)
+                for label in unit_labels
+            ],
+            columns=[
+                "unit",
+                "concept",
+                "category",
+                "iou",
+                "rank",
+                "intersection",
+                "activation",
+                "truth",
+            ],
+        )
+        best = [unit_labels[0].concept if unit_labels else None for unit_labels in detected]
+        self.units = self._units(found, best)
+
+    def _detection(self, unit: int, column: int, rank: int) -> tuple[object, ...]:
+        concept, counts = self._data.concepts[column], self._counts
+        return (
+            f"{self._block}/{unit}",
+            concept.uid,
+            concept.category,
+            self.iou[unit, column],
+            rank,
+            counts.both[unit, column],
+            counts.activation[unit, counts.category[column]],
+            counts.truth[column],
+        )
+
+    def _units(self, found: Dissection, best: Sequence[int | None]) -> pd.DataFrame:
+        thresholds = found.thresholds.cpu().numpy()
+        active = found.active.cpu().numpy()
+        concepts = self._data.concepts
+        frame: pd.DataFrame = pd.DataFrame(
+            {
+                "uid": [f"{self._block}/{unit}" for unit in range(len(best))],
+                "block": self._block,
+                "index": np.arange(len(best)),
+                "label": [None if c is None else concepts[c].name for c in best],
+                "category": [None if c is None else concepts[c].category for c in best],
+                "iou": [0.0 if c is None else self.iou[unit, c] for unit, c in enumerate(best)],
+                "threshold": thresholds.astype(np.float64),
+                "status": np.select([~active, thresholds == 0], ["dead", "sparse"], "ok"),
+            }
+        )
+        return frame
+
+
+def top_images_table(block: str, top: TopImages, names: Sequence[str]) -> pd.DataFrame:
+    """One row per unit and rank; `names` are the images in the order of the run."""
+    image: NDArray[np.int64] = top.image.cpu().numpy()
+    unit, rank = np.nonzero(image >= 0)
+    frame: pd.DataFrame = pd.DataFrame(
+        {
+            "unit": [f"{block}/{u}" for u in unit],
+            "rank": rank,
+            "image": [names[number] for number in image[unit, rank]],
+            "activation": top.activation.cpu().numpy()[unit, rank].astype(np.float64),
+            "thumbnail": [
+                thumbnail_name(block, u, r)
+                for u, r in zip(unit.tolist(), rank.tolist(), strict=True)
+            ],
+        }
+    )
+    return frame
+
+
+def thumbnail_name(block: str, unit: int, rank: int) -> str:
+    """Where a thumbnail lies in the run."""
+    return f"thumbnails/{block}/{unit}-{rank}.jpg"

@@ -1,0 +1,94 @@
+"""Every number and choice that decides what an ingest finds, in one frozen place.
+
+The command line takes its defaults from here; the digest names the settings in a run's manifest.
+How the work is done (device, workers) is not here: it does not change the result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from ..graph.errors import ConceptGraphError
+
+IouVariant = Literal["paper", "lite", "unrestricted"]
+Preprocess = Literal["model", "netdissect"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+BLOCKS = ("block1", "block2", "block3", "block4")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one ingest.
+
+    Attributes:
+        blocks: which residual stages to dissect, in network order.
+        quantile: share of a unit's activations, over all images and positions, above its threshold.
+        iou: which activations count against a concept: in images labelled with its category
+            (`paper`), NetDissect-Lite's variant (`lite`), or everywhere (`unrestricted`).
+        min_iou: a unit is interpretable when its best IoU exceeds this.
+        preprocess: the model's own normalisation, or NetDissect's for parity.
+        precision: number format of the forward pass; `auto` is float32.
+        image_size: side to which images are squashed; None keeps the size the data states, when all
+            images share one, else 224.
+        batch_size: images per forward pass.
+        threshold_split: fit thresholds on images of this split only.
+        seed: fixes the order of the images (and an untrained network).
+        pilot: images from which the lower bounds of the thresholds are read.
+        top_labels: labels kept per unit, beside the best of each category.
+        top_images: images kept per unit.
+        top_k: edges kept per target and sign when the run becomes a graph.
+    """
+
+    blocks: tuple[str, ...] = BLOCKS
+    quantile: float = 0.005
+    iou: IouVariant = "paper"
+    min_iou: float = 0.04
+    preprocess: Preprocess = "model"
+    precision: Precision = "auto"
+    image_size: int | None = None
+    batch_size: int = 32
+    threshold_split: str | None = None
+    seed: int = 0
+    pilot: int = 128
+    top_labels: int = 5
+    top_images: int = 5
+    top_k: int = 32
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            ConceptGraphError: naming the setting, the value, and what it may be.
+        """
+        known = [block for block in BLOCKS if block in self.blocks]
+        if not known or list(self.blocks) != known:
+            raise ConceptGraphError(
+                "blocks must be distinct and in network order",
+                found=",".join(self.blocks) or "none",
+                expected="some of " + ",".join(BLOCKS),
+            )
+        if not 0 < self.quantile < 1:
+            raise ConceptGraphError("quantile", found=self.quantile, expected="between 0 and 1")
+        if not 0 <= self.min_iou < 1:
+            raise ConceptGraphError("min-iou", found=self.min_iou, expected="from 0 to below 1")
+        for name in ("batch_size", "pilot", "top_labels", "top_images", "top_k"):
+            if getattr(self, name) < 1:
+                raise ConceptGraphError(
+                    name.replace("_", "-"), found=getattr(self, name), expected="1 or more"
+                )
+        if self.image_size is not None and self.image_size < 32:
+            raise ConceptGraphError("image-size", found=self.image_size, expected="32 or more")
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, as the manifest stores them."""
+        return dataclasses.asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """sha256 over all settings."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()

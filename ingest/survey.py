@@ -1,0 +1,85 @@
+"""First look at the concept data: every mask decoded and checked once, before anything long starts.
+
+Keeps the label planes in scratch for counting, and counts what does not depend on the network.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .images import in_order
+from .masks import read_planes
+from .scratch import ArrayFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from .concepts import ConceptData, ConceptImage
+    from .progress import Advance
+
+
+class Survey(NamedTuple):
+    """What the concept data hold.
+
+    Attributes:
+        planes: one entry per image, uint16 (planes, mask height, mask width): concept column + 1,
+            0 where unlabelled.
+        truth: int64 (concepts,), labelled pixels of each concept over all images and planes; a
+            whole-image label counts all pixels of the image's mask.
+        images: int64 (concepts,), images in which the concept occurs.
+        present: bool (images, categories), whether the image has any label of the category.
+    """
+
+    planes: ArrayFile
+    truth: NDArray[np.int64]
+    images: NDArray[np.int64]
+    present: NDArray[np.bool_]
+
+
+def category_columns(data: ConceptData) -> NDArray[np.int64]:
+    """Position of each concept's category among the categories; int64 (concepts,)."""
+    return np.array([data.categories.index(c.category) for c in data.concepts], dtype=np.int64)
+
+
+def survey(
+    data: ConceptData,
+    images: Sequence[ConceptImage],
+    scratch: Path,
+    *,
+    workers: int,
+    advance: Advance,
+) -> Survey:
+    """Decode the masks of `images`, in this order.
+
+    Raises:
+        DataError: naming the mask and its row: cannot be decoded, or holds unknown labels.
+    """
+    concepts = len(data.concepts)
+    category = category_columns(data)
+    result = Survey(
+        ArrayFile(scratch / "planes", np.uint16),
+        np.zeros(concepts, np.int64),
+        np.zeros(concepts, np.int64),
+        np.zeros((len(images), len(data.categories)), np.bool_),
+    )
+
+    def look(image: ConceptImage) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+        planes = read_planes(data, image)
+        return planes, np.bincount(planes.reshape(-1), minlength=concepts + 1)[1:]
+
+    decoded = in_order(look, images, workers, ahead=64)
+    for row, (image, (planes, pixels)) in enumerate(zip(images, decoded, strict=True)):
+        for column in image.scalars:
+            pixels[column] += image.mask_height * image.mask_width
+        there = np.flatnonzero(pixels)
+        result.planes.append(planes)
+        result.truth[:] += pixels
+        result.images[there] += 1
+        result.present[row, category[there]] = True
+        advance(1)
+    return result
