@@ -1,0 +1,145 @@
+"""The strongest concept paths to a class, found exactly among all of them; no image needed.
+
+A path is one unit in each of some neighbouring blocks; its score is the product of its steps'
+shares, each the step's weight over all positive weights into the same target. It ranks paths and
+is no share of a logit: contributions do not add up across units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from ..graph.errors import QueryError
+from ..graph.pruning import incoming_shares
+from ..graph.schema import block_number
+from .best_paths import strongest_paths
+from .labels import UnitLabel, path_json, unit_labels
+from .names import NamedNode, find_class
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..graph.run import Run
+
+
+@dataclass(frozen=True)
+class ConceptPath:
+    """A path with names; `shares` has one number for each unit's step to the next, or the class.
+
+    `rank` counts from 1.
+    """
+
+    rank: int
+    score: float
+    units: tuple[UnitLabel, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ClassPaths:
+    """The strongest paths to a class, strongest first."""
+
+    run: str
+    class_name: str
+    blocks: tuple[str, ...]
+    paths: tuple[ConceptPath, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """One JSON object: run, class, paths."""
+        return {
+            "run": self.run,
+            "class": self.class_name,
+            "paths": [
+                {
+                    "rank": path.rank,
+                    "score": path.score,
+                    **path_json(path.units),
+                }
+                for path in self.paths
+            ],
+        }
+
+
+def class_paths(
+    run: Run,
+    class_name: str,
+    *,
+    blocks: Sequence[str] | None = None,
+    top: int = 10,
+    sign: int = 1,
+) -> ClassPaths:
+    """The `top` strongest paths through `blocks` to a class.
+
+    Args:
+        run: an open run.
+        class_name: the class's name, or its uid where several share a name.
+        blocks: neighbouring blocks ending in the network's last; None means the run's last two.
+        top: how many paths.
+        sign: 1 for the paths that speak for the class, -1 for those that speak most against it.
+
+    Dead units are on no path.
+
+    Raises:
+        QueryError: no such class, or blocks that do not follow one another to the classes.
+    """
+    blocks = _checked_blocks(run, run.blocks[-2:] if blocks is None else blocks)
+    if top < 1:
+        raise QueryError("number of paths", found=top, expected="at least 1")
+    rows = run.classes[["uid", "name"]].itertuples(index=False, name=None)
+    found = find_class([NamedNode(uid, name, None) for uid, name in rows], class_name)
+    target = list(run.classes["uid"]).index(found.uid)
+    matrices = [_live_shares(run, a, b) for a, b in pairwise(blocks)]
+    matrices.append(_live_shares(run, blocks[-1], "class", column=target))
+    paths = strongest_paths(matrices, 0, top, sign=sign)
+    uids = [[f"{b}/{i}" for b, i in zip(blocks, path.indices, strict=True)] for path in paths]
+    labels = unit_labels(run, {uid for path in uids for uid in path})
+    named = [
+        ConceptPath(
+            rank,
+            path.score,
+            tuple(labels[uid] for uid in units),
+            _steps(matrices, path.indices),
+        )
+        for rank, (path, units) in enumerate(zip(paths, uids, strict=True), start=1)
+    ]
+    return ClassPaths(run.name, found.name, tuple(blocks), tuple(named))
+
+
+def _checked_blocks(run: Run, blocks: Sequence[str]) -> tuple[str, ...]:
+    chosen = tuple(blocks)
+    expected = f"neighbouring blocks of {', '.join(run.blocks)}, in order"
+    unknown = [block for block in chosen if block not in run.blocks]
+    if unknown or not chosen:
+        raise QueryError("no such block", found=", ".join(unknown) or "none", expected=expected)
+    numbers = [block_number(block) for block in chosen]
+    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        raise QueryError("blocks apart", found=", ".join(chosen), expected=expected)
+    if (chosen[-1], "class") not in run.hops:
+        ends = [source for source, target in run.hops if target == "class"]
+        raise QueryError(
+            f"no contributions from {chosen[-1]} to the classes in run {run.name}",
+            expected=f"blocks ending in {ends[0]}" if ends else None,
+            remedy=None if ends else "Dissect the network's last block too",
+        )
+    return chosen
+
+
+def _live_shares(
+    run: Run, source: str, target: str, *, column: int | None = None
+) -> NDArray[np.float64]:
+    """A hop's shares, those from dead units 0; of one target only, where `column` names it."""
+    weight = run.contributions(source, target)
+    shares = incoming_shares(weight if column is None else weight[:, column : column + 1])
+    shares[~run.live(source)] = 0
+    return shares
+
+
+def _steps(matrices: Sequence[NDArray[np.float64]], indices: tuple[int, ...]) -> tuple[float, ...]:
+    """The share of each step; the last matrix has the class as its only column."""
+    ends = (*indices[1:], 0)
+    return tuple(float(matrix[i, j]) for matrix, i, j in zip(matrices, indices, ends, strict=True))
