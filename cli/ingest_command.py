@@ -1,0 +1,117 @@
+"""`conceptgraph ingest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..ingest.settings import IouVariant, Precision, Preprocess, Settings
+
+DEFAULT = Settings()
+
+
+def ingest(
+    model: Annotated[
+        str,
+        typer.Option(help="A torchvision ResNet by name (resnet50 …), or module:factory."),
+    ],
+    data: Annotated[
+        Path, typer.Option(help="Concept data in the Broden layout (index.csv, images/ …).")
+    ],
+    output: Annotated[Path, typer.Option("--out", help="The run to write, NAME.cg.")],
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="Checkpoint (.pth, .pth.tar, .safetensors), torchvision's name, or 'random'. "
+            "Without it: torchvision's default weights, or the factory's own."
+        ),
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="Class names, one a line, in the order of the logits.")
+    ] = None,
+    blocks: Annotated[str, typer.Option(help="Blocks to dissect.")] = ",".join(DEFAULT.blocks),
+    quantile: Annotated[
+        float, typer.Option(help="Share of a unit's activations above its threshold.")
+    ] = DEFAULT.quantile,
+    iou: Annotated[
+        IouVariant,
+        typer.Option(
+            help="Where activations count against a concept: in images labelled with its category "
+            "(paper), NetDissect-Lite's variant (lite), or everywhere (unrestricted)."
+        ),
+    ] = DEFAULT.iou,
+    min_iou: Annotated[
+        float, typer.Option(help="A unit is interpretable above this IoU.")
+    ] = DEFAULT.min_iou,
+    preprocess: Annotated[
+        Preprocess, typer.Option(help="The model's normalisation, or NetDissect's for parity.")
+    ] = DEFAULT.preprocess,
+    precision: Annotated[
+        Precision, typer.Option(help="Of the forward pass; auto is float32.")
+    ] = DEFAULT.precision,
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Squash images to this side; else the size in the index, when all share "
+            "one, or 224."
+        ),
+    ] = None,
+    threshold_split: Annotated[
+        str | None, typer.Option(help="Fit thresholds on images of this split only.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    batch_size: Annotated[int, typer.Option(help="Images per forward pass.")] = DEFAULT.batch_size,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = 2,
+    seed: Annotated[
+        int, typer.Option(help="Of the order of the images, and of random weights.")
+    ] = DEFAULT.seed,
+    top_k: Annotated[
+        int, typer.Option(help="Edges kept per target and sign when the run becomes a graph.")
+    ] = DEFAULT.top_k,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier run, once the new is complete.")
+    ] = False,
+    trust_pickle: Annotated[
+        bool,
+        typer.Option("--trust-pickle", help="Let the checkpoint run code. Only if it is yours."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Dissect a network: which units detect which concepts, and how units drive units and classes.
+
+    Example: [bold]conceptgraph ingest --model resnet18 --weights net.pth.tar --classes names.txt
+    --data broden1_224 --out net.cg[/bold]
+    """
+    settings = Settings(
+        blocks=tuple(block.strip() for block in blocks.split(",")),
+        quantile=quantile,
+        iou=iou,
+        min_iou=min_iou,
+        preprocess=preprocess,
+        precision=precision,
+        image_size=image_size,
+        batch_size=batch_size,
+        threshold_split=threshold_split,
+        seed=seed,
+        top_k=top_k,
+    )
+    from ..ingest.pipeline import Source
+    from ..ingest.pipeline import ingest as run_ingest
+    from .summary import print_summary, summary_json
+    from .terminal import Bars, print_json
+
+    run = run_ingest(
+        Source(model, weights, classes, data, trust_pickle=trust_pickle),
+        output,
+        settings,
+        device=device,
+        workers=workers,
+        overwrite=overwrite,
+        progress=Bars(),
+    )
+    if as_json:
+        print_json(summary_json(run))
+    else:
+        print_summary(run)

@@ -1,0 +1,137 @@
+"""What the pages say: from answers to the parts of a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .page import PageConcept, PagePath, PageUnit, PathPage
+from .pictures import cam_overlay, data_uri, photograph, strip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..graph.run import Run
+    from ..queries.explanation import Explanation
+    from ..queries.labels import UnitLabel
+    from ..queries.paths import ClassPaths
+
+
+def class_page(run: Run, found: ClassPaths) -> PathPage:
+    """The page of a class, without an image."""
+    units = _units(run, (unit for path in found.paths for unit in path.units))
+    return PathPage(
+        title=f"Why {found.class_name}?",
+        target=found.class_name,
+        value_name="score",
+        lead=_class_lead(found),
+        paths=tuple(
+            PagePath(path.rank, path.score, tuple(units[u.uid] for u in path.units), path.shares)
+            for path in found.paths
+        ),
+        facts=(
+            *_facts(run),
+            ("paths", "exact over all units; one-unit activation, shares multiplied"),
+        ),
+    )
+
+
+def explanation_page(run: Run, found: Explanation) -> PathPage:
+    """The page of one image."""
+    units = _units(run, (unit for path in found.paths for unit in path.units))
+    image = photograph(Path(found.image))
+    what = "logit" if found.versus is None else f"logit − logit of {found.versus}"
+    parts = ("paths shown", "other paths", "biases", what)
+    looked, alive, share = found.searched
+    return PathPage(
+        title=f"Why {found.class_name}?",
+        target=found.class_name,
+        value_name="logit contribution",
+        lead=_image_lead(found),
+        paths=tuple(
+            PagePath(
+                path.rank, path.contribution, tuple(units[u.uid] for u in path.units), path.steps
+            )
+            for path in found.paths
+        ),
+        facts=(
+            *_facts(run),
+            ("image", Path(found.image).name),
+            ("method", f"{found.method}, through {looked} of {alive} units ({share:.0%})"),
+        ),
+        rows=tuple(zip(parts, found.accounting, strict=True)),
+        image=data_uri(image),
+        cam=data_uri(cam_overlay(image, found.cam)),
+    )
+
+
+def _class_lead(found: ClassPaths) -> str:
+    if not found.paths:
+        return f"No path leads to {found.class_name}."
+    strongest = " feeds ".join(_say(unit) for unit in found.paths[0].units)
+    return f"Without any image, the strongest path: {strongest}, which feeds {found.class_name}."
+
+
+def _image_lead(found: Explanation) -> str:
+    predicted = found.predicted[0]
+    opening = f"The network says {predicted.name} ({predicted.probability:.0%})."
+    if not found.paths:
+        return opening
+    path = found.paths[0]
+    verb = "adds" if path.contribution > 0 else "takes"
+    where = "to" if path.contribution > 0 else "from"
+    through = " through ".join(_say(unit) for unit in path.units)
+    total = found.accounting.total
+    what = f"the logit of {found.class_name}"
+    if found.versus is not None:
+        what += f" less that of {found.versus}"
+    return (
+        f"{opening} The strongest single path, {through}, {verb} {abs(path.contribution):.2f} "
+        f"{where} {what}, {total:.2f}."
+    )
+
+
+def _say(unit: UnitLabel) -> str:
+    name = "no concept" if unit.concept is None else f"“{unit.concept.name}”"
+    return f"{unit.block} {name} (unit {unit.index})"
+
+
+def _units(run: Run, wanted: Iterable[UnitLabel]) -> dict[str, PageUnit]:
+    """Units with their further concepts and pictures, by uid."""
+    labels = {unit.uid: unit for unit in wanted}
+    status = dict(zip(run.units["uid"], run.units["status"], strict=True))
+    detections = run.detections[run.detections["unit"].isin(list(labels))]
+    names = dict(zip(run.concepts["uid"], run.concepts["name"], strict=True))
+    pictures = run.top_images[run.top_images["unit"].isin(list(labels))].sort_values("rank")
+    result = {}
+    for uid, unit in labels.items():
+        mine = detections[detections["unit"] == uid].sort_values("rank")
+        further = tuple(
+            PageConcept(names[concept], category, iou)
+            for concept, category, iou in zip(
+                mine["concept"], mine["category"], mine["iou"], strict=True
+            )
+        )
+        thumbnails = pictures[pictures["unit"] == uid]["thumbnail"]
+        result[uid] = PageUnit(
+            uid,
+            unit.block,
+            unit.index,
+            None if unit.concept is None else PageConcept(*unit.concept),
+            status[uid],
+            further[1:] if unit.concept is not None else further,
+            strip([run.path / name for name in thumbnails]),
+        )
+    return result
+
+
+def _facts(run: Run) -> tuple[tuple[str, str], ...]:
+    manifest = run.manifest
+    settings = manifest["settings"]
+    return (
+        ("run", run.name),
+        ("model", str(manifest["model"]["name"])),
+        ("concept data", Path(str(manifest["data"]["folder"])).name),
+        ("quantile", str(settings["quantile"])),
+        ("IoU", f"{settings['iou']}, named above {run.min_iou}"),
+    )

@@ -1,0 +1,99 @@
+"""Pictures: class activation maps, strips of thumbnails, and pages written to disk."""
+
+from __future__ import annotations
+
+import base64
+import os
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..graph.errors import ConceptGraphError
+from .page import PathPage, render_page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+LARGEST = 640  # pixels of the longer side of a photograph shown
+FOR, AGAINST = (214, 96, 20), (33, 102, 172)  # evidence for and against, told apart by everyone
+
+
+def photograph(path: Path) -> Image.Image:
+    """An image file, upright, RGB, no larger than what is shown."""
+    with Image.open(path) as file:
+        image = ImageOps.exif_transpose(file).convert("RGB")
+    image.thumbnail((LARGEST, LARGEST))
+    return image
+
+
+def cam_overlay(image: Image.Image, cam: NDArray[np.float32]) -> Image.Image:
+    """A class activation map over its image: orange where it speaks for the class, blue against.
+
+    Args:
+        image: the photograph, which the network saw squashed to a square.
+        cam: float32 (height, width); up-sampled bilinearly; its largest size is most opaque.
+    """
+    spread = Image.fromarray(cam).resize(image.size, Image.Resampling.BILINEAR)
+    values = np.asarray(spread) / max(float(np.abs(cam).max()), 1e-12)
+    opacity = (0.75 * np.abs(values))[..., None]
+    colour = np.where(values[..., None] > 0, FOR, AGAINST)
+    grey = np.asarray(ImageOps.grayscale(image).convert("RGB"))
+    base = 0.5 * np.asarray(image) + 0.5 * grey
+    mixed = base * (1 - opacity) + colour * opacity
+    return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
+
+
+def save_cam(image: Path, cam: NDArray[np.float32], path: Path) -> None:
+    """Write the overlay as PNG."""
+    buffer = BytesIO()
+    cam_overlay(photograph(image), cam).save(buffer, format="PNG")
+    write_bytes(path, buffer.getvalue())
+
+
+def data_uri(image: Image.Image) -> str:
+    """An image as a JPEG inside a `data:` URI."""
+    buffer = BytesIO()
+    image.save(buffer, format="JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def strip(thumbnails: Sequence[Path]) -> str | None:
+    """Thumbnails side by side, as a `data:` URI; None where there are none."""
+    tiles = []
+    for path in thumbnails:
+        with Image.open(path) as file:
+            tiles.append(file.convert("RGB"))
+    if not tiles:
+        return None
+    width, height = tiles[0].size
+    row = Image.new("RGB", (len(tiles) * (width + 4) - 4, height), "white")
+    for number, tile in enumerate(tiles):
+        row.paste(tile, (number * (width + 4), 0))
+    return data_uri(row)
+
+
+def write_page(page: PathPage, path: Path) -> None:
+    """Render a page and write it."""
+    write_bytes(path, render_page(page).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        ConceptGraphError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)  # noqa: PTH105 (one way to say it for both kinds of path)
+    except OSError as error:
+        partial.unlink(missing_ok=True) if partial.parent.is_dir() else None
+        raise ConceptGraphError(
+            f"cannot be written ({error.strerror})", file=path, remedy="Choose another place"
+        ) from error

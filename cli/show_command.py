@@ -1,0 +1,52 @@
+"""`conceptgraph show`: the card of a unit, a concept or a class."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def show(
+    target: Annotated[
+        str | None, typer.Argument(help="A unit (block4/290) or a concept (typing, action/typing).")
+    ] = None,
+    class_name: Annotated[str | None, typer.Option("--class", help="A class, by name.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Rows in each part.")] = 10,
+    run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """What a unit, a concept or a class is, what feeds it and what it feeds.
+
+    Examples: [bold]conceptgraph show block4/290[/bold],
+    [bold]conceptgraph show "polka dotted"[/bold], [bold]conceptgraph show --class juggling[/bold]
+    """
+    if (target is None) == (class_name is None):
+        raise typer.BadParameter("give a unit, a concept, or --class", param_hint="TARGET")
+    from ..graph.memory import open_store
+    from ..queries.cards import (
+        ClassCard,
+        ConceptCard,
+        UnitCard,
+        class_card,
+        concept_card,
+        unit_card,
+    )
+    from .cards import print_card
+    from .terminal import open_chosen_run, print_json
+
+    run = open_chosen_run(run_path)
+    store = open_store(run)
+    card: UnitCard | ConceptCard | ClassCard
+    if class_name is not None:
+        card = class_card(store, run.name, class_name, top=top)
+    elif target is not None and re.fullmatch(r"block\d+/.*", target):
+        card = unit_card(store, run.name, target, top=top)
+    else:
+        card = concept_card(store, run.name, target or "", top=top)
+    if as_json:
+        print_json(card.to_json())
+    else:
+        print_card(run, card)

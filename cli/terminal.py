@@ -1,0 +1,86 @@
+"""What people see on a terminal: tables and progress on it, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from string import ascii_lowercase
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..graph.run import Run, find_run, open_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from ..queries.labels import ConceptLabel
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def open_chosen_run(explicit: Path | None) -> Run:
+    """The run that is meant; one that was not named is named on stderr."""
+    path = find_run(explicit)
+    if explicit is None:
+        err.print(Text(f"run: {path}", style="dim"))
+    return open_run(path)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: str = ""
+) -> None:
+    """A table; the columns named in `right` (letters of their positions, from a) align right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for letter, column in zip(ascii_lowercase, columns, strict=False):
+        justify: Literal["left", "right"] = "right" if letter in right else "left"
+        table.add_column(Text(column, style="dim"), justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    out.print(Text(title, style="bold"))
+    out.print(table)
+    out.print()
+
+
+def concept_text(concept: ConceptLabel | None) -> str:
+    """A concept as it stands behind a unit."""
+    return "—" if concept is None else f"{concept.name} ({concept.iou:.2f})"
+
+
+class Bars:
+    """Progress bars with the time left; silent when stderr is no terminal."""
+
+    @contextmanager
+    def step(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show one step, and leave its line standing when it is done."""
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description:<14}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
+            task = bars.add_task(name, total=total)
+            yield lambda done: bars.advance(task, done)
+            bars.update(task, completed=total)
