@@ -1,0 +1,1 @@
+"""Measurements; each module prints a table when run with `python -m benchmarks.NAME`."""
