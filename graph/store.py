@@ -31,6 +31,13 @@ class LoadedRun(NamedTuple):
     share_left_out: float
 
 
+class Statement(NamedTuple):
+    """A Cypher text with the values of its parameters."""
+
+    text: str
+    parameters: dict[str, object]
+
+
 class Question(Protocol[Row]):
     """A question with typed rows; a row's fields are its columns.
 

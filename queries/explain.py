@@ -20,8 +20,7 @@ from ..ingest.images import normalise, open_image, to_array
 from ..ingest.networks import Network, load_network
 from .accounting import Ledger, Search, Tail, account, search
 from .explanation import Accounting, ConceptShare, Explanation, ImagePath, Prediction
-from .labels import unit_labels
-from .names import NamedNode, find_class
+from .labels import class_index, unit_labels
 
 if TYPE_CHECKING:
     from ..graph.run import Run
@@ -125,8 +124,8 @@ def explain(
     subject = run if isinstance(run, Subject) else open_subject(run)
     logits, source = _look(subject, Path(image))
     names = [str(name) for name in subject.run.classes["name"]]
-    chosen = int(logits.argmax()) if class_name is None else _index(subject.run, class_name)
-    other = None if versus is None else _index(subject.run, versus)
+    chosen = int(logits.argmax()) if class_name is None else class_index(subject.run, class_name)
+    other = None if versus is None else class_index(subject.run, versus)
     if other == chosen:
         raise QueryError(f"class {names[chosen]!r} is compared with itself", expected="two classes")
     weights, bias = _direction(subject.tail.fc, chosen, other)
@@ -170,12 +169,6 @@ def _look(subject: Subject, image: Path) -> tuple[Tensor, Tensor]:
     with watching(subject.module, stages) as outputs, torch.no_grad():
         logits: Tensor = subject.module(batch.to(dtype))
     return logits[0], outputs["source"]
-
-
-def _index(run: Run, name: str) -> int:
-    rows = run.classes[["uid", "name"]].itertuples(index=False, name=None)
-    found = find_class([NamedNode(uid, class_name, None) for uid, class_name in rows], name)
-    return list(run.classes["uid"]).index(found.uid)
 
 
 def _direction(fc: nn.Linear, chosen: int, other: int | None) -> tuple[Tensor, Tensor]:

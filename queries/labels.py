@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from .names import ClassName, find_class
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -27,6 +29,17 @@ class UnitLabel:
     block: str
     index: int
     concept: ConceptLabel | None
+
+
+def class_index(run: Run, name: str) -> int:
+    """The index of the class of this name, or of this uid where several share a name.
+
+    Raises:
+        QueryError: there is none, or there are several.
+    """
+    rows = run.classes[["uid", "name"]].itertuples(index=False, name=None)
+    found = find_class([ClassName(*row) for row in rows], name)
+    return list(run.classes["uid"]).index(found.uid)
 
 
 def unit_labels(run: Run, uids: Iterable[str]) -> dict[str, UnitLabel]:

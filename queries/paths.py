@@ -15,8 +15,7 @@ from ..graph.errors import QueryError
 from ..graph.pruning import incoming_shares
 from ..graph.schema import block_number
 from .best_paths import strongest_paths
-from .labels import UnitLabel, path_json, unit_labels
-from .names import NamedNode, find_class
+from .labels import UnitLabel, class_index, path_json, unit_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,9 +89,7 @@ def class_paths(
     blocks = _checked_blocks(run, run.blocks[-2:] if blocks is None else blocks)
     if top < 1:
         raise QueryError("number of paths", found=top, expected="at least 1")
-    rows = run.classes[["uid", "name"]].itertuples(index=False, name=None)
-    found = find_class([NamedNode(uid, name, None) for uid, name in rows], class_name)
-    target = list(run.classes["uid"]).index(found.uid)
+    target = class_index(run, class_name)
     matrices = [_live_shares(run, a, b) for a, b in pairwise(blocks)]
     matrices.append(_live_shares(run, blocks[-1], "class", column=target))
     paths = strongest_paths(matrices, 0, top, sign=sign)
@@ -107,7 +104,7 @@ def class_paths(
         )
         for rank, (path, units) in enumerate(zip(paths, uids, strict=True), start=1)
     ]
-    return ClassPaths(run.name, found.name, tuple(blocks), tuple(named))
+    return ClassPaths(run.name, str(run.classes["name"].iloc[target]), tuple(blocks), tuple(named))
 
 
 def _checked_blocks(run: Run, blocks: Sequence[str]) -> tuple[str, ...]:
