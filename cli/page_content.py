@@ -93,7 +93,7 @@ def _image_lead(found: Explanation) -> str:
 
 def _say(unit: UnitLabel) -> str:
     name = "no concept" if unit.concept is None else f"“{unit.concept.name}”"
-    return f"{unit.block} {name} (unit {unit.index})"
+    return f"{unit.uid} ({name})"
 
 
 def _units(run: Run, wanted: Iterable[UnitLabel]) -> dict[str, PageUnit]:

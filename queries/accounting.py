@@ -151,9 +151,9 @@ def search(tail: Tail, ledger: Ledger, cover: float, batch: int = 64) -> Search:
     carried = size[order].double().cumsum(0) / max(float(size.double().sum()), 1e-300)
     wanted = min(len(order), int((carried < cover - 1e-9).sum()) + 1)
     chosen = order[:wanted]
-    leaf = ledger.source.unsqueeze(0).clone().requires_grad_()
-    means = tail.stage(leaf).mean(dim=(2, 3))[0]
-    steps = [_steps_into(means[units], leaf) for units in torch.split(chosen, batch)]
+    leaf = ledger.source.expand(min(batch, wanted), -1, -1, -1).clone().requires_grad_()
+    means = tail.stage(leaf).mean(dim=(2, 3))
+    steps = [_steps_into(units, means, leaf) for units in torch.split(chosen, batch)]
     empty = ledger.source.new_empty(0, len(ledger.source))
     return Search(
         chosen,
@@ -163,10 +163,13 @@ def search(tail: Tail, ledger: Ledger, cover: float, batch: int = 64) -> Search:
     )
 
 
-def _steps_into(means: Tensor, leaf: Tensor) -> Tensor:
-    """Contribution of every source unit to each of these means, (targets, sources)."""
-    each = torch.eye(len(means), dtype=means.dtype, device=means.device)
-    (slopes,) = torch.autograd.grad(
-        means, leaf, grad_outputs=each, retain_graph=True, is_grads_batched=True
-    )
-    return (slopes * leaf).sum(dim=(3, 4))[:, 0].detach()
+def _steps_into(units: Tensor, means: Tensor, leaf: Tensor) -> Tensor:
+    """Contribution of every source unit to the means of some units, (units, sources).
+
+    Each row of the batch, all of the same image, carries the product of one unit: one pass forward
+    serves all, and it takes half the time of vectorising the pass backward instead.
+    """
+    wanted = torch.zeros_like(means)
+    wanted[torch.arange(len(units)), units] = 1
+    (slopes,) = torch.autograd.grad(means, leaf, grad_outputs=wanted, retain_graph=True)
+    return (slopes * leaf.detach()).sum(dim=(2, 3))[: len(units)]

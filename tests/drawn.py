@@ -44,7 +44,7 @@ PALETTE = {
 }
 BACKGROUNDS, PAINTS = tuple(PALETTE)[:4], tuple(PALETTE)[4:]
 SHAPES = ("disc", "square", "triangle", "ring", "cross", "star")
-TEXTURES = ("plain", "striped", "dotted", "checkered", "wavy")
+TEXTURES = ("plain", "striped", "polka dotted", "checkered", "wavy")
 SCENES = {"black": "night", "grey": "street", "white": "studio", "brown": "desert"}
 
 # Global numbers. Actions need the green channel; "ring" is an object as well as a part.
@@ -208,7 +208,7 @@ def pattern(texture: str, x: Floats, y: Floats, periods: float) -> Bools:
     u, v = x * periods, y * periods
     if texture == "striped":
         return (u + v) % 1 < 0.5
-    if texture == "dotted":
+    if texture == "polka dotted":
         return np.hypot(u % 1 - 0.5, v % 1 - 0.5) < 0.3
     if texture == "checkered":
         return (u % 1 < 0.5) ^ (v % 1 < 0.5)

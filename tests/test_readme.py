@@ -1,0 +1,81 @@
+"""The README's commands and code, run as they stand on a drawn data set."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .drawn import CLASSES, draw_concept_data, write_untrained
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the README assumes: a checkpoint, class names, concept data, a photo."""
+    folder = tmp_path_factory.mktemp("desk")
+    data = draw_concept_data(folder / "broden1_224", 16, size=64)
+    write_untrained(data)
+    (data / "untrained.pth.tar").rename(folder / "net.pth.tar")
+    (data / "classes.txt").rename(folder / "classes.txt")
+    assert "juggling" in CLASSES
+    shutil.copy(sorted((data / "images").rglob("*.jpg"))[0], folder / "x.jpg")
+    return folder
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    lines = "\n".join(blocks("sh")).splitlines()
+    return [line.split("#")[0].strip() for line in lines if line.startswith("conceptgraph ")]
+
+
+def run(words: list[str], desk: Path) -> str:
+    done = subprocess.run(
+        words,
+        cwd=desk,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_commands_of_the_first_session(desk: Path) -> None:
+    texts = commands()
+    assert len(texts) >= 6
+    for text in texts:
+        program, *words = shlex.split(text)
+        assert program == "conceptgraph"
+        assert run([sys.executable, "-m", "conceptgraph.cli.app", *words], desk).strip(), text
+    assert (desk / "paths.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert (desk / "x.cam.png").stat().st_size > 0
+
+
+def test_the_python_session(desk: Path) -> None:
+    (code,) = blocks("python")
+    shutil.rmtree(desk / "net.cg", ignore_errors=True)
+    run([sys.executable, "-c", code], desk)
+
+
+def test_links_lead_to_files() -> None:
+    root = Path(__file__).parent.parent
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (root / target).exists(), target
+
+
+def test_make_commands_exist() -> None:
+    makefile = (Path(__file__).parent.parent / "Makefile").read_text(encoding="utf-8")
+    for text in re.findall(r"^make (\w+)", "\n".join(blocks("sh")), re.MULTILINE):
+        assert f"\n{text}:" in makefile
