@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..graph.errors import QueryError, nearest
 from ..graph.store import no_such_run
 from .concepts import ClassesOfConcept, ConceptsOfClass, DetectorRow, Detectors, ReachRow
 from .contributions import ContributionRow, FedBy, Feeds, HeldBackBy
-from .names import Names, UnitNames, find_class, find_concept
+from .names import ClassNames, ConceptNames, UnitNames, find_class, find_concept, no_unit
 from .units import DetectionRow, Unit, UnitConcepts
 
 if TYPE_CHECKING:
@@ -90,8 +89,7 @@ def unit_card(store: Store, run: str, uid: str, *, top: int = 10) -> UnitCard:
     _check_run(store, run)
     facts = store.ask(Unit(run, uid))
     if not facts:
-        what = f"no unit {uid!r} in run {run}"
-        raise QueryError(what, remedy=nearest(uid, store.ask(UnitNames(run))))
+        raise no_unit(run, uid, store.ask(UnitNames(run)))
     unit = facts[0]
     images = zip(unit.images, unit.activations, unit.thumbnails, strict=True)
     return UnitCard(
@@ -117,12 +115,12 @@ def concept_card(store: Store, run: str, concept: str, *, top: int = 10) -> Conc
         QueryError: no such concept, or a name in several categories.
     """
     _check_run(store, run)
-    found = find_concept(store.ask(Names(run, "Concept")), concept)
+    found = find_concept(store.ask(ConceptNames(run)), concept)
     return ConceptCard(
         run,
         found.uid,
         found.name,
-        found.category or "",
+        found.category,
         units=tuple(store.ask(Detectors(run, found.uid, top))),
         classes=tuple(store.ask(ClassesOfConcept(run, found.uid, top))),
     )
@@ -136,7 +134,7 @@ def class_card(store: Store, run: str, class_name: str, *, top: int = 10) -> Cla
         QueryError: no such class, or a name that several share.
     """
     _check_run(store, run)
-    found = find_class(store.ask(Names(run, "Class")), class_name)
+    found = find_class(store.ask(ClassNames(run)), class_name)
     return ClassCard(
         run,
         found.uid,

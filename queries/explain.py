@@ -71,6 +71,9 @@ def open_subject(
     """
     model = run.manifest["model"]
     path = weights or cast("str | None", model["weights"])
+    if path and not weights and Path(path).is_absolute() and not Path(path).is_file():
+        remedy = "Say with --weights where they are now"
+        raise ModelError("the weights that were dissected are gone", file=path, remedy=remedy)
     seed = cast("int", run.manifest["settings"]["seed"])
     network = load_network(
         cast("str", model["name"]), path, None, trust_pickle=trust_pickle, seed=seed

@@ -11,12 +11,18 @@ The head is comment, so that the whole file can be pasted into Neo4j Browser.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ..graph.store import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import networkx as nx
 
 _FOLDER = Path(__file__).parent
 _PARAMETER = re.compile(r"\$(?P<name>\w+): (?P<meaning>.+?)(?: \(default (?P<default>.+)\))?")
@@ -39,18 +45,24 @@ class Text(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CypherQuestion:
+class CypherQuestion(ABC):
     """A question with a Cypher text of its own; its fields are that text's parameters.
 
     A field that would be a word of Python ends in an underscore: `class_` is `$class`.
 
     Attributes:
         name: the text is `name.cypher`.
+        row: a NamedTuple; its fields are the text's columns.
         run: uid of the run that is asked about.
     """
 
     name: ClassVar[str]
+    row: ClassVar[type[tuple[object, ...]]]
     run: str
+
+    @abstractmethod
+    def answer(self, graph: nx.DiGraph[str]) -> Sequence[tuple[object, ...]]:
+        """The rows that the text gives, in the same order, from the networkx graph."""
 
     def cypher(self) -> Statement:
         """The text and its parameters."""
@@ -58,7 +70,7 @@ class CypherQuestion:
         return Statement(text(self.name).cypher, values)
 
 
-@lru_cache(maxsize=None)
+@cache
 def text(name: str) -> Text:
     """The text of a question, read once."""
     return parse((_FOLDER / f"{name}.cypher").read_text(encoding="utf-8"))

@@ -1,0 +1,149 @@
+"""`conceptgraph query`: the catalogue of questions, and free Cypher."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .stores import DatabaseOption, Neo4jOption, chosen_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def query(
+    name: Annotated[
+        str | None, typer.Argument(help="A question of the catalogue; without it, the catalogue.")
+    ] = None,
+    given: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", help="key=value, repeatable.")
+    ] = None,
+    cypher: Annotated[
+        str | None, typer.Option(help="Ask this Cypher instead; it may only read.")
+    ] = None,
+    show_text: Annotated[
+        bool, typer.Option("--text", help="Print the question's Cypher, to paste into a browser.")
+    ] = False,
+    run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
+    uri: Neo4jOption = None,
+    database: DatabaseOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print rows as a JSON list.")] = False,
+) -> None:
+    """Ask a question of the catalogue; the same rows from Neo4j and offline.
+
+    Examples: [bold]conceptgraph query[/bold] (the catalogue),
+    [bold]conceptgraph query class-paths -p class=juggling[/bold]
+    """
+    if name is not None and cypher is not None:
+        raise typer.BadParameter("give a question or --cypher, not both", param_hint="NAME")
+    if name is None and cypher is None:
+        _list(as_json=as_json)
+        return
+    if name is not None and show_text:
+        _print_text(name)
+        return
+    pairs = _pairs(given or [])
+    with chosen_store(run_path, uri, database) as (store, run):
+        if cypher is not None:
+            values = {"run": run, **{key: _typed(value) for key, value in pairs.items()}}
+            found = store.cypher(cypher, values)
+        else:
+            from ..graph.cypher import Table
+            from ..queries.catalogue import entry, make
+
+            rows = store.ask(make(store, run, name or "", pairs))
+            found = Table(entry(name or "").columns, rows)
+    _print_rows(name or "rows", found.columns, found.rows, as_json=as_json)
+
+
+def _pairs(given: Iterable[str]) -> dict[str, str]:
+    pairs = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise typer.BadParameter(f"{text!r} is not key=value", param_hint="-p")
+        pairs[key] = value
+    return pairs
+
+
+def _typed(value: str) -> object:
+    """Numbers, booleans and lists as JSON writes them; all else is text."""
+    try:
+        found: object = json.loads(value)
+    except ValueError:
+        return value
+    return found
+
+
+def _list(*, as_json: bool) -> None:
+    from ..queries.catalogue import SECTIONS, entry
+    from .terminal import note, print_json, print_table
+
+    if as_json:
+        names = [name for section in SECTIONS.values() for name in section]
+        print_json([_entry_json(name) for name in names])
+        return
+    for section, names in SECTIONS.items():
+        found = [entry(name) for name in names]
+        print_table(
+            section,
+            ("question", "what it answers", "parameters"),
+            [
+                (
+                    each.name,
+                    each.title,
+                    " ".join(
+                        p.name if p.default is None else f"[{p.name}]" for p in each.parameters
+                    ),
+                )
+                for each in found
+            ],
+        )
+    note("Ask one: conceptgraph query NAME -p parameter=value; parameters in [ ] have defaults.")
+
+
+def _entry_json(name: str) -> dict[str, object]:
+    from ..queries.catalogue import entry
+
+    found = entry(name)
+    parameters = [parameter._asdict() for parameter in found.parameters]
+    return {**found._asdict(), "parameters": parameters}
+
+
+def _print_text(name: str) -> None:
+    from ..queries.catalogue import entry
+    from ..queries.statements import text
+    from .terminal import say
+
+    say(text(entry(name).name).cypher.rstrip())
+
+
+def _print_rows(
+    title: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]], *, as_json: bool
+) -> None:
+    from .terminal import print_json, print_table
+
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    numeric = "".join(
+        chr(ord("a") + number)
+        for number in range(len(columns))
+        if rows and all(isinstance(row[number], int | float) for row in rows)
+    )
+    print_table(title, columns, [[_cell(value) for value in row] for row in rows], right=numeric)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(each) for each in value)
+    return str(value)

@@ -1,0 +1,115 @@
+"""Blocks at a glance: what their units detect."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from .statements import CypherQuestion
+from .view import Concept, RunView
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+class BlockRow(NamedTuple):
+    """A block's units by what became of them, and how many concepts they are labelled with."""
+
+    block: str
+    units: int
+    interpretable: int
+    sparse: int
+    dead: int
+    concepts: int
+
+
+@dataclass(frozen=True)
+class Blocks(CypherQuestion):
+    """The dissected blocks in numbers."""
+
+    name: ClassVar = "blocks"
+    row: ClassVar = BlockRow
+
+    def answer(self, graph: nx.DiGraph[str]) -> list[BlockRow]:
+        """One row a block, the earliest first."""
+        view = RunView(graph, self.run)
+        nodes = defaultdict(list)
+        labels: dict[int, set[Concept]] = defaultdict(set)
+        for uid, node in view.units():
+            nodes[node["block"]].append(node)
+            label = view.label(uid)
+            if label:
+                labels[node["block"]].add(label)
+        return [
+            BlockRow(
+                f"block{block}",
+                len(units),
+                sum(node["interpretable"] for node in units),
+                sum(node["status"] == "sparse" for node in units),
+                sum(node["status"] == "dead" for node in units),
+                len(labels[block]),
+            )
+            for block, units in sorted(nodes.items())
+        ]
+
+
+class CategoryRow(NamedTuple):
+    """How many units of a block detect concepts of a category, and how many different ones."""
+
+    block: str
+    category: str
+    units: int
+    concepts: int
+
+
+@dataclass(frozen=True)
+class CategoriesByBlock(CypherQuestion):
+    """The paper's figure: categories of concepts over the blocks."""
+
+    name: ClassVar = "categories-by-block"
+    row: ClassVar = CategoryRow
+
+    def answer(self, graph: nx.DiGraph[str]) -> list[CategoryRow]:
+        """Rows by block and category."""
+        view = RunView(graph, self.run)
+        found: dict[tuple[int, str], list[Concept]] = defaultdict(list)
+        for uid, node in view.units():
+            label = view.label(uid)
+            if label:
+                found[node["block"], label.category].append(label)
+        return [
+            CategoryRow(f"block{block}", category, len(labels), len(set(labels)))
+            for (block, category), labels in sorted(found.items())
+        ]
+
+
+class BlockConceptRow(NamedTuple):
+    """A concept that units of a block are labelled with."""
+
+    uid: str
+    name: str
+    category: str
+    units: int
+    best_iou: float
+
+
+@dataclass(frozen=True)
+class BlockConcepts(CypherQuestion):
+    """The concepts of a block ("block4"), those with most units first."""
+
+    name: ClassVar = "block-concepts"
+    row: ClassVar = BlockConceptRow
+    block: str
+    top: int = 20
+
+    def answer(self, graph: nx.DiGraph[str]) -> list[BlockConceptRow]:
+        """At most `top` rows."""
+        view = RunView(graph, self.run)
+        found: dict[Concept, list[float]] = defaultdict(list)
+        for uid, node in view.units():
+            label = view.label(uid)
+            if label and f"block{node['block']}" == self.block:
+                found[label].append(node["iou"])
+        rows = [BlockConceptRow(*label, len(ious), max(ious)) for label, ious in found.items()]
+        return sorted(rows, key=lambda row: (-row.units, row.uid))[: self.top]

@@ -1,0 +1,24 @@
+// Strongest paths through four blocks
+// The paths through four blocks to a class whose product of shares is largest.
+// Looks only at the contributions kept in the graph; `conceptgraph why` finds the exact paths.
+// $run: uid of a run
+// $class: a class, as class/road
+// $beam: only contributions of rank below this (default 8)
+// $top: at most so many rows (default 10)
+MATCH (c:Class {uid: $run + '/' + $class})<-[e4:CONTRIBUTES]-(u4:Unit)<-[e3:CONTRIBUTES]-(u3:Unit)
+  <-[e2:CONTRIBUTES]-(u2:Unit)<-[e1:CONTRIBUTES]-(u1:Unit)
+WHERE e4.share > 0 AND e4.rank < $beam AND e3.share > 0 AND e3.rank < $beam
+  AND e2.share > 0 AND e2.rank < $beam AND e1.share > 0 AND e1.rank < $beam
+WITH u1, u2, u3, u4, e4.share * e3.share * e2.share * e1.share AS score
+ORDER BY score DESC, u1.uid, u2.uid, u3.uid, u4.uid
+LIMIT $top
+RETURN score,
+  substring(u1.uid, size($run) + 1) AS first,
+  CASE WHEN u1.interpretable THEN u1.label END AS first_concept,
+  substring(u2.uid, size($run) + 1) AS second,
+  CASE WHEN u2.interpretable THEN u2.label END AS second_concept,
+  substring(u3.uid, size($run) + 1) AS third,
+  CASE WHEN u3.interpretable THEN u3.label END AS third_concept,
+  substring(u4.uid, size($run) + 1) AS fourth,
+  CASE WHEN u4.interpretable THEN u4.label END AS fourth_concept
+ORDER BY score DESC, u1.uid, u2.uid, u3.uid, u4.uid

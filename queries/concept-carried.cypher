@@ -1,0 +1,14 @@
+// Steps within a concept
+// Where a unit labelled with a concept feeds one of the next block that is labelled the same.
+// $run: uid of a run
+// $concept: a concept, as action/typing
+// $top: at most so many rows (default 10)
+MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(u:Unit)
+WHERE u.uid STARTS WITH $run + '/' AND u.interpretable
+  AND u.label = k.name AND u.category = k.category
+MATCH (u)-[e:CONTRIBUTES]->(t:Unit)
+WHERE t.interpretable AND t.label = k.name AND t.category = k.category AND e.share > 0
+RETURN substring(u.uid, size($run) + 1) AS source, substring(t.uid, size($run) + 1) AS target,
+  e.weight AS weight, e.share AS share, e.rank AS rank
+ORDER BY share DESC, u.uid, t.uid
+LIMIT $top

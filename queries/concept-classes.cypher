@@ -1,0 +1,17 @@
+// Classes that a concept feeds
+// The classes that the units labelled with a concept feed, by their share of the class's positive weight,
+// less what they have against it.
+// $run: uid of a run
+// $concept: a concept, as action/typing
+// $top: at most so many rows (default 10)
+MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(u:Unit)
+WHERE u.uid STARTS WITH $run + '/' AND u.interpretable
+  AND u.label = k.name AND u.category = k.category
+MATCH (u)-[e:CONTRIBUTES]->(c:Class)
+WITH c, e.share AS each
+ORDER BY each
+WITH c, count(*) AS units, sum(each) AS share
+WHERE share > 0
+RETURN substring(c.uid, size($run) + 1) AS uid, c.name AS name, null AS category, units, share
+ORDER BY share DESC, c.uid
+LIMIT $top

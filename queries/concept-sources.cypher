@@ -1,0 +1,16 @@
+// What a concept is made from
+// The concepts of earlier blocks that feed the units labelled with a concept, by their shares.
+// $run: uid of a run
+// $concept: a concept, as action/typing
+// $top: at most so many rows (default 10)
+MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(t:Unit)
+WHERE t.uid STARTS WITH $run + '/' AND t.interpretable
+  AND t.label = k.name AND t.category = k.category
+MATCH (t)<-[e:CONTRIBUTES]-(u:Unit)
+WHERE u.interpretable AND e.share > 0
+WITH u.category AS category, u.label AS name, e.share AS each
+ORDER BY each
+WITH category, name, count(*) AS steps, sum(each) AS share
+RETURN category + '/' + name AS uid, name, category, steps, share
+ORDER BY share DESC, uid
+LIMIT $top

@@ -1,0 +1,6 @@
+// Concepts
+// The concepts that the run looked for, with the images and pixels that show them.
+// $run: uid of a run
+MATCH (:Run {uid: $run})-[h:HAS_CONCEPT]->(k:Concept)
+RETURN k.uid AS uid, k.name AS name, k.category AS category, h.images AS images, h.pixels AS pixels
+ORDER BY k.uid

@@ -1,0 +1,15 @@
+// Units that detect a concept
+// The picture: a concept, its units, and the strongest classes that they feed.
+// $run: uid of a run
+// $concept: a concept, as action/typing
+// $top: at most so many paths (default 10)
+MATCH (r:Run {uid: $run})
+MATCH p = (:Concept {uid: $concept})<-[d:DETECTS]-(u:Unit)
+WHERE u.uid STARTS WITH $run + '/' AND u.status = 'ok' AND d.iou > r.min_iou
+WITH p, u, d
+ORDER BY d.iou DESC, u.uid
+LIMIT $top
+OPTIONAL MATCH fed = (u)-[e:CONTRIBUTES]->(:Class)
+WHERE e.rank < 3 AND e.share > 0
+RETURN p, fed
+LIMIT 100

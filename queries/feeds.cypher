@@ -1,0 +1,15 @@
+// What a unit feeds
+// The units or classes in which a unit has the largest share of all positive weight.
+// Weights into different targets are on different scales; shares are not.
+// $run: uid of a run
+// $unit: a unit, as block4/290
+// $top: at most so many rows (default 10)
+MATCH (:Unit {uid: $run + '/' + $unit})-[e:CONTRIBUTES]->(t)
+WHERE e.share > 0
+RETURN substring(t.uid, size($run) + 1) AS uid, t.name AS name,
+  CASE WHEN t.interpretable THEN t.label END AS concept,
+  CASE WHEN t.interpretable THEN t.category END AS category,
+  CASE WHEN t.interpretable THEN t.iou END AS iou,
+  e.weight AS weight, e.pre AS pre, e.share AS share
+ORDER BY share DESC, t.uid
+LIMIT $top

@@ -1,0 +1,14 @@
+// What holds a unit or class back
+// The inhibitors of a unit or class: the most negative contributions before the ReLU.
+// $run: uid of a run
+// $target: a unit or class, as block4/290 or class/road
+// $top: at most so many rows (default 10)
+MATCH (u:Unit)-[e:CONTRIBUTES]->(t:Unit|Class)
+WHERE t.uid = $run + '/' + $target AND e.pre < 0
+RETURN substring(u.uid, size($run) + 1) AS uid, u.name AS name,
+  CASE WHEN u.interpretable THEN u.label END AS concept,
+  CASE WHEN u.interpretable THEN u.category END AS category,
+  CASE WHEN u.interpretable THEN u.iou END AS iou,
+  e.weight AS weight, e.pre AS pre, e.share AS share
+ORDER BY pre, u.uid
+LIMIT $top

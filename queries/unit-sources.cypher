@@ -1,0 +1,15 @@
+// Concepts that feed a unit
+// Which concepts of the block before feed a unit, by the share of the units labelled with them,
+// less what they have against it.
+// $run: uid of a run
+// $unit: a unit, as block4/290
+// $top: at most so many rows (default 10)
+MATCH (:Unit {uid: $run + '/' + $unit})<-[e:CONTRIBUTES]-(u:Unit)
+WHERE u.interpretable
+WITH u.category AS category, u.label AS name, e.share AS each
+ORDER BY each
+WITH category, name, count(*) AS units, sum(each) AS share
+WHERE share > 0
+RETURN category + '/' + name AS uid, name, category, units, share
+ORDER BY share DESC, uid
+LIMIT $top

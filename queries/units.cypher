@@ -1,0 +1,6 @@
+// Units
+// All units with their captions, and whether they are ok, sparse or dead.
+// $run: uid of a run
+MATCH (:Run {uid: $run})-[:HAS_BLOCK]->(:Block)-[:HAS_UNIT]->(u:Unit)
+RETURN substring(u.uid, size($run) + 1) AS uid, u.name AS name, u.status AS status
+ORDER BY u.uid

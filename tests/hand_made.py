@@ -1,0 +1,169 @@
+"""A graph of nine units in four blocks, made by hand, whose answers can be worked out in the head;
+its names hold quotes, backticks, emoji and what tries to be Cypher."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conceptgraph.graph.records import Edge, Node, Records
+from conceptgraph.graph.schema import category_label
+
+if TYPE_CHECKING:
+    from conceptgraph.graph.records import Value
+
+RUN = "it's 🎉"
+EVIL = "'}) DETACH DELETE n //"
+OHARA = "o'hara `x`"
+IMAGE = "a" * 64
+
+# uid: (label, category, iou), status, interpretable
+_UNITS = {
+    "block1/0": (("red", "color", 0.2), "ok", True),
+    "block2/0": (("polka dotted", "texture", 0.1), "ok", True),
+    "block3/0": (("polka dotted", "texture", 0.2), "ok", True),
+    "block3/1": (("ball", "object", 0.1), "ok", True),
+    "block3/2": (None, "dead", False),
+    "block4/0": (("juggling", "action", 0.3), "ok", True),
+    "block4/1": (("ball", "object", 0.03), "ok", False),
+    "block4/2": (("ball", "object", 0.25), "ok", True),
+    "block4/3": (("ball", "object", 0.08), "sparse", False),
+}
+# name, category, images, pixels
+_CONCEPTS = [
+    ("red", "color", 3, 30),
+    ("polka dotted", "texture", 2, 20),
+    ("ball", "object", 4, 40),
+    ("juggling", "action", 1, 10),
+    ("juggling", "object", 5, 50),
+    (EVIL, "scene type", 9, 90),
+]
+_CLASSES = ("juggling", OHARA, "🎉")
+# unit, concept, iou, rank, activation, truth
+_DETECTS = [
+    ("block1/0", "color/red", 0.2, 0, 4, 8),
+    ("block2/0", "texture/polka dotted", 0.1, 0, 8, 8),
+    ("block3/0", "texture/polka dotted", 0.2, 0, 8, 8),
+    ("block3/0", "object/ball", 0.05, 1, 8, 8),
+    ("block3/1", "object/ball", 0.1, 0, 8, 8),
+    ("block3/1", f"scene type/{EVIL}", 0.02, 1, 8, 8),
+    ("block4/0", "action/juggling", 0.3, 0, 10, 5),
+    ("block4/0", "object/ball", 0.06, 1, 10, 10),
+    ("block4/1", "object/ball", 0.03, 0, 8, 8),
+    ("block4/2", "object/ball", 0.25, 0, 8, 8),
+    ("block4/2", "texture/polka dotted", 0.05, 1, 8, 8),
+    ("block4/3", "object/ball", 0.08, 0, 0, 0),
+]
+# source, target, weight, pre, share, rank
+_CONTRIBUTES = [
+    ("block1/0", "block2/0", 4.0, 4.0, 1.0, 0),
+    ("block2/0", "block3/0", 2.0, 2.0, 0.5, 0),
+    ("block2/0", "block3/1", 1.0, 1.0, 0.25, 0),
+    ("block3/0", "block4/0", 3.0, 3.0, 0.75, 0),
+    ("block3/1", "block4/0", 1.0, 1.0, 0.25, 1),
+    ("block3/0", "block4/1", 1.0, 1.0, 1.0, 0),
+    ("block3/1", "block4/2", 2.0, 2.0, 0.5, 0),
+    ("block3/0", "block4/2", 0.0, -1.0, 0.0, 0),
+    ("block4/0", "class/juggling", 4.0, 4.0, 0.5, 0),
+    ("block4/2", "class/juggling", 3.0, 3.0, 0.375, 1),
+    ("block4/1", "class/juggling", 1.0, 1.0, 0.125, 2),
+    ("block4/2", f"class/{OHARA}", 2.0, 2.0, 1.0, 0),
+    ("block4/0", f"class/{OHARA}", -1.0, -1.0, -0.5, 0),
+    ("block4/1", "class/🎉", 8.0, 8.0, 1.0, 0),
+    ("block4/0", "class/🎉", -2.0, -2.0, -0.25, 0),
+]
+# rank, contribution, measured, units
+_PATHS: list[tuple[int, float, float | None, tuple[str, str]]] = [
+    (1, 2.0, 1.5, ("block3/0", "block4/0")),
+    (2, -0.5, None, ("block3/1", "block4/2")),
+    (3, 0.25, 0.25, ("block3/2", "block4/0")),
+]
+
+
+def hand_made() -> Records:
+    """The run's graph, with one saved explanation."""
+    nodes = [
+        Node(("Run",), RUN,
+             {"name": RUN, "min_iou": 0.04, "edges_per_target": 9, "share_left_out": 0.0}),
+        *(Node(("Block",), _uid(f"block{i}"), {"name": f"block{i}"}) for i in range(1, 5)),
+        *_units(),
+        *(Node(("Class",), _uid(f"class/{name}"), {"name": name, "index": i})
+          for i, name in enumerate(_CLASSES)),
+        *(Node(("Concept", category_label(c)), f"{c}/{name}", {"name": name, "category": c})
+          for name, c, _, _ in _CONCEPTS),
+        Node(("Image",), IMAGE, {"name": "a b.jpg", "path": "photos/a b.jpg"}),
+        Node(("Explanation",), _uid("explanation/1"),
+             {"method": "exact", "logit": 5.0, "probability": 0.9, "coverage": 0.8}),
+        *_paths(),
+    ]  # fmt: skip
+    return Records(tuple(nodes), (*_structure(), *_measured(), *_explained()))
+
+
+def _uid(local: str) -> str:
+    return f"{RUN}/{local}"
+
+
+def _units() -> list[Node]:
+    nodes = []
+    for uid, (label, status, interpretable) in _UNITS.items():
+        block, index = int(uid[5]), int(uid[7:])
+        properties: dict[str, Value] = {"block": block, "index": index, "status": status}
+        properties |= {"threshold": 1.0, "interpretable": interpretable, "name": str(index)}
+        if label:
+            properties |= dict(zip(("label", "category", "iou"), label, strict=True))
+        if label and interpretable:
+            properties["name"] = f"{index} {label[0]}"
+        if uid == "block4/0":
+            properties |= {"images": ["a.jpg"], "activations": [4.0], "thumbnails": ["t/a.jpg"]}
+        nodes.append(Node(("Unit", f"Block{block}"), _uid(uid), properties))
+    return nodes
+
+
+def _paths() -> list[Node]:
+    nodes = []
+    for rank, contribution, measured, _ in _PATHS:
+        properties: dict[str, Value] = {"rank": rank, "contribution": contribution}
+        if measured is not None:
+            properties["measured"] = measured
+        nodes.append(Node(("Path",), _uid(f"explanation/1/{rank}"), properties))
+    return nodes
+
+
+def _structure() -> list[Edge]:
+    blocks = [Edge("HAS_BLOCK", RUN, _uid(f"block{i}"), {}) for i in range(1, 5)]
+    units = [Edge("HAS_UNIT", _uid(uid[:6]), _uid(uid), {}) for uid in _UNITS]
+    classes = [Edge("HAS_CLASS", RUN, _uid(f"class/{name}"), {}) for name in _CLASSES]
+    concepts = [
+        Edge("HAS_CONCEPT", RUN, f"{category}/{name}", {"images": images, "pixels": pixels})
+        for name, category, images, pixels in _CONCEPTS
+    ]
+    return [*blocks, *units, *classes, *concepts]
+
+
+def _measured() -> list[Edge]:
+    detects = [
+        Edge("DETECTS", _uid(unit), concept,
+             {"iou": iou, "rank": rank, "activation": activation, "truth": truth})
+        for unit, concept, iou, rank, activation, truth in _DETECTS
+    ]  # fmt: skip
+    contributes = [
+        Edge("CONTRIBUTES", _uid(source), _uid(target),
+             {"weight": weight, "pre": pre, "share": share, "rank": rank})
+        for source, target, weight, pre, share, rank in _CONTRIBUTES
+    ]  # fmt: skip
+    return [*detects, *contributes]
+
+
+def _explained() -> list[Edge]:
+    explanation = _uid("explanation/1")
+    edges = [
+        Edge("EXPLAINED_BY", IMAGE, explanation, {}),
+        Edge("OF", explanation, _uid("class/juggling"), {}),
+    ]
+    for rank, _, _, units in _PATHS:
+        path = f"{explanation}/{rank}"
+        edges.append(Edge("HAS_PATH", explanation, path, {}))
+        edges += [
+            Edge("STEP", path, _uid(unit), {"position": position})
+            for position, unit in enumerate(units)
+        ]
+    return edges
