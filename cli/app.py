@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from ..graph.errors import ConceptGraphError
-from . import export_command, ingest_command, show_command, why_command
+from . import (
+    export_command,
+    ingest_command,
+    query_command,
+    show_command,
+    store_command,
+    why_command,
+)
+
+if TYPE_CHECKING:
+    from io import TextIOWrapper
+
+# Typer brings its own copy of click, or click itself: this is UsageError of whichever it is.
+_USAGE_ERROR: type[Exception] = typer.BadParameter.mro()[1]
 
 app = typer.Typer(
     name="conceptgraph",
@@ -23,6 +36,10 @@ app = typer.Typer(
 app.command("ingest")(ingest_command.ingest)
 app.command("why")(why_command.why)
 app.command("show")(show_command.show)
+app.command("query")(query_command.query)
+app.command("load")(store_command.load)
+app.command("runs")(store_command.runs)
+app.command("unload")(store_command.unload)
 app.add_typer(export_command.app, name="export")
 
 
@@ -36,7 +53,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback(epilog="Start with: conceptgraph ingest --help")
 def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; before the command.")
+    ] = False,
     print_version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
@@ -50,22 +69,41 @@ def options(
 def main() -> None:
     """Run the command line; every error is one line on stderr and exit status 1 (2 for usage)."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # What the terminal's encoding lacks is escaped, never an error.
+    cast("TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
     try:
-        app()
+        status = app(standalone_mode=False)
+        sys.stdout.flush()
+    except _USAGE_ERROR as error:
+        _fail(_usage_text(cast("typer.BadParameter", error)), 2)
     except ConceptGraphError as error:
         _fail(str(error))
+    except typer.Abort:
+        _fail("stopped")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        _fail(f"{error.filename or 'a file'}: {error.strerror or error}")
+        _fail(f"{error.filename or 'output'}: {error.strerror or error}")
+    else:
+        sys.exit(status)
 
 
-def _fail(message: str) -> None:
+def _usage_text(error: typer.BadParameter) -> str:
+    """What is wrong, on one line; nothing where help was shown instead, for want of a command."""
+    message = " ".join(error.format_message().split())
+    if not message:
+        return ""
+    command = error.ctx.command_path if error.ctx else "conceptgraph"
+    return f"{message}{'' if message[-1] in '.?' else '.'} Try '{command} --help'"
+
+
+def _fail(message: str, status: int = 1) -> None:
     if os.environ.get("CONCEPTGRAPH_DEBUG"):
         raise  # noqa: PLE0704 (called while the error is handled)
-    sys.stderr.write(f"conceptgraph: error: {message}\n")
-    sys.exit(1)
+    if message:
+        sys.stderr.write(f"conceptgraph: error: {message}\n")
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..queries.cards import ClassCard, ConceptCard, UnitCard
-from .terminal import out, print_table
+from .terminal import note, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from ..queries.concepts import ReachRow
     from ..queries.contributions import ContributionRow
 
+_SHARES = "Shares are of all the positive weight that arrives at the same unit or class."
+
 
 def print_card(run: Run, card: UnitCard | ConceptCard | ClassCard) -> None:
     """A card of any kind."""
     if isinstance(card, UnitCard):
         _print_unit(run, card)
     elif isinstance(card, ConceptCard):
-        _print_concept(card)
+        _print_concept(run, card)
     else:
         _print_class(card)
 
 
 def _print_unit(run: Run, card: UnitCard) -> None:
-    named = "" if card.interpretable else ", below the least IoU for a name"
-    threshold = "unknown" if card.threshold is None else f"{card.threshold:.4g}"
-    out.print(f"[bold]{card.uid}[/bold]  {card.status}{named}, threshold {threshold}\n")
+    say(f"{card.uid}: {_standing(run, card)}\n", "bold")
     print_table(
-        "detects",
+        "nearest concepts",
         ("concept", "category", "IoU", "attainable"),
         [(row.name, row.category, f"{row.iou:.3f}", f"{row.ceiling:.3f}") for row in card.concepts],
         right="cd",
@@ -38,54 +38,77 @@ def _print_unit(run: Run, card: UnitCard) -> None:
     _print_contributions("fed by", card.fed_by)
     _print_contributions("held back by", card.held_back_by)
     _print_contributions("feeds", card.feeds)
+    note(f"{_SHARES}\n")
     print_table(
-        "strongest images",
+        f"strongest images (thumbnails are in {run.path})",
         ("image", "activation", "thumbnail"),
-        [(row.image, f"{row.activation:.3g}", run.path / row.thumbnail) for row in card.images],
+        [(row.image, f"{row.activation:#.3g}", row.thumbnail) for row in card.images],
         right="b",
     )
 
 
-def _print_concept(card: ConceptCard) -> None:
-    out.print(f"[bold]{card.name}[/bold]  {card.category}\n")
+def _standing(run: Run, card: UnitCard) -> str:
+    """What kind of unit it is, in a few words."""
+    if card.status == "dead":
+        return "dead, never active on these images"
+    if card.status == "sparse":
+        return "sparse, active in too few places to have a threshold"
+    named = f"detects {card.concepts[0].name}" if card.interpretable and card.concepts else None
+    threshold = "" if card.threshold is None else f"; fires above {card.threshold:.4g}"
+    return (named or f"no concept with an IoU above {run.min_iou:g}") + threshold
+
+
+def _print_concept(run: Run, card: ConceptCard) -> None:
+    say(f"{card.name}: concept, {card.category}\n", "bold")
     print_table(
-        "detected by",
-        ("unit", "IoU", "its best label"),
+        f"detected by, IoU above {run.min_iou:g}",
+        ("unit", "IoU", "named after it"),
         [(row.uid, f"{row.iou:.3f}", "yes" if row.best else "no") for row in card.units],
         right="b",
     )
-    _print_reach("classes its units feed", "class", card.classes)
+    _print_reach(f"classes fed by units of {run.blocks[-1]} named after it", "class", card.classes)
 
 
 def _print_class(card: ClassCard) -> None:
-    out.print(f"[bold]{card.name}[/bold]  class\n")
+    say(f"{card.name}: class\n", "bold")
     _print_reach("concepts whose units feed it", "concept", card.concepts)
     _print_contributions("fed by", card.fed_by)
     _print_contributions("held back by", card.held_back_by)
+    note(_SHARES)
 
 
 def _print_reach(title: str, kind: str, rows: Sequence[ReachRow]) -> None:
+    names = [f"{row.name} ({row.category})" if row.category else row.name for row in rows]
     print_table(
         title,
-        (kind, "category", "units", "share"),
-        [(row.name, row.category or "", row.units, f"{row.share:.3f}") for row in rows],
-        right="cd",
+        (kind, "units", "share"),
+        [(name, row.units, f"{row.share:.1%}") for name, row in zip(names, rows, strict=True)],
+        right="bc",
     )
 
 
 def _print_contributions(title: str, rows: Sequence[ContributionRow]) -> None:
+    """Units with their concepts, or classes, which have none and no ReLU."""
     if not rows:
+        return
+    if rows[0].uid.startswith("class/"):
+        print_table(
+            title,
+            ("class", "weight", "share"),
+            [(row.name, f"{row.weight:#.3g}", f"{row.share:.2%}") for row in rows],
+            right="bc",
+        )
         return
     print_table(
         title,
-        ("unit or class", "concept", "IoU", "weight", "before ReLU", "share"),
+        ("unit", "concept", "IoU", "weight", "before ReLU", "share"),
         [
             (
                 row.uid,
-                row.concept or "",
+                row.concept or "—",
                 "" if row.iou is None else f"{row.iou:.2f}",
-                f"{row.weight:.3g}",
-                f"{row.pre:.3g}",
+                f"{row.weight:#.3g}",
+                f"{row.pre:#.3g}",
                 f"{row.share:.2%}",
             )
             for row in rows

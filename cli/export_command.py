@@ -27,15 +27,15 @@ def html(
 ) -> None:
     """The strongest paths to a class as one interactive page that needs no network.
 
-    Example: [bold]conceptgraph export html --class juggling -o paths.html[/bold]
+    Example:
+    [bold]conceptgraph export html --class juggling -o paths.html[/bold]
     """
     from ..queries.paths import class_paths
     from .page_content import class_page
     from .pictures import write_page
-    from .terminal import open_chosen_run, out
+    from .terminal import block_names, open_chosen_run, say
 
     run = open_chosen_run(run_path)
-    chosen = tuple(block.strip() for block in blocks.split(",")) if blocks else None
-    found = class_paths(run, class_name, blocks=chosen, top=top)
+    found = class_paths(run, class_name, blocks=block_names(blocks), top=top)
     write_page(class_page(run, found), output)
-    out.print(f"page: {output}")
+    say(f"page: {output}")

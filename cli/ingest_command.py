@@ -79,13 +79,16 @@ def ingest(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Dissect a network: which units detect which concepts, and how units drive units and classes.
+    r"""Dissect a network: which units detect which concepts, and how units drive units and classes.
 
-    Example: [bold]conceptgraph ingest --model resnet18 --weights net.pth.tar --classes names.txt
-    --data broden1_224 --out net.cg[/bold]
+    Example:
+    [bold]conceptgraph ingest --model resnet18 --weights net.pth.tar \
+      --classes names.txt --data broden1_224 --out net.cg[/bold]
     """
+    from .terminal import Bars, block_names, print_json
+
     settings = Settings(
-        blocks=tuple(block.strip() for block in blocks.split(",")),
+        blocks=block_names(blocks) or (),
         quantile=quantile,
         iou=iou,
         min_iou=min_iou,
@@ -100,7 +103,6 @@ def ingest(
     from ..ingest.pipeline import Source
     from ..ingest.pipeline import ingest as run_ingest
     from .summary import print_summary, summary_json
-    from .terminal import Bars, print_json
 
     run = run_ingest(
         Source(model, weights, classes, data, trust_pickle=trust_pickle),

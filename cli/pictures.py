@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import os
+from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -78,8 +78,8 @@ def strip(thumbnails: Sequence[Path]) -> str | None:
 
 
 def write_page(page: PathPage, path: Path) -> None:
-    """Render a page and write it."""
-    write_bytes(path, render_page(page).encode())
+    """Render a page and write it; what of a file's name is no text is written as its escape."""
+    write_bytes(path, render_page(page).encode(errors="backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -88,12 +88,15 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         ConceptGraphError: it cannot be written.
     """
+    if not path.name or path.is_dir():
+        raise ConceptGraphError("a folder", file=path, expected="the name of a file to write")
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_bytes(content)
-        os.replace(partial, path)  # noqa: PTH105 (one way to say it for both kinds of path)
+        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True) if partial.parent.is_dir() else None
+        with suppress(OSError):
+            partial.unlink()
         raise ConceptGraphError(
-            f"cannot be written ({error.strerror})", file=path, remedy="Choose another place"
+            f"cannot be written: {error.strerror}", file=path, remedy="Choose another place"
         ) from error

@@ -34,7 +34,8 @@ def query(
 ) -> None:
     """Ask a question of the catalogue; the same rows from Neo4j and offline.
 
-    Examples: [bold]conceptgraph query[/bold] (the catalogue),
+    Examples:
+    [bold]conceptgraph query[/bold]
     [bold]conceptgraph query class-paths -p class=juggling[/bold]
     """
     if name is not None and cypher is not None:
@@ -83,8 +84,7 @@ def _list(*, as_json: bool) -> None:
     from .terminal import note, print_json, print_table
 
     if as_json:
-        names = [name for section in SECTIONS.values() for name in section]
-        print_json([_entry_json(name) for name in names])
+        print_json([_entry_json(name) for names in SECTIONS.values() for name in names])
         return
     for section, names in SECTIONS.items():
         found = [entry(name) for name in names]

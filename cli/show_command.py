@@ -20,8 +20,10 @@ def show(
 ) -> None:
     """What a unit, a concept or a class is, what feeds it and what it feeds.
 
-    Examples: [bold]conceptgraph show block4/290[/bold],
-    [bold]conceptgraph show "polka dotted"[/bold], [bold]conceptgraph show --class juggling[/bold]
+    Examples:
+    [bold]conceptgraph show block4/290[/bold]
+    [bold]conceptgraph show "polka dotted"[/bold]
+    [bold]conceptgraph show --class juggling[/bold]
     """
     if (target is None) == (class_name is None):
         raise typer.BadParameter("give a unit, a concept, or --class", param_hint="TARGET")
@@ -42,8 +44,8 @@ def show(
     card: UnitCard | ConceptCard | ClassCard
     if class_name is not None:
         card = class_card(store, run.name, class_name, top=top)
-    elif target is not None and re.fullmatch(r"block\d+/.*", target):
-        card = unit_card(store, run.name, target, top=top)
+    elif target is not None and re.fullmatch(r"(?i)block\d+/.*", target):
+        card = unit_card(store, run.name, target.lower(), top=top)
     else:
         card = concept_card(store, run.name, target or "", top=top)
     if as_json:

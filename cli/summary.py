@@ -2,41 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
 
-from .terminal import out, print_table
+from .terminal import print_table, say
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..graph.run import Run
 
 
 def summary_json(run: Run) -> dict[str, object]:
     """The summary as one JSON object."""
-    return {"run": str(run.path), "blocks": _blocks(run), **_facts(run)}
+    return {
+        "run": str(run.path),
+        "blocks": [block._asdict() for block in _blocks(run)],
+        **_facts(run),
+    }
 
 
-def _blocks(run: Run) -> list[dict[str, object]]:
-    """Counts of units and concepts for each block."""
-    rows: list[dict[str, object]] = []
+class BlockSummary(NamedTuple):
+    """Counts of units and concepts of one block, and its unit with the highest IoU."""
+
+    block: str
+    units: int
+    interpretable: int
+    concepts: int
+    dead: int
+    sparse: int
+    best: dict[str, str | float] | None
+
+
+def _blocks(run: Run) -> list[BlockSummary]:
+    rows = []
     for block in run.blocks:
         units = run.units[run.units["block"] == block]
         named = units[run.interpretable[units.index]]
         rows.append(
-            {
-                "block": block,
-                "units": len(units),
-                "interpretable": len(named),
-                "concepts": len(named[["category", "label"]].drop_duplicates()),
-                "dead": int((units["status"] == "dead").sum()),
-                "sparse": int((units["status"] == "sparse").sum()),
-                "best": None if units.empty else _best(units.loc[units["iou"].idxmax()].to_dict()),
-            }
+            BlockSummary(
+                block,
+                len(units),
+                len(named),
+                len(named[["category", "label"]].drop_duplicates()),
+                int((units["status"] == "dead").sum()),
+                int((units["status"] == "sparse").sum()),
+                _best(named),
+            )
         )
     return rows
 
 
-def _best(unit: dict[str, object]) -> str:
-    return f"{unit['uid']} {unit['label']} ({unit['iou']:.2f})"
+def _best(units: pd.DataFrame) -> dict[str, str | float] | None:
+    """The unit with the highest IoU; None of none."""
+    if units.empty:
+        return None
+    unit = units.iloc[int(units["iou"].argmax())]
+    return {
+        "unit": str(unit["uid"]),
+        "concept": str(unit["label"]),
+        "category": str(unit["category"]),
+        "iou": float(unit["iou"]),
+    }
 
 
 def _facts(run: Run) -> dict[str, object]:
@@ -51,14 +78,18 @@ def _facts(run: Run) -> dict[str, object]:
 
 def print_summary(run: Run) -> None:
     """The summary as a table."""
-    facts, rows = _facts(run), _blocks(run)
-    columns = ("block", "units", "interpretable", "concepts", "dead", "sparse", "best")
+    facts = _facts(run)
     print_table(
-        f"{run.path.name}: {facts['images']} images, {facts['concepts']} concepts, "
+        f"{run.path}: {facts['images']} images, {facts['concepts']} concepts, "
         f"{facts['seconds']} s on {facts['device']}",
-        (*columns[:-1], "best unit (IoU)"),
-        [[row[column] for column in columns] for row in rows],
+        ("block", "units", "interpretable", "concepts", "dead", "sparse", "best unit (IoU)"),
+        [
+            (*row[:-1], f"{row.best['unit']} {row.best['concept']} ({row.best['iou']:.2f})")
+            if row.best
+            else (*row[:-1], "—")
+            for row in _blocks(run)
+        ],
         right="bcdef",
     )
-    name = run.classes["name"].iloc[0]
-    out.print(f"Next: conceptgraph why --run {run.path.name} --class {name!r}", style="dim")
+    name = shlex.quote(str(run.classes["name"].iloc[0]))
+    say(f"Next: conceptgraph why --run {shlex.quote(str(run.path))} --class {name}", "dim")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from string import ascii_lowercase
@@ -20,8 +21,21 @@ if TYPE_CHECKING:
 
     from ..queries.labels import ConceptLabel
 
-out = Console(highlight=False)
+# A pipe has no width: nothing is folded for it, unless $COLUMNS asks.
+_WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 10_000
+
+out = Console(highlight=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False)
+
+
+def say(text: str, style: str = "") -> None:
+    """One line on stdout, left whole, its brackets left alone."""
+    out.print(Text(text, style=style), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """What explains an answer, in small print."""
+    out.print(Text(text, style="dim"))
 
 
 def print_json(value: object) -> None:
@@ -29,26 +43,37 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def block_names(text: str | None) -> tuple[str, ...] | None:
+    """The value of --blocks, `block3,block4`, as names."""
+    return tuple(name.strip() for name in text.split(",")) if text else None
+
+
 def open_chosen_run(explicit: Path | None) -> Run:
     """The run that is meant; one that was not named is named on stderr."""
     path = find_run(explicit)
     if explicit is None:
-        err.print(Text(f"run: {path}", style="dim"))
+        err.print(Text(f"run: {path}", style="dim"), soft_wrap=True)
     return open_run(path)
 
 
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: str = ""
 ) -> None:
-    """A table; the columns named in `right` (letters of their positions, from a) align right."""
+    """A table; the columns named in `right` (letters of their positions, from a) align right.
+
+    Without rows it says that there are none.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for letter, column in zip(ascii_lowercase, columns, strict=False):
         justify: Literal["left", "right"] = "right" if letter in right else "left"
         table.add_column(Text(column, style="dim"), justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    out.print(Text(title, style="bold"))
-    out.print(table)
+    say(title, "bold")
+    if table.rows:
+        out.print(table)
+    else:
+        note("none")
     out.print()
 
 

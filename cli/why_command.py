@@ -11,14 +11,18 @@ from ..graph.errors import QueryError
 
 if TYPE_CHECKING:
     from ..graph.run import Run
+    from ..queries.explanation import Explanation
+    from ..queries.paths import ClassPaths
 
 
 def why(
     class_name: Annotated[
         str | None,
-        typer.Option("--class", help="The class to explain; for an image, else its top."),
+        typer.Option("--class", help="The class to explain; with --image, else what it predicts."),
     ] = None,
-    image: Annotated[Path | None, typer.Option(help="Explain this image's logit.")] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Explain what the network says of this image.")
+    ] = None,
     versus: Annotated[
         str | None, typer.Option(help="With an image: explain the difference to this class.")
     ] = None,
@@ -48,38 +52,40 @@ def why(
 ) -> None:
     """Why a class: its strongest concept paths; with --image, why this image got this logit.
 
-    Example: [bold]conceptgraph why --class juggling --image x.jpg --html why.html[/bold]
+    Examples:
+    [bold]conceptgraph why --class juggling[/bold]
+    [bold]conceptgraph why --image x.jpg --html why.html[/bold]
+    [bold]conceptgraph why --image x.jpg --class juggling --versus typing[/bold]
     """
-    from .terminal import open_chosen_run, print_json
+    if class_name is None and image is None:
+        raise typer.BadParameter("give --class, --image, or both", param_hint="--class")
+    if image is None:
+        for option, value in (("--versus", versus), ("--cam", cam), ("--weights", weights)):
+            if value is not None:
+                raise typer.BadParameter("it needs --image", param_hint=option)
+    from .terminal import block_names, open_chosen_run, print_json
 
     run = open_chosen_run(run_path)
-    chosen = tuple(block.strip() for block in blocks.split(",")) if blocks else None
+    chosen = block_names(blocks)
     if image is None:
-        if class_name is None:
-            raise typer.BadParameter("give --class, --image, or both", param_hint="--class")
-        _why_class(run, class_name, chosen, top, html, as_json=as_json)
-        return
-    from ..queries.explain import explain, open_subject
+        from ..queries.paths import class_paths
 
+        paths = class_paths(run, class_name or "", blocks=chosen, top=top)
+        _write_and_print_paths(run, paths, html, as_json=as_json)
+        return
     if chosen not in (None, run.blocks[-2:]):
         raise QueryError(
             "the paths of an image run through the network's last two blocks",
             found=blocks,
             expected=",".join(run.blocks[-2:]),
         )
+    from ..queries.explain import explain, open_subject
+
     subject = open_subject(run, weights=weights, trust_pickle=trust_pickle)
     found = explain(subject, image, class_name, versus=versus, top=top, method=method)
     if cam is None and not as_json:
         cam = Path(f"{image.stem}.cam.png")
-    if cam is not None:
-        from .pictures import save_cam
-
-        save_cam(image, found.cam, cam)
-    if html is not None:
-        from .page_content import explanation_page
-        from .pictures import write_page
-
-        write_page(explanation_page(run, found), html)
+    _write_pictures(run, found, cam, html)
     if as_json:
         print_json(found.to_json())
     else:
@@ -88,20 +94,22 @@ def why(
         print_explanation(found, cam, html)
 
 
-def _why_class(
-    run: Run,
-    class_name: str,
-    blocks: tuple[str, ...] | None,
-    top: int,
-    html: Path | None,
-    *,
-    as_json: bool,
-) -> None:
-    from ..queries.paths import class_paths
-    from .answers import print_class_paths
-    from .terminal import out, print_json
+def _write_pictures(run: Run, found: Explanation, cam: Path | None, html: Path | None) -> None:
+    from .page_content import explanation_page
+    from .pictures import save_cam, write_page
 
-    found = class_paths(run, class_name, blocks=blocks, top=top)
+    if cam is not None:
+        save_cam(Path(found.image), found.cam, cam)
+    if html is not None:
+        write_page(explanation_page(run, found), html)
+
+
+def _write_and_print_paths(
+    run: Run, found: ClassPaths, html: Path | None, *, as_json: bool
+) -> None:
+    from .answers import print_class_paths
+    from .terminal import print_json, say
+
     if html is not None:
         from .page_content import class_page
         from .pictures import write_page
@@ -112,4 +120,4 @@ def _why_class(
         return
     print_class_paths(found)
     if html is not None:
-        out.print(f"page: {html}")
+        say(f"page: {html}")

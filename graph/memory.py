@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, cast
 
 import networkx as nx
 
+from .cypher import Bounds, Table, run_cypher
 from .errors import StoreError
 from .records import EDGES_PER_TARGET, records
-from .store import LoadedRun, Row, no_such_run
+from .store import LoadedRun, Row, ignore, no_such_run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .records import Records
     from .run import Run
-    from .store import Question
+    from .store import Advance, Question
+
+
+_BOUNDS = Bounds()
 
 
 class MemoryStore:
@@ -24,8 +30,9 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.graph: nx.DiGraph[str] = nx.DiGraph()
+        self._records: dict[str, Records] = {}
 
-    def load(self, records: Records) -> None:
+    def load(self, records: Records, progress: Advance = ignore) -> None:
         """Put a run in, in place of an earlier one of the same uid.
 
         Raises:
@@ -48,6 +55,8 @@ class MemoryStore:
             (edge.source, edge.target, {"type": edge.type, **edge.properties})
             for edge in records.edges
         )
+        self._records[records.run] = records
+        progress(len(records))
 
     def runs(self) -> list[LoadedRun]:
         """The runs that are in, by uid."""
@@ -69,6 +78,7 @@ class MemoryStore:
         loaded = [each.uid for each in self.runs()]
         if run not in loaded:
             raise no_such_run(run, loaded)
+        self._records.pop(run)
         concepts = [
             uid for uid, edge in self.graph.adj[run].items() if edge["type"] == "HAS_CONCEPT"
         ]
@@ -84,11 +94,30 @@ class MemoryStore:
         """The rows that answer a question."""
         return question.answer(self.graph)
 
+    def cypher(
+        self,
+        text: str,
+        parameters: Mapping[str, object] | None = None,
+        bounds: Bounds = _BOUNDS,
+    ) -> Table:
+        """What a Cypher text of the user's returns; it needs the extra `conceptgraph[cypher]`.
+
+        Raises:
+            StoreError: kglite is not installed, or a bound was exceeded.
+            QueryError: the text is not Cypher, lacks a parameter, or would write.
+        """
+        return run_cypher(self._records.values(), text, parameters, bounds)
+
 
 def open_store(*runs: Run) -> MemoryStore:
     """A store with the graphs of some runs, each pruned as its own settings say."""
     store = MemoryStore()
     for run in runs:
-        kept = run.manifest.get("settings", {}).get("top_k", EDGES_PER_TARGET)
-        store.load(records(run, edges_per_target=cast("int", kept)))
+        store.load(records(run, edges_per_target=kept_edges(run)))
     return store
+
+
+def kept_edges(run: Run) -> int:
+    """How many contributions per target and sign a run's settings keep in its graph."""
+    kept = run.manifest.get("settings", {}).get("top_k", EDGES_PER_TARGET)
+    return cast("int", kept)

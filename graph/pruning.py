@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Kept(NamedTuple):
-    """The edges kept, contributors first; one-dimensional arrays of equal length.
+    """The edges kept, by target, contributors first; one-dimensional arrays of equal length.
 
     `rank` counts from 0 within a target, apart for contributors and inhibitors.
     """
@@ -75,13 +75,14 @@ def prune(
     against = np.where(live, -pre, 0)
     against[source, target] = 0
     inhibitor, inhibited, order = strongest(against, count)
-    source = np.concatenate([source, inhibitor])
-    target = np.concatenate([target, inhibited])
+    by_target = np.argsort(np.concatenate([target, inhibited]), kind="stable")
+    source = np.concatenate([source, inhibitor])[by_target]
+    target = np.concatenate([target, inhibited])[by_target]
     return Kept(
         source,
         target,
         weight[source, target],
         pre[source, target],
         incoming_shares(weight)[source, target],
-        np.concatenate([rank, order]),
+        np.concatenate([rank, order])[by_target],
     )

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 Value = str | int | float | bool | list[str] | list[float]
+_CHUNK = 65_536
 EDGES_PER_TARGET = 32
 """Contributors, and again inhibitors, kept for each target."""
 
@@ -48,31 +48,49 @@ class Edge(NamedTuple):
     properties: dict[str, Value]
 
 
+class Edges(Protocol):
+    """Relationships in a fixed order, to be gone through any number of times."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __iter__(self) -> Iterator[Edge]:
+        """Begin again with the first."""
+
+
 @dataclass(frozen=True)
 class Records:
     """All of one run's graph; the first node is the Run."""
 
     nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
+    edges: Edges
 
     @property
     def run(self) -> str:
         """The run's uid."""
         return self.nodes[0].uid
 
+    def __len__(self) -> int:
+        """Nodes and edges."""
+        return len(self.nodes) + len(self.edges)
 
-def records(run: Run, *, edges_per_target: int = EDGES_PER_TARGET) -> Records:
+
+def records(run: Run, *, edges_per_target: int | None = EDGES_PER_TARGET) -> Records:
     """The graph of a run, with the strongest contributions of either sign for each target.
 
-    The Run node's `share_left_out` is the part of all positive weight that was left out.
+    The Run node's `share_left_out` is the part of all positive weight that was left out. With
+    `edges_per_target` None no contribution but zero is left out: millions of edges, made as they
+    are gone through and never all held.
 
     Raises:
         RunError: `edges_per_target` is below 1, or a file of the run does not fit.
     """
+    if edges_per_target is None:
+        edges_per_target = max(run.width(block) for block in run.blocks)
     if edges_per_target < 1:
         raise RunError("edges per target", found=edges_per_target, expected="at least 1")
     contributions = _Contributions(run, edges_per_target)
-    edges = [*_structure(run), *_detections(run), *contributions.edges()]
+    few = (*_structure(run), *_detections(run))
     nodes = [
         _run_node(run, edges_per_target, contributions.share_left_out),
         *_block_nodes(run),
@@ -80,7 +98,7 @@ def records(run: Run, *, edges_per_target: int = EDGES_PER_TARGET) -> Records:
         *_concept_nodes(run),
         *_class_nodes(run),
     ]
-    return Records(tuple(nodes), tuple(edges))
+    return Records(tuple(nodes), _RunEdges(few, contributions))
 
 
 def _run_node(run: Run, edges_per_target: int, share_left_out: float) -> Node:
@@ -182,16 +200,15 @@ class _Contributions:
             all_weight += float(positive_sums(weight).sum())
         self.share_left_out = max(0.0, 1 - kept_weight / all_weight) if all_weight else 0.0
 
-    def edges(self) -> Iterator[Edge]:
+    def __len__(self) -> int:
+        return sum(len(kept.rank) for _, _, kept in self._hops)
+
+    def __iter__(self) -> Iterator[Edge]:
         for source, target, kept in self._hops:
-            values = (column.tolist() for column in kept[2:])
-            properties = [
-                {"weight": weight, "pre": pre, "share": share, "rank": rank}
-                for weight, pre, share, rank in zip(*values, strict=True)
-            ]
-            sources = self._uids(source)[kept.source].tolist()
-            targets = self._uids(target)[kept.target].tolist()
-            yield from map(Edge, repeat("CONTRIBUTES"), sources, targets, properties)
+            sources, targets = self._uids(source), self._uids(target)
+            for start in range(0, len(kept.rank), _CHUNK):
+                part = Kept._make(column[start : start + _CHUNK] for column in kept)
+                yield from _edges(sources[part.source], targets[part.target], part)
 
     def _uids(self, block: str) -> NDArray[np.object_]:
         name = self._run.name
@@ -199,6 +216,30 @@ class _Contributions:
         if block == "class":
             uids = list(self._run.classes["uid"])
         return np.array([f"{name}/{uid}" for uid in uids], dtype=object)
+
+
+def _edges(
+    sources: NDArray[np.object_], targets: NDArray[np.object_], kept: Kept
+) -> Iterator[Edge]:
+    for source, target, weight, pre, share, rank in zip(
+        sources.tolist(), targets.tolist(), *(column.tolist() for column in kept[2:]), strict=True
+    ):
+        properties = {"weight": weight, "pre": pre, "share": share, "rank": rank}
+        yield Edge("CONTRIBUTES", source, target, properties)
+
+
+class _RunEdges:
+    """The few edges that are held, then the contributions."""
+
+    def __init__(self, few: tuple[Edge, ...], contributions: _Contributions) -> None:
+        self._few, self._contributions = few, contributions
+
+    def __len__(self) -> int:
+        return len(self._few) + len(self._contributions)
+
+    def __iter__(self) -> Iterator[Edge]:
+        yield from self._few
+        yield from self._contributions
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from io import BytesIO
 from typing import TYPE_CHECKING, TypedDict, cast
 
 import numpy as np
@@ -106,7 +107,7 @@ def disk_errors(file: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(what, file=file, found=error.strerror or error) from error
+        raise RunError(f"{what}: {error.strerror or error}", file=file) from error
 
 
 def write_table(file: Path, frame: pd.DataFrame, columns: dict[str, str]) -> None:
@@ -153,8 +154,10 @@ def _check_columns(file: Path, found: list[str], columns: dict[str, str]) -> Non
 
 def write_array(file: Path, values: NDArray[np.floating]) -> None:
     """Write a matrix as float32 `.npy`."""
+    content = BytesIO()  # numpy itself does not say when it is the disk that is full
+    np.save(content, np.ascontiguousarray(values, dtype=np.float32), allow_pickle=False)
     with disk_errors(file, "cannot be written"):
-        np.save(file, np.ascontiguousarray(values, dtype=np.float32), allow_pickle=False)
+        file.write_bytes(content.getbuffer())
 
 
 def read_array(file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:

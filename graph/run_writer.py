@@ -29,13 +29,15 @@ def check_out(out: Path | str, *, overwrite: bool = False) -> Path:
     """The path a run may be written to; call it before any work is done.
 
     Raises:
-        RunError: the name does not end in `.cg`, something is there already and `overwrite` is
-            not set, or what is there is not a run.
+        RunError: the name does not end in `.cg`, the folder around it is missing, something is
+            there already and `overwrite` is not set, or what is there is not a run.
     """
     out = Path(out).absolute()
     if out.suffix != ".cg":
         remedy = f"Call it {out.name or 'NAME'}.cg"
         raise RunError("not a run's name", file=out, expected="NAME.cg", remedy=remedy)
+    if not out.parent.is_dir():
+        raise RunError("no such folder", file=out.parent, remedy="Make it first")
     if out.exists() and not overwrite:
         remedy = "Choose another name, or replace it with --overwrite"
         raise RunError("there is a run of this name", file=out, remedy=remedy)
@@ -66,7 +68,7 @@ class RunWriter:
         with disk_errors(self.path, "cannot be written"):
             if self.path.exists():
                 shutil.rmtree(self.path)
-            self.path.mkdir(parents=True)
+            self.path.mkdir()
         return self
 
     def __exit__(

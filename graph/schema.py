@@ -18,6 +18,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+VERSION = 1
+"""Of this vocabulary; a database states the one that a run was loaded with."""
+
 
 class Relationship(NamedTuple):
     """A relationship type: the labels at its ends and the properties it may carry."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from ..graph.errors import ConceptGraphError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 
@@ -18,6 +20,21 @@ def whole_float32() -> AbstractContextManager[None]:
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     )
     return flags
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Say in one line that the device is out of memory.
+
+    Raises:
+        ConceptGraphError: it was.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ConceptGraphError(
+            "the device is out of memory", remedy="Give a smaller --batch-size"
+        ) from error
 
 
 def choose_device(name: str) -> torch.device:

@@ -61,9 +61,7 @@ def block_outputs(
             module(batch)
     except (RuntimeError, ValueError) as error:
         if isinstance(error, torch.OutOfMemoryError):
-            raise ModelError(
-                "the device is out of memory", remedy="Give a smaller --batch-size"
-            ) from error
+            raise
         raise ModelError(
             f"the network cannot process images of shape {tuple(batch.shape[1:])} ({error})"
         ) from error

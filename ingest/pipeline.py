@@ -28,7 +28,7 @@ from .allocation import keep_freed_memory
 from .concepts import open_concept_data
 from .contributions import contributions
 from .counting import Overlaps, labels_of_batch
-from .device import choose_device, whole_float32
+from .device import choose_device, memory_errors, whole_float32
 from .dissect import Collection, Dissection, count
 from .images import open_image
 from .inputs import Inputs
@@ -117,6 +117,7 @@ def ingest(
         RunWriter(out, overwrite=overwrite) as writer,
         disk_errors(writer.path, "cannot be written"),
         whole_float32(),
+        memory_errors(),
     ):
         Job(source, inputs, progress or Quiet()).write(writer)
     return open_run(out)

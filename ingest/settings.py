@@ -73,16 +73,24 @@ class Settings:
                 expected="some of " + ",".join(BLOCKS),
             )
         if not 0 < self.quantile < 1:
-            raise ConceptGraphError("quantile", found=self.quantile, expected="between 0 and 1")
+            raise ConceptGraphError(
+                "quantile out of range", found=self.quantile, expected="between 0 and 1"
+            )
         if not 0 <= self.min_iou < 1:
-            raise ConceptGraphError("min-iou", found=self.min_iou, expected="from 0 to below 1")
+            raise ConceptGraphError(
+                "min-iou out of range", found=self.min_iou, expected="from 0 to below 1"
+            )
         for name in ("batch_size", "pilot", "top_labels", "top_images", "top_k"):
             if getattr(self, name) < 1:
                 raise ConceptGraphError(
-                    name.replace("_", "-"), found=getattr(self, name), expected="1 or more"
+                    f"{name.replace('_', '-')} out of range",
+                    found=getattr(self, name),
+                    expected="1 or more",
                 )
         if self.image_size is not None and self.image_size < 32:
-            raise ConceptGraphError("image-size", found=self.image_size, expected="32 or more")
+            raise ConceptGraphError(
+                "image-size out of range", found=self.image_size, expected="32 or more"
+            )
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, as the manifest stores them."""

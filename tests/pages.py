@@ -125,6 +125,12 @@ def open_page(
     dark: bool = False,
 ) -> Opened:
     file.write_text(render_page(page), encoding="utf-8")
+    return open_file(browser, file, size, dark=dark)
+
+
+def open_file(
+    browser: Browser, file: Path, size: tuple[int, int] = WIDE, *, dark: bool = False
+) -> Opened:
     tab = browser.new_page(
         viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light"
     )

@@ -247,9 +247,9 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     run = small_run(tmp_path / "a.cg")
     (run.path / "contributions_block3_block4.npy").unlink()
     (run.path / "units.parquet").unlink()
-    with pytest.raises(RunError, match=r"units\.parquet: cannot be read; found No such file"):
+    with pytest.raises(RunError, match=r"units\.parquet: cannot be read: No such file"):
         _ = run.path, open_run(run.path).units
-    with pytest.raises(RunError, match=r"block3_block4\.npy: cannot be read; found No such file"):
+    with pytest.raises(RunError, match=r"block3_block4\.npy: cannot be read: No such file"):
         open_run(run.path).contributions("block3", "block4")
 
 

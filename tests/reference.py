@@ -1,0 +1,176 @@
+"""Network dissection by its definition, slow and plain, for the fast paths to be compared with.
+
+Everything is float64 or int64; arrays are (…, height, width). What a unit or an image has no part
+in is done for all units at once; there are no other tricks.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from conceptgraph.ingest.settings import IouVariant
+
+    Bools: TypeAlias = NDArray[np.bool_]
+    Floats: TypeAlias = NDArray[np.float64]
+    Numbers: TypeAlias = NDArray[np.int64]
+
+
+def threshold(values: Sequence[float], quantile: float) -> float:
+    """The largest value that no more than `quantile` of all N values exceed.
+
+    That is the (floor(quantile · N) + 1)-th largest, `quantile` read as the decimal it is written.
+    """
+    exceeding = math.floor(Fraction(str(quantile)) * len(values))
+    return sorted(values, reverse=True)[exceeding]
+
+
+def thresholds(maps: NDArray[np.floating], quantile: float) -> Floats:
+    """T_k of each unit; maps (images, units, height, width) of all images."""
+    return np.array([threshold(maps[:, k].ravel().tolist(), quantile) for k in range(len(maps[0]))])
+
+
+def up_sample(maps: NDArray[np.floating], height: int, width: int) -> Floats:
+    """Bilinear with half-pixel centres and edges repeated, i.e. `align_corners=False`."""
+    rows, columns = maps.shape[-2:]
+    result = np.empty((*maps.shape[:-2], height, width))
+    for y in range(height):
+        for x in range(width):
+            source = ((y + 0.5) * rows / height - 0.5, (x + 0.5) * columns / width - 0.5)
+            result[..., y, x] = _between(maps, *source)
+    return result
+
+
+def _between(maps: NDArray[np.floating], y: float, x: float) -> Floats:
+    """The values at a position between four values (written so that equal corners stay exact)."""
+    top, left = math.floor(y), math.floor(x)
+    upper = _at(maps, top, left)
+    upper += (x - left) * (_at(maps, top, left + 1) - upper)
+    lower = _at(maps, top + 1, left)
+    lower += (x - left) * (_at(maps, top + 1, left + 1) - lower)
+    return upper + (y - top) * (lower - upper)
+
+
+def _at(maps: NDArray[np.floating], row: int, column: int) -> Floats:
+    """The values at a place, the nearest ones for a place outside."""
+    row = min(max(row, 0), maps.shape[-2] - 1)
+    column = min(max(column, 0), maps.shape[-1] - 1)
+    return maps[..., row, column].astype(np.float64)
+
+
+def masks(maps: NDArray[np.floating], limits: Floats, height: int, width: int) -> Bools:
+    """M_k: where the up-sampled maps of one image (units, …) exceed their limits, strictly."""
+    result: Bools = up_sample(maps, height, width) > limits[:, None, None]
+    return result
+
+
+class Labelled(NamedTuple):
+    """The labels of one image.
+
+    Attributes:
+        planes: (planes, height, width), concept column + 1, 0 where unlabelled.
+        scalars: columns of the concepts that label the whole image.
+    """
+
+    planes: NDArray[np.integer]
+    scalars: tuple[int, ...] = ()
+
+    @property
+    def pixels(self) -> int:
+        """Size of the masks."""
+        height, width = self.planes.shape[1:]
+        return int(height * width)
+
+    def occurrences(self, concept: int) -> Numbers:
+        """How many planes give a pixel this label; (height, width)."""
+        result: Numbers = (self.planes == concept + 1).sum(axis=0)
+        return result
+
+
+class Tally(NamedTuple):
+    """Counts over all images: both (units, concepts), activation (units, categories), truth."""
+
+    both: Numbers
+    activation: Numbers
+    truth: Numbers
+
+
+def tally(
+    fired: Sequence[Bools],
+    labelled: Sequence[Labelled],
+    category: Sequence[int],
+    categories: int,
+    variant: IouVariant,
+) -> Tally:
+    """Count.
+
+    Args:
+        fired: of each image, the masks of all units (units, height, width).
+        labelled: of each image, its labels.
+        category: of each concept, its category.
+        categories: how many there are.
+        variant: when an image's activation counts for a category.
+    """
+    units, concepts = len(fired[0]), len(category)
+    both = np.zeros((units, concepts), np.int64)
+    activation = np.zeros((units, categories), np.int64)
+    truth = np.zeros(concepts, np.int64)
+    for mask, labels in zip(fired, labelled, strict=True):
+        area = mask.sum(axis=(1, 2))
+        for concept in range(concepts):
+            whole_image = concept in labels.scalars
+            there = labels.occurrences(concept)
+            truth[concept] += there.sum() + labels.pixels * whole_image
+            both[:, concept] += (mask * there).sum(axis=(1, 2)) + area * whole_image
+        for number in range(categories):
+            members = [c for c in range(concepts) if category[c] == number]
+            activation[:, number] += area * counts_for(mask, labels, members, variant)
+    return Tally(both, activation, truth)
+
+
+def counts_for(mask: Bools, labels: Labelled, members: Sequence[int], variant: IouVariant) -> Bools:
+    """Whether an image counts for a category, the concepts `members`; bool (units,)."""
+    counts = np.zeros(len(mask), np.bool_)
+    if variant == "unrestricted":
+        counts[:] = True
+    for concept in members:
+        there = labels.occurrences(concept) > 0
+        counts |= concept in labels.scalars
+        counts |= there.any() if variant == "paper" else (mask & there).any(axis=(1, 2))
+    return counts
+
+
+def iou(counts: Tally, category: Sequence[int]) -> Floats:
+    """both / (activation in the concept's category + truth − both); (units, concepts)."""
+    result = np.zeros(counts.both.shape)
+    for unit, concept in np.ndindex(*result.shape):
+        both = int(counts.both[unit, concept])
+        union = counts.activation[unit, category[concept]] + counts.truth[concept] - both
+        result[unit, concept] = both / (union + 1e-10)
+    return result
+
+
+def best_label(scores: Sequence[float], category: Sequence[int]) -> int | None:
+    """The concept a unit detects: best of its category, ties to the lowest label number; best of
+    the categories, ties to the last one; None where nothing scores."""
+    winners: dict[int, int] = {}
+    for concept, number in enumerate(category):
+        if number not in winners or scores[concept] > scores[winners[number]]:
+            winners[number] = concept
+    last_first = sorted(winners, reverse=True)
+    best = winners[max(last_first, key=lambda number: scores[winners[number]])]
+    return best if scores[best] > 0 else None
+
+
+def top_images(peaks: Floats, limit: float, top: int) -> list[int]:
+    """Positions of the images where a unit peaks highest, above its limit; the first of equals."""
+    firing = [image for image, peak in enumerate(peaks) if peak > limit]
+    return sorted(firing, key=lambda image: (-peaks[image], image))[:top]

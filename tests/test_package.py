@@ -1,0 +1,153 @@
+"""What is installed, what is public, and what importing it costs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib import import_module
+from importlib.metadata import metadata, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import conceptgraph
+
+# Python's own from 3.11 on; before, pytest brings the same under the name it had.
+toml: Any = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+ROOT = Path(__file__).parent.parent
+PARTS = ("cli", "graph", "ingest", "queries")
+TEXTS = {".html", ".css", ".js", ".cypher"}
+
+
+# Names
+
+
+def test_the_public_names() -> None:
+    names = conceptgraph.__all__
+    assert names == sorted(names)
+    assert 0 < len(names) <= 10
+    assert dir(conceptgraph) == names
+    for name in names:
+        assert getattr(conceptgraph, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'explane'"):
+        _ = conceptgraph.explane
+
+
+def test_ingest_is_a_verb_and_a_package() -> None:
+    assert callable(conceptgraph.ingest)
+    assert isinstance(conceptgraph.ingest, ModuleType)
+    assert import_module("conceptgraph.ingest") is conceptgraph.ingest
+    assert import_module("conceptgraph.ingest.settings").Settings is conceptgraph.Settings
+
+
+def test_the_version_has_one_source() -> None:
+    project = pyproject()["project"]
+    assert version("conceptgraph") == project["version"]
+    assert metadata("conceptgraph")["Name"] == "conceptgraph"
+    elsewhere = [
+        path
+        for part in ("conceptgraph", *PARTS)
+        for path in (ROOT / part).glob("*.py")
+        if project["version"] in path.read_text("utf-8")
+    ]
+    assert elsewhere == []
+
+
+def pyproject() -> dict[str, Any]:
+    found: dict[str, Any] = toml.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    return found
+
+
+# Imports
+
+
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        ("import conceptgraph", {"torch", "pandas", "networkx", "numpy"}),
+        ("import conceptgraph.cli.app", {"torch", "pandas", "networkx", "pyarrow"}),
+        ("from conceptgraph import open_run, open_store", {"torch"}),
+        ("import conceptgraph.queries.paths, conceptgraph.queries.cards", {"torch"}),
+        (
+            "; ".join(
+                f"import conceptgraph.graph.{path.stem}" for path in (ROOT / "graph").glob("*.py")
+            ),
+            {"torch", "torchvision"},
+        ),
+        (
+            "import sys; from conceptgraph.cli.app import main; sys.argv = ['x', '--help']\n"
+            "try: main()\nexcept SystemExit: pass",
+            {"torch", "pandas", "networkx", "pyarrow"},
+        ),
+    ],
+)
+def test_what_is_not_imported(code: str, heavy: set[str], tmp_path: Path) -> None:
+    script = f"{code}\nimport sys, json; print(); print(json.dumps(list(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "conceptgraph" in loaded
+    assert loaded & heavy == set()
+
+
+# What is installed
+
+
+def test_the_listed_packages_are_the_folders_and_these_are_flat() -> None:
+    listed = pyproject()["tool"]["setuptools"]
+    assert listed["packages"] == ["conceptgraph", *(f"conceptgraph.{part}" for part in PARTS)]
+    assert listed["package-dir"] == {f"conceptgraph.{part}": part for part in PARTS}
+    links = {path.name: path for path in (ROOT / "conceptgraph").iterdir() if path.is_symlink()}
+    assert sorted(links) == list(PARTS)
+    for part in PARTS:
+        assert links[part].readlink() == Path("..", part)
+        below = [path.name for path in (ROOT / part).iterdir() if path.is_dir()]
+        assert set(below) <= {"__pycache__"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """Built from a copy, so that nothing is left in the tree."""
+    folder = tmp_path_factory.mktemp("build")
+    for name in ("conceptgraph", *PARTS, "tests"):
+        shutil.copytree(
+            ROOT / name,
+            folder / name,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    words = ["wheel", ".", "--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir", "out"]
+    subprocess.run([sys.executable, "-m", "pip", *words], cwd=folder, check=True)
+    (built,) = (folder / "out").glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_the_wheel_holds_all_of_the_package_and_no_more(wheel: zipfile.ZipFile) -> None:
+    found = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    sources = {
+        f"conceptgraph/{part}/{path.name}"
+        for part in PARTS
+        for path in (ROOT / part).iterdir()
+        if path.suffix in {".py", *TEXTS}
+    }
+    assert found == sources | {"conceptgraph/__init__.py", "conceptgraph/py.typed"}
+    assert {Path(name).suffix for name in found} >= TEXTS
+
+
+def test_the_wheel_names_itself_and_its_command(wheel: zipfile.ZipFile) -> None:
+    texts = {
+        Path(name).name: wheel.read(name).decode()
+        for name in wheel.namelist()
+        if ".dist-info/" in name
+    }
+    assert f"\nVersion: {pyproject()['project']['version']}\n" in texts["METADATA"]
+    assert "conceptgraph = conceptgraph.cli.app:main" in texts["entry_points.txt"]
+    assert "MIT License" in texts["LICENSE"]
