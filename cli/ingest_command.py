@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..ingest.settings import IouVariant, Precision, Preprocess, Settings
+from .stores import DatabaseOption, connect
 
 DEFAULT = Settings()
 
@@ -77,6 +78,10 @@ def ingest(
         bool,
         typer.Option("--trust-pickle", help="Let the checkpoint run code. Only if it is yours."),
     ] = False,
+    neo4j: Annotated[
+        str | None, typer.Option("--neo4j", help="Also load the run into this Neo4j, bolt://….")
+    ] = None,
+    database: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     r"""Dissect a network: which units detect which concepts, and how units drive units and classes.
@@ -104,6 +109,8 @@ def ingest(
     from ..ingest.pipeline import ingest as run_ingest
     from .summary import print_summary, summary_json
 
+    if neo4j is not None:
+        connect(neo4j, database).close()  # better now than after the long work
     run = run_ingest(
         Source(model, weights, classes, data, trust_pickle=trust_pickle),
         output,
@@ -113,6 +120,10 @@ def ingest(
         overwrite=overwrite,
         progress=Bars(),
     )
+    if neo4j is not None:
+        from .store_command import load_run
+
+        load_run(run, neo4j, database)
     if as_json:
         print_json(summary_json(run))
     else:

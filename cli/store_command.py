@@ -40,21 +40,21 @@ def load_run(
     """Load a run, with progress, and say what is in and what was left out."""
     from ..graph.memory import kept_edges
     from ..graph.records import records
-    from .terminal import Bars, note, say
+    from .terminal import Bars, remark
 
     found = records(run, edges_per_target=None if dense else kept_edges(run))
     with connect(uri, database) as store:
         if dense:
             edges = len(found.edges)
-            note(f"{edges:,} edges, about {edges * SECONDS_PER_EDGE:.0f} s to load")
+            remark(f"{edges:,} edges, about {edges * SECONDS_PER_EDGE:.0f} s to load")
             if not sure:
                 typer.confirm("Load them all?", abort=True, err=True)
         with Bars().step("load", len(found)) as advance:
             store.load(found, advance)
         (loaded,) = (each for each in store.runs() if each.uid == run.name)
-    say(f"{run.name}: {len(found.nodes):,} nodes and {len(found.edges):,} relationships in Neo4j")
+    remark(f"{run.name}: {len(found.nodes):,} nodes, {len(found.edges):,} relationships in Neo4j")
     if loaded.share_left_out:
-        note(
+        remark(
             f"The strongest {loaded.edges_per_target} contributions per target and sign are in; "
             f"left out is {loaded.share_left_out:.0%} of the positive weight (--dense loads all)."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from .terminal import print_table, say
+from .terminal import note, print_table, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +76,11 @@ def _facts(run: Run) -> dict[str, object]:
     }
 
 
+def _quantile(run: Run) -> float:
+    """Share of a unit's activations above its threshold."""
+    return float(str(run.manifest["settings"]["quantile"]))
+
+
 def print_summary(run: Run) -> None:
     """The summary as a table."""
     facts = _facts(run)
@@ -91,5 +96,12 @@ def print_summary(run: Run) -> None:
         ],
         right="bcdef",
     )
+    unnamed = [row.block for row in _blocks(run) if row.interpretable * 20 < row.units]
+    if unnamed:
+        note(
+            f"Hardly a unit of {', '.join(unnamed)} reaches an IoU of {run.min_iou:g}. Where "
+            "concepts cover large parts of the images, masks of the strongest "
+            f"{_quantile(run):.1%} cannot: try a larger --quantile, such as .05."
+        )
     name = shlex.quote(str(run.classes["name"].iloc[0]))
     say(f"Next: conceptgraph why --run {shlex.quote(str(run.path))} --class {name}", "dim")

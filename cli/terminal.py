@@ -38,6 +38,11 @@ def note(text: str) -> None:
     out.print(Text(text, style="dim"))
 
 
+def remark(text: str) -> None:
+    """One line on stderr, in small print."""
+    err.print(Text(text, style="dim"), soft_wrap=True)
+
+
 def print_json(value: object) -> None:
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -52,7 +57,7 @@ def open_chosen_run(explicit: Path | None) -> Run:
     """The run that is meant; one that was not named is named on stderr."""
     path = find_run(explicit)
     if explicit is None:
-        err.print(Text(f"run: {path}", style="dim"), soft_wrap=True)
+        remark(f"run: {path}")
     return open_run(path)
 
 
