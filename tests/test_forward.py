@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from conceptgraph.graph.errors import ModelError
+from conceptgraph.graph.errors import ConceptGraphError, ModelError
+from conceptgraph.ingest.device import memory_errors
 from conceptgraph.ingest.forward import block_outputs, watching
 
 from .networks import KINDS, SIZES, random_network
@@ -38,7 +39,7 @@ def hooks(module: nn.Module) -> int:
 def test_no_hook_is_left_after_an_error(error: BaseException) -> None:
     module = Failing(error)
     stages = {"block1": module.layer1, "block2": module.layer2}
-    with pytest.raises((ModelError, KeyboardInterrupt, MemoryError)):
+    with pytest.raises((ModelError, KeyboardInterrupt, MemoryError, torch.OutOfMemoryError)):
         block_outputs(module, stages, torch.zeros(1, 3, 4, 4))
     assert hooks(module) == 0
 
@@ -112,7 +113,10 @@ def test_outputs_that_are_no_maps_are_refused() -> None:
 
 def test_errors_of_the_network_are_one_line() -> None:
     module = Failing(torch.OutOfMemoryError("CUDA out of memory"))
-    with pytest.raises(ModelError, match=r"out of memory.*smaller --batch-size"):
+    with (
+        pytest.raises(ConceptGraphError, match=r"out of memory.*smaller --batch-size"),
+        memory_errors(),
+    ):
         block_outputs(module, {"block1": module.layer1}, torch.zeros(1, 3, 4, 4))
     with pytest.raises(ModelError, match=r"images of shape \(5, 4, 4\)"):
         block_outputs(module, {"block1": module.layer1}, torch.zeros(1, 5, 4, 4))

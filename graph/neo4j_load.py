@@ -1,0 +1,208 @@
+"""How records get into Neo4j: each exactly once, however often the loading is cut off.
+
+1. The Run node comes first, with `status: "loading"`, a digest of its records, and `loaded: 0`.
+2. The records are cut into transactions, always in the same order. Each moves `loaded` on by its
+   number of rows, and writes only if it stood where this transaction begins. So one that is sent
+   again after a lost answer writes nothing, and a load that was cut off goes on where it was.
+3. The Run node is completed: `status: "complete"`, and `loaded` goes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from functools import partial
+from itertools import chain, groupby, islice
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from neo4j.exceptions import IncompleteCommit
+
+from .errors import StoreError
+from .schema import NODES, RELATIONSHIPS, VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import neo4j
+
+    from .records import Edge, Node, Records, Value
+    from .store import Advance
+
+    Rows = Sequence[dict[str, Value]] | Sequence[Sequence[Value | None]]
+
+Item = TypeVar("Item")
+
+ROWS = 10_000
+"""Rows in one transaction."""
+LOOK_UPS = (("Unit", "label"), ("Concept", "name"), ("Class", "name"))
+"""Properties by which people look for things in a browser."""
+
+CLAIM = """MERGE (run:Run {uid: $run})
+ON CREATE SET run += $properties, run.status = 'loading', run.loaded = 0"""
+# Setting a property, even to what it is, locks the node: two who load one run take turns.
+ADVANCE = """MATCH (run:Run {uid: $run})
+SET run.uid = $run
+WITH run WHERE run.digest = $digest AND run.loaded = $done
+SET run.loaded = $next
+RETURN run.loaded AS loaded"""
+COMPLETE = """MATCH (run:Run {uid: $run, digest: $digest})
+WHERE run.loaded = $total OR run.status = 'complete'
+SET run.status = 'complete' REMOVE run.loaded
+RETURN run.uid AS uid"""
+
+
+class Step(NamedTuple):
+    """A statement with its `$rows`; it returns how many it wrote, as `made`."""
+
+    text: str
+    rows: Rows
+
+
+def constraints() -> list[str]:
+    """Statements that make every uid unique within its label, and index what people look for."""
+    unique = [
+        f"CREATE CONSTRAINT conceptgraph_{label.lower()}_uid IF NOT EXISTS "
+        f"FOR (n:{label}) REQUIRE n.uid IS UNIQUE"
+        for label in NODES
+    ]
+    indexes = [
+        f"CREATE INDEX conceptgraph_{label.lower()}_{name} IF NOT EXISTS "
+        f"FOR (n:{label}) ON (n.{name})"
+        for label, name in LOOK_UPS
+    ]
+    return [*unique, *indexes, "CALL db.awaitIndexes(300)"]
+
+
+def digest(records: Records) -> str:
+    """32 hex digits that stand for the records, their order, and how they are cut."""
+    found = hashlib.blake2b(f"{VERSION} {ROWS}".encode(), digest_size=16)
+    for batch in _batches(chain[object](records.nodes, records.edges), ROWS):
+        found.update(json.dumps(batch, separators=(",", ":")).encode())
+    return found.hexdigest()
+
+
+def load(session: neo4j.Session, records: Records, known_as: str, progress: Advance) -> None:
+    """Load a run of this digest, or what is missing of it.
+
+    Raises:
+        StoreError: something else changed the run, or took away what it needs, at the same time.
+    """
+    run = records.run
+    properties = {**records.nodes[0].properties, "digest": known_as, "schema": VERSION}
+    _write(session, lambda tx: tx.run(CLAIM, run=run, properties=properties).consume())
+    progress(1)
+    done = 0
+    for steps in _transactions(records, ROWS):
+        size = sum(len(step.rows) for step in steps)
+        _write(
+            session,
+            partial(_advance, run=run, known_as=known_as, done=done, steps=steps),
+        )
+        done += size
+        progress(size)
+    completed = _write(
+        session,
+        lambda tx: tx.run(COMPLETE, run=run, digest=known_as, total=done).single(),
+    )
+    if completed is None:
+        raise _disturbed(run)
+
+
+def _transactions(records: Records, rows: int) -> Iterator[list[Step]]:
+    """The steps of each transaction: all concepts, then the other nodes, then the edges.
+
+    Concepts are tied to the run in the transaction that makes them: no concept is ever left that
+    unloading the run would not find.
+    """
+    nodes = [node for node in records.nodes[1:] if node.labels[0] != "Concept"]
+    labels = {node.uid: node.labels[0] for node in nodes}
+    concepts = [node for node in records.nodes if node.labels[0] == "Concept"]
+    ties = [edge for edge in records.edges if edge.type == "HAS_CONCEPT"]
+    yield [*_concept_steps(concepts), *_edge_steps(ties, labels, len(ties))]
+    for step in _node_steps(nodes, rows):
+        yield [step]
+    others = (edge for edge in records.edges if edge.type != "HAS_CONCEPT")
+    for step in _edge_steps(others, labels, rows):
+        yield [step]
+
+
+def _concept_steps(concepts: Iterable[Node]) -> Iterator[Step]:
+    """Concepts are shared by runs: one that is there stays as it is."""
+    for labels, group in groupby(sorted(concepts), key=lambda node: node.labels):
+        rows = [{"uid": node.uid, **node.properties} for node in group]
+        made = f"ON CREATE SET n{_labels(labels[1:])}, n += row"
+        text = f"UNWIND $rows AS row MERGE (n:Concept {{uid: row.uid}}) {made}"
+        yield Step(f"{text} RETURN count(*) AS made", rows)
+
+
+def _node_steps(nodes: Iterable[Node], size: int) -> Iterator[Step]:
+    for labels, group in groupby(nodes, key=lambda node: node.labels):
+        text = f"UNWIND $rows AS row CREATE (n{_labels(labels)}) SET n = row"
+        for batch in _batches(group, size):
+            rows = [{"uid": node.uid, **node.properties} for node in batch]
+            yield Step(f"{text} RETURN count(*) AS made", rows)
+
+
+def _edge_steps(edges: Iterable[Edge], labels: dict[str, str], size: int) -> Iterator[Step]:
+    """Rows are lists, not maps: the names of properties would be most of what is sent."""
+
+    def kind(edge: Edge) -> tuple[str, str]:
+        targets = RELATIONSHIPS[edge.type].targets
+        return edge.type, targets[0] if len(targets) == 1 else labels[edge.target]
+
+    for (name, target), group in groupby(edges, key=kind):
+        properties = RELATIONSHIPS[name].properties
+        values = (f"e.{each} = row[{i}]" for i, each in enumerate(properties, start=2))
+        text = (
+            "UNWIND $rows AS row "
+            f"MATCH (a:{RELATIONSHIPS[name].source} {{uid: row[0]}}) "
+            f"MATCH (b:{target} {{uid: row[1]}}) CREATE (a)-[e:{name}]->(b)"
+            f"{' SET ' if properties else ''}{', '.join(values)}"
+        )
+        for batch in _batches(group, size):
+            rows = [
+                [edge.source, edge.target, *map(edge.properties.get, properties)] for edge in batch
+            ]
+            yield Step(f"{text} RETURN count(*) AS made", rows)
+
+
+def _advance(
+    tx: neo4j.ManagedTransaction, run: str, known_as: str, done: int, steps: list[Step]
+) -> None:
+    """Write some steps, unless they are there already."""
+    after = done + sum(len(step.rows) for step in steps)
+    if tx.run(ADVANCE, run=run, digest=known_as, done=done, next=after).single() is None:
+        return
+    for step in steps:
+        result = tx.run(step.text, rows=step.rows).single(strict=True)
+        if result["made"] != len(step.rows):
+            raise _disturbed(run)
+
+
+def _write(session: neo4j.Session, work: Callable[[neo4j.ManagedTransaction], Item]) -> Item:
+    """Like `execute_write`, also where it is not known whether the transaction was committed.
+
+    Only for work that may be done twice.
+    """
+    while True:
+        with suppress(IncompleteCommit):
+            return session.execute_write(work)
+
+
+def _disturbed(run: str) -> StoreError:
+    return StoreError(
+        f"run {run!r} was changed while it was loaded",
+        remedy=f"Take it out with `conceptgraph unload {run}` and load it again",
+    )
+
+
+def _labels(labels: Iterable[str]) -> str:
+    """As they stand in a pattern, quoted: labels cannot be parameters."""
+    return "".join(f":`{label.replace('`', '``')}`" for label in labels)
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,47 @@
+"""Settings that all tests share: one thread of torch, and no time limit on hypothesis' examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+import torch
+
+from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+torch.set_num_threads(1)  # small tensors: more threads only wait for one another
+hypothesis.settings.register_profile("tests", deadline=None, max_examples=60)
+hypothesis.settings.load_profile("tests")
+
+
+def _running(release: Release) -> Iterator[Neo4jServer]:
+    try:
+        server = Neo4jServer(release)
+    except ServerError as error:
+        pytest.fail(str(error), pytrace=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def neo4j_5() -> Iterator[Neo4jServer]:
+    """Neo4j 5.26, started when a test first asks for it."""
+    yield from _running(NEO4J_5)
+
+
+@pytest.fixture(scope="session")
+def neo4j_2026() -> Iterator[Neo4jServer]:
+    """Neo4j 2026.09, started when a test first asks for it."""
+    yield from _running(NEO4J_2026)
+
+
+@pytest.fixture(params=["neo4j_5", "neo4j_2026"])
+def neo4j_server(request: pytest.FixtureRequest) -> Neo4jServer:
+    """Each server line in turn, emptied."""
+    server: Neo4jServer = request.getfixturevalue(request.param)
+    server.clear()
+    return server

@@ -1,0 +1,353 @@
+"""A real Neo4j for tests: its jars from Maven Central, its own folder, ports and process.
+
+The jars are fetched once, with Maven, into $CONCEPTGRAPH_TEST_CACHE or ~/.cache/conceptgraph. The
+server listens on loopback only, is stopped by its process id, and dies with this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import neo4j
+from neo4j.exceptions import AuthError, DriverError, Neo4jError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>local</groupId><artifactId>neo4j-run</artifactId><version>1</version><dependencies>
+<dependency><groupId>org.neo4j</groupId><artifactId>neo4j</artifactId>
+<version>${neo}</version></dependency>
+<dependency><groupId>org.neo4j.app</groupId><artifactId>neo4j-server</artifactId>
+<version>${neo}</version></dependency>
+<dependency><groupId>org.neo4j</groupId><artifactId>neo4j-bolt</artifactId>
+<version>${neo}</version></dependency>
+<dependency><groupId>org.neo4j.client</groupId><artifactId>neo4j-browser</artifactId>
+<version>5.24.0</version></dependency>
+</dependencies></project>
+"""
+# 2026 has no main class for the community edition: this is what its launcher would call.
+START = """public class Start { public static void main(String[] a) {
+  int status = org.neo4j.server.NeoBootstrapper.start(new org.neo4j.server.BlockingBootstrapper(
+      new org.neo4j.server.CommunityBootstrapper()), a);
+  if (status != 0) System.exit(status); } }
+"""
+JVM_FLAGS = (
+    "-Xms256m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # a server that lives for a minute never earns the second compiler
+    "-Dio.netty.tryReflectionSetAccessible=true",
+    "-Dlog4j2.disable.jmx=true",
+    "--enable-native-access=ALL-UNNAMED",
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/java.io=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
+)
+JVM_FOLDERS = (
+    "/usr/lib/jvm/*",
+    "~/.sdkman/candidates/java/*",
+    "~/.jdks/*",
+    "/opt/java/*",
+    "/Library/Java/JavaVirtualMachines/*/Contents/Home",
+)
+
+
+class Release(NamedTuple):
+    """A server version and the Java it runs on, `newest` included."""
+
+    version: str
+    oldest: int
+    newest: int
+    main: tuple[str, ...]
+    needs_compiler: bool = False
+
+
+NEO4J_5 = Release("5.26.30", 17, 21, ("org.neo4j.server.CommunityEntryPoint",))
+NEO4J_2026 = Release(
+    "2026.09.0", 25, 99, ("--add-modules=jdk.incubator.vector", "Start.java"), needs_compiler=True
+)
+
+
+class ServerError(RuntimeError):
+    """No server, and what to install or look at."""
+
+
+class Neo4jServer:
+    """A running server with an empty database `neo4j`.
+
+    Args:
+        release: `NEO4J_5` or `NEO4J_2026`.
+        folder: where its data, logs and configuration go; a temporary one when None.
+        auth: with a password, or open to anyone who can reach loopback.
+        settings: more lines for neo4j.conf.
+        flags: more arguments for the JVM, such as -Xmx2g.
+    """
+
+    user = "neo4j"
+
+    def __init__(
+        self,
+        release: Release,
+        folder: Path | None = None,
+        *,
+        auth: bool = True,
+        settings: Mapping[str, str] | None = None,
+        flags: Sequence[str] = (),
+    ) -> None:
+        self.release = release
+        self._own = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="neo4j-"))
+        self.password = secrets.token_urlsafe(12) if auth else ""
+        self.bolt_port, self.http_port = _free_ports(2)
+        self.settings = dict(settings or {})
+        self._java, self._flags = find_java(release), flags
+        self.home = fetch(release)
+        self._process: subprocess.Popen[bytes] | None = None
+        atexit.register(self.stop)
+        self.start()
+        if auth:
+            self._set_password()
+            self._wait()
+
+    @property
+    def uri(self) -> str:
+        """Where Bolt listens."""
+        return f"bolt://127.0.0.1:{self.bolt_port}"
+
+    @property
+    def http(self) -> str:
+        """Where HTTP and the Browser (`/browser/`) listen."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def auth(self) -> tuple[str, str] | None:
+        """What a driver takes as `auth`."""
+        return (self.user, self.password) if self.password else None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def driver(self) -> neo4j.Driver:
+        """A driver that is connected to it; close it."""
+        return neo4j.GraphDatabase.driver(self.uri, auth=self.auth)
+
+    def start(self) -> None:
+        """Start it (again) on its folder and ports and wait until it answers."""
+        conf = self.folder / "conf" / "neo4j.conf"
+        conf.parent.mkdir(parents=True, exist_ok=True)
+        conf.write_text("".join(f"{k}={v}\n" for k, v in self._configuration().items()))
+        if self.release.needs_compiler:
+            (self.folder / "Start.java").write_text(START)
+        command = [
+            str(self._java),
+            *JVM_FLAGS,
+            *self._flags,
+            f"--class-path={self.home}/lib/*",
+            *self.release.main,
+            f"--home-dir={self.folder}",
+            f"--config-dir={conf.parent}",
+            "--console-mode",
+        ]
+        with self._console.open("ab") as console:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,  # a Ctrl-C for pytest is not for the server
+                preexec_fn=_die_with_parent,  # noqa: PLW1509
+            )
+        self._wait()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Kill it and start it again."""
+        self.kill()
+        self.start()
+
+    def shut_down(self) -> None:
+        """End it in good order, or else by force; `start` starts it again."""
+        self._end(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """End it for good; a temporary folder goes too."""
+        self._end(signal.SIGKILL if self._own else signal.SIGTERM)
+        atexit.unregister(self.stop)
+        if self._own:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Delete all nodes and relationships; constraints and indexes stay."""
+        with self.driver() as driver:
+            while driver.execute_query(
+                "MATCH (n) WITH n LIMIT 5000 DETACH DELETE n RETURN count(*) AS n"
+            ).records[0]["n"]:
+                pass
+
+    @property
+    def _console(self) -> Path:
+        return self.folder / "console.log"
+
+    def _configuration(self) -> dict[str, str]:
+        folders = {
+            f"server.directories.{name}": f"{self.folder}/{name}"
+            for name in ("data", "logs", "run", "import", "plugins")
+        }
+        return {
+            **folders,
+            "server.default_listen_address": "127.0.0.1",
+            "server.bolt.listen_address": f"127.0.0.1:{self.bolt_port}",
+            "server.http.listen_address": f"127.0.0.1:{self.http_port}",
+            "server.https.enabled": "false",
+            "server.memory.pagecache.size": "128m",
+            "dbms.security.auth_enabled": str(bool(self.password)).lower(),
+            "dbms.usage_report.enabled": "false",
+            **self.settings,
+        }
+
+    def _wait(self, seconds: float = 120) -> None:
+        end = time.monotonic() + seconds
+        while self._process and self._process.poll() is None and time.monotonic() < end:
+            if self._answers():
+                return
+            time.sleep(0.1)
+        self._end(signal.SIGKILL)
+        lines = self._console.read_text(errors="replace").splitlines()[-15:]
+        message = f"Neo4j {self.release.version} does not start; {self._console} ends:\n"
+        raise ServerError(message + "\n".join(lines))
+
+    def _answers(self) -> bool:
+        """Whether it answers, if only to refuse a password that it does not know yet."""
+        try:
+            with self.driver() as driver, driver.session() as session:
+                session.run("RETURN 1").consume()  # not execute_query: it would try again
+        except AuthError:
+            return True
+        except (DriverError, Neo4jError, OSError):
+            return False
+        return True
+
+    def _set_password(self) -> None:
+        with neo4j.GraphDatabase.driver(self.uri, auth=("neo4j", "neo4j")) as driver:
+            driver.execute_query(
+                "ALTER CURRENT USER SET PASSWORD FROM 'neo4j' TO $password",
+                password=self.password,
+                database_="system",
+            )
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def fetch(release: Release) -> Path:
+    """The folder with a release's `lib/*.jar`; downloaded the first time."""
+    cache = os.environ.get("CONCEPTGRAPH_TEST_CACHE") or "~/.cache/conceptgraph"
+    home = Path(cache).expanduser() / "neo4j" / release.version
+    if home.is_dir():
+        return home
+    maven = shutil.which("mvn")
+    if maven is None:
+        message = f"Maven is needed to fetch Neo4j {release.version}: apt install maven"
+        raise ServerError(message)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent) as name:
+        part = Path(name, "home")
+        Path(name, "pom.xml").write_text(POM)
+        goal = ("dependency:copy-dependencies", "-DincludeScope=runtime")
+        where = (f"-Dneo={release.version}", f"-DoutputDirectory={part / 'lib'}")
+        command = [maven, "-B", "-q", "-f", f"{name}/pom.xml", *goal, *where]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            message = f"Maven cannot fetch Neo4j {release.version}:\n{done.stdout[-2000:]}"
+            raise ServerError(message)
+        try:
+            part.rename(home)
+        except OSError:  # another process was quicker
+            if not home.is_dir():
+                raise
+    return home
+
+
+def find_java(release: Release) -> Path:
+    """The `java` of an installed JVM that runs this release."""
+    seen: dict[int, Path] = {}
+    for home in _java_homes():
+        java = home / "bin" / "java"
+        if java.exists() and (not release.needs_compiler or (home / "bin" / "javac").exists()):
+            seen.setdefault(_java_major(java), java)
+    fit = [major for major in sorted(seen) if release.oldest <= major <= release.newest]
+    if fit:
+        return seen[fit[0]]
+    kind = "JDK" if release.needs_compiler else "Java"
+    wanted = f"{release.oldest}" + ("" if release.newest > 90 else f" to {release.newest}")
+    message = (
+        f"Neo4j {release.version} needs {kind} {wanted}; found {sorted(seen) or 'none'}. "
+        f"Install one (apt install openjdk-{release.oldest}-jdk-headless, or temurin-"
+        f"{release.oldest}-jdk from adoptium.net) or set JAVA_HOME"
+    )
+    raise ServerError(message)
+
+
+def _java_homes() -> Iterator[Path]:
+    if "JAVA_HOME" in os.environ:
+        yield Path(os.environ["JAVA_HOME"])
+    on_path = shutil.which("java")
+    if on_path:
+        yield Path(on_path).resolve().parents[1]
+    for pattern in JVM_FOLDERS:
+        root = Path(pattern).expanduser()
+        yield from sorted(Path(root.anchor).glob(str(root.relative_to(root.anchor))))
+
+
+def _java_major(java: Path) -> int:
+    """17 for `openjdk version "17.0.15"`; 0 for one that does not run."""
+    done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "(\d+)', done.stderr)
+    return int(found.group(1)) if found else 0
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on; held together, so that they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _die_with_parent() -> None:
+    """In the child, before Java: be killed when pytest is, even by SIGKILL."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
