@@ -269,7 +269,7 @@ def test_a_load_cut_off_anywhere_is_completed(
         with pytest.raises(Interrupted):
             store.load(found, _Interrupt(last))
         assert [run.status for run in store.runs()] == ["loading"]
-        with pytest.raises(StoreError, match="'a' is half loaded. Run `conceptgraph load` again"):
+        with pytest.raises(StoreError, match=r"'a' is half loaded\. Run `conceptgraph load` again"):
             store.ask(Classes("a"))
         store.load(found)
         assert content(neo4j_server) == said(found)
