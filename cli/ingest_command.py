@@ -55,8 +55,8 @@ def ingest(
     image_size: Annotated[
         int | None,
         typer.Option(
-            help="Squash images to this side; else the size in the index, when all share "
-            "one, or 224."
+            help="Squash images to this side. Without it: the size in the index, when all images "
+            "share one up to 512; else 224."
         ),
     ] = None,
     threshold_split: Annotated[

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 
+USUAL = 224  # side of the images most networks were trained on
+LARGEST = (
+    512  # side above which images that share a size are photographs, not prepared for a network
+)
+
+
 class Inputs:
     """A network, and the images it sees.
 
@@ -88,7 +94,9 @@ class Inputs:
     def _shape(self) -> InputShape:
         """What the network is given: one size for all images, one normalisation."""
         sizes = {(image.height, image.width) for image in self.images}
-        height, width = sizes.pop() if len(sizes) == 1 else (224, 224)
+        height, width = sizes.pop() if len(sizes) == 1 else (USUAL, USUAL)
+        if max(height, width) > LARGEST:
+            height = width = USUAL
         if self.settings.image_size is not None:
             height = width = self.settings.image_size
         mean, std = self.network.mean, self.network.std

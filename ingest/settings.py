@@ -33,8 +33,8 @@ class Settings:
         min_iou: a unit is interpretable when its best IoU exceeds this.
         preprocess: the model's own normalisation, or NetDissect's for parity.
         precision: number format of the forward pass; `auto` is float32.
-        image_size: side to which images are squashed; None keeps the size the data states, when all
-            images share one, else 224.
+        image_size: side to which images are squashed; None keeps the size the data state, when all
+            images share one of up to 512 pixels a side, else 224.
         batch_size: images per forward pass.
         threshold_split: fit thresholds on images of this split only.
         seed: fixes the order of the images (and an untrained network).

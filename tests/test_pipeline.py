@@ -390,3 +390,24 @@ def test_the_manifest_says_where_the_numbers_come_from(tmp_path: Path, drawn: Pa
     assert run.hops == (("block3", "block4"), ("block4", "class"))
     assert run.classes["name"].tolist() == list("abcde")
     run.check()
+
+
+def test_the_size_of_the_input(tmp_path: Path) -> None:
+    data = draw_concept_data(tmp_path / "data", 3, size=48)
+    prepared = open_concept_data(data)
+    network = random_network("basic")
+
+    def sides(height: int) -> tuple[int, int]:
+        images = (prepared.images[0], dataclasses.replace(prepared.images[1], height=height))
+        chosen = dataclasses.replace(prepared, images=images)
+        shape = Inputs(network, chosen, Settings(), CPU, 1).shape
+        return shape["height"], shape["width"]
+
+    assert sides(48) == (48, 48)
+    assert sides(64) == (224, 224)  # not all alike
+    large = [dataclasses.replace(image, height=600, width=800) for image in prepared.images]
+    photographs = dataclasses.replace(prepared, images=tuple(large))
+    shape = Inputs(network, photographs, Settings(), CPU, 1).shape
+    assert (shape["height"], shape["width"]) == (224, 224)
+    shape = Inputs(network, photographs, Settings(image_size=96), CPU, 1).shape
+    assert (shape["height"], shape["width"]) == (96, 96)
