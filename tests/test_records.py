@@ -200,6 +200,7 @@ def test_loading_twice_changes_nothing(tmp_path: Path) -> None:
     store = MemoryStore()
     store.load(found)
     before = _content(store)
+    (tmp_path / "again").mkdir()
     store.load(records(small_run(tmp_path / "again" / "a.cg")))
     assert _content(store) == before
 
