@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .cells import mask_pixels
+from .cells import Pixels, mask_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from .cells import Cells, Grid, Pixels
+    from .cells import Cells, Grid
     from .concepts import ConceptData
     from .settings import IouVariant
     from .survey import Survey
@@ -119,7 +119,8 @@ class Overlaps:
         owners = images * grid.units
         area = torch.zeros(owners, dtype=torch.int64, device=cells.where.device)
         inside = torch.zeros(owners * categories, dtype=torch.bool, device=area.device)
-        for on in mask_pixels(cells, grid, thresholds, labels.height, labels.width):
+        parts = mask_pixels(cells, grid, thresholds, labels.height, labels.width)
+        for on in gathered(parts, at_least=self.both.numel()):
             area += torch.bincount(on.owner, minlength=owners)
             for plane in labels.planes:
                 self._count_plane(on, plane, grid.units, inside)
@@ -160,6 +161,22 @@ class Overlaps:
 
     def _one_hot(self) -> Tensor:
         return torch.nn.functional.one_hot(self._category, self.activation.shape[1]).double()
+
+
+def gathered(parts: Iterable[Pixels], at_least: int) -> Iterator[Pixels]:
+    """Pixels in parts of no fewer than `at_least`, but for the last.
+
+    A count costs as much as it has counters, however few the pixels: with many concepts, small
+    parts would spend their time on that.
+    """
+    held: list[Pixels] = []
+    for part in parts:
+        held.append(part)
+        if sum(len(each.owner) for each in held) >= at_least:
+            yield Pixels(*(torch.cat(pieces) for pieces in zip(*held, strict=True)))
+            held = []
+    if held:
+        yield Pixels(*(torch.cat(pieces) for pieces in zip(*held, strict=True)))
 
 
 def _times(area: Tensor, flags: Tensor) -> Tensor:

@@ -12,9 +12,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptgraph.ingest.cells import Grid, find_cells, of_images
+from conceptgraph.ingest.cells import Grid, Pixels, find_cells, of_images
 from conceptgraph.ingest.concepts import ConceptData, ConceptImage
-from conceptgraph.ingest.counting import Overlaps, labels_of_batch
+from conceptgraph.ingest.counting import Overlaps, gathered, labels_of_batch
 from conceptgraph.ingest.labels import Concept
 from conceptgraph.ingest.scratch import ArrayFile
 from conceptgraph.ingest.settings import IouVariant
@@ -212,3 +212,17 @@ def test_batches_of_silent_maps(tmp_path: Path) -> None:
     case.maps[:2] = 0
     for variant in VARIANTS:
         case.check(variant, tmp_path / variant, batch_size=2)
+
+
+@pytest.mark.parametrize("at_least", [1, 5, 6, 7, 1000])
+def test_gathered_parts_are_the_same_pixels(at_least: int) -> None:
+    parts = [
+        Pixels(torch.arange(10 * size, 10 * size + size), torch.arange(size))
+        for size in (3, 0, 2, 6)
+    ]
+    found = list(gathered(parts, at_least))
+    assert all(len(part.owner) >= at_least for part in found[:-1])
+    assert torch.cat([part.position for part in found]).tolist() == [
+        position for part in parts for position in part.position.tolist()
+    ]
+    assert len(torch.cat([part.owner for part in found])) == 11
