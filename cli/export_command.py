@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..graph.memory import MemoryStore
 
 app = typer.Typer(no_args_is_help=True, help="The graph, or one view of it, as a file.")
 
@@ -39,3 +45,79 @@ def html(
     found = class_paths(run, class_name, blocks=block_names(blocks), top=top)
     write_page(class_page(run, found), output)
     say(f"page: {output}")
+
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="The file to write.")]
+RunOption = Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")]
+
+
+@app.command()
+def graphml(output: Output, run_path: RunOption = None) -> None:
+    """The graph as GraphML, for Gephi, yEd, Cytoscape, networkx.
+
+    Example:
+    [bold]conceptgraph export graphml -o net.graphml[/bold]
+    """
+    from ..graph.export_graph import write_graphml
+
+    _export(run_path, {output: write_graphml})
+
+
+@app.command()
+def gexf(output: Output, run_path: RunOption = None) -> None:
+    """The graph as GEXF, for Gephi.
+
+    Example:
+    [bold]conceptgraph export gexf -o net.gexf[/bold]
+    """
+    from ..graph.export_graph import write_gexf
+
+    _export(run_path, {output: write_gexf})
+
+
+@app.command()
+def json(output: Output, run_path: RunOption = None) -> None:
+    """The graph as node-link JSON, for networkx and d3.
+
+    Example:
+    [bold]conceptgraph export json -o net.json[/bold]
+    """
+    from ..graph.export_graph import write_json
+
+    _export(run_path, {output: write_json})
+
+
+@app.command()
+def csv(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A folder for nodes.csv and relationships.csv.")
+    ],
+    run_path: RunOption = None,
+) -> None:
+    """The graph as two CSV tables, of nodes and of relationships.
+
+    Example:
+    [bold]conceptgraph export csv -o tables[/bold]
+    """
+    from ..graph.export_graph import write_nodes, write_relationships
+
+    output.mkdir(exist_ok=True)
+    tables = {
+        output / "nodes.csv": write_nodes,
+        output / "relationships.csv": write_relationships,
+    }
+    _export(run_path, tables)
+
+
+def _export(
+    run_path: Path | None, files: Mapping[Path, Callable[[MemoryStore, Path], None]]
+) -> None:
+    """Write the graph of a run, pruned as its settings say, in one form or more."""
+    from ..graph.memory import open_store
+    from .pictures import write_whole
+    from .terminal import open_chosen_run, say
+
+    store = open_store(open_chosen_run(run_path))
+    for path, write in files.items():
+        write_whole(path, partial(write, store))
+        say(f"graph: {path}")

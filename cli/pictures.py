@@ -14,7 +14,7 @@ from ..graph.errors import ConceptGraphError
 from .page import PathPage, render_page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -83,7 +83,12 @@ def write_page(page: PathPage, path: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all."""
+    write_whole(path, lambda partial: partial.write_bytes(content))
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file under another name, and give it its name once it is whole.
 
     Raises:
         ConceptGraphError: it cannot be written.
@@ -92,7 +97,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise ConceptGraphError("a folder", file=path, expected="the name of a file to write")
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(content)
+        write(partial)
         partial.replace(path)
     except OSError as error:
         with suppress(OSError):
