@@ -1,0 +1,92 @@
+"""The commands that talk to Neo4j, against real servers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .commands import Result, run
+from .runs import small_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .neo4j_server import Neo4jServer
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    small_run(tmp_path / "a.cg")
+    return tmp_path
+
+
+def access(server: Neo4jServer) -> dict[str, str]:
+    user, password = server.auth or ("", "")
+    return {"NEO4J_URI": server.uri, "NEO4J_USERNAME": user, "NEO4J_PASSWORD": password}
+
+
+def ask(server: Neo4jServer, folder: Path, *words: str) -> Result:
+    done = run(*words, folder=folder, env=access(server))
+    assert done.status == 0, done.err
+    return done
+
+
+def test_a_run_goes_in_answers_and_comes_out(neo4j_server: Neo4jServer, desk: Path) -> None:
+    loaded = ask(neo4j_server, desk, "load", "--run", "a.cg")
+    assert "in Neo4j" in loaded.err
+    assert ask(neo4j_server, desk, "load", "--run", "a.cg").err == loaded.err
+    (row,) = json.loads(ask(neo4j_server, desk, "runs", "--json").out)
+    assert (row["uid"], row["status"]) == ("a", "complete")
+    question = ("query", "fed-by", "-p", "target=juggling", "--json")
+    online = json.loads(ask(neo4j_server, desk, *question).out)
+    offline = json.loads(run(*question, folder=desk).out)
+    assert online == offline
+    assert online
+    text = "MATCH (c:Class) WHERE c.uid STARTS WITH $run RETURN c.name AS name ORDER BY name"
+    free = ask(neo4j_server, desk, "query", "--cypher", text, "--json")
+    assert json.loads(free.out) == [{"name": "juggling"}, {"name": "road"}]
+    assert json.loads(run("query", "--cypher", text, "--json", folder=desk).out) == [
+        {"name": "juggling"},
+        {"name": "road"},
+    ]
+    ask(neo4j_server, desk, "unload", "a.cg")
+    assert json.loads(ask(neo4j_server, desk, "runs", "--json").out) == []
+
+
+def test_writing_by_free_cypher_is_refused(neo4j_5: Neo4jServer, desk: Path) -> None:
+    neo4j_5.clear()
+    ask(neo4j_5, desk, "load", "--run", "a.cg")
+    words = ("query", "--cypher", "MATCH (n) DETACH DELETE n")
+    for env in (access(neo4j_5), {}):
+        done = run(*words, folder=desk, env=env)
+        assert done.status == 1
+        assert done.err.splitlines()[-1].startswith("conceptgraph: error: ")
+    (row,) = json.loads(ask(neo4j_5, desk, "runs", "--json").out)
+    assert row["status"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("runs",), "no Neo4j server is named"),
+        (("runs", "--neo4j", "bolt://127.0.0.1:1"), "no Neo4j answers"),
+        (("runs", "--neo4j", "nonsense"), "nonsense"),
+        (("unload", "b"), "no run 'b'"),
+        (("query", "fed-by", "-p", "target=rod", "--run", "a"), "Did you mean"),
+    ],
+)
+def test_errors_are_one_line(
+    neo4j_5: Neo4jServer, desk: Path, words: tuple[str, ...], message: str
+) -> None:
+    neo4j_5.clear()
+    ask(neo4j_5, desk, "load", "--run", "a.cg")
+    env = access(neo4j_5)
+    if words[0] == "runs":
+        del env["NEO4J_URI"]
+    done = run(*words, folder=desk, env=env)
+    assert done.status == 1
+    (line,) = done.err.splitlines()
+    assert message in line
+    assert env["NEO4J_PASSWORD"] not in line
