@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..graph.errors import ConceptGraphError
+from .files import write_bytes
 from .page import PathPage, render_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -80,28 +79,3 @@ def strip(thumbnails: Sequence[Path]) -> str | None:
 def write_page(page: PathPage, path: Path) -> None:
     """Render a page and write it; what of a file's name is no text is written as its escape."""
     write_bytes(path, render_page(page).encode(errors="backslashreplace"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    write_whole(path, lambda partial: partial.write_bytes(content))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file under another name, and give it its name once it is whole.
-
-    Raises:
-        ConceptGraphError: it cannot be written.
-    """
-    if not path.name or path.is_dir():
-        raise ConceptGraphError("a folder", file=path, expected="the name of a file to write")
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        write(partial)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise ConceptGraphError(
-            f"cannot be written: {error.strerror}", file=path, remedy="Choose another place"
-        ) from error

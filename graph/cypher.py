@@ -111,10 +111,14 @@ class CypherGraph:
         if not isinstance(view, kglite.ResultView):
             raise QueryError("FORMAT CSV is not Cypher", expected="MATCH … RETURN … only")
         rows = [tuple(row.values()) for row in view.to_list()]
-        if len(rows) > bounds.rows:
-            what = f"this Cypher returns more than {bounds.rows} rows"
-            raise StoreError(what, remedy="Add a LIMIT")
+        check_rows(len(rows), bounds)
         return Table(tuple(view.columns), rows)
+
+
+def check_rows(rows: int, bounds: Bounds) -> None:
+    """What every engine says of more rows than are allowed; an answer is never cut in silence."""
+    if rows > bounds.rows:
+        raise StoreError(f"this Cypher returns more than {bounds.rows} rows", remedy="Add a LIMIT")
 
 
 def _refuse_files(text: str) -> None:

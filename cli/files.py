@@ -1,0 +1,60 @@
+"""Files and folders of results: there whole, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ..graph.errors import ConceptGraphError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    write_whole(path, lambda partial: partial.write_bytes(content))
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file under another name, and give it its name once it is whole.
+
+    Raises:
+        ConceptGraphError: it cannot be written.
+    """
+    if not path.name or path.is_dir():
+        raise ConceptGraphError("a folder", file=path, expected="the name of a file to write")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        write(partial)
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise ConceptGraphError(
+            f"cannot be written: {error.strerror}", file=path, remedy="Choose another place"
+        ) from error
+
+
+def write_folder(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a folder under another name, and give it its name once it is whole.
+
+    Raises:
+        ConceptGraphError: something is there already, or it cannot be written.
+    """
+    if path.exists():
+        raise ConceptGraphError("is there already", file=path, remedy="Choose another name")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        write(partial)
+        partial.rename(path)
+    except OSError as error:
+        raise ConceptGraphError(
+            f"cannot be written: {error.strerror}", file=path, remedy="Choose another place"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
