@@ -1,5 +1,5 @@
 // Paths against a class
-// The picture: the paths against a class, with what their units detect best.
+// The picture: the paths whose product of shares is most negative.
 // Looks only at the contributions kept in the graph; `conceptgraph why` finds the exact paths.
 // $run: uid of a run
 // $class: a class, as class/road
@@ -10,6 +10,4 @@ WHERE e2.share < 0 AND e2.rank < $beam AND e1.share > 0 AND e1.rank < $beam
 WITH p, u1, u2, e2.share * e1.share AS score
 ORDER BY score, u1.uid, u2.uid
 LIMIT $top
-OPTIONAL MATCH first = (u1)-[:DETECTS {rank: 0}]->(:Concept)
-OPTIONAL MATCH second = (u2)-[:DETECTS {rank: 0}]->(:Concept)
-RETURN p, first, second
+RETURN p

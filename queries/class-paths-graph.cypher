@@ -1,5 +1,5 @@
 // Strongest paths to a class
-// The picture: the strongest paths, with what their units detect best.
+// The picture: the strongest paths from units over units.
 // Looks only at the contributions kept in the graph; `conceptgraph why` finds the exact paths.
 // $run: uid of a run
 // $class: a class, as class/road
@@ -10,6 +10,4 @@ WHERE e2.share > 0 AND e2.rank < $beam AND e1.share > 0 AND e1.rank < $beam
 WITH p, u1, u2, e2.share * e1.share AS score
 ORDER BY score DESC, u1.uid, u2.uid
 LIMIT $top
-OPTIONAL MATCH first = (u1)-[:DETECTS {rank: 0}]->(:Concept)
-OPTIONAL MATCH second = (u2)-[:DETECTS {rank: 0}]->(:Concept)
-RETURN p, first, second
+RETURN p

@@ -1,13 +1,26 @@
-"""Writes docs/queries.md from the heads of the Cypher files: `python -m tests.catalogue_page`."""
+"""Writes the catalogue for readers and for Neo4j Browser: `python -m tests.catalogue_page`.
+
+`docs/queries.md` comes from the heads of the Cypher files, and so do the saved queries in
+`docker/browser/queries.zip`, which both Browsers import: a folder for each section. There what has
+a default is written out; what a question is about stays a parameter, set once with `:param`.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import ZipFile, ZipInfo
 
 from conceptgraph.queries.catalogue import SECTIONS, Entry, entry
-from conceptgraph.queries.statements import picture
+from conceptgraph.queries.statements import picture, text
+
+if TYPE_CHECKING:
+    from conceptgraph.queries.statements import Text
 
 PAGE = Path(__file__).parents[1] / "docs" / "queries.md"
+SAVED = Path(__file__).parents[1] / "docker" / "browser" / "queries.zip"
+_FOLDER = "conceptgraph"
 _VALUES = {
     "class": "road",
     "other": "sky",
@@ -30,12 +43,16 @@ conceptgraph query class-paths -p class=road        # from the run directory
 conceptgraph query class-paths -p class=road --neo4j bolt://localhost:7687
 ```
 
-On the command line a class or concept may be given by its name. In Neo4j Browser parameters are
-uids: set them first, then paste the file. Where a question has a picture, its twin
+On the command line a class or concept may be given by its name. In [Neo4j Browser](browser.md)
+parameters are uids: set them first, one `:param` each (in the form `:param {top: 10}` the older
+Browser makes 10.0 of it), then paste the file. Where a question has a picture, its twin
 `NAME-graph.cypher` takes the same parameters and returns paths.
 
 ```
-:param {run: 'camvid', class: 'class/road', beam: 16, top: 10}
+:param run => 'camvid';
+:param class => 'class/road';
+:param beam => 1000;
+:param top => 10;
 ```
 
 The graph holds the strongest contributions of each target, for and against; `share_left_out` of the
@@ -88,5 +105,44 @@ def _question(found: Entry) -> str:
     return "\n".join(lines) + "\n"
 
 
+def saved_queries() -> dict[str, str]:
+    """What is in the zip: names of files, and their contents."""
+    found = {f"{_FOLDER}/parameters.cypher": _parameters()}
+    for section, names in SECTIONS.items():
+        for name in names:
+            found[f"{_FOLDER} {section}/{name}.cypher"] = _saved(text(name))
+            if twin := picture(name):
+                found[f"{_FOLDER} {section}/{name}-graph.cypher"] = _saved(twin, " (picture)")
+    return found
+
+
+def _parameters() -> str:
+    lines = ["// What is asked about: change the values, and run this once"]
+    values = {"run": "camvid", **_VALUES, "class": "class/road", "other": "class/sky"}
+    lines += [f":param {name} => '{value}';" for name, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _saved(found: Text, suffix: str = "") -> str:
+    """A text with its defaults written out; the first line is its name in the older Browser."""
+    defaults = {name: p.default for name, p in found.parameters.items() if p.default is not None}
+    lines = []
+    for line in found.cypher.splitlines():
+        head = re.match(r"// \$(\w+): ", line)
+        if not (head and head[1] in defaults):
+            lines.append(re.sub(r"\$(\w+)", lambda m: defaults.get(m[1], m[0]), line))
+    lines[0] += suffix
+    return "\n".join(lines) + "\n"
+
+
+def _write_zip() -> None:
+    files = saved_queries()
+    folders = dict.fromkeys(name.rsplit("/", 1)[0] + "/" for name in files)
+    with ZipFile(SAVED, "w") as archive:
+        for name, content in {**dict.fromkeys(folders, ""), **files}.items():
+            archive.writestr(ZipInfo(name), content)  # with the same date always
+
+
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    _write_zip()

@@ -1,17 +1,23 @@
-"""Settings that all tests share: one thread of torch, and no time limit on hypothesis' examples."""
+"""What all tests share: settings, real Neo4j servers, and a real browser."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 import torch
+from playwright.sync_api import sync_playwright
 
 from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release, ServerError
+from tests.pages import FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 torch.set_num_threads(1)  # small tensors: more threads only wait for one another
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=60)
@@ -45,3 +51,14 @@ def neo4j_server(request: pytest.FixtureRequest) -> Neo4jServer:
     server: Neo4jServer = request.getfixturevalue(request.param)
     server.clear()
     return server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert path, "these tests need Chromium: install it, or name it in $CHROMIUM"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from conceptgraph import open_run
 from conceptgraph.cli.app import app
 
 from .commands import PROGRAM, Result, call, environment, run
 from .drawn import CLASSES, draw_concept_data, write_untrained
-from .pages import FLAGS, open_file
+from .pages import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -299,16 +298,6 @@ def test_show_a_concept_and_a_class(desk: Desk) -> None:
 
 
 # Pages
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert path, "these tests need Chromium: install it, or name it in $CHROMIUM"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize(

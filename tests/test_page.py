@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from conceptgraph.cli.page import MAX_LISTED, PathPage, render_page
 from conceptgraph.graph.errors import DataError
 
 from .pages import (
     DOT,
-    FLAGS,
     JUGGLING,
     NARROW,
     PIT,
@@ -92,16 +89,6 @@ def test_what_cannot_be_shown_is_refused(page: PathPage, message: str) -> None:
 
 
 # ---- in Chromium -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert path, "these tests need Chromium: install it, or name it in $CHROMIUM"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
