@@ -35,6 +35,8 @@ Item = TypeVar("Item")
 
 ROWS = 10_000
 """Rows in one transaction."""
+PART = 2_500
+"""Rows in one statement."""
 LOOK_UPS = (("Unit", "label"), ("Concept", "name"), ("Class", "name"))
 """Properties by which people look for things in a browser."""
 
@@ -53,10 +55,11 @@ RETURN run.uid AS uid"""
 
 
 class Step(NamedTuple):
-    """A statement with its `$rows`; it returns how many it wrote, as `made`."""
+    """A statement with its `$rows`; it returns how many it wrote, `size` of them, as `made`."""
 
     text: str
     rows: Rows
+    size: int
 
 
 def constraints() -> list[str]:
@@ -72,6 +75,12 @@ def constraints() -> list[str]:
         for label, name in LOOK_UPS
     ]
     return [*unique, *indexes, "CALL db.awaitIndexes(300)"]
+
+
+def prepare(session: neo4j.Session) -> None:
+    """Make the constraints and indexes that are not there yet."""
+    for text in constraints():
+        _write(session, partial(_run, text=text))
 
 
 def digest(records: Records) -> str:
@@ -94,7 +103,7 @@ def load(session: neo4j.Session, records: Records, known_as: str, progress: Adva
     progress(1)
     done = 0
     for steps in _transactions(records, ROWS):
-        size = sum(len(step.rows) for step in steps)
+        size = sum(step.size for step in steps)
         _write(
             session,
             partial(_advance, run=run, known_as=known_as, done=done, steps=steps),
@@ -115,16 +124,27 @@ def _transactions(records: Records, rows: int) -> Iterator[list[Step]]:
     Concepts are tied to the run in the transaction that makes them: no concept is ever left that
     unloading the run would not find.
     """
+    part = min(rows, PART)
     nodes = [node for node in records.nodes[1:] if node.labels[0] != "Concept"]
     labels = {node.uid: node.labels[0] for node in nodes}
     concepts = [node for node in records.nodes if node.labels[0] == "Concept"]
     ties = [edge for edge in records.edges if edge.type == "HAS_CONCEPT"]
-    yield [*_concept_steps(concepts), *_edge_steps(ties, labels, len(ties))]
-    for step in _node_steps(nodes, rows):
-        yield [step]
+    yield [*_concept_steps(concepts), *_edge_steps(ties, labels, PART)]
     others = (edge for edge in records.edges if edge.type != "HAS_CONCEPT")
-    for step in _edge_steps(others, labels, rows):
-        yield [step]
+    yield from _filled(_node_steps(nodes, part), rows)
+    yield from _filled(_edge_steps(others, labels, part), rows)
+
+
+def _filled(steps: Iterable[Step], rows: int) -> Iterator[list[Step]]:
+    """As many steps together as have no more rows than that."""
+    held: list[Step] = []
+    for step in steps:
+        if held and sum(each.size for each in [*held, step]) > rows:
+            yield held
+            held = []
+        held.append(step)
+    if held:
+        yield held
 
 
 def _concept_steps(concepts: Iterable[Node]) -> Iterator[Step]:
@@ -133,7 +153,7 @@ def _concept_steps(concepts: Iterable[Node]) -> Iterator[Step]:
         rows = [{"uid": node.uid, **node.properties} for node in group]
         made = f"ON CREATE SET n{_labels(labels[1:])}, n += row"
         text = f"UNWIND $rows AS row MERGE (n:Concept {{uid: row.uid}}) {made}"
-        yield Step(f"{text} RETURN count(*) AS made", rows)
+        yield Step(f"{text} RETURN count(*) AS made", rows, len(rows))
 
 
 def _node_steps(nodes: Iterable[Node], size: int) -> Iterator[Step]:
@@ -141,43 +161,50 @@ def _node_steps(nodes: Iterable[Node], size: int) -> Iterator[Step]:
         text = f"UNWIND $rows AS row CREATE (n{_labels(labels)}) SET n = row"
         for batch in _batches(group, size):
             rows = [{"uid": node.uid, **node.properties} for node in batch]
-            yield Step(f"{text} RETURN count(*) AS made", rows)
+            yield Step(f"{text} RETURN count(*) AS made", rows, len(rows))
 
 
 def _edge_steps(edges: Iterable[Edge], labels: dict[str, str], size: int) -> Iterator[Step]:
-    """Rows are lists, not maps: the names of properties would be most of what is sent."""
+    """Edges with one target make one row: it is sent, and looked up, once.
+
+    Rows are lists, not maps: the names of properties would be most of what is sent.
+    """
 
     def kind(edge: Edge) -> tuple[str, str]:
         targets = RELATIONSHIPS[edge.type].targets
         return edge.type, targets[0] if len(targets) == 1 else labels[edge.target]
 
     for (name, target), group in groupby(edges, key=kind):
-        properties = RELATIONSHIPS[name].properties
-        values = (f"e.{each} = row[{i}]" for i, each in enumerate(properties, start=2))
+        properties = tuple(RELATIONSHIPS[name].properties)
+        values = ", ".join(f"{each}: one[{i}]" for i, each in enumerate(properties, start=1))
         text = (
-            "UNWIND $rows AS row "
-            f"MATCH (a:{RELATIONSHIPS[name].source} {{uid: row[0]}}) "
-            f"MATCH (b:{target} {{uid: row[1]}}) CREATE (a)-[e:{name}]->(b)"
-            f"{' SET ' if properties else ''}{', '.join(values)}"
+            f"UNWIND $rows AS row MATCH (b:{target} {{uid: row[0]}}) UNWIND row[1] AS one "
+            f"MATCH (a:{RELATIONSHIPS[name].source} {{uid: one[0]}}) "
+            f"CREATE (a)-[:{name} {{{values}}}]->(b) RETURN count(*) AS made"
         )
-        for batch in _batches(group, size):
+        for part in _batches(group, size):
             rows = [
-                [edge.source, edge.target, *map(edge.properties.get, properties)] for edge in batch
+                [uid, [[e.source, *map(e.properties.get, properties)] for e in same]]
+                for uid, same in groupby(part, key=lambda edge: edge.target)
             ]
-            yield Step(f"{text} RETURN count(*) AS made", rows)
+            yield Step(text, rows, len(part))
 
 
 def _advance(
     tx: neo4j.ManagedTransaction, run: str, known_as: str, done: int, steps: list[Step]
 ) -> None:
     """Write some steps, unless they are there already."""
-    after = done + sum(len(step.rows) for step in steps)
+    after = done + sum(step.size for step in steps)
     if tx.run(ADVANCE, run=run, digest=known_as, done=done, next=after).single() is None:
         return
-    for step in steps:
-        result = tx.run(step.text, rows=step.rows).single(strict=True)
-        if result["made"] != len(step.rows):
-            raise _disturbed(run)
+    # All are sent before an answer is read: while the server works on one, the next is packed.
+    sent = [(step.size, tx.run(step.text, rows=step.rows)) for step in steps]
+    if any(result.single(strict=True)["made"] != size for size, result in sent):
+        raise _disturbed(run)
+
+
+def _run(tx: neo4j.ManagedTransaction, text: str) -> None:
+    tx.run(text).consume()
 
 
 def _write(session: neo4j.Session, work: Callable[[neo4j.ManagedTransaction], Item]) -> Item:

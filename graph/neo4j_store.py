@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +18,7 @@ import neo4j
 from .cypher import Bounds, Table, check_rows
 from .errors import StoreError
 from .neo4j_errors import place, store_errors
-from .neo4j_load import ROWS, constraints, digest, load
+from .neo4j_load import ROWS, digest, load, prepare
 from .schema import VERSION
 from .store import LoadedRun, Row, ignore, no_such_run
 
@@ -137,14 +138,14 @@ class Neo4jStore:
             raise StoreError(
                 "a run's name may not have a /", found=repr(records.run), remedy=remedy
             )
-        known_as = digest(records)
-        with self._session() as session:
+        with self._session() as session, ThreadPoolExecutor(1) as beside:
             state = self._state(session, records.run)
+            digesting = beside.submit(digest, records)
+            prepare(session)
+            known_as = digesting.result()
             if state == ("complete", known_as, VERSION):
                 progress(len(records))
                 return
-            for text in constraints():
-                session.run(text).consume()
             if state and (state.digest != known_as or state.status == "unloading"):
                 self._unload(session, records.run)
             load(session, records, known_as, progress)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..graph.store import no_such_run
 from .concepts import ClassesOfConcept, ConceptsOfClass, DetectorRow, Detectors, ReachRow
 from .contributions import ContributionRow, FedBy, Feeds, HeldBackBy
-from .names import ClassNames, ConceptNames, UnitNames, find_class, find_concept, no_unit
+from .names import EVERY, ClassNames, ConceptNames, UnitNames, find_class, find_concept, no_unit
 from .units import DetectionRow, Unit, UnitConcepts
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def unit_card(store: Store, run: str, uid: str, *, top: int = 10) -> UnitCard:
     _check_run(store, run)
     facts = store.ask(Unit(run, uid))
     if not facts:
-        raise no_unit(run, uid, store.ask(UnitNames(run)))
+        raise no_unit(run, uid, store.ask(UnitNames(run, top=EVERY)))
     unit = facts[0]
     images = zip(unit.images, unit.activations, unit.thumbnails, strict=True)
     return UnitCard(

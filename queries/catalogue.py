@@ -209,7 +209,7 @@ def _concept(store: Store, run: str, typed: str) -> str:
 
 def _unit(store: Store, run: str, typed: str) -> str:
     if not store.ask(units.Unit(run, typed)):
-        raise names.no_unit(run, typed, store.ask(names.UnitNames(run)))
+        raise names.no_unit(run, typed, store.ask(names.UnitNames(run, top=names.EVERY)))
     return typed
 
 

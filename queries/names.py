@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
+EVERY = 10**9
+"""As `top`: all rows."""
+
+
 class ClassName(NamedTuple):
     """A class of a run; `uid` is "class/road"."""
 
@@ -79,13 +83,15 @@ class UnitNames(CypherQuestion):
 
     name: ClassVar = "units"
     row: ClassVar = UnitName
+    top: int = 1000
 
     def answer(self, graph: nx.DiGraph[str]) -> list[UnitName]:
-        """Rows by uid."""
+        """At most `top` rows, by uid."""
         view = RunView(graph, self.run)
-        return sorted(
+        rows = (
             UnitName(view.local(uid), node["name"], node["status"]) for uid, node in view.units()
         )
+        return sorted(rows)[: self.top]
 
 
 class _Named(Protocol):
