@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
+from ..queries.explanation import DISPUTED
 from .terminal import concept_text, note, print_table, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ..queries.explanation import ConceptShare, Explanation
@@ -21,8 +24,8 @@ def print_class_paths(found: ClassPaths) -> None:
     """The paths to a class, without an image."""
     _print_paths(
         f"{found.class_name}: strongest concept paths in {found.run}, exact over all units",
-        "score",
-        [(path.rank, f"{path.score:.2e}", path.units) for path in found.paths],
+        ("score",),
+        [(path.rank, (f"{path.score:.2e}",), path.units) for path in found.paths],
         found.blocks,
     )
     note(
@@ -41,12 +44,18 @@ def print_explanation(found: Explanation, cam: Path | None, html: Path | None) -
     )
     subject = found.class_name if found.versus is None else f"{found.class_name} − {found.versus}"
     whole = "logit" if found.versus is None else "difference"
-    blocks = dict.fromkeys(unit.block for path in found.paths for unit in path.units)
     _print_paths(
         f"{subject}: strongest paths by {_METHODS[found.method]}, in units of the logit",
-        "adds",
-        [(path.rank, f"{path.contribution:+.3f}", path.units) for path in found.paths],
-        tuple(blocks),
+        ("adds", "measured"),
+        [
+            (
+                path.rank,
+                (f"{path.contribution:+.3f}", f"{path.measured:+.3f}{'?' * path.disputed}"),
+                path.units,
+            )
+            for path in found.paths
+        ],
+        found.blocks,
     )
     print_table(
         f"how the {whole} adds up",
@@ -54,8 +63,15 @@ def print_explanation(found: Explanation, cam: Path | None, html: Path | None) -
         [[f"{value:+.3f}" for value in found.accounting]],
         right="abcd",
     )
-    _print_concepts(found.by_concept)
-    note(_small_print(found))
+    _print_concepts(found)
+    for line in _small_print(found):
+        note(line)
+    if found.versus is None and found.class_name != found.predicted[0].name:
+        note(
+            f"The network says {found.predicted[0].name}. What argues between the two: "
+            f"--class {shlex.quote(found.class_name)} "
+            f"--versus {shlex.quote(found.predicted[0].name)}"
+        )
     for name, path in (("class activation map", cam), ("page", html)):
         if path is not None:
             say(f"{name}: {path}")
@@ -64,57 +80,77 @@ def print_explanation(found: Explanation, cam: Path | None, html: Path | None) -
 _METHODS = {"exact": "exact accounting", "one-unit": "one-unit edges × activation"}
 
 
-def _small_print(found: Explanation) -> str:
+def _small_print(found: Explanation) -> Iterator[str]:
+    measured = (
+        "“measured”: what the logit really loses, along this path only, without its first unit; "
+        f"“?” where that misses the prediction by more than {DISPUTED:.0%}"
+    )
+    if found.agreement is not None:
+        measured += f". Correlation over the paths shown: {found.agreement:.3f}"
+    yield f"{measured}."
     if found.method == "one-unit":
-        return (
+        yield (
             "One-unit paths are estimates that do not add up: "
             "“other paths” is what is missing to the exact sum."
         )
-    looked, alive, share = found.searched
-    return (
-        f"Searched for the strongest paths: {looked} of the last block's {alive} active units, "
-        f"which carry {share:.0%} of Σ|weight · activation|."
-    )
+        return
+    for block, level in zip(reversed(found.blocks), found.searched, strict=False):
+        if level.followed < level.of:
+            yield (
+                f"Followed from {block}: the strongest {level.followed} of {level.of}, with "
+                f"{level.share:.0%} of what all carry; the next carries {level.next:+.3f} "
+                "in all its paths."
+            )
 
 
 def _print_paths(
     title: str,
-    value: str,
-    rows: Iterable[tuple[int, str, Sequence[UnitLabel]]],
+    values: Sequence[str],
+    rows: Iterable[tuple[int, Sequence[str], Sequence[UnitLabel]]],
     blocks: Sequence[str],
 ) -> None:
     """Paths as rows, one column a block."""
     print_table(
         title,
-        ("rank", value, *blocks),
+        ("rank", *values, *blocks),
         [
             (
                 rank,
-                number,
+                *numbers,
                 *(
                     f"{'→ ' if step else ''}{unit.uid} {concept_text(unit.concept)}"
                     for step, unit in enumerate(units)
                 ),
             )
-            for rank, number, units in rows
+            for rank, numbers, units in rows
         ],
-        right="ab",
+        right=ascii_lowercase[: 1 + len(values)],
     )
 
 
-def _print_concepts(shares: Sequence[ConceptShare]) -> None:
+def _print_concepts(found: Explanation) -> None:
     """The strongest concepts, and all others in one row, so that the columns add up."""
-    *named, unnamed = shares
+    *named, unnamed = found.by_concept
     rows = [(each.name or "", each.category or "", *_amounts([each])) for each in named[:SHOWN]]
     if others := named[SHOWN:]:
         rows.append((f"{len(others)} more concepts", "", *_amounts(others)))
     rows.append(("units without a concept", "", *_amounts([unnamed])))
     print_table(
-        "all paths by the concept of their first unit, where it fires and where it does not",
+        "all paths by the concepts of their first unit, where it fires and where it does not",
         ("concept", "category", "above its threshold", "below it"),
         rows,
         right="cd",
     )
+    if found.versus is not None:
+        print_table(
+            "the first of these columns, taken apart",
+            ("concept", f"raises {found.class_name}", f"lowers {found.versus}"),
+            [
+                (each.name or "", f"{each.for_class:+.3f}", f"{each.against_other:+.3f}")
+                for each in named[:SHOWN]
+            ],
+            right="bc",
+        )
 
 
 def _amounts(shares: Sequence[ConceptShare]) -> tuple[str, str]:

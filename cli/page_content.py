@@ -42,7 +42,6 @@ def explanation_page(run: Run, found: Explanation) -> PathPage:
     image = photograph(Path(found.image))
     what = "logit" if found.versus is None else f"logit − logit of {found.versus}"
     parts = ("paths shown", "other paths", "biases", what)
-    looked, alive, share = found.searched
     return PathPage(
         title=f"Why {found.class_name}?",
         target=found.class_name,
@@ -57,7 +56,11 @@ def explanation_page(run: Run, found: Explanation) -> PathPage:
         facts=(
             *_facts(run),
             ("image", Path(found.image).name),
-            ("method", f"{found.method}, through {looked} of {alive} units ({share:.0%})"),
+            ("method", found.method),
+            *(
+                (f"followed from {block}", f"{level.followed} of {level.of} ({level.share:.0%})")
+                for block, level in zip(reversed(found.blocks), found.searched, strict=False)
+            ),
         ),
         rows=tuple(zip(parts, found.accounting, strict=True)),
         image=data_uri(image),

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..graph.errors import QueryError
-
 if TYPE_CHECKING:
     from ..graph.run import Run
     from ..queries.explanation import Explanation
@@ -34,6 +32,9 @@ def why(
         Literal["exact", "one-unit"],
         typer.Option(help="With an image: exact accounting, or the paper's edges × activation."),
     ] = "exact",
+    beam: Annotated[
+        int, typer.Option(min=1, help="With an image: endings of paths to follow at each block.")
+    ] = 64,
     weights: Annotated[
         str | None, typer.Option(help="Where the weights are now, if they moved since the ingest.")
     ] = None,
@@ -73,16 +74,20 @@ def why(
         paths = class_paths(run, class_name or "", blocks=chosen, top=top)
         _write_and_print_paths(run, paths, html, as_json=as_json)
         return
-    if chosen not in (None, run.blocks[-2:]):
-        raise QueryError(
-            "the paths of an image run through the network's last two blocks",
-            found=blocks,
-            expected=",".join(run.blocks[-2:]),
-        )
-    from ..queries.explain import explain, open_subject
+    from ..queries.explain import explain
+    from ..queries.subject import open_subject
 
     subject = open_subject(run, weights=weights, trust_pickle=trust_pickle)
-    found = explain(subject, image, class_name, versus=versus, top=top, method=method)
+    found = explain(
+        subject,
+        image,
+        class_name,
+        versus=versus,
+        blocks=chosen,
+        top=top,
+        method=method,
+        beam=beam,
+    )
     if cam is None and not as_json:
         cam = Path(f"{image.stem}.cam.png")
     _write_pictures(run, found, cam, html)

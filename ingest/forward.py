@@ -48,6 +48,26 @@ def watching(module: nn.Module, blocks: Mapping[str, nn.Module]) -> Iterator[dic
             handle.remove()
 
 
+@contextmanager
+def silencing(stages: Mapping[str, nn.Module], keep: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within the context, units are silent: their maps are 0 for whatever comes after.
+
+    Args:
+        stages: name → stage of the network.
+        keep: name → (images or 1, units), 1 for units that are left alone, 0 for silent ones.
+    """
+
+    def mute(kept: Tensor) -> Callable[[nn.Module, object, Tensor], Tensor]:
+        return lambda stage, inputs, output: output * kept[:, :, None, None].to(output)
+
+    handles = [stages[name].register_forward_hook(mute(kept)) for name, kept in keep.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def block_outputs(
     module: nn.Module, blocks: Mapping[str, nn.Module], batch: Tensor
 ) -> dict[str, Tensor]:

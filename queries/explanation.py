@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +11,10 @@ from .labels import UnitLabel, path_json
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+DISPUTED = 0.5
+"""Share of a path's effect by which its prediction may miss it without being marked."""
 
 
 class Prediction(NamedTuple):
@@ -26,15 +31,23 @@ class ImagePath:
     Attributes:
         rank: from 1, by size of the contribution, whatever its sign.
         contribution: what it adds to the logit.
+        measured: what the logit really loses, along this path only, without its first unit.
         units: first to last.
-        steps: for each unit, its contribution to the next unit's mean activation, and of the last
-            one to the logit.
+        steps: for each unit, what all ways through it and the path's later units add to the logit;
+            of the first one that is the path's own contribution.
     """
 
     rank: int
     contribution: float
+    measured: float
     units: tuple[UnitLabel, ...]
     steps: tuple[float, ...]
+
+    @property
+    def disputed(self) -> bool:
+        """Whether prediction and measurement differ by more than `DISPUTED` of the larger one."""
+        larger = max(abs(self.contribution), abs(self.measured))
+        return abs(self.contribution - self.measured) > DISPUTED * larger
 
 
 class Accounting(NamedTuple):
@@ -56,6 +69,10 @@ class ConceptShare(NamedTuple):
         present: where the concept is taken to be there.
         firing: where a unit exceeds its threshold, but the concept is not taken to be there.
         below: where no unit exceeds its threshold; evidence, but of no concept.
+        for_class: compared with another class, the part of `contribution` that raises the logit of
+            the class explained.
+        against_other: likewise, the part that lowers the logit of the other class; it is no
+            evidence for the class explained.
     """
 
     name: str | None
@@ -64,6 +81,24 @@ class ConceptShare(NamedTuple):
     present: float
     firing: float
     below: float
+    for_class: float | None = None
+    against_other: float | None = None
+
+
+class Level(NamedTuple):
+    """How far one block was searched for single paths, from the class backwards.
+
+    Attributes:
+        followed: endings of paths that were followed into the block before.
+        of: all there were.
+        share: of Σ |contribution| over all endings, what those followed carry.
+        next: the largest contribution of an ending that was not followed.
+    """
+
+    followed: int
+    of: int
+    share: float
+    next: float
 
 
 @dataclass(frozen=True)
@@ -81,8 +116,8 @@ class Explanation:
         predicted: the most probable classes.
         paths: the strongest, positive and negative.
         accounting: how the logit adds up.
-        searched: units of the last block whose paths were looked at, of how many that matter, and
-            the share of Σ |weight · activation| that they carry.
+        blocks: that the paths run through.
+        searched: how far each of the blocks but the first was searched, last block first.
         by_concept: largest absolute contribution first; the last one gathers unlabelled units.
         cam: float32 (height, width), class activation map at the last block's resolution: its mean
             plus the bias is the logit.
@@ -98,18 +133,29 @@ class Explanation:
     predicted: tuple[Prediction, ...]
     paths: tuple[ImagePath, ...]
     accounting: Accounting
-    searched: tuple[int, int, float]
+    blocks: tuple[str, ...]
+    searched: tuple[Level, ...]
     by_concept: tuple[ConceptShare, ...]
     cam: NDArray[np.float32]
 
+    @property
+    def agreement(self) -> float | None:
+        """Correlation of the paths' contributions with the measured effects; None below three."""
+        predicted = [path.contribution for path in self.paths]
+        measured = [path.measured for path in self.paths]
+        if len(predicted) < 3 or len(set(predicted)) == 1 or len(set(measured)) == 1:
+            return None
+        return statistics.correlation(predicted, measured)
+
     def to_json(self) -> dict[str, object]:
-        """One JSON object; `measured` is null until an effect was really measured."""
+        """One JSON object."""
         return {
             "run": self.run,
             "image": self.image,
             "class": self.class_name,
             "versus": self.versus,
             "method": self.method,
+            "blocks": list(self.blocks),
             "logit": self.logit,
             "probability": self.probability,
             "predicted": [
@@ -119,11 +165,13 @@ class Explanation:
                 {
                     "rank": path.rank,
                     "contribution": path.contribution,
-                    "measured": None,
+                    "measured": path.measured,
                     **path_json(path.units),
                 }
                 for path in self.paths
             ],
+            "agreement": self.agreement,
+            "searched": [level._asdict() for level in self.searched],
             "accounting": self.accounting._asdict(),
             "by_concept": [share._asdict() for share in self.by_concept],
         }

@@ -192,8 +192,8 @@ def test_why_through_all_blocks(desk: Desk) -> None:
 def test_why_of_an_image(desk: Desk) -> None:
     found = desk.json("why --class juggling --image x.jpg --top 5")
     assert list(found) == [
-        "run", "image", "class", "versus", "method", "logit", "probability", "predicted", "paths",
-        "accounting", "by_concept",
+        "run", "image", "class", "versus", "method", "blocks", "logit", "probability", "predicted",
+        "paths", "agreement", "searched", "accounting", "by_concept",
     ]  # fmt: skip
     assert (found["image"], found["class"], found["versus"]) == ("x.jpg", "juggling", None)
     predicted = {row["class"]: row["probability"] for row in found["predicted"]}
@@ -216,7 +216,10 @@ def adds_up(found: Any, whole: float) -> None:
     assert fsum(parts) == pytest.approx(account["total"], abs=1e-12)
     assert account["paths"] == pytest.approx(fsum(path["contribution"] for path in found["paths"]))
     for share in found["by_concept"]:
-        assert list(share) == ["name", "category", "contribution", "present", "firing", "below"]
+        assert list(share) == [
+            "name", "category", "contribution", "present", "firing", "below",
+            "for_class", "against_other",
+        ]  # fmt: skip
         assert share["contribution"] == share["present"]
     shares = fsum(s["present"] + s["firing"] + s["below"] for s in found["by_concept"])
     assert shares + account["biases"] == pytest.approx(whole, abs=1e-3)
@@ -227,7 +230,36 @@ def test_why_this_class_and_not_that(desk: Desk) -> None:
     found = desk.json("why --class juggling --versus typing --image x.jpg")
     assert (found["versus"], found["logit"]) == ("typing", logits["juggling"])
     adds_up(found, logits["juggling"] - logits["typing"])
-    assert "juggling − typing" in desk.call("why --class juggling --versus typing --image x.jpg")
+    text = desk.call("why --class juggling --versus typing --image x.jpg")
+    assert "juggling − typing" in text
+    assert "raises juggling" in text
+    assert "lowers typing" in text
+
+
+def test_longer_paths_of_an_image(desk: Desk) -> None:
+    blocks = ["block1", "block2", "block3", "block4"]
+    for first in range(4):
+        chosen = blocks[first:]
+        words = f"why --class juggling --image x.jpg --top 4 --blocks {','.join(chosen)} --beam 8"
+        found = desk.json(words)
+        assert found["blocks"] == chosen
+        assert [len(path["units"]) for path in found["paths"]] == [len(chosen)] * 4
+        assert [level["followed"] for level in found["searched"]] == [8] * (len(chosen) - 1)
+        adds_up(found, found["logit"])
+        text = desk.call(words)
+        assert "measured" in text
+        assert text.count("Followed from") == len(chosen) - 1
+    failed = call("why", "--image", "x.jpg", "--blocks", "block2,block3", folder=desk.folder)
+    assert failed.status == 1
+    assert "neighbouring blocks to the network's last" in failed.err
+
+
+def test_a_wrong_prediction_suggests_what_to_compare(desk: Desk) -> None:
+    predicted = desk.json("why --image x.jpg")["class"]
+    wrong = next(name for name in CLASSES if name != predicted)
+    text = desk.call(f"why --image x.jpg --class {wrong}")
+    assert f"--class {wrong} --versus {predicted}" in text
+    assert "--versus" not in desk.call("why --image x.jpg")
 
 
 def test_without_a_class_the_prediction_is_explained(desk: Desk) -> None:
