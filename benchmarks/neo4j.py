@@ -31,7 +31,7 @@ from conceptgraph.graph.run import open_run
 from conceptgraph.queries.catalogue import QUESTIONS, entry
 from conceptgraph.queries.statements import picture
 from tests.databases import content, said
-from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer
+from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release
 from tests.runs import random_run
 
 if TYPE_CHECKING:
@@ -167,10 +167,8 @@ def disturbed(server: Neo4jServer, run: Run, kills: int, restarts: int) -> dict[
     return figures
 
 
-def measure(
-    folder: Path, server: Neo4jServer, cuts: tuple[int, int]
-) -> Iterator[tuple[str, dict[str, float]]]:
-    """All figures on one server, part by part."""
+def measure(folder: Path, server: Neo4jServer) -> Iterator[tuple[str, dict[str, float]]]:
+    """Loading and asking, part by part."""
     run = make_run(folder / "resnet50.cg", RESNET50, 1000, 1200)
     yield "load, pruned", load(server, run.path, KEPT)
     with Neo4jStore.connect(server.uri, server.user, server.password) as store:
@@ -178,8 +176,14 @@ def measure(
         yield "unload, pruned", {"seconds": _time(lambda: store.unload(run.name))}
         yield "load, dense", load(server, run.path, None)
         yield "unload, dense", {"seconds": _time(lambda: store.unload(run.name))}
+
+
+def cut_off(
+    folder: Path, server: Neo4jServer, kills: int, restarts: int
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Being cut off; on a server of its own, which need not recover what was done before."""
     small = make_run(folder / "resnet18.cg", RESNET18, 100, 300)
-    yield "cut off", disturbed(server, small, *cuts)
+    yield "cut off", disturbed(server, small, kills, restarts)
 
 
 def main() -> None:
@@ -188,6 +192,7 @@ def main() -> None:
     parser.add_argument("--server", choices=("5", "2026"), default="5")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--restarts", type=int, default=5)
+    parser.add_argument("--only-cuts", action="store_true", help="leave the large graph out")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--client", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--kept", type=int, help=argparse.SUPPRESS)
@@ -197,19 +202,26 @@ def main() -> None:
         return
     release = NEO4J_5 if arguments.server == "5" else NEO4J_2026
     figures = {}
-    with tempfile.TemporaryDirectory() as folder:
-        server = Neo4jServer(release, flags=FLAGS)
-        for part, values in measure(Path(folder), server, (arguments.kills, arguments.restarts)):
-            figures[part] = values
-            if not arguments.json:
-                print(
-                    part,
-                    *(f"{name:32}{value:12,.2f}" for name, value in values.items()),
-                    sep="\n    ",
-                )
-        server.stop()
+    for part, values in _parts(release, arguments):
+        figures[part] = values
+        if not arguments.json:
+            lines = (f"{name:32}{value:12,.2f}" for name, value in values.items())
+            print(part, *lines, sep="\n    ")
     if arguments.json:
         print(json.dumps(figures))
+
+
+def _parts(
+    release: Release, arguments: argparse.Namespace
+) -> Iterator[tuple[str, dict[str, float]]]:
+    with tempfile.TemporaryDirectory() as name:
+        if not arguments.only_cuts:
+            server = Neo4jServer(release, flags=FLAGS)
+            yield from measure(Path(name), server)
+            server.stop()
+        server = Neo4jServer(release, flags=FLAGS)
+        yield from cut_off(Path(name), server, arguments.kills, arguments.restarts)
+        server.stop()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..queries.explanation import ConceptShare, Explanation
     from ..queries.labels import UnitLabel
     from ..queries.paths import ClassPaths
+    from ..queries.what_if import WhatIf
 
 SHOWN = 8  # concepts, before the others are gathered in one row
 
@@ -34,8 +35,10 @@ def print_class_paths(found: ClassPaths) -> None:
     )
 
 
-def print_explanation(found: Explanation, cam: Path | None, html: Path | None) -> None:
-    """Prediction, paths, accounting and concepts of one image, and the files written."""
+def print_explanation(
+    found: Explanation, tried: Sequence[WhatIf], cam: Path | None, html: Path | None
+) -> None:
+    """Prediction, paths, accounting and concepts of one image, what if, and the files written."""
     print_table(
         f"{found.image}: predicted",
         ("class", "probability"),
@@ -64,6 +67,8 @@ def print_explanation(found: Explanation, cam: Path | None, html: Path | None) -
         right="abcd",
     )
     _print_concepts(found)
+    for each in tried:
+        _print_what_if(each)
     for line in _small_print(found):
         note(line)
     if found.versus is None and found.class_name != found.predicted[0].name:
@@ -128,6 +133,21 @@ def _print_paths(
     )
 
 
+def _print_what_if(tried: WhatIf) -> None:
+    after = dict(tried.after)
+    silent = tried.concepts or tried.units
+    verdict = "changes the decision" if tried.flips else "the decision stays"
+    print_table(
+        f"without {', '.join(silent)} ({len(tried.units)} units silent): {verdict}",
+        ("class", "before", "after"),
+        [(name, f"{before:.1%}", f"{after[name]:.1%}") for name, before in tried.before],
+        right="bc",
+    )
+    if tried.took_over:
+        carried = (f"{each.name} {each.contribution:+.2f}" for each in tried.took_over)
+        say(f"What carries {tried.after[0].name} then: {', '.join(carried)}\n")
+
+
 def _print_concepts(found: Explanation) -> None:
     """The strongest concepts, and all others in one row, so that the columns add up."""
     *named, unnamed = found.by_concept
@@ -143,7 +163,7 @@ def _print_concepts(found: Explanation) -> None:
     )
     if found.versus is not None:
         print_table(
-            "the first of these columns, taken apart",
+            f"what raises {found.class_name}, and what only lowers {found.versus}",
             ("concept", f"raises {found.class_name}", f"lowers {found.versus}"),
             [
                 (each.name or "", f"{each.for_class:+.3f}", f"{each.against_other:+.3f}")

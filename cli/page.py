@@ -24,7 +24,7 @@ from ..graph.errors import DataError
 from .layout import column_names, layered, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MAX_NODES = 300
 MAX_EDGES = 2000
@@ -62,7 +62,7 @@ class PageUnit:
     """A unit on a path; two with one `uid` are the same unit.
 
     `status` is "ok", "dead", "sparse"…; `more` are its further concepts; `picture` is the strip of
-    its top images as a `data:image/…` URI.
+    its top images, `heat` its activation on the photograph, as `data:image/…` URIs.
     """
 
     uid: str
@@ -72,19 +72,49 @@ class PageUnit:
     status: str
     more: tuple[PageConcept, ...] = ()
     picture: str | None = None
+    heat: str | None = None
 
 
 @dataclass(frozen=True)
 class PagePath:
     """A path; `steps[i]` is the signed weight of the edge out of `units[i]`, the last to the class.
 
-    Where paths share an edge, the first path's weight is drawn.
+    Where paths share an edge, the first path's weight is drawn. `measured` is the effect that was
+    really measured, and `disputed` whether it is far from the value.
     """
 
     rank: int
     value: float
     units: tuple[PageUnit, ...]
     steps: tuple[float, ...]
+    measured: float | None = None
+    disputed: bool = False
+
+
+@dataclass(frozen=True)
+class PageShare:
+    """What a concept adds, where it is and where it is not; `name` None is all units without one.
+
+    `place` is where in the photograph that comes from, as a `data:image/…` URI; `apart` holds, for
+    a difference of two classes, what raises the one and what lowers the other.
+    """
+
+    name: str | None
+    category: str | None
+    above: float
+    below: float
+    place: str | None = None
+    apart: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class PageTrial:
+    """What the network says without some units: `rows` are class, probability before and after."""
+
+    title: str
+    verdict: str
+    rows: tuple[tuple[str, float, float], ...]
+    then: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +128,9 @@ class PathPage:
         facts: settings, shown at the foot.
         rows: the accounting: parts, and last their sum (the logit); empty without an image.
         image: the photograph, and `cam` its class activation map, as `data:image/…` URIs.
+        shares: all paths by concept, the last one for units without; empty without an image.
+        versus: the class that the target is compared with, if any.
+        trials: what was silenced, and what the network said then.
     """
 
     title: str
@@ -109,6 +142,9 @@ class PathPage:
     rows: tuple[tuple[str, float], ...] = ()
     image: str | None = None
     cam: str | None = None
+    shares: tuple[PageShare, ...] = ()
+    versus: str | None = None
+    trials: tuple[PageTrial, ...] = ()
 
 
 class Bar(NamedTuple):
@@ -152,7 +188,8 @@ def render_page(page: PathPage) -> str:
         drawn=drawn,
         not_drawn=drawn.count(False),
         limits=(MAX_NODES, MAX_EDGES),
-        largest=max((abs(path.value) for path in listed), default=1.0) or 1.0,
+        largest=_largest(value for path in listed for value in (path.value, path.measured or 0.0)),
+        most=_largest(value for share in page.shares for value in (share.above, share.below)),
         bars=_waterfall(page.rows),
         graph=_graph(units, page.target, columns, edges) | {"paths": chains},
         vis=_vis(),
@@ -168,16 +205,23 @@ def _check(page: PathPage) -> None:
                 found=f"{len(path.units)} units and {len(path.steps)} steps",
                 expected="at least one unit, and one step per unit",
             )
-    numbers = [value for path in page.paths for value in (path.value, *path.steps)]
+    numbers = [v for path in page.paths for v in (path.value, path.measured or 0.0, *path.steps)]
+    numbers += [value for share in page.shares for value in (share.above, share.below)]
     for value in [*numbers, *(value for _, value in page.rows)]:
         if not math.isfinite(value):
             raise DataError("a page cannot show this number", found=value, expected="a finite one")
-    pictures = {unit.picture for path in page.paths for unit in path.units}
-    for picture in pictures | {page.image, page.cam}:
+    units = [unit for path in page.paths for unit in path.units]
+    pictures = {picture for unit in units for picture in (unit.picture, unit.heat)}
+    for picture in pictures | {page.image, page.cam} | {share.place for share in page.shares}:
         if picture is not None and not picture.startswith("data:image/"):
             raise DataError(
                 "a picture is not embedded", found=picture[:60], expected="a data:image/… URI"
             )
+
+
+def _largest(values: Iterable[float]) -> float:
+    """The largest size, by which bars are drawn."""
+    return max(map(abs, values), default=1.0) or 1.0
 
 
 def _drawn(

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .page import PageConcept, PagePath, PageUnit, PathPage
-from .pictures import cam_overlay, data_uri, photograph, strip
+from .page import PageConcept, PagePath, PageShare, PageTrial, PageUnit, PathPage
+from .pictures import cam_overlay, data_uri, heat_overlay, photograph, strip, thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from PIL import Image
 
     from ..graph.run import Run
-    from ..queries.explanation import Explanation
+    from ..queries.explanation import ConceptShare, Explanation
     from ..queries.labels import UnitLabel
     from ..queries.paths import ClassPaths
+    from ..queries.what_if import WhatIf
+
+
+SHOWN = 8
+"""Concepts in the table, before the others are gathered in one row."""
 
 
 def class_page(run: Run, found: ClassPaths) -> PathPage:
@@ -36,20 +44,29 @@ def class_page(run: Run, found: ClassPaths) -> PathPage:
     )
 
 
-def explanation_page(run: Run, found: Explanation) -> PathPage:
+def explanation_page(run: Run, found: Explanation, tried: Sequence[WhatIf] = ()) -> PathPage:
     """The page of one image."""
-    units = _units(run, (unit for path in found.paths for unit in path.units))
     image = photograph(Path(found.image))
+    units = _units(run, (unit for path in found.paths for unit in path.units))
+    small = thumbnail(image)
+    for uid, heat in found.unit_maps.items():
+        units[uid] = replace(units[uid], heat=data_uri(heat_overlay(small, heat)))
     what = "logit" if found.versus is None else f"logit − logit of {found.versus}"
     parts = ("paths shown", "other paths", "biases", what)
+    rather = "" if found.versus is None else f", not {found.versus}"
     return PathPage(
-        title=f"Why {found.class_name}?",
+        title=f"Why {found.class_name}{rather}?",
         target=found.class_name,
         value_name="logit contribution",
         lead=_image_lead(found),
         paths=tuple(
             PagePath(
-                path.rank, path.contribution, tuple(units[u.uid] for u in path.units), path.steps
+                path.rank,
+                path.contribution,
+                tuple(units[u.uid] for u in path.units),
+                path.steps,
+                path.measured,
+                path.disputed,
             )
             for path in found.paths
         ),
@@ -65,6 +82,51 @@ def explanation_page(run: Run, found: Explanation) -> PathPage:
         rows=tuple(zip(parts, found.accounting, strict=True)),
         image=data_uri(image),
         cam=data_uri(cam_overlay(image, found.cam)),
+        shares=_shares(found, small),
+        versus=found.versus,
+        trials=tuple(_trial(each) for each in tried),
+    )
+
+
+def _shares(found: Explanation, image: Image.Image) -> tuple[PageShare, ...]:
+    """The strongest concepts with their places, all others in one row, then units without any."""
+    *named, unnamed = found.by_concept
+    rows = [
+        replace(_gathered(share.name, share.category, [share]), place=_place(found, share, image))
+        for share in named[:SHOWN]
+    ]
+    if others := named[SHOWN:]:
+        rows.append(_gathered(f"{len(others)} more concepts", None, others))
+    return (*rows, _gathered(None, None, [unnamed]))
+
+
+def _gathered(name: str | None, category: str | None, shares: Sequence[ConceptShare]) -> PageShare:
+    above = sum(share.present + share.firing for share in shares)
+    below = sum(share.below for share in shares)
+    apart = None
+    if all(share.for_class is not None for share in shares):
+        apart = (
+            sum(share.for_class or 0.0 for share in shares),
+            sum(share.against_other or 0.0 for share in shares),
+        )
+    return PageShare(name, category, above, below, None, apart)
+
+
+def _place(found: Explanation, share: ConceptShare, image: Image.Image) -> str | None:
+    place = found.concept_maps.get(f"{share.category}/{share.name}")
+    return None if place is None else data_uri(cam_overlay(image, place))
+
+
+def _trial(tried: WhatIf) -> PageTrial:
+    after = dict(tried.after)
+    name = tried.after[0].name
+    carried = ", ".join(f"{each.name} {each.contribution:+.2f}" for each in tried.took_over)
+    return PageTrial(
+        ", ".join(tried.concepts or tried.units),
+        f"{len(tried.units)} units silent, "
+        + (f"the decision becomes {name}" if tried.flips else "the decision stays"),
+        tuple((each.name, each.probability, after[each.name]) for each in tried.before),
+        f"What carries {name} then: {carried}" if carried else "",
     )
 
 
@@ -90,7 +152,8 @@ def _image_lead(found: Explanation) -> str:
         what += f" less that of {found.versus}"
     return (
         f"{opening} The strongest single path, {through}, {verb} {abs(path.contribution):.2f} "
-        f"{where} {what}, {total:.2f}."
+        f"{where} {what}, {total:.2f}; taking {path.units[0].uid} away really "
+        f"{'costs' if path.measured > 0 else 'gains'} {abs(path.measured):.2f} along it."
     )
 
 

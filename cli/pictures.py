@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST = 640  # pixels of the longer side of a photograph shown
+SMALL = 200
 FOR, AGAINST = (214, 96, 20), (33, 102, 172)  # evidence for and against, told apart by everyone
 
 
@@ -45,6 +46,21 @@ def cam_overlay(image: Image.Image, cam: NDArray[np.float32]) -> Image.Image:
     base = 0.5 * np.asarray(image) + 0.5 * grey
     mixed = base * (1 - opacity) + colour * opacity
     return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
+
+
+def heat_overlay(image: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
+    """A unit's map over its image: bright where it is active, dark where it is not."""
+    spread = Image.fromarray(heat).resize(image.size, Image.Resampling.BILINEAR)
+    share = np.asarray(spread) / max(float(heat.max()), 1e-12)
+    light = (0.25 + 0.75 * share.clip(0, 1))[..., None]
+    return Image.fromarray((np.asarray(image) * light).astype(np.uint8))
+
+
+def thumbnail(image: Image.Image) -> Image.Image:
+    """A small copy of good contrast, for maps of which a page shows many."""
+    small = image.copy()
+    small.thumbnail((SMALL, SMALL))
+    return ImageOps.autocontrast(small, cutoff=1)
 
 
 def save_cam(image: Path, cam: NDArray[np.float32], path: Path) -> None:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..graph.run import Run
     from ..queries.explanation import Explanation
     from ..queries.paths import ClassPaths
+    from ..queries.subject import Subject
+    from ..queries.what_if import WhatIf
 
 
 def why(
@@ -38,6 +42,19 @@ def why(
     weights: Annotated[
         str | None, typer.Option(help="Where the weights are now, if they moved since the ingest.")
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="What if the units of this concept saw nothing? Repeatable."),
+    ] = None,
+    without_unit: Annotated[
+        list[str] | None, typer.Option(help="The same of one unit, block3/17. Repeatable.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Blocks at which --without and --flip silence units.")
+    ] = None,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Find the fewest concepts whose loss changes it.")
+    ] = False,
     html: Annotated[Path | None, typer.Option(help="Also write an interactive page.")] = None,
     cam: Annotated[
         Path | None,
@@ -57,12 +74,16 @@ def why(
     [bold]conceptgraph why --class juggling[/bold]
     [bold]conceptgraph why --image x.jpg --html why.html[/bold]
     [bold]conceptgraph why --image x.jpg --class juggling --versus typing[/bold]
+    [bold]conceptgraph why --image x.jpg --without "polka dotted" --flip[/bold]
     """
     if class_name is None and image is None:
         raise typer.BadParameter("give --class, --image, or both", param_hint="--class")
     if image is None:
-        for option, value in (("--versus", versus), ("--cam", cam), ("--weights", weights)):
-            if value is not None:
+        for option, value in (
+            ("--versus", versus), ("--cam", cam), ("--weights", weights), ("--at", at),
+            ("--without", without), ("--without-unit", without_unit), ("--flip", flip),
+        ):  # fmt: skip
+            if value:
                 raise typer.BadParameter("it needs --image", param_hint=option)
     from .terminal import block_names, open_chosen_run, print_json
 
@@ -88,25 +109,60 @@ def why(
         method=method,
         beam=beam,
     )
+    tried = _what_if(subject, found, without, without_unit, block_names(at), flip=flip)
     if cam is None and not as_json:
         cam = Path(f"{image.stem}.cam.png")
-    _write_pictures(run, found, cam, html)
+    _write_pictures(run, found, tried, cam, html)
     if as_json:
-        print_json(found.to_json())
+        print_json({**found.to_json(), "what_if": [each.to_json() for each in tried]})
     else:
         from .answers import print_explanation
 
-        print_explanation(found, cam, html)
+        print_explanation(found, tried, cam, html)
 
 
-def _write_pictures(run: Run, found: Explanation, cam: Path | None, html: Path | None) -> None:
+def _what_if(
+    subject: Subject,
+    found: Explanation,
+    concepts: list[str] | None,
+    units: list[str] | None,
+    at: tuple[str, ...] | None,
+    *,
+    flip: bool,
+) -> list[WhatIf]:
+    """What was asked for: units silenced, and the least that changes the decision."""
+    from ..queries.what_if import least_removal, what_if
+
+    tried = []
+    if concepts or units:
+        tried.append(
+            what_if(subject, found.image, concepts=concepts or (), units=units or (), at=at)
+        )
+    if flip:
+        from .terminal import remark
+
+        least = least_removal(subject, found, at=at)
+        if least is None:
+            remark("No few concepts were found whose loss changes the decision.")
+        else:
+            tried.append(least)
+    return tried
+
+
+def _write_pictures(
+    run: Run,
+    found: Explanation,
+    tried: Sequence[WhatIf],
+    cam: Path | None,
+    html: Path | None,
+) -> None:
     from .page_content import explanation_page
     from .pictures import save_cam, write_page
 
     if cam is not None:
         save_cam(Path(found.image), found.cam, cam)
     if html is not None:
-        write_page(explanation_page(run, found), html)
+        write_page(explanation_page(run, found, tried), html)
 
 
 def _write_and_print_paths(

@@ -18,12 +18,19 @@ from .explanation import ConceptShare
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..graph.run import Run
+
+
+MAPPED = 8
+"""Concepts whose places in the image are kept."""
 
 
 def concept_shares(
     run: Run, block: str, source: Tensor, parts: Sequence[Tensor]
-) -> tuple[ConceptShare, ...]:
+) -> tuple[tuple[ConceptShare, ...], dict[str, NDArray[np.float32]]]:
     """Gather by concept, largest first; the last one is that of all units without a concept.
 
     Args:
@@ -32,24 +39,32 @@ def concept_shares(
         source: (units, height, width), its output at this image.
         parts: what each position adds, in one tensor of that shape; or in two that are gathered
             together and stated apart: what argues for a class, what argues against another.
+
+    Returns:
+        The shares; and for the `MAPPED` largest, by "category/name", float32 (height, width), what
+        each position adds to the concept's contribution.
     """
     concepts, division = _division(run, block)
     units = run.units[run.units["block"] == block].sort_values("index")
     thresholds = torch.tensor(units["threshold"].to_numpy())
     fires = (source > thresholds.view(-1, 1, 1)).flatten(1)
     pieces = [part.flatten(1).double() for part in parts]
-    above = [division.T @ (piece * fires).sum(dim=1) for piece in pieces]
-    below = division.T @ (torch.stack(pieces).sum(dim=0) * ~fires).sum(dim=1)
-    whole = torch.stack(above).sum(dim=0)
-    apart = torch.stack(above).T.tolist() if len(pieces) > 1 else [[None, None]] * len(whole)
-    rows = list(zip(whole.tolist(), below.tolist(), apart, strict=True))
-    shares = [
-        ConceptShare(name, category, present, present, 0.0, rest, *each)
-        for (name, category), (present, rest, each) in zip(concepts, rows[:-1], strict=True)
-    ]
-    shares.sort(key=lambda s: (-abs(s.contribution), s.category or "", s.name or ""))
-    firing, rest, _ = rows[-1]
-    return (*shares, ConceptShare(None, None, 0.0, 0.0, firing, rest, None, None))
+    together = torch.stack(pieces).sum(dim=0)
+    above = division.T @ (together * fires)
+    below = (division.T @ (together * ~fires)).sum(dim=1).tolist()
+    whole = above.sum(dim=1).tolist()
+    apart = [(division.T @ (piece * fires)).sum(dim=1).tolist() for piece in pieces]
+    split = list(zip(*apart, strict=True)) if len(apart) > 1 else [(None, None)] * len(whole)
+    shares: list[ConceptShare] = []
+    maps: dict[str, NDArray[np.float32]] = {}
+    order = sorted(range(len(concepts)), key=lambda i: (-abs(whole[i]), concepts[i][::-1]))
+    for i in order:
+        name, category = concepts[i]
+        shares.append(ConceptShare(name, category, whole[i], whole[i], 0.0, below[i], *split[i]))
+        if len(maps) < MAPPED:
+            maps[f"{category}/{name}"] = above[i].view(source.shape[1:]).float().numpy()
+    shares.append(ConceptShare(None, None, 0.0, 0.0, whole[-1], below[-1], *split[-1]))
+    return tuple(shares), maps
 
 
 def _division(run: Run, block: str) -> tuple[list[tuple[str, str]], Tensor]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from torch import nn
 
     from ..graph.run import Run
@@ -72,6 +73,7 @@ def explain(
     paths = _named_paths(subject.run, chosen, found, top, partial(measure, tail, ledger))
     shown = sum(path.contribution for path in paths)
     others = ledger.total - ledger.biases - shown
+    by_concept, concept_maps = _by_concept(subject, chosen[0], tail, ledger, pair)
     names = [str(name) for name in subject.run.classes["name"]]
     return Explanation(
         run=subject.run.name,
@@ -86,8 +88,14 @@ def explain(
         accounting=Accounting(shown, others, ledger.biases, shown + others + ledger.biases),
         blocks=chosen,
         searched=found.levels,
-        by_concept=_by_concept(subject, chosen[0], tail, ledger, pair),
+        by_concept=by_concept,
         cam=torch.einsum("u,uhw->hw", ledger.weights, ledger.maps[-1]).float().numpy(),
+        unit_maps={
+            unit.uid: ledger.maps[chosen.index(unit.block)][unit.index].float().numpy()
+            for path in paths
+            for unit in path.units
+        },
+        concept_maps=concept_maps,
     )
 
 
@@ -133,7 +141,7 @@ def _check_head(accounted: float, logits: Tensor, pair: _Pair, subject: Subject)
 
 def _by_concept(
     subject: Subject, block: str, tail: Tail, ledger: Ledger, pair: _Pair
-) -> tuple[ConceptShare, ...]:
+) -> tuple[tuple[ConceptShare, ...], dict[str, NDArray[np.float32]]]:
     """All paths by concept; of a difference, what raises one logit and lowers the other, apart."""
     parts = [ledger.by_position]
     if pair[1] is not None:

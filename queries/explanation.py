@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .labels import UnitLabel, path_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -69,8 +71,8 @@ class ConceptShare(NamedTuple):
         present: where the concept is taken to be there.
         firing: where a unit exceeds its threshold, but the concept is not taken to be there.
         below: where no unit exceeds its threshold; evidence, but of no concept.
-        for_class: compared with another class, the part of `contribution` that raises the logit of
-            the class explained.
+        for_class: compared with another class, the part of `contribution` (without a concept: of
+            `firing`) that raises the logit of the class explained.
         against_other: likewise, the part that lowers the logit of the other class; it is no
             evidence for the class explained.
     """
@@ -121,6 +123,9 @@ class Explanation:
         by_concept: largest absolute contribution first; the last one gathers unlabelled units.
         cam: float32 (height, width), class activation map at the last block's resolution: its mean
             plus the bias is the logit.
+        unit_maps: for each unit of the paths, by uid, float32 (height, width), its activation.
+        concept_maps: for the strongest concepts, by "category/name", float32 (height, width), what
+            each position adds to the concept's contribution.
     """
 
     run: str
@@ -137,6 +142,8 @@ class Explanation:
     searched: tuple[Level, ...]
     by_concept: tuple[ConceptShare, ...]
     cam: NDArray[np.float32]
+    unit_maps: Mapping[str, NDArray[np.float32]]
+    concept_maps: Mapping[str, NDArray[np.float32]]
 
     @property
     def agreement(self) -> float | None:

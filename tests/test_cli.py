@@ -193,7 +193,7 @@ def test_why_of_an_image(desk: Desk) -> None:
     found = desk.json("why --class juggling --image x.jpg --top 5")
     assert list(found) == [
         "run", "image", "class", "versus", "method", "blocks", "logit", "probability", "predicted",
-        "paths", "agreement", "searched", "accounting", "by_concept",
+        "paths", "agreement", "searched", "accounting", "by_concept", "what_if",
     ]  # fmt: skip
     assert (found["image"], found["class"], found["versus"]) == ("x.jpg", "juggling", None)
     predicted = {row["class"]: row["probability"] for row in found["predicted"]}
@@ -252,6 +252,30 @@ def test_longer_paths_of_an_image(desk: Desk) -> None:
     failed = call("why", "--image", "x.jpg", "--blocks", "block2,block3", folder=desk.folder)
     assert failed.status == 1
     assert "neighbouring blocks to the network's last" in failed.err
+
+
+def test_what_if_some_units_saw_nothing(desk: Desk) -> None:
+    cards = desk.json("why --class juggling")["paths"][0]["concepts"]
+    concept = next(each["name"] for each in cards if each)
+    category = next(each["category"] for each in cards if each)
+    words = f"why --image x.jpg --without {shlex.quote(f'{category}/{concept}')}"
+    found = desk.json(f"{words} --without-unit block3/7 --at block3,block4 --flip")
+    first = found["what_if"][0]
+    assert list(first) == ["concepts", "units", "flips", "before", "after", "took_over"]
+    assert first["concepts"] == [f"{category}/{concept}"]
+    assert "block3/7" in first["units"]
+    assert {each.split("/")[0] for each in first["units"]} <= {"block3", "block4"}
+    predicted = found["predicted"][0]
+    assert first["before"][0] == pytest.approx(predicted)
+    assert first["flips"] == (first["after"][0]["class"] != predicted["class"])
+    assert all(trial["flips"] for trial in found["what_if"][1:])
+    text = desk.call(words)
+    assert f"without {category}/{concept}" in text
+    failed = call("why", "--image", "x.jpg", "--without", "polka doted", folder=desk.folder)
+    assert "Did you mean 'polka dotted'" in failed.err
+    refused = call("why", "--class", "juggling", "--flip", folder=desk.folder)
+    assert refused.status == 2
+    assert "--flip" in refused.err
 
 
 def test_a_wrong_prediction_suggests_what_to_compare(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from conceptgraph.cli.page import MAX_LISTED, PathPage, render_page
+from conceptgraph.cli.page import MAX_LISTED, PageShare, PageTrial, PathPage, render_page
 from conceptgraph.graph.errors import DataError
 
 from .pages import (
@@ -335,7 +335,52 @@ def test_the_picture_has_words_and_the_accounting_adds_up(show: Callable[..., Op
     assert ends[1][1] == pytest.approx(ends[2][1], abs=1)
     assert ends[2][0] == pytest.approx(ends[3][1], abs=1)
     assert ends[0][0] == pytest.approx(ends[3][0], abs=1)
-    assert page.tab.locator("figure img").count() == 2
+    assert page.tab.locator("header figure img").count() == 2
+
+
+def test_concepts_measurements_and_what_if(show: Callable[..., Opened], tmp_path: Path) -> None:
+    measured = tuple(
+        replace(path, measured=path.value * factor, disputed=factor < 0.5)
+        for path, factor in zip(SMALL.paths, (0.9, -0.1, 1.0, 1.1), strict=True)
+    )
+    shares = (
+        PageShare("polka <dotted>", "texture", 2.0, -0.5, DOT),
+        PageShare("3 more concepts", None, 0.25, 0.1),
+        PageShare(None, None, -1.0, 0.0),
+    )
+    trial = PageTrial("texture/polka", "the decision becomes typing", (("typing", 0.1, 0.9),), "x")
+    page = replace(SMALL, paths=measured, shares=shares, trials=(trial,))
+    for size in (WIDE, NARROW):
+        for dark in (False, True):
+            opened = show(page, size, dark=dark)
+            tab = opened.tab
+            effects = tab.locator("#paths span.measured:not(.strip)").all_inner_texts()
+            assert [" ".join(each.split()) for each in effects] == [
+                "really measured +2.25", "really measured +0.15 ?", "really measured +1.00",
+                "really measured +0.55",
+            ]  # fmt: skip
+            rows = tab.locator(".shares tbody tr").all_inner_texts()
+            assert [" ".join(row.split()) for row in rows] == [
+                "polka <dotted> texture +2.00 −0.50", "3 more concepts +0.25 +0.10",
+                "units without a concept −1.00 +0.00",
+            ]  # fmt: skip
+            words = " ".join(tab.locator(".trials table").inner_text().split())
+            assert words == (
+                "Without texture/polka: the decision becomes typing "
+                "class before after typing 10.0 % 90.0 %"
+            )
+            wide = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0
+            tab.screenshot(path=tmp_path / f"{size[0]}{dark}.png", full_page=True)
+
+
+def test_a_difference_takes_its_concepts_apart(show: Callable[..., Opened]) -> None:
+    shares = (PageShare("ball", "object", 2.0, 0.5, None, (2.5, -0.5)), PageShare(None, None, 0, 0))
+    tab = show(replace(SMALL, shares=shares, versus="typing")).tab
+    heads = tab.locator(".shares thead th").all_inner_texts()
+    assert heads == ["concept", "raises juggling", "lowers typing", "elsewhere", "where that is"]
+    row = tab.locator(".shares tbody tr").first.inner_text()
+    assert row.split() == ["ball", "object", "+2.50", "−0.50", "+0.50"]
 
 
 def test_what_is_too_much_to_draw_is_said(show: Callable[..., Opened]) -> None:

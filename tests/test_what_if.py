@@ -1,0 +1,177 @@
+"""Silenced units: what the network really says then, against plain zeroing of its maps."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor
+
+from conceptgraph.graph.errors import QueryError
+from conceptgraph.ingest.pipeline import Source, ingest
+from conceptgraph.ingest.settings import Settings
+from conceptgraph.queries.explain import explain
+from conceptgraph.queries.subject import Subject, open_subject
+from conceptgraph.queries.what_if import detectors, least_removal, what_if
+
+from .drawn import draw_concept_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conceptgraph.graph.run import Run
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_concept_data(tmp_path_factory.mktemp("drawn"), 12)
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    source = Source("tests.test_explain:lively", None, None, data)
+    out = tmp_path_factory.mktemp("runs") / "lively.cg"
+    return ingest(source, out, Settings(quantile=0.1, min_iou=0.01, top_images=1))
+
+
+@pytest.fixture(scope="module")
+def subject(run: Run) -> Subject:
+    return open_subject(run, dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def image(data: Path) -> Path:
+    return sorted((data / "images").rglob("*.jpg"))[0]
+
+
+def silenced(subject: Subject, image: Path, silent: dict[str, list[int]]) -> Tensor:
+    """Logits, one block after another, with maps zeroed by hand."""
+    module = subject.module
+    x = subject.read(image)
+    with torch.no_grad():
+        x = module.get_submodule("maxpool")(
+            module.get_submodule("relu")(
+                module.get_submodule("bn1")(module.get_submodule("conv1")(x))
+            )
+        )
+        for number in range(1, 5):
+            x = module.get_submodule(f"layer{number}")(x)
+            for unit in silent.get(f"block{number}", []):
+                x[:, unit] = 0
+        logits: Tensor = module.get_submodule("fc")(x.mean(dim=(2, 3)))[0]
+    return logits
+
+
+def labelled(run: Run) -> list[str]:
+    units = run.units[run.interpretable]
+    found = zip(units["category"], units["label"], strict=True)
+    return sorted({f"{category}/{label}" for category, label in found})
+
+
+def units_of(run: Run, concept: str, blocks: tuple[str, ...]) -> dict[str, list[int]]:
+    """The slow way: every unit looked at."""
+    found: dict[str, list[int]] = {}
+    for row, named in zip(run.units.itertuples(), run.interpretable, strict=True):
+        if named and row.block in blocks and f"{row.category}/{row.label}" == concept:
+            found.setdefault(str(row.block), []).append(int(row.index))  # type: ignore[call-overload]
+    return found
+
+
+def test_the_network_is_really_run_without_the_units(
+    run: Run, subject: Subject, image: Path
+) -> None:
+    whole = silenced(subject, image, {}).softmax(0)
+    names = list(run.classes["name"])
+    for concept in labelled(run)[:4]:
+        for at in (None, ("block2", "block4"), ("block3",)):
+            try:
+                silent = detectors(run, concept, at)
+            except QueryError:
+                assert not units_of(run, concept, at or run.blocks)
+                continue
+            units = run.units.set_index("uid")
+            for uid in (f"{block}/{unit}" for block, found in silent.items() for unit in found):
+                assert f"{units.at[uid, 'category']}/{units.at[uid, 'label']}" == concept
+                assert units.at[uid, "block"] in (at or run.blocks)
+            found = what_if(subject, image, concepts=[concept], at=at)
+            assert found.concepts == (concept,)
+            wanted = silenced(subject, image, silent).softmax(0)
+            for each in found.after:
+                expected = float(wanted[names.index(each.name)])
+                assert each.probability == pytest.approx(expected, abs=1e-9)
+            for each in found.before:
+                expected = float(whole[names.index(each.name)])
+                assert each.probability == pytest.approx(expected, abs=1e-9)
+            assert found.flips == (int(whole.argmax()) != int(wanted.argmax()))
+
+
+def test_single_units_and_concepts_together(subject: Subject, image: Path) -> None:
+    concept = labelled(subject.run)[0]
+    found = what_if(subject, image, concepts=[concept], units=["block1/3", "block4/0"])
+    silent = {block: list(units) for block, units in detectors(subject.run, concept).items()}
+    for block, unit in (("block1", 3), ("block4", 0)):
+        silent[block] = sorted({*silent.get(block, []), unit})
+    assert found.units == tuple(f"{b}/{u}" for b, units in sorted(silent.items()) for u in units)
+    wanted = silenced(subject, image, silent).softmax(0)
+    assert found.after[0].probability == pytest.approx(float(wanted.max()), abs=1e-9)
+
+
+def test_what_took_over_is_what_carries_the_new_decision(subject: Subject, image: Path) -> None:
+    concept = labelled(subject.run)[0]
+    found = what_if(subject, image, concepts=[concept])
+    sizes = [share.contribution for share in found.took_over]
+    assert all(size > 0 for size in sizes)
+    assert sizes == sorted(sizes, reverse=True)
+    silent = detectors(subject.run, concept)
+    gone = {unit for block, units in silent.items() if block == "block3" for unit in units}
+    if len(gone) == subject.run.width("block3"):
+        assert not found.took_over
+
+
+def test_the_least_removal_changes_the_decision_and_nothing_in_it_is_idle(
+    subject: Subject, data: Path
+) -> None:
+    flipped = 0
+    for image in sorted((data / "images").rglob("*.jpg"))[:6]:
+        explained = explain(subject, image, top=1)
+        found = least_removal(subject, explained)
+        if found is None:
+            continue
+        flipped += 1
+        assert found.flips
+        first = int(silenced(subject, image, {}).argmax())
+        for size in range(1, len(found.concepts)):
+            for fewer in combinations(found.concepts, size):
+                if size < len(found.concepts) - 1:
+                    continue
+                silent: dict[str, list[int]] = {}
+                for concept in fewer:
+                    for block, units in detectors(subject.run, concept).items():
+                        silent.setdefault(block, []).extend(units)
+                assert int(silenced(subject, image, silent).argmax()) == first
+    assert flipped > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"concepts": ["polka doted"]}, "no concept 'polka doted'. Did you mean 'polka dotted'"),
+        ({"units": ["block3/999"]}, "no unit 'block3/999'"),
+        ({"concepts": ["polka dotted"], "at": ["block9"]}, "no such block"),
+        ({}, "nothing to silence"),
+    ],
+)
+def test_what_cannot_be_silenced(
+    subject: Subject, image: Path, given: dict[str, list[str]], message: str
+) -> None:
+    with pytest.raises(QueryError, match=message):
+        what_if(subject, image, **given)
+
+
+def test_a_concept_that_no_unit_is_labelled_with(subject: Subject, image: Path) -> None:
+    unused = set(subject.run.concepts["uid"]) - set(labelled(subject.run))
+    assert unused
+    with pytest.raises(QueryError, match=r"no unit of block1.* is labelled"):
+        what_if(subject, image, concepts=[min(unused)])
