@@ -62,6 +62,9 @@ def why(
             help="Where the class activation map goes, PNG.", show_default="IMAGE.cam.png"
         ),
     ] = None,
+    keep: Annotated[
+        bool, typer.Option(help="Keep the explanation in the run; `load` takes it to Neo4j.")
+    ] = True,
     run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Let the checkpoint run code.")
@@ -113,12 +116,30 @@ def why(
     if cam is None and not as_json:
         cam = Path(f"{image.stem}.cam.png")
     _write_pictures(run, found, tried, cam, html)
+    if keep:
+        _keep(run, found, {"top": top, "beam": beam})
     if as_json:
         print_json({**found.to_json(), "what_if": [each.to_json() for each in tried]})
     else:
         from .answers import print_explanation
 
         print_explanation(found, tried, cam, html)
+
+
+def _keep(run: Run, found: Explanation, settings: dict[str, object]) -> None:
+    """Keep it in the run's folder; a run that cannot be written to is not worth a failure."""
+    from ..graph.errors import ConceptGraphError
+    from ..graph.explained import keep
+    from .pictures import save_cam
+    from .terminal import remark
+
+    answer = found.to_json()
+    asked = {**settings, **{name: answer[name] for name in ("class", "versus", "method", "blocks")}}
+    try:
+        file = keep(run, Path(found.image), asked, answer)
+        save_cam(Path(found.image), found.cam, file.with_suffix(".png"))
+    except ConceptGraphError as error:
+        remark(f"not kept: {error}")
 
 
 def _what_if(

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     import kglite
 
-    from .records import Edge, Node, Records, Value
+    from .elements import Edge, Node, Value
+    from .records import Records
 
     _Row = dict[str, Value | dict[str, Value]]
 
@@ -142,7 +143,7 @@ def _refused(message: str, bounds: Bounds) -> QueryError | StoreError:
 
 def _load(graph: kglite.KnowledgeGraph, loaded: Iterable[Records]) -> None:
     """Nodes by their labels, then relationships by type and end labels; labels are our own."""
-    nodes = {node.uid: node for records in loaded for node in records.nodes}
+    nodes = {node.uid: node for records in loaded for node in records.all_nodes()}
     by_labels: dict[tuple[str, ...], list[_Row]] = defaultdict(list)
     for node in nodes.values():
         by_labels[node.labels].append({"uid": node.uid, "properties": node.properties})
@@ -155,7 +156,7 @@ def _load(graph: kglite.KnowledgeGraph, loaded: Iterable[Records]) -> None:
         )
         graph.cypher(text, params={"rows": rows})
     for records in loaded:
-        edges = iter(records.edges)
+        edges = records.all_edges()
         while batch := list(islice(edges, _BATCH)):
             _load_edges(graph, nodes, batch)
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from .records import Edge, Node, Records, Value
+    from .elements import Edge, Node, Value
+    from .records import Records
     from .schema import Properties, Type
     from .store import Advance
 
@@ -57,13 +58,15 @@ def write_import(records: Records, folder: Path, progress: Advance = ignore) -> 
     """
     run = records.nodes[0]
     loaded: dict[str, Value] = {"digest": digest(records), "schema": VERSION, "status": "complete"}
-    nodes = [run._replace(properties={**run.properties, **loaded}), *records.nodes[1:]]
+    by_uid = {node.uid: node for node in records.all_nodes()}
+    by_uid[run.uid] = run._replace(properties={**run.properties, **loaded})
+    nodes = list(by_uid.values())
     labels = {node.uid: node.labels[0] for node in nodes}
     files = _Files(folder)
     with files:
         for label, group in groupby(sorted(nodes), key=lambda node: node.labels[0]):
             files.write_nodes(label, group, progress)
-        edges = iter(records.edges)
+        edges = records.all_edges()
         while batch := list(islice(edges, _ROWS)):
             for kind, some in groupby(batch, key=lambda edge: (edge.type, labels[edge.target])):
                 files.write_edges(*kind, some, progress)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from .elements import Value
     from .memory import MemoryStore
-    from .records import Value
 
 
 def write_graphml(store: MemoryStore, path: Path) -> None:

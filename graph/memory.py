@@ -38,7 +38,7 @@ class MemoryStore:
         Raises:
             StoreError: a uid is taken by another kind of node (a run named like a category).
         """
-        for node in records.nodes:
+        for node in records.all_nodes():
             there = self.graph.nodes.get(node.uid)
             if there and there["labels"][0] != node.labels[0]:
                 raise StoreError(
@@ -49,11 +49,11 @@ class MemoryStore:
         if records.run in self.graph:
             self.unload(records.run)
         self.graph.add_nodes_from(
-            (node.uid, {"labels": node.labels, **node.properties}) for node in records.nodes
+            (node.uid, {"labels": node.labels, **node.properties}) for node in records.all_nodes()
         )
         self.graph.add_edges_from(
             (edge.source, edge.target, {"type": edge.type, **edge.properties})
-            for edge in records.edges
+            for edge in records.all_edges()
         )
         self._records[records.run] = records
         progress(len(records))

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     import neo4j
 
-    from .records import Edge, Node, Records, Value
+    from .elements import Edge, Explained, Node, Value
+    from .records import Records
     from .store import Advance
 
     Rows = Sequence[dict[str, Value]] | Sequence[Sequence[Value | None]]
@@ -52,6 +53,10 @@ COMPLETE = """MATCH (run:Run {uid: $run, digest: $digest})
 WHERE run.loaded = $total OR run.status = 'complete'
 SET run.status = 'complete' REMOVE run.loaded
 RETURN run.uid AS uid"""
+
+EXPLANATIONS = "MATCH (e:Explanation) WHERE e.uid STARTS WITH $run + '/'"
+UID = " RETURN e.uid AS uid"
+IMAGE = "MERGE (n:Image {uid: $uid}) ON CREATE SET n += $properties"
 
 
 class Step(NamedTuple):
@@ -116,6 +121,29 @@ def load(session: neo4j.Session, records: Records, known_as: str, progress: Adva
     )
     if completed is None:
         raise _disturbed(run)
+
+
+def load_explained(session: neo4j.Session, records: Records, progress: Advance) -> None:
+    """Load the explanations of a run that is in; each whole or not at all, those there stay."""
+    there = session.execute_read(
+        lambda tx: {row["uid"] for row in tx.run(EXPLANATIONS + UID, run=records.run)}
+    )
+    for each in records.explained:
+        if each.uid not in there:
+            _write(session, partial(_explain, run=records.run, each=each))
+        progress(len(each.nodes) + len(each.edges))
+
+
+def _explain(tx: neo4j.ManagedTransaction, run: str, each: Explained) -> None:
+    """One explanation, unless it came in between; the image may be another run's too."""
+    if tx.run(EXPLANATIONS + " AND e.uid = $uid" + UID, run=run, uid=each.uid).peek():
+        return
+    image, *own = each.nodes
+    tx.run(IMAGE, uid=image.uid, properties=image.properties).consume()
+    labels = {node.uid: node.labels[0] for node in each.nodes}
+    for step in (*_node_steps(own, PART), *_edge_steps(each.edges, labels, PART)):
+        if tx.run(step.text, rows=step.rows).single(strict=True)["made"] != step.size:
+            raise _disturbed(run)
 
 
 def _transactions(records: Records, rows: int) -> Iterator[list[Step]]:

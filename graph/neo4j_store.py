@@ -18,7 +18,7 @@ import neo4j
 from .cypher import Bounds, Table, check_rows
 from .errors import StoreError
 from .neo4j_errors import place, store_errors
-from .neo4j_load import ROWS, digest, load, prepare
+from .neo4j_load import ROWS, digest, load, load_explained, prepare
 from .schema import VERSION
 from .store import LoadedRun, Row, ignore, no_such_run
 
@@ -144,11 +144,12 @@ class Neo4jStore:
             prepare(session)
             known_as = digesting.result()
             if state == ("complete", known_as, VERSION):
-                progress(len(records))
-                return
-            if state and (state.digest != known_as or state.status == "unloading"):
-                self._unload(session, records.run)
-            load(session, records, known_as, progress)
+                progress(len(records.nodes) + len(records.edges))
+            else:
+                if state and (state.digest != known_as or state.status == "unloading"):
+                    self._unload(session, records.run)
+                load(session, records, known_as, progress)
+            load_explained(session, records, progress)
 
     def runs(self) -> list[LoadedRun]:
         """The runs that are in, by uid, also those half loaded."""

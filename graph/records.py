@@ -9,43 +9,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from .elements import Edge, Explained, Node, known
 from .errors import RunError
+from .explained import explained
 from .pruning import Kept, positive_sums, prune
 from .schema import block_label, block_number, category_label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import pandas as pd
     from numpy.typing import NDArray
 
+    from .elements import Value
     from .run import Run
 
-Value = str | int | float | bool | list[str] | list[float]
 _CHUNK = 65_536
 EDGES_PER_TARGET = 32
 """Contributors, and again inhibitors, kept for each target."""
-
-
-class Node(NamedTuple):
-    """A node: its labels (the one in `schema.NODES` first), its key and its other properties."""
-
-    labels: tuple[str, ...]
-    uid: str
-    properties: dict[str, Value]
-
-
-class Edge(NamedTuple):
-    """A relationship between two nodes, by uid."""
-
-    type: str
-    source: str
-    target: str
-    properties: dict[str, Value]
 
 
 class Edges(Protocol):
@@ -60,19 +45,36 @@ class Edges(Protocol):
 
 @dataclass(frozen=True)
 class Records:
-    """All of one run's graph; the first node is the Run."""
+    """All of one run's graph; the first node is the Run.
+
+    What was explained comes later than the run, and goes into a store that has the run already.
+    """
 
     nodes: tuple[Node, ...]
     edges: Edges
+    explained: tuple[Explained, ...] = ()
 
     @property
     def run(self) -> str:
         """The run's uid."""
         return self.nodes[0].uid
 
+    def all_nodes(self) -> Iterator[Node]:
+        """Nodes, those of explanations last; an Image may come more than once."""
+        yield from self.nodes
+        for each in self.explained:
+            yield from each.nodes
+
+    def all_edges(self) -> Iterator[Edge]:
+        """Relationships, those of explanations last."""
+        yield from self.edges
+        for each in self.explained:
+            yield from each.edges
+
     def __len__(self) -> int:
         """Nodes and edges."""
-        return len(self.nodes) + len(self.edges)
+        parts = (len(each.nodes) + len(each.edges) for each in self.explained)
+        return len(self.nodes) + len(self.edges) + sum(parts)
 
 
 def records(run: Run, *, edges_per_target: int | None = EDGES_PER_TARGET) -> Records:
@@ -98,7 +100,7 @@ def records(run: Run, *, edges_per_target: int | None = EDGES_PER_TARGET) -> Rec
         *_concept_nodes(run),
         *_class_nodes(run),
     ]
-    return Records(tuple(nodes), _RunEdges(few, contributions))
+    return Records(tuple(nodes), _RunEdges(few, contributions), explained(run))
 
 
 def _run_node(run: Run, edges_per_target: int, share_left_out: float) -> Node:
@@ -114,13 +116,13 @@ def _run_node(run: Run, edges_per_target: int, share_left_out: float) -> Node:
         "edges_per_target": edges_per_target,
         "share_left_out": share_left_out,
     }
-    return Node(("Run",), run.name, _known(properties))
+    return Node(("Run",), run.name, known(properties))
 
 
 def _block_nodes(run: Run) -> Iterator[Node]:
     for block in run.blocks:
         properties = {"name": block, **run.manifest["blocks"][block]}
-        yield Node(("Block",), f"{run.name}/{block}", _known(properties))
+        yield Node(("Block",), f"{run.name}/{block}", known(properties))
 
 
 def _unit_nodes(run: Run) -> Iterator[Node]:
@@ -136,7 +138,7 @@ def _unit_nodes(run: Run) -> Iterator[Node]:
             "interpretable": named,
             **pictures.get(uid, {}),
         }
-        yield Node(labels[block], f"{run.name}/{uid}", _known(row))
+        yield Node(labels[block], f"{run.name}/{uid}", known(row))
 
 
 def _pictures(top_images: pd.DataFrame) -> dict[str, dict[str, Value]]:
@@ -157,7 +159,7 @@ def _concept_nodes(run: Run) -> Iterator[Node]:
 def _class_nodes(run: Run) -> Iterator[Node]:
     for row in _rows(run.classes):
         uid = f"{run.name}/{row.pop('uid')}"
-        yield Node(("Class",), uid, _known(row))
+        yield Node(("Class",), uid, known(row))
 
 
 def _structure(run: Run) -> Iterator[Edge]:
@@ -169,13 +171,13 @@ def _structure(run: Run) -> Iterator[Edge]:
     for uid in run.classes["uid"]:
         yield Edge("HAS_CLASS", name, f"{name}/{uid}", {})
     for row in _rows(run.concepts[["uid", "images", "pixels"]]):
-        yield Edge("HAS_CONCEPT", name, str(row.pop("uid")), _known(row))
+        yield Edge("HAS_CONCEPT", name, str(row.pop("uid")), known(row))
 
 
 def _detections(run: Run) -> Iterator[Edge]:
     for row in _rows(run.detections):
         unit, concept = str(row.pop("unit")), str(row.pop("concept"))
-        yield Edge("DETECTS", f"{run.name}/{unit}", concept, _known(row))
+        yield Edge("DETECTS", f"{run.name}/{unit}", concept, known(row))
 
 
 class _Contributions:
@@ -247,12 +249,3 @@ def _rows(frame: pd.DataFrame) -> Iterator[dict[str, object]]:
     names = list(frame.columns)
     for values in zip(*(frame[name].tolist() for name in names), strict=True):
         yield dict(zip(names, values, strict=True))
-
-
-def _known(properties: Mapping[str, object]) -> dict[str, Value]:
-    """Only the properties that have a value: None and NaN are left out."""
-    return {
-        name: value
-        for name, value in properties.items()
-        if isinstance(value, str | int | float | list) and value == value  # noqa: PLR0124
-    }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from .labels import UnitLabel, path_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -154,6 +155,32 @@ class Explanation:
             return None
         return statistics.correlation(predicted, measured)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: prediction, paths and how the logit adds up, as tables."""
+        whole = self.class_name if self.versus is None else f"{self.class_name} − {self.versus}"
+        paths = [
+            (
+                path.rank,
+                f"{path.contribution:+.3f}",
+                f"{path.measured:+.3f}",
+                " → ".join(map(str, path.units)),
+            )
+            for path in self.paths
+        ]
+        sums = [[f"{value:+.3f}" for value in self.accounting]]
+        shares = [
+            (share.name or "units without a concept", f"{share.contribution:+.3f}")
+            for share in self.by_concept[:8]
+        ]
+        return "".join(
+            (
+                f"<h4>Why {escape(whole)}? {self.probability:.1%}</h4>",
+                _table(("rank", "adds", "measured", "path"), paths),
+                _table(("paths shown", "other paths", "biases", whole), sums),
+                _table(("concept", "adds"), shares),
+            )
+        )
+
     def to_json(self) -> dict[str, object]:
         """One JSON object."""
         return {
@@ -182,3 +209,11 @@ class Explanation:
             "accounting": self.accounting._asdict(),
             "by_concept": [share._asdict() for share in self.by_concept],
         }
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

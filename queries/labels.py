@@ -30,6 +30,10 @@ class UnitLabel:
     index: int
     concept: ConceptLabel | None
 
+    def __str__(self) -> str:
+        """As people read it: "block4/290 juggling"."""
+        return self.uid if self.concept is None else f"{self.uid} {self.concept.name}"
+
 
 def class_index(run: Run, name: str) -> int:
     """The index of the class of this name, or of this uid where several share a name.

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conceptgraph.graph.records import Edge, Node, Records
+from conceptgraph.graph.elements import Edge, Node
+from conceptgraph.graph.records import Records
 from conceptgraph.graph.schema import category_label
 
 if TYPE_CHECKING:
-    from conceptgraph.graph.records import Value
+    from conceptgraph.graph.elements import Value
 
 RUN = "it's 🎉"
 EVIL = "'}) DETACH DELETE n //"

@@ -19,20 +19,24 @@ from conceptgraph.graph.errors import QueryError, StoreError
 from conceptgraph.graph.memory import MemoryStore
 from conceptgraph.graph.neo4j_store import Neo4jStore
 from conceptgraph.graph.records import records
+from conceptgraph.ingest.pipeline import Source, ingest
+from conceptgraph.ingest.settings import Settings
 from conceptgraph.queries.catalogue import QUESTIONS, entry, make
 from conceptgraph.queries.chains import ClassPaths, ClassPathsAgainst, ClassPathsLong
 from conceptgraph.queries.paths import class_paths
 from conceptgraph.queries.statements import parse, picture, text
 from tests.catalogue_page import PAGE, page
+from tests.drawn import draw_concept_data, write_untrained
 from tests.hand_answers import EXPECTED, Rows
 from tests.hand_made import EVIL, IMAGE, OHARA, RUN, hand_made
 from tests.runs import random_run, small_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from conceptgraph.graph.records import Records
+    from conceptgraph.graph.run import Run
     from conceptgraph.graph.store import Question
     from conceptgraph.queries.statements import CypherQuestion
     from tests.neo4j_server import Neo4jServer
@@ -54,15 +58,25 @@ RANDOM_CHOICES: dict[str, list[str]] = {
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Records, ...]:
-    """The graph made by hand and a random one, beside others that must not be seen."""
+def real(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that was really ingested, of drawn images and an untrained ResNet-18."""
+    folder = tmp_path_factory.mktemp("real")
+    data = draw_concept_data(folder / "data", 16, size=64)
+    weights, classes = write_untrained(data)
+    source = Source("resnet18", str(weights), classes, data)
+    return ingest(source, folder / "real.cg", Settings(quantile=0.05, min_iou=0.02, top_images=1))
+
+
+@pytest.fixture(scope="module")
+def loaded(real: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Records, ...]:
+    """The graph made by hand, a random one and one that was ingested, beside others unasked."""
     folder = tmp_path_factory.mktemp("runs")
     concepts = (*(f"object/{name}" for name in HARD), "scene/sky", "action/run")
     widths = {"block1": 6, "block2": 8, "block3": 12, "block4": 14}
     random = random_run(folder / f"{RANDOM}.cg", widths, classes=HARD, concepts=concepts, seed=1)
     beside = random_run(folder / "r.cg", {"block3": 6, "block4": 6}, concepts=concepts)
     small = records(small_run(folder / "it's.cg"))
-    return hand_made(), records(random, edges_per_target=5), records(beside), small
+    return hand_made(), records(random, edges_per_target=5), records(beside), small, records(real)
 
 
 @pytest.fixture(scope="module")
@@ -98,18 +112,37 @@ def _columns(question: CypherQuestion) -> tuple[str, ...]:
 
 
 def _random_questions() -> Iterator[CypherQuestion]:
+    return _questions(RANDOM, RANDOM_CHOICES)
+
+
+def _real_questions(run: Run) -> Iterator[CypherQuestion]:
+    """About the units and concepts that were found most."""
+    units = run.units[run.interpretable]
+    first, last = (list(units["uid"][units["block"] == f"block{i}"][:1]) for i in (3, 4))
+    concepts = list(run.detections["concept"].value_counts().index[:2])
+    classes = [str(uid) for uid in run.classes["uid"][:3]]
+    choices = {
+        **RANDOM_CHOICES,
+        "class_": classes[:2],
+        "other": classes[2:],
+        "concept": concepts,
+        "unit": [*first, *last],
+        "target": [*last, classes[0]],
+        "block": ["block4"],
+    }
+    return _questions(run.name, choices)
+
+
+def _questions(run: str, choices: Mapping[str, list[str]]) -> Iterator[CypherQuestion]:
     """Every question with a choice of parameters, and as many rows as by default or only three."""
     for kind in QUESTIONS.values():
         needed = [field.name for field in fields(kind) if field.default is MISSING][1:]
-        for values in product(*(RANDOM_CHOICES[name] for name in needed)):
+        make: Callable[..., CypherQuestion] = kind
+        for values in product(*(choices[name] for name in needed)):
             given: dict[str, str | int] = dict(zip(needed, values, strict=True))
-            yield _question(kind, given)
+            yield make(run=run, **given)
             if any(field.name == "top" for field in fields(kind)):
-                yield _question(kind, {**given, "top": 3})
-
-
-def _question(kind: Callable[..., CypherQuestion], given: dict[str, str | int]) -> CypherQuestion:
-    return kind(run=RANDOM, **given)
+                yield make(run=run, **given, top=3)
 
 
 def test_every_question_is_worked_out_by_hand() -> None:
@@ -142,6 +175,17 @@ def test_kglite_agrees_on_a_random_run(networkx: MemoryStore, kglite: CypherGrap
 
 def test_neo4j_agrees_on_a_random_run(networkx: MemoryStore, neo4j: Neo4jStore) -> None:
     for question in _random_questions():
+        assert _rows(neo4j, question) == _rows(networkx, question), question
+
+
+def test_kglite_agrees_on_a_real_run(networkx: MemoryStore, kglite: CypherGraph, real: Run) -> None:
+    found = [_rows(networkx, question) for question in _real_questions(real)]
+    assert sum(map(bool, found)) > 40
+    assert [kglite.ask(*question.cypher()).rows for question in _real_questions(real)] == found
+
+
+def test_neo4j_agrees_on_a_real_run(networkx: MemoryStore, neo4j: Neo4jStore, real: Run) -> None:
+    for question in _real_questions(real):
         assert _rows(neo4j, question) == _rows(networkx, question), question
 
 

@@ -278,6 +278,24 @@ def test_what_if_some_units_saw_nothing(desk: Desk) -> None:
     assert "--flip" in refused.err
 
 
+def test_an_explanation_is_kept_and_found_again(desk: Desk) -> None:
+    kept = desk.folder / "net.cg" / "explanations"
+    shutil.rmtree(kept, ignore_errors=True)
+    desk.call("why --image x.jpg --no-keep")
+    assert not kept.exists()
+    for _ in range(2):
+        found = desk.json("why --image x.jpg --class typing --top 2")
+    (file,) = kept.glob("*.json")
+    assert json.loads(file.read_text())["answer"]["paths"] == found["paths"]
+    with Image.open(file.with_suffix(".png")) as picture:
+        assert picture.format == "PNG"
+    desk.call("why --image x.jpg --class typing --versus juggling")
+    (row,) = desk.json("query saved-images")
+    assert (row["path"], row["explanations"]) == ("x.jpg", 2)
+    rows = desk.json("query image-explanations -p image=x.jpg")
+    assert {row["versus"] for row in rows} == {None, "juggling"}
+
+
 def test_a_wrong_prediction_suggests_what_to_compare(desk: Desk) -> None:
     predicted = desk.json("why --image x.jpg")["class"]
     wrong = next(name for name in CLASSES if name != predicted)

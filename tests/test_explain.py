@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,6 +102,16 @@ def test_the_papers_edges_are_still_accounted_for(run: Run, image: Path) -> None
     assert found.accounting.total == pytest.approx(exact.accounting.total, rel=1e-5)
     assert found.accounting.biases == pytest.approx(exact.accounting.biases, rel=1e-5)
     assert [p.units for p in found.paths] != [p.units for p in exact.paths]
+
+
+def test_a_notebook_shows_tables(run: Run, image: Path) -> None:
+    found = explain(run, image, top=3)
+    html = dataclasses.replace(found, class_name="<b>")._repr_html_()
+    assert html.count("<table>") == html.count("</table>") == 3
+    assert "Why &lt;b&gt;?" in html
+    for path in found.paths:
+        assert f"{path.contribution:+.3f}" in html
+        assert all(unit.uid in html for unit in path.units)
 
 
 def test_json_has_the_fixed_keys(run: Run, image: Path) -> None:

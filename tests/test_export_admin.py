@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conceptgraph.graph.elements import Node
 from conceptgraph.graph.errors import StoreError
 from conceptgraph.graph.export_admin import write_import
 from conceptgraph.graph.neo4j_store import Neo4jStore
-from conceptgraph.graph.records import Node, Records, records
+from conceptgraph.graph.records import Records, records
 
 from .commands import run
 from .databases import content, said

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conceptgraph.graph.cypher import Bounds
+from conceptgraph.graph.elements import Node
 from conceptgraph.graph.errors import ConceptGraphError, QueryError, StoreError
 from conceptgraph.graph.neo4j_store import Neo4jStore
-from conceptgraph.graph.records import Node, Records, records
+from conceptgraph.graph.records import Records, records
 from tests.neo4j_server import NEO4J_2026, Neo4jServer, Release, ServerError, find_java
 from tests.runs import small_run
 

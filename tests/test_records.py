@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from conceptgraph.graph.elements import Edge, Node
 from conceptgraph.graph.errors import RunError, StoreError
 from conceptgraph.graph.memory import MemoryStore
 from conceptgraph.graph.pruning import incoming_shares, prune
-from conceptgraph.graph.records import Edge, Node, Records, records
+from conceptgraph.graph.records import Records, records
 from conceptgraph.graph.schema import (
     NODES,
     RELATIONSHIPS,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from conceptgraph.graph.records import Value
+    from conceptgraph.graph.elements import Value
     from conceptgraph.graph.schema import Properties
 
 
