@@ -157,7 +157,7 @@ def search(tail: Tail, ledger: Ledger, beam: int) -> Search:
     pulled = share[:, None, None].expand(-1, height, width)
     levels = [level]
     for number in range(len(tail.stages) - 1, -1, -1):
-        slopes = _pull(tail.stages[number], ledger.maps[number], endings[:, 0], pulled)
+        slopes = pull(tail.stages[number], ledger.maps[number], endings[:, 0], pulled)
         contributions = (slopes * ledger.maps[number]).sum(dim=(2, 3))
         if number == 0:
             break
@@ -217,7 +217,7 @@ def _followed(values: Tensor, beam: int) -> tuple[Tensor, Level]:
     return rows[:beam], Level(min(beam, alive), alive, share, left)
 
 
-def _pull(stage: nn.Module, before: Tensor, units: Tensor, pulled: Tensor) -> Tensor:
+def pull(stage: nn.Module, before: Tensor, units: Tensor, pulled: Tensor) -> Tensor:
     """What reaches a block's input through one unit of its output each.
 
     Each row of the batch, all of the same image, carries the product of one unit: one pass forward

@@ -44,16 +44,16 @@ def concept_shares(
         The shares; and for the `MAPPED` largest, by "category/name", float32 (height, width), what
         each position adds to the concept's contribution.
     """
-    concepts, division = _division(run, block)
+    concepts, divided = division(run, block)
     units = run.units[run.units["block"] == block].sort_values("index")
     thresholds = torch.tensor(units["threshold"].to_numpy())
     fires = (source > thresholds.view(-1, 1, 1)).flatten(1)
     pieces = [part.flatten(1).double() for part in parts]
     together = torch.stack(pieces).sum(dim=0)
-    above = division.T @ (together * fires)
-    below = (division.T @ (together * ~fires)).sum(dim=1).tolist()
+    above = divided.T @ (together * fires)
+    below = (divided.T @ (together * ~fires)).sum(dim=1).tolist()
     whole = above.sum(dim=1).tolist()
-    apart = [(division.T @ (piece * fires)).sum(dim=1).tolist() for piece in pieces]
+    apart = [(divided.T @ (piece * fires)).sum(dim=1).tolist() for piece in pieces]
     split = list(zip(*apart, strict=True)) if len(apart) > 1 else [(None, None)] * len(whole)
     shares: list[ConceptShare] = []
     maps: dict[str, NDArray[np.float32]] = {}
@@ -67,7 +67,7 @@ def concept_shares(
     return tuple(shares), maps
 
 
-def _division(run: Run, block: str) -> tuple[list[tuple[str, str]], Tensor]:
+def division(run: Run, block: str) -> tuple[list[tuple[str, str]], Tensor]:
     """Concepts that units of a block detect, and how each unit's part is divided among them.
 
     The matrix is (units, concepts + 1), each row sums to 1; the last column is for no concept.
