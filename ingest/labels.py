@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HIGHEST_NUMBER = 65_534
 
 # Broden's marks for the kind of a name; they are no part of the name.
-_SUFFIXES = {"color": "-c", "scene": "-s"}
+SUFFIXES = {"color": "-c", "scene": "-s"}
 _NAMED_CATEGORY = re.compile(r"([^;()]+?)\s*(?:\((\d{1,12})\))?")
 
 
@@ -109,7 +109,7 @@ def _read_concept(
         )
     else:
         category = _last_largest(categories, images)
-    name = row.cells["name"].strip().removesuffix(_SUFFIXES.get(category, ""))
+    name = row.cells["name"].strip().removesuffix(SUFFIXES.get(category, ""))
     if not name:
         raise table.error(row, "label without a name", found=repr(row.cells["name"]))
     return Concept(number, name, category)
