@@ -149,14 +149,7 @@ class BrodenWriter:
         content = image_content(name, image)
         width, height = image_size(name, content)
         masks = {key: [np.asarray(plane) for plane in each] for key, each in (planes or {}).items()}
-        mask_height, mask_width = (
-            self._check_masks(name, masks)
-            or self._mask_shape
-            or (
-                height,
-                width,
-            )
-        )
+        shape = self._check_masks(name, masks) or self._mask_shape or (height, width)
         whole = {
             category: sorted({self._number(category, each) for each in names})
             for category, names in (scalars or {}).items()
