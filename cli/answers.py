@@ -99,6 +99,10 @@ def _small_print(found: Explanation) -> Iterator[str]:
             "“other paths” is what is missing to the exact sum."
         )
         return
+    yield (
+        "“concept present”: where a probe of the whole block finds the concept in this image; only "
+        "that is its own. “poor”: it has no good probe, and counts wherever its units fire."
+    )
     for block, level in zip(reversed(found.blocks), found.searched, strict=False):
         if level.followed < level.of:
             yield (
@@ -151,16 +155,22 @@ def _print_what_if(tried: WhatIf) -> None:
 def _print_concepts(found: Explanation) -> None:
     """The strongest concepts, and all others in one row, so that the columns add up."""
     *named, unnamed = found.by_concept
-    rows = [(each.name or "", each.category or "", *_amounts([each])) for each in named[:SHOWN]]
+    rows = [
+        (each.name or "", each.category or "", *_amounts([each]), _probe(each))
+        for each in named[:SHOWN]
+    ]
     if others := named[SHOWN:]:
-        rows.append((f"{len(others)} more concepts", "", *_amounts(others)))
-    rows.append(("units without a concept", "", *_amounts([unnamed])))
+        rows.append((f"{len(others)} more concepts", "", *_amounts(others), ""))
+    rows.append(("units without a concept", "", *_amounts([unnamed]), ""))
     print_table(
-        "all paths by the concepts of their first unit, where it fires and where it does not",
-        ("concept", "category", "above its threshold", "below it"),
+        f"all paths by the concepts that their {found.blocks[0]} unit detects",
+        ("concept", "category", "concept present", "only firing", "below", "probe F1"),
         rows,
-        right="cd",
+        right="cdef",
     )
+    if found.by_category:
+        parts = (f"{each.category} {each.contribution:+.3f}" for each in found.by_category)
+        say(f"By category, where present: {', '.join(parts)}\n")
     if found.versus is not None:
         print_table(
             f"what raises {found.class_name}, and what only lowers {found.versus}",
@@ -173,6 +183,13 @@ def _print_concepts(found: Explanation) -> None:
         )
 
 
-def _amounts(shares: Sequence[ConceptShare]) -> tuple[str, str]:
-    above = sum(share.present + share.firing for share in shares)
-    return f"{above:+.3f}", f"{sum(share.below for share in shares):+.3f}"
+def _amounts(shares: Sequence[ConceptShare]) -> tuple[str, str, str]:
+    present, firing, below = (
+        f"{sum(parts):+.3f}"
+        for parts in zip(*((s.present, s.firing, s.below) for s in shares), strict=True)
+    )
+    return present, firing, below
+
+
+def _probe(share: ConceptShare) -> str:
+    return "poor" if share.probe is None else f"{share.probe:.2f}"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -25,6 +24,8 @@ from .layout import column_names, layered, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from .page_parts import PagePath, PageShare, PageUnit, PathPage
 
 MAX_NODES = 300
 MAX_EDGES = 2000
@@ -46,105 +47,6 @@ OPTIONS = {
     },
 }  # fmt: skip
 """vis-network's: everything stays where it was put; the page itself shows what is chosen."""
-
-
-@dataclass(frozen=True)
-class PageConcept:
-    """A concept that a unit detects."""
-
-    name: str
-    category: str
-    iou: float
-
-
-@dataclass(frozen=True)
-class PageUnit:
-    """A unit on a path; two with one `uid` are the same unit.
-
-    `status` is "ok", "dead", "sparse"…; `more` are its further concepts; `picture` is the strip of
-    its top images, `heat` its activation on the photograph, as `data:image/…` URIs.
-    """
-
-    uid: str
-    block: str
-    index: int
-    concept: PageConcept | None
-    status: str
-    more: tuple[PageConcept, ...] = ()
-    picture: str | None = None
-    heat: str | None = None
-
-
-@dataclass(frozen=True)
-class PagePath:
-    """A path; `steps[i]` is the signed weight of the edge out of `units[i]`, the last to the class.
-
-    Where paths share an edge, the first path's weight is drawn. `measured` is the effect that was
-    really measured, and `disputed` whether it is far from the value.
-    """
-
-    rank: int
-    value: float
-    units: tuple[PageUnit, ...]
-    steps: tuple[float, ...]
-    measured: float | None = None
-    disputed: bool = False
-
-
-@dataclass(frozen=True)
-class PageShare:
-    """What a concept adds, where it is and where it is not; `name` None is all units without one.
-
-    `place` is where in the photograph that comes from, as a `data:image/…` URI; `apart` holds, for
-    a difference of two classes, what raises the one and what lowers the other.
-    """
-
-    name: str | None
-    category: str | None
-    above: float
-    below: float
-    place: str | None = None
-    apart: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class PageTrial:
-    """What the network says without some units: `rows` are class, probability before and after."""
-
-    title: str
-    verdict: str
-    rows: tuple[tuple[str, float, float], ...]
-    then: str = ""
-
-
-@dataclass(frozen=True)
-class PathPage:
-    """What a page shows. `paths` are in the order to list them, the strongest first.
-
-    Attributes:
-        target: the class's name.
-        value_name: what a path's value is: "score" or "logit contribution".
-        lead: one sentence in plain words.
-        facts: settings, shown at the foot.
-        rows: the accounting: parts, and last their sum (the logit); empty without an image.
-        image: the photograph, and `cam` its class activation map, as `data:image/…` URIs.
-        shares: all paths by concept, the last one for units without; empty without an image.
-        versus: the class that the target is compared with, if any.
-        trials: what was silenced, and what the network said then.
-    """
-
-    title: str
-    target: str
-    value_name: str
-    lead: str
-    paths: tuple[PagePath, ...]
-    facts: tuple[tuple[str, str], ...]
-    rows: tuple[tuple[str, float], ...] = ()
-    image: str | None = None
-    cam: str | None = None
-    shares: tuple[PageShare, ...] = ()
-    versus: str | None = None
-    trials: tuple[PageTrial, ...] = ()
 
 
 class Bar(NamedTuple):
@@ -179,7 +81,7 @@ def render_page(page: PathPage) -> str:
         for block in blocks
     ]
     columns.append([len(units)])
-    template = _environment().get_template("page.html")
+    template = environment().get_template("page.html")
     return template.render(
         page=page,
         listed=listed,
@@ -189,7 +91,7 @@ def render_page(page: PathPage) -> str:
         not_drawn=drawn.count(False),
         limits=(MAX_NODES, MAX_EDGES),
         largest=_largest(value for path in listed for value in (path.value, path.measured or 0.0)),
-        most=_largest(value for share in page.shares for value in (share.above, share.below)),
+        most=_largest(value for share in page.shares for value in _amounts(share)),
         bars=_waterfall(page.rows),
         graph=_graph(units, page.target, columns, edges) | {"paths": chains},
         vis=_vis(),
@@ -206,7 +108,7 @@ def _check(page: PathPage) -> None:
                 expected="at least one unit, and one step per unit",
             )
     numbers = [v for path in page.paths for v in (path.value, path.measured or 0.0, *path.steps)]
-    numbers += [value for share in page.shares for value in (share.above, share.below)]
+    numbers += [value for share in page.shares for value in _amounts(share)]
     for value in [*numbers, *(value for _, value in page.rows)]:
         if not math.isfinite(value):
             raise DataError("a page cannot show this number", found=value, expected="a finite one")
@@ -217,6 +119,10 @@ def _check(page: PathPage) -> None:
             raise DataError(
                 "a picture is not embedded", found=picture[:60], expected="a data:image/… URI"
             )
+
+
+def _amounts(share: PageShare) -> tuple[float, ...]:
+    return share.present, share.firing, share.below
 
 
 def _largest(values: Iterable[float]) -> float:
@@ -321,7 +227,8 @@ def _signed(value: float, largest: float) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Of all pages; `page.css` and `page.js` are at hand as `page_css` and `page_js`."""
     folder = Path(__file__).parent
     environment = Environment(
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .page import PageConcept, PagePath, PageShare, PageTrial, PageUnit, PathPage
+from .page_parts import PageConcept, PagePath, PageShare, PageTrial, PageUnit, PathPage
 from .pictures import cam_overlay, data_uri, heat_overlay, photograph, strip, thumbnail
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def explanation_page(run: Run, found: Explanation, tried: Sequence[WhatIf] = ())
         image=data_uri(image),
         cam=data_uri(cam_overlay(image, found.cam)),
         shares=_shares(found, small),
+        categories=tuple((each.category, each.contribution) for each in found.by_category),
         versus=found.versus,
         trials=tuple(_trial(each) for each in tried),
     )
@@ -101,15 +102,20 @@ def _shares(found: Explanation, image: Image.Image) -> tuple[PageShare, ...]:
 
 
 def _gathered(name: str | None, category: str | None, shares: Sequence[ConceptShare]) -> PageShare:
-    above = sum(share.present + share.firing for share in shares)
-    below = sum(share.below for share in shares)
+    present, firing, below = (
+        sum(parts) for parts in zip(*((s.present, s.firing, s.below) for s in shares), strict=True)
+    )
     apart = None
     if all(share.for_class is not None for share in shares):
         apart = (
             sum(share.for_class or 0.0 for share in shares),
             sum(share.against_other or 0.0 for share in shares),
         )
-    return PageShare(name, category, above, below, None, apart)
+    probe = ""
+    if category is not None:
+        believed = shares[0].probe
+        probe = "no good probe" if believed is None else f"{believed:.2f}"
+    return PageShare(name, category, present, firing, below, probe, None, apart)
 
 
 def _place(found: Explanation, share: ConceptShare, image: Image.Image) -> str | None:

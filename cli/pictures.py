@@ -10,13 +10,15 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from .files import write_bytes
-from .page import PathPage, render_page
+from .page import render_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from .page_parts import PathPage
 
 LARGEST = 640  # pixels of the longer side of a photograph shown
 SMALL = 200
@@ -25,8 +27,9 @@ FOR, AGAINST = (214, 96, 20), (33, 102, 172)  # evidence for and against, told a
 
 def photograph(path: Path) -> Image.Image:
     """An image file, upright, RGB, no larger than what is shown."""
-    with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file).convert("RGB")
+    from ..ingest.images import open_image
+
+    image = open_image(path, upright=True)
     image.thumbnail((LARGEST, LARGEST))
     return image
 

@@ -1,8 +1,9 @@
 """The run directory `NAME.cg/`: the durable result of an ingest, read back.
 
     manifest.json                        settings, digests, versions; written last
-    units, concepts, detections, classes, top_images   .parquet, columns in `TABLES`
+    units, concepts, detections, presence, classes, top_images   .parquet, columns in `TABLES`
     iou_block4.npy                       units × concepts, float32
+    presence_block4.npy                  (units + 1) × concepts, float32: probes, then constants
     contributions_block3_block4.npy      sources × targets, float32, after the target's ReLU
     contributions_block3_block4_pre.npy  the same, signed, before it
     contributions_block4_class.npy       units × classes, float32, signed; also with `_pre`
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _REFERENCES = {
     "detections": {"unit": "units", "concept": "concepts"},
+    "presence": {"concept": "concepts"},
     "top_images": {"unit": "units"},
 }
 
@@ -93,6 +95,11 @@ class Run:
         return self._table("detections")
 
     @cached_property
+    def presence(self) -> pd.DataFrame:
+        """How well a probe of each block tells whether a concept is at a position, held out."""
+        return self._table("presence")
+
+    @cached_property
     def classes(self) -> pd.DataFrame:
         """One row a class of the network."""
         return self._table("classes")
@@ -126,6 +133,13 @@ class Run:
         concepts = list(self.concepts["uid"])
         frame: pd.DataFrame = pd.DataFrame(values, index=uids, columns=concepts, copy=False)
         return frame
+
+    def probes(self, block: str) -> NDArray[np.float32]:
+        """The presence probes of a block, (units + 1, concepts), read-only; constants come last.
+
+        A probe's reading, activations · probe + constant, is in standard deviations above its mean.
+        """
+        return self._array(f"presence_{block}", (self.width(block) + 1, len(self.concepts)))
 
     def contributions(self, source: str, target: str, *, pre: bool = False) -> NDArray[np.float32]:
         """Contributions of a block to the next one, or to "class"; (sources, targets), read-only.
@@ -161,6 +175,8 @@ class Run:
                 self._check_reference(table, column, other)
         for block in self.blocks:
             self.iou(block)
+        for block in self.presence["block"].unique():
+            self.probes(block)
         for source, target in self.hops:
             self.contributions(source, target)
             self.contributions(source, target, pre=True)

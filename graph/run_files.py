@@ -53,6 +53,15 @@ TABLES: dict[str, dict[str, str]] = {
         "activation": "int64",
         "truth": "int64",
     },
+    "presence": {
+        "concept": "string",
+        "block": "string",
+        "level": "double",
+        "precision": "double",
+        "recall": "double",
+        "f1": "double",
+        "positions": "int64",
+    },
     "classes": {"uid": "string", "name": "string", "index": "int64"},
     "top_images": {
         "unit": "string",

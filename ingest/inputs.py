@@ -30,6 +30,9 @@ LARGEST = (
     512  # side above which images that share a size are photographs, not prepared for a network
 )
 
+LEARNT_SPLIT = "train"
+LEARNT_SHARE = 0.7  # of the images, where they are not split
+
 
 class Inputs:
     """A network, and the images it sees.
@@ -77,14 +80,20 @@ class Inputs:
         flags = [split is None or image.split == split for image in self.images]
         return torch.tensor(flags, device=self.device)
 
+    @property
+    def learnt_from(self) -> int:
+        """So many images, the first ones, fit the presence probes; the others are held out."""
+        split = self.settings.threshold_split or LEARNT_SPLIT
+        images = sum(image.split == split for image in self.images)
+        return images if 0 < images < len(self.images) else round(LEARNT_SHARE * len(self.images))
+
     def _order(self) -> list[int]:
-        """Seeded random order of the images; those that fit the thresholds first."""
+        """Seeded random order of the images; those that anything is fitted on come first."""
         order = np.random.default_rng(self.settings.seed).permutation(len(self.data.images))
         split = self.settings.threshold_split
-        if split is None:
-            return [int(number) for number in order]
-        other = np.array([self.data.images[number].split != split for number in order])
-        if other.all():
+        wanted = split or LEARNT_SPLIT
+        other = np.array([self.data.images[number].split != wanted for number in order])
+        if split is not None and other.all():
             known = sorted({image.split for image in self.data.images})
             raise ConceptGraphError(
                 f"no image is in the split {split!r}", expected="one of " + ", ".join(known)

@@ -2,7 +2,8 @@
 
 1. open         settings, network and concept data are read and checked
 2. survey       every mask is decoded once and checked; truth counts
-3. collect      one forward pass; sparse cells of all blocks' maps go to scratch
+3. collect      one forward pass; sparse cells of all blocks' maps go to scratch, sums to the
+                presence probes
 4. thresholds   exact T_k of every unit
 5. count        overlaps with the concepts, top images
 6. contribute   one-unit activation between neighbouring blocks and to the classes
@@ -33,12 +34,14 @@ from .dissect import Collection, Dissection, count
 from .images import open_image
 from .inputs import Inputs
 from .networks import load_network
+from .presence import PresenceProbes
 from .progress import Progress, Quiet
 from .provenance import manifest
 from .run_tables import (
     BlockTables,
     classes_table,
     concepts_table,
+    presence_table,
     thumbnail_name,
     top_images_table,
 )
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .counting import Labels
     from .progress import Advance
 
 
@@ -136,6 +140,8 @@ class Job:
         self.progress = progress
         self.timings: dict[str, float] = {}
         self._category = category_columns(self.data)
+        category = torch.from_numpy(self._category).to(self.device)
+        self._probes = PresenceProbes(inputs.learnt_from, category, self.settings.seed)
 
     @contextmanager
     def _step(self, name: str, total: int) -> Iterator[Advance]:
@@ -150,7 +156,7 @@ class Job:
             found = survey(
                 self.data, self.inputs.images, scratch, workers=self.inputs.workers, advance=advance
             )
-        collection = self._collect(scratch)
+        collection = self._collect(scratch, found)
         with self._step("count", len(self.inputs.images)) as advance:
             blocks = self._count(collection, found, advance)
         return collection, found, blocks
@@ -178,7 +184,7 @@ class Job:
             )
         )
 
-    def _collect(self, scratch: Path) -> Collection:
+    def _collect(self, scratch: Path, found: Survey) -> Collection:
         collection = Collection(
             scratch,
             self.settings.quantile,
@@ -187,7 +193,8 @@ class Job:
             self.settings.pilot,
         )
         with self._step("collect", len(self.inputs.images)) as advance:
-            collection.collect(self.inputs.outputs(advance))
+            labels = (groups for _, _, groups in self._labels(found))
+            collection.collect(self._probes.watch(self.inputs.outputs(advance), labels))
         with self._step("thresholds", len(self.inputs.images)) as advance:
             collection.find_thresholds(lambda: self.inputs.outputs(advance))
         return collection
@@ -197,17 +204,18 @@ class Job:
     ) -> dict[str, Dissection]:
         category = torch.from_numpy(self._category).to(self.device)
         categories = len(self.data.categories)
-        labels = (
-            (first, len(batch), labels_of_batch(self.data, batch, first, found, self.device))
-            for first, batch in self.inputs.batches()
-        )
         return count(
             collection,
-            labels,
+            self._labels(found),
             lambda units: Overlaps(units, category, categories, self.settings.iou),
             self.settings.top_images,
             advance,
         )
+
+    def _labels(self, found: Survey) -> Iterator[tuple[int, int, list[Labels]]]:
+        """Of each batch: position of its first image, its number of images, their labels."""
+        for first, batch in self.inputs.batches():
+            yield first, len(batch), labels_of_batch(self.data, batch, first, found, self.device)
 
     def _write_contributions(self, writer: RunWriter, blocks: dict[str, Dissection]) -> None:
         sizes = {block: (found.grid.height, found.grid.width) for block, found in blocks.items()}
@@ -234,6 +242,11 @@ class Job:
             units.append(tables.units)
             detections.append(tables.detections)
             top_images.append(top_images_table(block, dissection.top, names))
+        presence = []
+        for block, probes in self._probes.blocks.items():
+            writer.array(f"presence_{block}", probes.solve().cpu().numpy())
+            presence.append(presence_table(block, self.data, probes.levels()))
+        writer.table("presence", pd.concat(presence, ignore_index=True))
         writer.table("units", pd.concat(units, ignore_index=True))
         writer.table("detections", pd.concat(detections, ignore_index=True))
         writer.table("top_images", pd.concat(top_images, ignore_index=True))

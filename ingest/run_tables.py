@@ -46,6 +46,13 @@ def classes_table(names: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
+def presence_table(block: str, data: ConceptData, levels: pd.DataFrame) -> pd.DataFrame:
+    """One row per concept: how well it is read from a block; `levels` as the probes give it."""
+    uids = [concept.uid for concept in data.concepts]
+    frame: pd.DataFrame = levels.assign(concept=uids, block=block)
+    return frame
+
+
 class BlockTables:
     """Tables and IoU of one block.
 

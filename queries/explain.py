@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..graph.errors import ModelError, QueryError
 from .accounting import Ledger, Search, Tail, account, measure, search, search_edges, strongest
-from .concept_shares import concept_shares
+from .concept_shares import concept_shares, gatherer
 from .explanation import Accounting, ConceptShare, Explanation, ImagePath, Prediction
 from .labels import class_index, unit_labels
 from .subject import Subject, open_subject
@@ -148,7 +148,7 @@ def _by_concept(
         source = ledger.maps[0].unsqueeze(0)
         alone = account(tail, source, *_direction(subject.fc, (pair[0], None))).by_position
         parts = [alone, ledger.by_position - alone]
-    return concept_shares(subject.run, block, ledger.maps[0], parts)
+    return concept_shares(gatherer(subject.run, block), ledger.maps[0], parts)
 
 
 def _one_unit(run: Run, blocks: Sequence[str], ledger: Ledger, beam: int) -> Search:

@@ -69,9 +69,10 @@ class ConceptShare(NamedTuple):
         name: None for all units without a concept together.
         category: likewise.
         contribution: what counts as the concept's own; equals `present`.
-        present: where the concept is taken to be there.
-        firing: where a unit exceeds its threshold, but the concept is not taken to be there.
-        below: where no unit exceeds its threshold; evidence, but of no concept.
+        present: where the concept's presence probe finds it (or, if that is poor, units fire).
+        firing: where a unit exceeds its threshold, but the probe does not find the concept.
+        below: the rest; evidence, but of no concept.
+        probe: F1 of the presence probe on held-out images; None where it is too poor to be asked.
         for_class: compared with another class, the part of `contribution` (without a concept: of
             `firing`) that raises the logit of the class explained.
         against_other: likewise, the part that lowers the logit of the other class; it is no
@@ -84,8 +85,19 @@ class ConceptShare(NamedTuple):
     present: float
     firing: float
     below: float
+    probe: float | None = None
     for_class: float | None = None
     against_other: float | None = None
+
+
+class CategoryShare(NamedTuple):
+    """The shares of a category's concepts, added up."""
+
+    category: str
+    contribution: float
+    present: float
+    firing: float
+    below: float
 
 
 class Level(NamedTuple):
@@ -145,6 +157,18 @@ class Explanation:
     cam: NDArray[np.float32]
     unit_maps: Mapping[str, NDArray[np.float32]]
     concept_maps: Mapping[str, NDArray[np.float32]]
+
+    @property
+    def by_category(self) -> tuple[CategoryShare, ...]:
+        """`by_concept` gathered by category, largest absolute contribution first."""
+        sums: dict[str, list[float]] = {}
+        for share in self.by_concept:
+            if share.category is not None:
+                parts = (share.contribution, share.present, share.firing, share.below)
+                so_far = sums.get(share.category, [0.0] * 4)
+                sums[share.category] = [a + b for a, b in zip(so_far, parts, strict=True)]
+        found = [CategoryShare(category, *parts) for category, parts in sums.items()]
+        return tuple(sorted(found, key=lambda each: (-abs(each.contribution), each.category)))
 
     @property
     def agreement(self) -> float | None:
@@ -208,6 +232,7 @@ class Explanation:
             "searched": [level._asdict() for level in self.searched],
             "accounting": self.accounting._asdict(),
             "by_concept": [share._asdict() for share in self.by_concept],
+            "by_category": [share._asdict() for share in self.by_category],
         }
 
 

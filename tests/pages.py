@@ -6,7 +6,8 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from conceptgraph.cli.page import PageConcept, PagePath, PageUnit, PathPage, render_page
+from conceptgraph.cli.page import render_page
+from conceptgraph.cli.page_parts import PageConcept, PagePath, PageUnit, PathPage
 
 if TYPE_CHECKING:
     from pathlib import Path

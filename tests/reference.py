@@ -174,3 +174,49 @@ def top_images(peaks: Floats, limit: float, top: int) -> list[int]:
     """Positions of the images where a unit peaks highest, above its limit; the first of equals."""
     firing = [image for image, peak in enumerate(peaks) if peak > limit]
     return sorted(firing, key=lambda image: (-peaks[image], image))[:top]
+
+
+def labelled_positions(labelled: Labelled, concept: int, rows: int, columns: int) -> Bools:
+    """Where the middle of a position of a map is labelled; (rows, columns)."""
+    height, width = labelled.planes.shape[1:]
+    there = np.zeros((rows, columns), np.bool_)
+    for row, column in np.ndindex(rows, columns):
+        y, x = math.floor((row + 0.5) / rows * height), math.floor((column + 0.5) / columns * width)
+        there[row, column] = labelled.occurrences(concept)[y, x] > 0
+    return there | (concept in labelled.scalars)
+
+
+def ridge(values: Floats, wanted: Floats, penalty: float) -> Floats:
+    """Ridge regression on values of unit variance, as readings: standard deviations above its mean.
+
+    Args:
+        values: (positions, units).
+        wanted: (positions,), 0 or 1.
+        penalty: per position.
+
+    Returns:
+        (units + 1,), weights on the values as they are, then the constant.
+    """
+    mean, spread = values.mean(axis=0), values.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    scaled = (values - mean) / spread
+    root = math.sqrt(penalty * len(values))
+    rows = np.vstack([scaled, root * np.eye(values.shape[1])])
+    target = np.concatenate([wanted - wanted.mean(), np.zeros(values.shape[1])])
+    weights = np.linalg.lstsq(rows, target, rcond=None)[0] / spread
+    deviation = float((values @ weights).std())
+    if deviation == 0:
+        return np.zeros(len(weights) + 1)
+    return np.append(weights, -mean @ weights) / deviation
+
+
+def best_level(readings: Sequence[float], there: Sequence[bool], levels: Floats) -> float:
+    """The first level of the largest F1 of `reading >= level`."""
+    return max(levels.tolist(), key=lambda level: (f1(readings, there, level), -level))
+
+
+def f1(readings: Sequence[float], there: Sequence[bool], level: float) -> float:
+    """2 · true positives / (said + labelled)."""
+    right = sum(r >= level and t for r, t in zip(readings, there, strict=True))
+    said = sum(r >= level for r in readings)
+    return float(2 * right / max(1, said + sum(there)))

@@ -139,6 +139,7 @@ def _concept_and_class_tables(
 ) -> None:
     split = [(uid, *reversed(uid.split("/", 1)), 10, 500) for uid in concepts]
     _table(writer, "concepts", split)
+    _table(writer, "presence", [])
     _table(writer, "classes", [(f"class/{name}", name, i) for i, name in enumerate(classes)])
 
 

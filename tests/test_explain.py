@@ -16,6 +16,7 @@ from conceptgraph.ingest.images import open_image, to_array
 from conceptgraph.ingest.pipeline import Source, ingest
 from conceptgraph.ingest.settings import Settings
 from conceptgraph.queries.accounting import account
+from conceptgraph.queries.concept_shares import POOR
 from conceptgraph.queries.explain import explain
 from conceptgraph.queries.subject import open_subject
 
@@ -131,7 +132,7 @@ def test_json_has_the_fixed_keys(run: Run, image: Path) -> None:
     assert list(shares[0])[:6] == keys
 
 
-def test_a_unit_speaks_for_its_concept_only_where_it_exceeds_its_threshold(
+def test_a_concept_counts_where_its_probe_finds_it_or_else_where_its_units_fire(
     run: Run, image: Path
 ) -> None:
     subject = open_subject(run, dtype=torch.float64)
@@ -143,6 +144,11 @@ def test_a_unit_speaks_for_its_concept_only_where_it_exceeds_its_threshold(
         subject.module(batch)
     weights, bias = subject.fc.weight[1].detach(), subject.fc.bias[1].detach()
     ledger = account(subject.tail(("block3", "block4")), outputs["a"], weights, bias)
+    probes = run.presence[run.presence["block"] == "block3"].set_index("concept")
+    readings = torch.tensor(run.probes("block3")).double()
+    readings = torch.einsum("uyx,uc->cyx", ledger.maps[0], readings[:-1])
+    readings += torch.tensor(run.probes("block3")[-1]).double()[:, None, None]
+    column = {uid: i for i, uid in enumerate(run.concepts["uid"])}
     expected: dict[str | None, list[float]] = {}
     detected = run.detections[run.detections["iou"] > run.min_iou]
     for unit, row in run.units[run.units["block"] == "block3"].set_index("index").iterrows():
@@ -150,21 +156,41 @@ def test_a_unit_speaks_for_its_concept_only_where_it_exceeds_its_threshold(
         own = detected[detected["unit"] == row["uid"]] if named else detected[:0]
         ious = {str(c): float(iou) for c, iou in zip(own["concept"], own["iou"], strict=True)}
         divided: dict[str | None, float] = {c: i / sum(ious.values()) for c, i in ious.items()}
-        values, parts = ledger.maps[0][unit].flatten(), ledger.by_position[unit].flatten()
         for concept, division in (divided or {None: 1.0}).items():
-            entry = expected.setdefault(concept, [0.0, 0.0])
-            for value, part in zip(values.tolist(), parts.tolist(), strict=True):
-                entry[0 if value > row["threshold"] else 1] += division * part
+            entry = expected.setdefault(concept, [0.0, 0.0, 0.0])
+            for y, x in (
+                (y, x) for y in range(readings.shape[1]) for x in range(readings.shape[2])
+            ):
+                fires = float(ledger.maps[0][unit, y, x]) > row["threshold"]
+                there = False
+                if concept is not None:
+                    there = fires
+                    if probes.at[concept, "f1"] >= POOR:
+                        level = probes.at[concept, "level"]
+                        there = float(readings[column[concept], y, x]) >= level
+                place = 0 if there else 1 if fires else 2
+                entry[place] += division * float(ledger.by_position[unit, y, x])
     mine = {
-        None if s.name is None else f"{s.category}/{s.name}": (s.present + s.firing, s.below)
+        None if s.name is None else f"{s.category}/{s.name}": (s.present, s.firing, s.below)
         for s in found.by_concept
     }
     assert len(mine) > 3
     assert mine.keys() | {None} == expected.keys() | {None}
-    for key, (above, below) in mine.items():
-        assert (above, below) == pytest.approx(expected.get(key, (0, 0)), abs=1e-6)
-    assert all(s.contribution == s.present and s.firing == 0 for s in found.by_concept[:-1])
+    for key, parts in mine.items():
+        assert parts == pytest.approx(expected.get(key, (0, 0, 0)), abs=1e-6)
+    shares = found.by_concept[:-1]
+    assert all(s.contribution == s.present for s in shares)
+    believed = {f"{s.category}/{s.name}" for s in shares if s.probe is not None}
+    assert believed == {uid for uid in probes.index if probes.at[uid, "f1"] >= POOR} & mine.keys()
+    assert 0 < len(believed) < len(shares)
     assert found.by_concept[-1].contribution == 0
+    assert sum(c.present for c in found.by_category) == pytest.approx(
+        sum(s.present for s in shares)
+    )
+    assert [c.category for c in found.by_category] == sorted(
+        {s.category for s in shares if s.category},
+        key=lambda name: -abs(sum(s.present for s in shares if s.category == name)),
+    )
 
 
 def test_other_weights_than_those_dissected_are_refused(run: Run) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from conceptgraph.cli.page import MAX_LISTED, PageShare, PageTrial, PathPage, render_page
+from conceptgraph.cli.page import MAX_LISTED, render_page
+from conceptgraph.cli.page_parts import PageShare, PageTrial, PathPage
 from conceptgraph.graph.errors import DataError
 
 from .pages import (
@@ -344,12 +345,13 @@ def test_concepts_measurements_and_what_if(show: Callable[..., Opened], tmp_path
         for path, factor in zip(SMALL.paths, (0.9, -0.1, 1.0, 1.1), strict=True)
     )
     shares = (
-        PageShare("polka <dotted>", "texture", 2.0, -0.5, DOT),
-        PageShare("3 more concepts", None, 0.25, 0.1),
-        PageShare(None, None, -1.0, 0.0),
+        PageShare("polka <dotted>", "texture", 2.0, 0.3, -0.5, "0.81", DOT),
+        PageShare("3 more concepts", None, 0.25, 0.0, 0.1),
+        PageShare(None, None, 0.0, -1.0, 0.0),
     )
     trial = PageTrial("texture/polka", "the decision becomes typing", (("typing", 0.1, 0.9),), "x")
-    page = replace(SMALL, paths=measured, shares=shares, trials=(trial,))
+    sums = (("texture", 2.0), ("object", -0.4))
+    page = replace(SMALL, paths=measured, shares=shares, categories=sums, trials=(trial,))
     for size in (WIDE, NARROW):
         for dark in (False, True):
             opened = show(page, size, dark=dark)
@@ -361,9 +363,12 @@ def test_concepts_measurements_and_what_if(show: Callable[..., Opened], tmp_path
             ]  # fmt: skip
             rows = tab.locator(".shares tbody tr").all_inner_texts()
             assert [" ".join(row.split()) for row in rows] == [
-                "polka <dotted> texture +2.00 −0.50", "3 more concepts +0.25 +0.10",
-                "units without a concept −1.00 +0.00",
+                "polka <dotted> texture +2.00 +0.30 −0.50 0.81",
+                "3 more concepts +0.25 +0.00 +0.10",
+                "units without a concept +0.00 −1.00 +0.00",
             ]  # fmt: skip
+            categories = tab.locator(".shares p.quiet").inner_text()
+            assert categories == "By category, where it is there: texture +2.00, object −0.40."
             words = " ".join(tab.locator(".trials table").inner_text().split())
             assert words == (
                 "Without texture/polka: the decision becomes typing "
@@ -375,12 +380,18 @@ def test_concepts_measurements_and_what_if(show: Callable[..., Opened], tmp_path
 
 
 def test_a_difference_takes_its_concepts_apart(show: Callable[..., Opened]) -> None:
-    shares = (PageShare("ball", "object", 2.0, 0.5, None, (2.5, -0.5)), PageShare(None, None, 0, 0))
+    shares = (
+        PageShare("ball", "object", 2.0, 0.25, 0.5, "0.60", None, (2.5, -0.5)),
+        PageShare(None, None, 0, 0, 0),
+    )
     tab = show(replace(SMALL, shares=shares, versus="typing")).tab
     heads = tab.locator(".shares thead th").all_inner_texts()
-    assert heads == ["concept", "raises juggling", "lowers typing", "elsewhere", "where that is"]
+    assert heads == [
+        "concept", "there, raises juggling", "there, lowers typing", "units only fire",
+        "below that", "probe F1", "where that is",
+    ]  # fmt: skip
     row = tab.locator(".shares tbody tr").first.inner_text()
-    assert row.split() == ["ball", "object", "+2.50", "−0.50", "+0.50"]
+    assert row.split() == ["ball", "object", "+2.50", "−0.50", "+0.25", "+0.50", "0.60"]
 
 
 def test_what_is_too_much_to_draw_is_said(show: Callable[..., Opened]) -> None:

@@ -1,0 +1,94 @@
+"""How good presence probes are: histograms of what they say of images that were held out.
+
+Every other image chooses each probe's level, the reading above which the concept is taken to be
+there: the one with the largest F1. The images between state precision, recall and F1 at that level.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+LOWEST, STEP, BINS = -4.0, 1 / 16, 512
+"""Bins of a reading: from −4 to 28 standard deviations; beyond, the first and the last one."""
+
+
+class Histograms:
+    """Readings of one block's probes, counted."""
+
+    def __init__(self, category: Tensor) -> None:
+        """Start at zero.
+
+        Args:
+            category: int64 (concepts,), each concept's category, on the device of the work.
+        """
+        self._category = category
+        shape = (2, 2, len(category), BINS)
+        self._counts = torch.zeros(shape, dtype=torch.int64, device=category.device)
+
+    def add(self, said: Tensor, found: Tensor, annotated: Tensor, half: Tensor) -> None:
+        """Count the readings of some images, for concepts of the categories they are annotated for.
+
+        Args:
+            said: float32 (images, positions, concepts).
+            found: as in `presence.Places`.
+            annotated: bool (images, categories).
+            half: int64 (images,), 0 for images that choose the level, 1 for those that judge it.
+        """
+        images, positions, concepts = said.shape
+        bins = ((said - LOWEST) / STEP).long().clamp_(0, BINS - 1)
+        there = torch.zeros(concepts * images * positions, dtype=torch.bool, device=said.device)
+        there[found] = True
+        there = there.view(concepts, images, positions)
+        cell = (half[None, :, None] * 2 + there) * concepts
+        cell = (cell + torch.arange(concepts, device=said.device)[:, None, None]) * BINS
+        cell = cell + bins.permute(2, 0, 1)
+        counted = annotated[:, self._category].T[:, :, None].expand_as(cell)
+        found_here = torch.bincount(cell[counted], minlength=self._counts.numel())
+        self._counts += found_here.view_as(self._counts)
+
+    def table(self) -> pd.DataFrame:
+        """One row per concept: `level`, `precision`, `recall`, `f1`, `positions`.
+
+        `positions` are those that the concept labels, of the half that states how good the probe
+        is; where there are none in either half, nothing is known and all else is 0.
+        """
+        import pandas as pd
+
+        choosing, stating = self._counts.cpu().numpy()
+        right, said = (_at_least(counts) for counts in (choosing[1], choosing.sum(axis=0)))
+        labelled = choosing[1].sum(axis=1, keepdims=True)
+        level = _f1(right, said, labelled).argmax(axis=1)
+        rows = np.arange(len(level))
+        right, said = (_at_least(part)[rows, level] for part in (stating[1], stating.sum(axis=0)))
+        positions = stating[1].sum(axis=1)
+        known = (positions > 0) & (labelled[:, 0] > 0)
+        frame: pd.DataFrame = pd.DataFrame(
+            {
+                "level": np.where(known, LOWEST + STEP * level, 0.0),
+                "precision": np.where(known, right / np.maximum(said, 1), 0.0),
+                "recall": np.where(known, right / np.maximum(positions, 1), 0.0),
+                "f1": np.where(known, _f1(right, said, positions), 0.0),
+                "positions": positions,
+            }
+        )
+        return frame
+
+
+def _at_least(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(concepts, bins): how many readings lie in each bin or above."""
+    return counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+
+
+def _f1(
+    right: NDArray[np.int64], said: NDArray[np.int64], labelled: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    f1: NDArray[np.float64] = 2 * right / np.maximum(said + labelled, 1)
+    return f1
