@@ -11,6 +11,7 @@ import typer
 
 from ..graph.errors import ConceptGraphError
 from . import (
+    audit_command,
     export_command,
     ingest_command,
     query_command,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("ingest")(ingest_command.ingest)
 app.command("why")(why_command.why)
+app.command("audit")(audit_command.audit)
 app.command("show")(show_command.show)
 app.command("query")(query_command.query)
 app.command("load")(store_command.load)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from ..graph.errors import ModelError, QueryError
+from ..graph.errors import ConceptGraphError, ModelError, QueryError
 from ..ingest.affine import affine_copy, shifts
 from ..ingest.forward import silencing, watching
-from ..ingest.images import normalise, open_image, to_array
+from ..ingest.images import in_order, normalise, open_image, to_array
 from ..ingest.networks import Network, load_network
 from .accounting import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from ..graph.run import Run
@@ -77,6 +77,17 @@ class Subject:
         pixels = to_array(open_image(Path(image), upright=True), shape["height"], shape["width"])
         batch = torch.from_numpy(pixels.copy()).unsqueeze(0)
         return normalise(batch, shape["mean"], shape["std"]).to(self.fc.weight.dtype)
+
+    def read_all(self, images: Sequence[Path]) -> Iterator[Tensor | str]:
+        """Images as the network's input, in order and read ahead; or why one cannot be read."""
+
+        def read(image: Path) -> Tensor | str:
+            try:
+                return self.read(image)
+            except ConceptGraphError as error:
+                return str(error)
+
+        return in_order(read, images, 2, ahead=64)
 
     def look(self, batch: Tensor, block: str) -> tuple[Tensor, Tensor]:
         """Logits, (images, classes), and a block's output, (images, units, height, width)."""

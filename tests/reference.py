@@ -212,7 +212,8 @@ def ridge(values: Floats, wanted: Floats, penalty: float) -> Floats:
 
 def best_level(readings: Sequence[float], there: Sequence[bool], levels: Floats) -> float:
     """The first level of the largest F1 of `reading >= level`."""
-    return max(levels.tolist(), key=lambda level: (f1(readings, there, level), -level))
+    best: float = max(levels.tolist(), key=lambda level: (f1(readings, there, level), -level))
+    return best
 
 
 def f1(readings: Sequence[float], there: Sequence[bool], level: float) -> float:
