@@ -20,8 +20,8 @@ import conceptgraph
 # Python's own from 3.11 on; before, pytest brings the same under the name it had.
 toml: Any = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 ROOT = Path(__file__).parent.parent
-PARTS = ("cli", "graph", "ingest", "queries")
-TEXTS = {".html", ".css", ".js", ".cypher"}
+PARTS = ("cli", "graph", "ingest", "queries", "world")
+DATA = {".html", ".css", ".js", ".cypher", ".safetensors", ".json"}
 
 
 # Names
@@ -136,10 +136,10 @@ def test_the_wheel_holds_all_of_the_package_and_no_more(wheel: zipfile.ZipFile) 
         f"conceptgraph/{part}/{path.name}"
         for part in PARTS
         for path in (ROOT / part).iterdir()
-        if path.suffix in {".py", *TEXTS}
+        if path.suffix in {".py", *DATA}
     }
     assert found == sources | {"conceptgraph/__init__.py", "conceptgraph/py.typed"}
-    assert {Path(name).suffix for name in found} >= TEXTS
+    assert {Path(name).suffix for name in found} >= DATA - {".safetensors", ".json"}
 
 
 def test_the_wheel_names_itself_and_its_command(wheel: zipfile.ZipFile) -> None:

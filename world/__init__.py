@@ -1,0 +1,14 @@
+"""A world of drawn pictures in which the truth is known.
+
+Pictures of people who juggle, type, cycle …, drawn by code with exact masks for every concept;
+networks that were taught shortcuts in it (a polka-dotted bag means *juggling*); and the *twin* of
+every picture, redrawn without the shortcut. Everything follows from seeds.
+
+    names       classes, scenes, concepts, colors
+    canvas      shapes, inks, masks; `sketch` adds chance to it, `patterns` textures
+    people, actions, props, outdoors, indoors, scenes       what can be drawn
+    pictures    one picture from its `Spec`, and its twin
+    shortcuts   what is planted, and how often: specs of a whole training set
+    concept_data   a data set in the Broden layout
+    network, training, scores       the networks, and how well the shortcuts took
+"""
