@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from itertools import chain, groupby, islice
@@ -26,17 +27,15 @@ if TYPE_CHECKING:
 
     import neo4j
 
-    from .elements import Edge, Explained, Node, Value
+    from .elements import Edge, Explained, Node
     from .records import Records
     from .store import Advance
-
-    Rows = Sequence[dict[str, Value]] | Sequence[Sequence[Value | None]]
 
 Item = TypeVar("Item")
 
 ROWS = 10_000
 """Rows in one transaction."""
-PART = 2_500
+PART = 5_000
 """Rows in one statement."""
 LOOK_UPS = (("Unit", "label"), ("Concept", "name"), ("Class", "name"))
 """Properties by which people look for things in a browser."""
@@ -63,7 +62,7 @@ class Step(NamedTuple):
     """A statement with its `$rows`; it returns how many it wrote, `size` of them, as `made`."""
 
     text: str
-    rows: Rows
+    rows: Sequence[object]
     size: int
 
 
@@ -90,7 +89,7 @@ def prepare(session: neo4j.Session) -> None:
 
 def digest(records: Records) -> str:
     """32 hex digits that stand for the records, their order, and how they are cut."""
-    found = hashlib.blake2b(f"{VERSION} {ROWS}".encode(), digest_size=16)
+    found = hashlib.blake2b(f"{VERSION} {ROWS} {PART}".encode(), digest_size=16)
     for batch in _batches(chain[object](records.nodes, records.edges), ROWS):
         found.update(json.dumps(batch, separators=(",", ":")).encode())
     return found.hexdigest()
@@ -107,7 +106,7 @@ def load(session: neo4j.Session, records: Records, known_as: str, progress: Adva
     _write(session, lambda tx: tx.run(CLAIM, run=run, properties=properties).consume())
     progress(1)
     done = 0
-    for steps in _transactions(records, ROWS):
+    for steps in _ahead(_transactions(records, ROWS)):
         size = sum(step.size for step in steps)
         _write(
             session,
@@ -175,6 +174,15 @@ def _filled(steps: Iterable[Step], rows: int) -> Iterator[list[Step]]:
         yield held
 
 
+def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Each made in a thread of its own, while the one before is used."""
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = beside.submit(next, items, None)
+            yield item
+
+
 def _concept_steps(concepts: Iterable[Node]) -> Iterator[Step]:
     """Concepts are shared by runs: one that is there stays as it is."""
     for labels, group in groupby(sorted(concepts), key=lambda node: node.labels):
@@ -193,9 +201,10 @@ def _node_steps(nodes: Iterable[Node], size: int) -> Iterator[Step]:
 
 
 def _edge_steps(edges: Iterable[Edge], labels: dict[str, str], size: int) -> Iterator[Step]:
-    """Edges with one target make one row: it is sent, and looked up, once.
+    """Edges as `[sources, [[target, [[place of the source, value, …], …]], …]]`.
 
-    Rows are lists, not maps: the names of properties would be most of what is sent.
+    Every node is named, sent and looked up once in a statement. Rows are lists, not maps: the names
+    of properties would be most of what is sent.
     """
 
     def kind(edge: Edge) -> tuple[str, str]:
@@ -206,16 +215,22 @@ def _edge_steps(edges: Iterable[Edge], labels: dict[str, str], size: int) -> Ite
         properties = tuple(RELATIONSHIPS[name].properties)
         values = ", ".join(f"{each}: one[{i}]" for i, each in enumerate(properties, start=1))
         text = (
-            f"UNWIND $rows AS row MATCH (b:{target} {{uid: row[0]}}) UNWIND row[1] AS one "
-            f"MATCH (a:{RELATIONSHIPS[name].source} {{uid: one[0]}}) "
+            "UNWIND range(0, size($rows[0]) - 1) AS place "
+            f"MATCH (a:{RELATIONSHIPS[name].source} {{uid: $rows[0][place]}}) "
+            # Were one missing, the others' places would be wrong: then nothing is made.
+            "WITH a, place ORDER BY place "
+            "WITH collect(a) AS sources WHERE size(sources) = size($rows[0]) "
+            f"UNWIND $rows[1] AS row MATCH (b:{target} {{uid: row[0]}}) UNWIND row[1] AS one "
+            "WITH b, one, sources[one[0]] AS a "
             f"CREATE (a)-[:{name} {{{values}}}]->(b) RETURN count(*) AS made"
         )
         for part in _batches(group, size):
+            places = {uid: i for i, uid in enumerate(dict.fromkeys(e.source for e in part))}
             rows = [
-                [uid, [[e.source, *map(e.properties.get, properties)] for e in same]]
+                [uid, [[places[e.source], *map(e.properties.get, properties)] for e in same]]
                 for uid, same in groupby(part, key=lambda edge: edge.target)
             ]
-            yield Step(text, rows, len(part))
+            yield Step(text, [list(places), rows], len(part))
 
 
 def _advance(
