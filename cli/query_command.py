@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .stores import DatabaseOption, Neo4jOption, chosen_store
+from .stores import DatabaseOption, Neo4jOption, chosen_store, warn_of_half_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,6 +50,7 @@ def query(
     pairs = _pairs(given or [])
     with chosen_store(run_path, uri, database) as (store, run):
         if cypher is not None:
+            warn_of_half_loaded(store)
             values = {"run": run, **{key: _typed(value) for key, value in pairs.items()}}
             found = store.cypher(cypher, values)
         else:
@@ -122,10 +124,11 @@ def _print_text(name: str) -> None:
 
 
 def _print_rows(
-    title: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]], *, as_json: bool
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, as_json: bool
 ) -> None:
     from .terminal import print_json, print_table
 
+    rows = [[_plain(value) for value in row] for row in rows]
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
         return
@@ -137,6 +140,22 @@ def _print_rows(
     print_table(title, columns, [[_cell(value) for value in row] for row in rows], right=numeric)
 
 
+def _plain(value: object) -> object:
+    """A value as JSON has it: times as ISO 8601, what is no finite number as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    for name in ("iso_format", "isoformat"):  # Neo4j's own times, Python's
+        if hasattr(value, name):
+            return str(getattr(value, name)())
+    if isinstance(value, list | tuple):  # a point is its coordinates
+        return [_plain(each) for each in value]
+    return str(value)
+
+
 def _cell(value: object) -> str:
     if value is None:
         return ""
@@ -144,6 +163,8 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return ", ".join(_cell(each) for each in value)
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     return str(value)

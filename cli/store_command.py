@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .stores import DatabaseOption, Neo4jOption, connect
+from .stores import DatabaseOption, Neo4jOption, connect, run_name
 
 if TYPE_CHECKING:
     from ..graph.run import Run
@@ -52,7 +52,10 @@ def load_run(
         with Bars().step("load", len(found)) as advance:
             store.load(found, advance)
         (loaded,) = (each for each in store.runs() if each.uid == run.name)
-    remark(f"{run.name}: {len(found.nodes):,} nodes, {len(found.edges):,} relationships in Neo4j")
+    parts = [f"{len(found.nodes):,} nodes", f"{len(found.edges):,} relationships"]
+    if found.explained:
+        parts.append(f"saved explanations: {len(found.explained)}")
+    remark(f"{run.name}: {', '.join(parts)} in Neo4j")
     if loaded.share_left_out:
         remark(
             f"The strongest {loaded.edges_per_target} contributions per target and sign are in; "
@@ -105,7 +108,7 @@ def unload(
     """
     from .terminal import say
 
-    name = run.removesuffix(".cg")
+    name = run_name(run)
     with connect(uri, database) as store:
         store.unload(name)
     say(f"{name} is out of Neo4j")

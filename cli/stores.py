@@ -54,8 +54,9 @@ def chosen_store(
 ) -> Iterator[tuple[MemoryStore | Neo4jStore, str]]:
     """The store to ask and the run's uid in it.
 
-    With a server, `run` names a run that is in it (camvid, or camvid.cg), and may be left out when
-    there is only one. Without, it is a run directory, whose graph is made in memory.
+    With a server, `run`, else $CONCEPTGRAPH_RUN, names a run that is in it (camvid, or camvid.cg),
+    and may be left out when there is only one. Without, it is a run directory, whose graph is made
+    in memory.
     """
     if not uri:
         from ..graph.memory import open_store
@@ -64,8 +65,23 @@ def chosen_store(
         opened = open_chosen_run(run)
         yield open_store(opened), opened.name
         return
+    named = run or os.environ.get("CONCEPTGRAPH_RUN")
     with connect(uri, database) as store:
-        yield store, run.name.removesuffix(".cg") if run else _only_run(store)
+        yield store, run_name(named) if named else _only_run(store)
+
+
+def run_name(given: Path | str) -> str:
+    """The name in a database of a run that is given as it is there, or by its directory."""
+    return Path(given).name.removesuffix(".cg")
+
+
+def warn_of_half_loaded(store: MemoryStore | Neo4jStore) -> None:
+    """Say on stderr which runs are not whole; free Cypher sees what there is of them."""
+    from .terminal import remark
+
+    for each in store.runs():
+        if each.status != "complete":
+            remark(f"{each.uid} is not whole (status: {each.status}); you see a part of it")
 
 
 def _only_run(store: Neo4jStore) -> str:

@@ -51,7 +51,7 @@ def test_a_run_goes_in_answers_and_comes_out(neo4j_server: Neo4jServer, desk: Pa
         {"name": "juggling"},
         {"name": "road"},
     ]
-    ask(neo4j_server, desk, "unload", "a.cg")
+    ask(neo4j_server, desk, "unload", "./a.cg/")
     assert json.loads(ask(neo4j_server, desk, "runs", "--json").out) == []
 
 
@@ -65,6 +65,50 @@ def test_writing_by_free_cypher_is_refused(neo4j_5: Neo4jServer, desk: Path) -> 
         assert done.err.splitlines()[-1].startswith("conceptgraph: error: ")
     (row,) = json.loads(ask(neo4j_5, desk, "runs", "--json").out)
     assert row["status"] == "complete"
+
+
+def test_any_value_can_be_printed(neo4j_server: Neo4jServer, desk: Path) -> None:
+    ask(neo4j_server, desk, "load", "--run", "a.cg")
+    text = (
+        "RETURN date('2026-01-02') AS day, duration('P1D') AS long, point({x: 1, y: 2}) AS place, "
+        "[0.0 / 0.0, 1.5] AS numbers, {name: 'ö', at: time('10:00Z')} AS map, null AS nothing"
+    )
+    printed = ask(neo4j_server, desk, "query", "--cypher", text, "--json").out
+    assert json.loads(printed) == [
+        {
+            "day": "2026-01-02",
+            "long": "P1D",
+            "place": [1, 2],
+            "numbers": [None, 1.5],
+            "map": {"name": "ö", "at": "10:00:00.000000000+00:00"},
+            "nothing": None,
+        }
+    ]
+    table = ask(neo4j_server, desk, "query", "--cypher", text).out
+    assert '{"at": "10:00' in table or '"name": "ö"' in table
+
+
+def test_a_run_of_several_is_named_by_the_environment(neo4j_5: Neo4jServer, desk: Path) -> None:
+    neo4j_5.clear()
+    small_run(desk / "b.cg")
+    for name in ("a.cg", "b.cg"):
+        ask(neo4j_5, desk, "load", "--run", name)
+    env = access(neo4j_5)
+    done = run("query", "blocks", folder=desk, env=env)
+    assert done.status == 1
+    assert "which run is meant; found a, b. Name one with --run" in done.err
+    env["CONCEPTGRAPH_RUN"] = "elsewhere/b.cg"
+    assert run("query", "blocks", folder=desk, env=env).status == 0
+
+
+def test_free_cypher_says_what_is_half_loaded(neo4j_5: Neo4jServer, desk: Path) -> None:
+    neo4j_5.clear()
+    ask(neo4j_5, desk, "load", "--run", "a.cg")
+    words = ("query", "--cypher", "MATCH (u:Unit) RETURN count(*) AS units", "--json")
+    assert ask(neo4j_5, desk, *words).err == ""
+    with neo4j_5.driver() as driver:
+        driver.execute_query("MATCH (run:Run) SET run.status = 'loading'")
+    assert "a is not whole (status: loading)" in ask(neo4j_5, desk, *words).err
 
 
 @pytest.mark.parametrize(
