@@ -1,11 +1,15 @@
 """A real Neo4j for tests: its jars from Maven Central, its own folder, ports and process.
 
+    python -m tests.neo4j_server          # an empty one to try things on, until Ctrl-C
+    python -m tests.neo4j_server 2026     # the newer line
+
 The jars are fetched once, with Maven, into $CONCEPTGRAPH_TEST_CACHE or ~/.cache/conceptgraph. The
 server listens on loopback only, is stopped by its process id, and dies with this process.
 """
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import ctypes
 import os
@@ -19,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -93,6 +98,7 @@ class Release(NamedTuple):
 
 NEO4J_5 = Release("5.26.30", 17, 21, "org.neo4j.server.CommunityEntryPoint")
 NEO4J_2026 = Release("2026.09.0", 25, 99, "Start")
+RELEASES = {"5": NEO4J_5, "2026": NEO4J_2026}
 
 
 class ServerError(RuntimeError):
@@ -386,7 +392,32 @@ def _free_ports(count: int) -> list[int]:
             each.close()
 
 
+def main() -> None:
+    """Run a server until Ctrl-C, and say how to reach it."""
+    parser = argparse.ArgumentParser(description="An empty Neo4j on loopback, until Ctrl-C.")
+    parser.add_argument("line", nargs="?", choices=RELEASES, default="5", help="of releases")
+    chosen = parser.parse_args()
+    # As Ctrl-C does: so that the server ends with us in good order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server = Neo4jServer(RELEASES[chosen.line])
+    except ServerError as error:
+        sys.exit(str(error))
+    sys.stdout.write(
+        f"# Neo4j {server.release.version}; its Browser is at {server.http}/browser/\n"
+        f"export NEO4J_URI={server.uri} NEO4J_USERNAME={server.user} "
+        f"NEO4J_PASSWORD={server.password}\n"
+    )
+    sys.stdout.flush()
+    with suppress(KeyboardInterrupt):
+        signal.pause()
+
+
 def _die_with_parent() -> None:
     """In the child, before Java: be killed when pytest is, even by SIGKILL."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+if __name__ == "__main__":
+    main()
