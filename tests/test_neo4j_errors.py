@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,16 +85,14 @@ def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
     assert "Set $NEO4J_USERNAME and $NEO4J_PASSWORD instead" in line
 
 
-@pytest.mark.parametrize("answer", [bytes(4), b"\0\0\0\2", b"SSH-2.0-OpenSSH"])
-def test_a_server_too_old_for_the_driver_or_another_one(answer: bytes) -> None:
-    """Neo4j 3 and older answer the handshake with zeros, or version 2 at most."""
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """Where somebody says this to whoever shakes hands."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         threading.Thread(target=_answer, args=(listening, answer), daemon=True).start()
-        uri = f"bolt://127.0.0.1:{listening.getsockname()[1]}"
-        line = refusal(uri)
-    assert line == f"what answers at {uri} is too old, or no Neo4j; expected Neo4j 5 or newer"
+        yield f"bolt://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def _answer(listening: socket.socket, answer: bytes) -> None:
@@ -101,7 +100,24 @@ def _answer(listening: socket.socket, answer: bytes) -> None:
     with connection:
         connection.recv(20)
         connection.sendall(answer)
-        connection.recv(20)
+        connection.recv(4096)
+
+
+@pytest.mark.parametrize("answer", [bytes(4), b"\0\0\0\2", b"SSH-2.0-OpenSSH"])
+def test_a_server_too_old_for_the_driver_or_another_one(answer: bytes) -> None:
+    """Neo4j 3 and older answer the handshake with zeros, or version 2 at most."""
+    with answering(answer) as uri:
+        line = refusal(uri)
+    assert line == f"what answers at {uri} is too old, or no Neo4j; expected Neo4j 5 or newer"
+
+
+def test_a_server_too_old_for_us() -> None:
+    """What Neo4j 4.4 says: Bolt 4.4, and its name when greeted; a real one was tried by hand."""
+    greeting = b"\xb1\x70\xa2\x86server\x8cNeo4j/4.4.44\x8dconnection_id\x81x"
+    message = len(greeting).to_bytes(2, "big") + greeting + bytes(2)
+    with answering(b"\0\0\4\4" + message) as uri:
+        line = refusal(uri)
+    assert line == f"{uri} is too old; found Neo4j/4.4.44; expected Neo4j 5 or newer"
 
 
 def test_the_password_is_nowhere_in_the_store(store: Neo4jStore, neo4j_server: Neo4jServer) -> None:
