@@ -60,6 +60,16 @@ def _standing(run: Run, card: UnitCard) -> str:
 
 def _print_concept(run: Run, card: ConceptCard) -> None:
     say(f"{card.name}: concept, {card.category}\n", "bold")
+    if card.presence:
+        print_table(
+            "read by a probe of the whole block, at single positions of held-out images",
+            ("block", "F1", "precision", "recall"),
+            [
+                (row.block, f"{row.f1:.2f}", f"{row.precision:.2f}", f"{row.recall:.2f}")
+                for row in card.presence
+            ],
+            right="bcd",
+        )
     print_table(
         f"detected by, IoU above {run.min_iou:g}",
         ("unit", "IoU", "named after it"),

@@ -92,7 +92,7 @@ def records(run: Run, *, edges_per_target: int | None = EDGES_PER_TARGET) -> Rec
     if edges_per_target < 1:
         raise RunError("edges per target", found=edges_per_target, expected="at least 1")
     contributions = _Contributions(run, edges_per_target)
-    few = (*_structure(run), *_detections(run))
+    few = (*_structure(run), *_presence(run), *_detections(run))
     nodes = [
         _run_node(run, edges_per_target, contributions.share_left_out),
         *_block_nodes(run),
@@ -172,6 +172,14 @@ def _structure(run: Run) -> Iterator[Edge]:
         yield Edge("HAS_CLASS", name, f"{name}/{uid}", {})
     for row in _rows(run.concepts[["uid", "images", "pixels"]]):
         yield Edge("HAS_CONCEPT", name, str(row.pop("uid")), known(row))
+
+
+def _presence(run: Run) -> Iterator[Edge]:
+    """How well concepts are read from blocks, where any held-out image has them."""
+    for row in _rows(run.presence):
+        block, concept = str(row.pop("block")), str(row.pop("concept"))
+        if row["positions"]:
+            yield Edge("PROBED_AT", concept, f"{run.name}/{block}", known(row))
 
 
 def _detections(run: Run) -> Iterator[Edge]:

@@ -3,6 +3,7 @@
     (Run)-[:HAS_BLOCK]->(Block)-[:HAS_UNIT]->(Unit)
     (Run)-[:HAS_CLASS]->(Class)
     (Run)-[:HAS_CONCEPT {images, pixels}]->(Concept)
+    (Concept)-[:PROBED_AT {f1, …}]->(Block)
     (Unit)-[:DETECTS]->(Concept)
     (Unit)-[:CONTRIBUTES]->(Unit | Class)
     (Image)-[:EXPLAINED_BY]->(Explanation)-[:OF]->(Class)
@@ -81,6 +82,17 @@ RELATIONSHIPS: dict[str, Relationship] = {
     "HAS_UNIT": Relationship("Block", ("Unit",)),
     "HAS_CLASS": Relationship("Run", ("Class",)),
     "HAS_CONCEPT": Relationship("Run", ("Concept",), {"images": "long", "pixels": "long"}),
+    "PROBED_AT": Relationship(
+        "Concept",
+        ("Block",),
+        {
+            "f1": "double",
+            "precision": "double",
+            "recall": "double",
+            "level": "double",
+            "positions": "long",
+        },
+    ),
     "DETECTS": Relationship(
         "Unit",
         ("Concept",),

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..graph.store import no_such_run
-from .concepts import ClassesOfConcept, ConceptsOfClass, DetectorRow, Detectors, ReachRow
+from .concepts import (
+    ClassesOfConcept,
+    ConceptPresence,
+    ConceptsOfClass,
+    DetectorRow,
+    Detectors,
+    PresenceRow,
+    ReachRow,
+)
 from .contributions import ContributionRow, FedBy, Feeds, HeldBackBy
 from .names import EVERY, ClassNames, ConceptNames, UnitNames, find_class, find_concept, no_unit
 from .units import DetectionRow, Unit, UnitConcepts
@@ -49,12 +57,13 @@ class UnitCard:
 
 @dataclass(frozen=True)
 class ConceptCard:
-    """A concept: the units that detect it, and the classes that they feed."""
+    """A concept: how well it can be read, the units that detect it, the classes they feed."""
 
     run: str
     uid: str
     name: str
     category: str
+    presence: tuple[PresenceRow, ...]
     units: tuple[DetectorRow, ...]
     classes: tuple[ReachRow, ...]
 
@@ -121,6 +130,7 @@ def concept_card(store: Store, run: str, concept: str, *, top: int = 10) -> Conc
         found.uid,
         found.name,
         found.category,
+        presence=tuple(store.ask(ConceptPresence(run, found.uid))),
         units=tuple(store.ask(Detectors(run, found.uid, top))),
         classes=tuple(store.ask(ClassesOfConcept(run, found.uid, top))),
     )

@@ -49,6 +49,7 @@ _SECTIONS: dict[str, tuple[type[CypherQuestion], ...]] = {
         concepts.Detectors,
         concepts.ClassesOfConcept,
         concepts.ConceptSources,
+        concepts.ConceptPresence,
         contributions.ConceptCarried,
         concepts.UndetectedConcepts,
         names.ConceptNames,

@@ -42,6 +42,37 @@ class Detectors(CypherQuestion):
         return sorted(rows, key=lambda row: (-row.iou, row.uid))[: self.top]
 
 
+class PresenceRow(NamedTuple):
+    """How well a probe of a block tells whether the concept is at a position, on held-out images.
+
+    `positions` are those that the concept labels, of the images that judged the probe.
+    """
+
+    block: str
+    f1: float
+    precision: float
+    recall: float
+    positions: int
+
+
+@dataclass(frozen=True)
+class ConceptPresence(CypherQuestion):
+    """How well a concept can be read from each block: what "present" is worth."""
+
+    name: ClassVar = "concept-presence"
+    row: ClassVar = PresenceRow
+    concept: str
+
+    def answer(self, graph: nx.DiGraph[str]) -> list[PresenceRow]:
+        """One row a block where it is known, the earliest first."""
+        view = RunView(graph, self.run)
+        rows = [
+            PresenceRow(view.local(uid), e["f1"], e["precision"], e["recall"], e["positions"])
+            for uid, e in view.probed_at(self.concept)
+        ]
+        return sorted(rows)
+
+
 class ReachRow(NamedTuple):
     """A class and a concept that meet in the units labelled with the concept.
 

@@ -58,6 +58,15 @@ class Detects(TypedDict):
     truth: int
 
 
+class ProbedAt(TypedDict):
+    """Properties of a PROBED_AT edge."""
+
+    f1: float
+    precision: float
+    recall: float
+    positions: int
+
+
 class Concept(NamedTuple):
     """What an interpretable unit is labelled with."""
 
@@ -134,6 +143,12 @@ class RunView:
         for uid, edge in self.graph.adj.get(unit, {}).items():
             if edge["type"] == "DETECTS":
                 yield uid, cast("Detects", edge)
+
+    def probed_at(self, concept: str) -> Iterator[tuple[str, ProbedAt]]:
+        """The run's blocks at which a concept is probed."""
+        for uid, edge in self.graph.adj.get(concept, {}).items():
+            if edge["type"] == "PROBED_AT" and uid.startswith(self._prefix):
+                yield uid, cast("ProbedAt", edge)
 
     def detectors(self, concept: str) -> Iterator[tuple[str, Detects]]:
         """The run's units for which a concept is stored, however weakly they detect it."""

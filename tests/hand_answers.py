@@ -118,6 +118,11 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
             ("object/ball", "ball", "object", 1, 0.25),
         ],
     ),
+    (
+        concepts.ConceptPresence(RUN, "object/ball"),
+        [("block3", 0.5, 0.5, 0.5, 12), ("block4", 0.75, 0.5, 0.75, 12)],
+    ),
+    (concepts.ConceptPresence(RUN, POLKA), []),
     (contributions.ConceptCarried(RUN, POLKA), [("block2/0", "block3/0", 2.0, 0.5, 0)]),
     (
         concepts.UndetectedConcepts(RUN),

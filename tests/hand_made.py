@@ -137,7 +137,12 @@ def _structure() -> list[Edge]:
         Edge("HAS_CONCEPT", RUN, f"{category}/{name}", {"images": images, "pixels": pixels})
         for name, category, images, pixels in _CONCEPTS
     ]
-    return [*blocks, *units, *classes, *concepts]
+    probed = [
+        Edge("PROBED_AT", "object/ball", _uid(block),
+             {"f1": f1, "precision": 0.5, "recall": f1, "level": 1.5, "positions": 12})
+        for block, f1 in (("block4", 0.75), ("block3", 0.5))
+    ]  # fmt: skip
+    return [*blocks, *units, *classes, *concepts, *probed]
 
 
 def _measured() -> list[Edge]:

@@ -66,7 +66,7 @@ def small_run(out: Path) -> Run:
     ]
     with RunWriter(out) as writer:
         _table(writer, "units", units)
-        _concept_and_class_tables(writer, CONCEPTS, CLASSES)
+        _concept_and_class_tables(writer, CONCEPTS, CLASSES, {"block3": 3})
         _table(writer, "detections", detections)
         _table(writer, "top_images", images)
         for block in ("block3", "block4"):
@@ -100,7 +100,7 @@ def random_run(
                 unit_rows += units
                 detection_rows += detections
         _table(writer, "units", unit_rows)
-        _concept_and_class_tables(writer, concepts, classes)
+        _concept_and_class_tables(writer, concepts, classes, widths)
         _table(writer, "detections", detection_rows)
         _table(writer, "top_images", [(unit_rows[0][0], 0, "a.jpg", 1.0, "thumbnails/a.jpg")])
         _contribution_arrays(writer, {**widths, "class": len(classes)}, rng)
@@ -135,11 +135,17 @@ def _contribution_arrays(
 
 
 def _concept_and_class_tables(
-    writer: RunWriter, concepts: Sequence[str], classes: Sequence[str]
+    writer: RunWriter,
+    concepts: Sequence[str],
+    classes: Sequence[str],
+    widths: Mapping[str, int],
 ) -> None:
     split = [(uid, *reversed(uid.split("/", 1)), 10, 500) for uid in concepts]
     _table(writer, "concepts", split)
-    _table(writer, "presence", [])
+    block, width = next(iter(widths.items()))
+    presence = [(uid, block, 1.0, 0.5, 0.8, 0.6, 9 * i) for i, uid in enumerate(concepts)]
+    _table(writer, "presence", presence)
+    writer.array(f"presence_{block}", np.full((width + 1, len(concepts)), 0.1))
     _table(writer, "classes", [(f"class/{name}", name, i) for i, name in enumerate(classes)])
 
 

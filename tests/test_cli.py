@@ -193,7 +193,8 @@ def test_why_of_an_image(desk: Desk) -> None:
     found = desk.json("why --class juggling --image x.jpg --top 5")
     assert list(found) == [
         "run", "image", "class", "versus", "method", "blocks", "logit", "probability", "predicted",
-        "paths", "agreement", "searched", "accounting", "by_concept", "what_if",
+        "paths", "agreement", "searched", "accounting", "by_concept", "by_category",
+        "what_if",
     ]  # fmt: skip
     assert (found["image"], found["class"], found["versus"]) == ("x.jpg", "juggling", None)
     predicted = {row["class"]: row["probability"] for row in found["predicted"]}
@@ -217,7 +218,7 @@ def adds_up(found: Any, whole: float) -> None:
     assert account["paths"] == pytest.approx(fsum(path["contribution"] for path in found["paths"]))
     for share in found["by_concept"]:
         assert list(share) == [
-            "name", "category", "contribution", "present", "firing", "below",
+            "name", "category", "contribution", "present", "firing", "below", "probe",
             "for_class", "against_other",
         ]  # fmt: skip
         assert share["contribution"] == share["present"]
@@ -316,7 +317,10 @@ def test_the_tables_of_an_image_show_all_that_adds_up(desk: Desk) -> None:
         line for line in after(text, "how the logit adds up") if "+" in line or "-" in line
     )
     assert account.split() == [f"{value:+.3f}" for value in found["accounting"].values()]
-    rows = [line.split()[-2:] for line in after(text, "all paths by the concept")[1:]]
+    rows = [
+        re.findall(r"[+-]\d+\.\d{3}", line) for line in after(text, "all paths by the concept")[1:]
+    ]
+    assert {len(row) for row in rows} == {3}
     shown = fsum(float(number) for row in rows for number in row)
     total = found["accounting"]["total"] - found["accounting"]["biases"]
     assert shown == pytest.approx(total, abs=0.02)  # each is rounded to 0.001
