@@ -19,14 +19,18 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the README assumes: a checkpoint, class names, concept data, a photo."""
+    """A folder with what the README assumes: a checkpoint, class names, concept data, photos."""
     folder = tmp_path_factory.mktemp("desk")
     data = draw_concept_data(folder / "broden1_224", 16, size=64)
     write_untrained(data)
     (data / "untrained.pth.tar").rename(folder / "net.pth.tar")
     (data / "classes.txt").rename(folder / "classes.txt")
     assert "juggling" in CLASSES
-    shutil.copy(sorted((data / "images").rglob("*.jpg"))[0], folder / "x.jpg")
+    photos = sorted((data / "images").rglob("*.jpg"))[:6]
+    shutil.copy(photos[0], folder / "x.jpg")
+    (folder / "photos").mkdir()
+    rows = [f"{shutil.copy(photo, folder / 'photos').name},{CLASSES[0]}" for photo in photos]
+    (folder / "labels.csv").write_text("\n".join(["image,label", *rows]) + "\n")
     return folder
 
 
