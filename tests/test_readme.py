@@ -29,7 +29,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photos = sorted((data / "images").rglob("*.jpg"))[:6]
     shutil.copy(photos[0], folder / "x.jpg")
     (folder / "photos").mkdir()
-    rows = [f"{shutil.copy(photo, folder / 'photos').name},{CLASSES[0]}" for photo in photos]
+    for photo in photos:
+        shutil.copy(photo, folder / "photos")
+    rows = [f"{photo.name},{CLASSES[0]}" for photo in photos]
     (folder / "labels.csv").write_text("\n".join(["image,label", *rows]) + "\n")
     return folder
 
