@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .commands import Result, run
+from .drawn import draw_concept_data, write_untrained
 from .runs import small_run
 
 if TYPE_CHECKING:
@@ -53,6 +54,23 @@ def test_a_run_goes_in_answers_and_comes_out(neo4j_server: Neo4jServer, desk: Pa
     ]
     ask(neo4j_server, desk, "unload", "./a.cg/")
     assert json.loads(ask(neo4j_server, desk, "runs", "--json").out) == []
+
+
+def test_an_ingest_can_load_at_once(neo4j_5: Neo4jServer, tmp_path: Path) -> None:
+    neo4j_5.clear()
+    data = draw_concept_data(tmp_path / "data", 8, size=64)
+    weights, classes = write_untrained(data)
+    source = ("--model", "resnet18", "--weights", str(weights), "--classes", str(classes))
+    words = ("ingest", *source, "--data", str(data), "--quantile", "0.05", "--out", "net.cg")
+    nobody = run(*words, "--neo4j", "bolt://127.0.0.1:1", folder=tmp_path)
+    assert "no Neo4j answers" in nobody.err
+    assert not (tmp_path / "net.cg").exists()  # said before the long work
+    done = ask(neo4j_5, tmp_path, *words, "--neo4j", neo4j_5.uri)
+    assert "in Neo4j" in done.err
+    assert ask(neo4j_5, tmp_path, "load", "--run", "net.cg").err in done.err
+    question = ("query", "blocks", "--json")
+    online = ask(neo4j_5, tmp_path, *question).out
+    assert online == run(*question, "--run", "net.cg", folder=tmp_path).out
 
 
 def test_writing_by_free_cypher_is_refused(neo4j_5: Neo4jServer, desk: Path) -> None:
