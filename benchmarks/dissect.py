@@ -111,6 +111,7 @@ def main() -> None:
     bare, busy = (before[0] + after[0]) / 2, (before[1] + after[1]) / 2
     figures = {"images": float(len(paths)), "bare before": before[0], "bare after": after[0]}
     figures |= steps
+    figures["probes, share"] = steps["probes, of collect"] / steps["dissection"]
     figures["ratio"] = steps["dissection"] / bare
     figures["ratio, cpu"] = steps["processor"] / busy
     figures["peak_gb"] = peak_memory(arguments)
@@ -118,7 +119,7 @@ def main() -> None:
         print(json.dumps(figures))
         return
     for name, value in figures.items():
-        print(f"{name:14}{value:10.3f}")
+        print(f"{name:20}{value:10.3f}")
 
 
 if __name__ == "__main__":

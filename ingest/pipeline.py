@@ -195,6 +195,7 @@ class Job:
         with self._step("collect", len(self.inputs.images)) as advance:
             labels = (groups for _, _, groups in self._labels(found))
             collection.collect(self._probes.watch(self.inputs.outputs(advance), labels))
+        self.timings["probes, of collect"] = round(self._probes.seconds, 3)
         with self._step("thresholds", len(self.inputs.images)) as advance:
             collection.find_thresholds(lambda: self.inputs.outputs(advance))
         return collection

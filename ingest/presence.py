@@ -17,6 +17,7 @@ order, on any number of machines.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 
 RIDGE = 0.01
 """Ridge penalty, where every unit's activation has variance 1."""
-FITTED_POSITIONS = 196
-HELD_OUT_POSITIONS = 98
+POSITIONS = 98
 """Positions looked at in each image, at the most; random ones, others in each batch."""
 _GRAIN = 2.0**24
 _STEADY = 1e-6  # variance, in units of 1 + mean², that is no more than rounding
@@ -85,7 +85,7 @@ class BlockProbes:
             labels: of these images.
             batch: number of the batch; with the seed, it chooses the positions.
         """
-        for places in self._places(maps, labels, batch, FITTED_POSITIONS):
+        for places in self._places(maps, labels, batch):
             images, positions, units = places.values.shape
             ones = places.values.new_ones(images, positions, 1)
             values = torch.cat([places.values, ones], dim=2)
@@ -112,21 +112,21 @@ class BlockProbes:
         """
         if self._probes is None:
             self._probes = torch.zeros_like(self._products)
-            solved: dict[int, _Solver] = {}
+            groups: dict[tuple[tuple[bool, ...], ...], list[int]] = {}
             for category in sorted(set(self._category.tolist())):
-                keys = [key for key in self._squares if key[category]]
+                keys = tuple(key for key in self._squares if key[category])
+                groups.setdefault(keys, []).append(category)
+            for keys, categories in groups.items():
                 if keys:
-                    square = torch.stack([self._squares[key] for key in keys]).sum(dim=0)
-                    solved[category] = _Solver(square)
-            for category, solver in solved.items():
-                mine = self._category == category
-                self._probes[mine] = solver.probes(self._products[mine])
+                    square = torch.stack([self._squares[key] for key in keys]).sum(dim=0) / _GRAIN
+                    mine = torch.isin(self._category, self._category.new_tensor(categories))
+                    self._probes[mine] = _Solver(square).probes(self._products[mine] / _GRAIN)
         return self._probes.T.float()
 
     def score(self, maps: Tensor, labels: Sequence[Labels], batch: int) -> None:
         """Step 3: count what the probes say of images that were held out, as in `fit`."""
         probes = self.solve()
-        for places in self._places(maps, labels, batch, HELD_OUT_POSITIONS):
+        for places in self._places(maps, labels, batch):
             said = places.values @ probes[:-1] + probes[-1]
             self._histograms.add(said, places.found, places.annotated, places.half)
 
@@ -134,13 +134,11 @@ class BlockProbes:
         """Step 4: one row per concept, in their order; columns as in `Histograms.table`."""
         return self._histograms.table()
 
-    def _places(
-        self, maps: Tensor, labels: Sequence[Labels], batch: int, most: int
-    ) -> Iterator[Places]:
+    def _places(self, maps: Tensor, labels: Sequence[Labels], batch: int) -> Iterator[Places]:
         """Some positions of all images, in groups whose masks share a size."""
         height, width = maps.shape[2:]
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + batch)
-        chosen = torch.randperm(height * width, generator=generator)[:most].sort().values
+        chosen = torch.randperm(height * width, generator=generator)[:POSITIONS].sort().values
         chosen = chosen.to(maps.device)
         values = maps.permute(0, 2, 3, 1).reshape(len(maps), height * width, -1)[:, chosen]
         for group in labels:
@@ -153,7 +151,12 @@ class BlockProbes:
 
 
 class PresenceProbes:
-    """The probes of all blocks, filled as the block outputs of a run go by."""
+    """The probes of all blocks, filled as the block outputs of a run go by.
+
+    Attributes:
+        blocks: probes by block, once its first output has been seen.
+        seconds: spent on them so far.
+    """
 
     def __init__(self, fitted: int, category: Tensor, seed: int) -> None:
         """Prepare.
@@ -167,6 +170,7 @@ class PresenceProbes:
         self._category = category
         self._seed = seed
         self.blocks: dict[str, BlockProbes] = {}
+        self.seconds = 0.0
 
     def watch(
         self, outputs: Iterable[Mapping[str, Tensor]], labels: Iterable[list[Labels]]
@@ -179,6 +183,7 @@ class PresenceProbes:
         """
         first = 0
         for batch, (maps, groups) in enumerate(zip(outputs, labels, strict=True)):
+            begun = time.perf_counter()
             images = len(next(iter(maps.values())))
             fit, held_out = _parted(groups, self._fitted - first)
             for block, values in maps.items():
@@ -190,6 +195,7 @@ class PresenceProbes:
                 if held_out:
                     self.blocks[block].score(values, held_out, batch)
             first += images
+            self.seconds += time.perf_counter() - begun
             yield maps
 
 
@@ -279,4 +285,5 @@ def _alike(flags: Tensor) -> dict[tuple[bool, ...], list[int]]:
 
 
 def _grained(values: Tensor) -> Tensor:
-    return values.double().mul_(_GRAIN).round_().div_(_GRAIN)
+    """In whole units of 1 / `_GRAIN`, float64."""
+    return values.double().mul_(_GRAIN).round_()

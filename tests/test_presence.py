@@ -11,7 +11,7 @@ import torch
 
 from conceptgraph.ingest.counting import labels_of_batch
 from conceptgraph.ingest.presence import (
-    HELD_OUT_POSITIONS,
+    POSITIONS,
     RIDGE,
     BlockProbes,
     PresenceProbes,
@@ -113,7 +113,7 @@ def test_levels_and_f1_against_counting_readings(tmp_path: Path) -> None:
     maps, labels = world(40, seed=3)
     probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
     probes.fit(maps[:16], batch_labels(labels, tmp_path / "a", 0, 16), 0)
-    assert SIDE * SIDE <= HELD_OUT_POSITIONS  # so that every position is looked at
+    assert SIDE * SIDE <= POSITIONS  # so that every position is looked at
     probes.score(maps[16:], batch_labels(labels[16:], tmp_path / "b", 0, 24), 1)
     table = probes.levels()
     solved = probes.solve()
