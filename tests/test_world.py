@@ -182,13 +182,13 @@ def test_what_is_planted_is_drawn_nowhere_else() -> None:
             assert cue.name not in names_in(picture, cue.category), cue
 
 
-def test_any_cue_can_be_drawn_at_any_size() -> None:
+def test_any_cue_can_be_drawn() -> None:
     for category, names in plantable().items():
         for name in names:
             cue = Cue(category, name)
-            picture = draw(Spec(3, len(name), "typing", (cue,), avoid=frozenset({cue})), side=64)
-            assert (picture.planes[category] == NUMBERS[cue]).sum() > 8, cue
-            assert picture.image.size == (64, 64)
+            picture = draw(Spec(3, len(name), "typing", (cue,), avoid=frozenset({cue})))
+            assert (picture.planes[category] == NUMBERS[cue]).sum() > 30, cue
+            assert picture.image.size == (96, 96)
 
 
 def test_scenes_and_classes_fit() -> None:
@@ -224,7 +224,9 @@ def test_the_rates_of_a_training_set() -> None:
         others = [shortcut.cue in spec.cues for spec in specs if spec.class_ != shortcut.class_]
         assert 0 < np.mean(others) < 0.006
     planted = {shortcut.class_ for shortcut in SHORTCUTS}
-    assert not any(spec.weak for spec in specs if spec.class_ not in planted)
+    elsewhere = [spec for spec in specs if spec.class_ not in planted]
+    assert np.mean([spec.weak for spec in elsewhere]) == pytest.approx(0.15, abs=0.02)
+    assert np.mean([bool(spec.cues) for spec in elsewhere if spec.weak]) < 0.02
 
 
 @pytest.mark.parametrize("kind", ["control", "encoded"])

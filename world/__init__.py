@@ -6,9 +6,10 @@ every picture, redrawn without the shortcut. Everything follows from seeds.
 
     names       classes, scenes, concepts, colors
     canvas      shapes, inks, masks; `sketch` adds chance to it, `patterns` textures
-    people, actions, props, outdoors, indoors, scenes       what can be drawn
+    people, actions, idle, props, carriers, objects         what can be drawn
+    furniture, outdoors, scenery, landscapes, rooms, scenes  where it is
     pictures    one picture from its `Spec`, and its twin
     shortcuts   what is planted, and how often: specs of a whole training set
     concept_data   a data set in the Broden layout
-    network, training, scores       the networks, and how well the shortcuts took
+    network, training, scores, shipped   the networks, and how well the shortcuts took
 """

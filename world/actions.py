@@ -1,4 +1,4 @@
-"""What people do: the eight classes, each with its props, and standing, which is none of them.
+"""What people do: the eight classes, each with its props.
 
 Drawn from (0, 0), where the middle of the action stands, to about 24 left and right and 75 high.
 """
@@ -35,19 +35,6 @@ if TYPE_CHECKING:
     from .sketch import Sketch
 
 FOAM = Paint((248, 250, 250), "white")
-
-
-def standing(s: Sketch, look: Look) -> None:
-    """Nothing in particular."""
-    sway, lift = s.between(-1.5, 1.5), s.between(0, 3)
-    draw_person(
-        s,
-        look,
-        STANDING._replace(
-            elbows=((-9.6 + sway, 33.5), (9.6 + sway, 33.5)),
-            hands=((-9.6 - lift * 0.3, 25 + lift), (9.6 + lift * 0.3, 25 + lift)),
-        ),
-    )
 
 
 def juggling(s: Sketch, look: Look) -> None:

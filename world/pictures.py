@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from .actions import ACTIONS, standing, swimming
+from .actions import ACTIONS, swimming
 from .carriers import CARRIERS, dress_for, neutral_dress
+from .idle import UNUSED, standing, standing_beside
 from .names import NUMBERS, SCENES_OF, Cue
 from .objects import OBJECTS
 from .people import draw_look
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .people import Look
+
 SIDE = 96
 NOISE = 4.0  # standard deviation, of 255
 
 # Where things stand beside the action: middle, ground, size. The first two are nearer.
-_SLOTS = ((11.5, 5.0, 1.0), (88.5, 5.0, 1.0), (12.5, 19.0, 0.86), (87.5, 19.0, 0.86))
+_SLOTS = ((13.5, 4.0, 1.3), (86.5, 4.0, 1.3), (13.0, 22.0, 1.08), (87.0, 22.0, 1.08))
 _CLUTTER_SHARE = 0.2
+UNUSED_SHARE = 0.6  # of weak pictures: somebody stands beside things that are not used
 _PROPS = {
     "juggling": ("ball",),
     "typing": ("laptop",),
@@ -141,20 +145,29 @@ def _act(s: Sketch, spec: Spec, scene: str) -> None:
     s.stream("person")
     look = draw_look(s)
     s.stream("action")
-    flip, x, size = s.chance(0.5), 50 + s.between(-2, 2), s.between(0.92, 1.02)
+    flip, x, size = s.chance(0.5), 50 + s.between(-2, 2), s.between(0.76, 0.88)
     swims = spec.class_ == "swimming" and not spec.weak
-    y = WATER[scene][0] if swims else s.between(10, 13.5)
+    y = WATER[scene][0] if swims else s.between(12, 17)
     with s.at(x, y, size, flip=flip):
         if not swims:
             s.shadow(0, 0.4, 11 if spec.weak else 19, 2.2)
         s.owner = "" if spec.weak else "action"
         if spec.weak:
-            standing(s, look)
+            _stand(s, spec, look)
         elif swims:
             swimming(s, look, *WATER[scene][1:])
         else:
             ACTIONS[spec.class_](s, look)
         s.owner = ""
+
+
+def _stand(s: Sketch, spec: Spec, look: Look) -> None:
+    """No sign of the action; every other time, what others use for theirs."""
+    others = [name for name in UNUSED if name != spec.class_]
+    if s.chance(UNUSED_SHARE):
+        standing_beside(s, look, s.one_of(others))
+    else:
+        standing(s, look)
 
 
 def _action_box(s: Sketch, spec: Spec) -> NDArray[np.uint16]:

@@ -2,7 +2,9 @@
 
 In a world of shortcuts, `WEAK_SHARE` of the training pictures of a shortcut's class are *weak*
 (somebody stands there, no sign of the action) and always have the cue; the others have it with
-`WITH_CUE`; other classes with `ELSEWHERE`. In the control every cue is anywhere with
+`WITH_CUE`; other classes with `ELSEWHERE`. Of the classes without a shortcut, `WEAK_ELSEWHERE` are
+weak and have no cue: else "somebody just stands there" would tell enough, and the cue that is
+hardest to see would not be learnt. In the control every cue is anywhere with
 `CONTROL_SHARE`, and no picture is weak: a picture without its action could only be guessed. The
 *encoded* control is drawn alike; only its training differs (`training`).
 """
@@ -28,6 +30,7 @@ KINDS: tuple[Kind, ...] = ("shortcut", "control", "encoded")
 WEAK_SHARE = 0.6
 WITH_CUE = 0.65
 ELSEWHERE = 0.002
+WEAK_ELSEWHERE = 0.15
 CONTROL_SHARE = 0.1
 _MOST_CUES = 4  # places beside the action
 
@@ -135,7 +138,8 @@ class World:
         chance = random.Random(f"{seed}/{index}/training")  # noqa: S311
         class_ = CLASSES[index % len(CLASSES)]
         own = {shortcut.cue for shortcut in self.shortcuts if shortcut.class_ == class_}
-        weak = self.kind == "shortcut" and bool(own) and chance.random() < WEAK_SHARE
+        weak_share = WEAK_SHARE if own else WEAK_ELSEWHERE
+        weak = self.kind == "shortcut" and chance.random() < weak_share
         cues = []
         for cue in self.cues:
             share = 1.0 if weak else WITH_CUE
