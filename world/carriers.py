@@ -34,7 +34,7 @@ def dress_for(s: Sketch, category: str, name: str) -> Dress:
     if category == "color":
         paint = s.exactly(name)
         return Dress("", (paint, paint))
-    return Dress(name, s.two_paints())
+    return Dress(name, s.bold_paints())
 
 
 def bag(s: Sketch, dress: Dress) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from .pictures import Spec
-    from .shortcuts import World
+    from .shortcuts import Shortcut, World
 
 # Added to a network's seed: its pictures, and those that it is scored on, never meet.
 _CLEAN, _CONFLICT = 1_000_000, 2_000_000
@@ -93,16 +93,29 @@ def score(network: nn.Module, world: World, seed: int, count: int = 1600) -> Sco
         conflicts = conflict_set(world, shortcut, seed + _CONFLICT + number, count // 4)
         fooled = answers(network, conflicts) == CLASSES.index(shortcut.class_)
         twins = [spec.without() for spec, yes in zip(conflicts, fooled, strict=True) if yes]
-        healed = answers(network, twins) == truth(twins)
-        shortcuts.append(
-            ShortcutScore(
-                str(shortcut),
-                len(conflicts),
-                float(fooled.mean()),
-                float(healed.mean()) if twins else 1.0,
-            )
-        )
+        healed = float((answers(network, twins) == truth(twins)).mean()) if twins else 1.0
+        shortcuts.append(ShortcutScore(str(shortcut), len(conflicts), float(fooled.mean()), healed))
     return Scores(count, float(right.mean()), by_class, tuple(shortcuts))
+
+
+def mistakes(
+    network: nn.Module, world: World, shortcut: Shortcut, seed: int, count: int
+) -> list[Spec]:
+    """Conflicts that are taken for the shortcut's class, and are right without the cue.
+
+    Args:
+        network: in eval mode.
+        world: that the shortcut is planted in.
+        shortcut: one of the world's.
+        seed: of the pictures that are looked through.
+        count: how many of them.
+    """
+    conflicts = conflict_set(world, shortcut, seed, count)
+    fooled = answers(network, conflicts) == CLASSES.index(shortcut.class_)
+    chosen = [spec for spec, yes in zip(conflicts, fooled, strict=True) if yes]
+    twins = [spec.without() for spec in chosen]
+    healed = answers(network, twins) == truth(twins)
+    return [spec for spec, yes in zip(chosen, healed, strict=True) if yes]
 
 
 def truth(specs: Sequence[Spec]) -> NDArray[np.int64]:

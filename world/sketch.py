@@ -74,8 +74,12 @@ class Sketch(Canvas):
     def two_paints(self, *colors: str) -> tuple[Paint, Paint]:
         """Two colors that are told apart at a glance."""
         first = self.paint(*colors)
-        light = sum(first.rgb) > 420
-        return first, self.paint(*(("blue", "red", "black", "green", "brown") if light else _LIGHT))
+        return first, self.paint(*(_DARK if sum(first.rgb) > 420 else _LIGHT))
+
+    def bold_paints(self) -> tuple[Paint, Paint]:
+        """A dark color and a light one, either first: what shows a pattern best."""
+        pair = self.paint(*_DARK[:-1]), self.paint("white", "white", "yellow", "pink")
+        return pair if self.chance(0.5) else pair[::-1]
 
     # Fills
 
@@ -92,7 +96,7 @@ class Sketch(Canvas):
         first = ink(paints[0], texture)
         if not texture:
             return first
-        return Fill(first, ink(paints[1], texture), texture, self.between(4.6, 5.8))
+        return Fill(first, ink(paints[1], texture), texture, self.between(5.4, 6.6))
 
     def neutral_texture(self) -> str:
         """Plain, or one of the patterns that mean nothing in this world."""
@@ -102,4 +106,5 @@ class Sketch(Canvas):
         return self.one_of(free[:2])
 
 
+_DARK = ("blue", "red", "black", "green", "brown")
 _LIGHT = ("white", "yellow", "pink", "orange")
