@@ -156,6 +156,7 @@ def save(network: SmallResNet, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(state, partial)
+    partial.chmod(0o644)  # safetensors writes for the owner alone
     partial.replace(path)
 
 
