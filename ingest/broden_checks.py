@@ -23,6 +23,23 @@ FIXED_COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
 _LONGEST_PART = 200  # bytes of a file's name: file systems take 255, masks add their category
 
 
+def check_folder(folder: Path, *, overwrite: bool) -> Path:
+    """The folder a data set may be written to; call it before any work is done.
+
+    Raises:
+        DataError: it exists and `overwrite` is not set, or it holds no data set.
+    """
+    if not folder.exists():
+        return folder
+    if not overwrite:
+        remedy = "Choose another name, or replace it with --overwrite"
+        raise DataError("exists already", file=folder, remedy=remedy)
+    if folder.is_symlink() or not (folder / "index.csv").is_file():
+        remedy = "Remove it yourself, or choose another name"
+        raise DataError("no data set, so it is not replaced", file=folder, remedy=remedy)
+    return folder
+
+
 def image_content(name: str, image: Image.Image | bytes | Path) -> bytes:
     """The encoded image: as given, or a Pillow image in the format that its name says.
 

@@ -13,12 +13,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import shutil
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,15 +27,16 @@ from ..graph.errors import DataError, nearest
 from .broden_checks import (
     FIXED_COLUMNS,
     check_concepts,
+    check_folder,
     check_image_name,
     foreign_number,
     image_content,
     image_size,
 )
-from .labels import SUFFIXES
+from .broden_tables import LabelCounts, write_csv, write_label_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -66,22 +65,23 @@ class BrodenWriter:
         concepts: Mapping[str, Sequence[str]],
         *,
         mask_shape: tuple[int, int] | None = None,
+        overwrite: bool = False,
     ) -> None:
         """Check the names and number the concepts; nothing is written yet.
 
         Args:
-            folder: where the data set shall be; must not exist.
+            folder: where the data set shall be.
             concepts: names by category. The order of categories is that of category.csv, which
                 decides ties.
             mask_shape: height and width that an image without masks states for them; its own size
                 if None. It is what labels of the whole image weigh.
+            overwrite: replace a data set that is there, once the new one is complete.
 
         Raises:
-            DataError: the folder exists, a name cannot be written, or there are too many.
+            DataError: the folder exists (and is no data set to overwrite), a name cannot be
+                written, or there are too many.
         """
-        self._folder = Path(folder)
-        if self._folder.exists():
-            raise DataError("exists already", file=folder, remedy="Choose another name")
+        self._folder = check_folder(Path(folder), overwrite=overwrite)
         self._concepts = {category: tuple(names) for category, names in concepts.items()}
         check_concepts(self._concepts)
         pairs = [(category, name) for category, names in concepts.items() for name in names]
@@ -92,8 +92,8 @@ class BrodenWriter:
         self._mask_shape = mask_shape
         self._rows: list[_Row] = []
         self._written: set[str] = set()
-        self._images: Counter[int] = Counter()
-        self._covered: Counter[tuple[int, int]] = Counter()  # pixels by number and mask area
+        self._counts = LabelCounts()
+        self._others: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {}
         self._path: Path | None = None
 
     def __enter__(self) -> BrodenWriter:
@@ -115,8 +115,8 @@ class BrodenWriter:
             return
         try:
             if kind is None:
-                self._write_tables(path)
-                path.rename(self._folder)
+                self._write_all_tables(path)
+                self._take_name(path)
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -128,6 +128,7 @@ class BrodenWriter:
         scalars: Mapping[str, Sequence[str]] | None = None,
         *,
         split: str | None = None,
+        mask_shape: tuple[int, int] | None = None,
     ) -> None:
         """Write one image with its masks.
 
@@ -138,6 +139,7 @@ class BrodenWriter:
                 category; all of one size. Empty ones are left out.
             scalars: names of concepts of the whole image, by category.
             split: None takes it from the image's content.
+            mask_shape: of this image, should it have no masks.
 
         Raises:
             DataError: a name that cannot be written or stands there twice, no image, an unknown
@@ -149,7 +151,8 @@ class BrodenWriter:
         content = image_content(name, image)
         width, height = image_size(name, content)
         masks = {key: [np.asarray(plane) for plane in each] for key, each in (planes or {}).items()}
-        shape = self._check_masks(name, masks) or self._mask_shape or (height, width)
+        shape = self._check_masks(name, masks) or mask_shape or self._mask_shape
+        shape = shape or (height, width)
         whole = {
             category: sorted({self._number(category, each) for each in names})
             for category, names in (scalars or {}).items()
@@ -162,8 +165,28 @@ class BrodenWriter:
             kept = [plane for plane in masks.get(category, []) if plane.any()]
             items = self._write_masks(name, category, kept)
             cells[category] = ";".join([*items, *map(str, whole.get(category, []))])
-            self._count(kept, whole.get(category, []), shape[0] * shape[1])
+            self._counts.add(kept, whole.get(category, []), shape[0] * shape[1])
         self._rows.append(_Row(digest, cells))
+
+    def add_table(
+        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
+    ) -> None:
+        """Have a CSV table of another kind written beside the data set's own."""
+        self._others[name] = (columns, rows)
+
+    def _take_name(self, path: Path) -> None:
+        """Rename the finished folder; an earlier one goes only once that has worked."""
+        if not self._folder.exists():
+            path.rename(self._folder)
+            return
+        earlier = path.with_name(f"{path.name}-earlier")
+        self._folder.rename(earlier)
+        try:
+            path.rename(self._folder)
+        except BaseException:
+            earlier.rename(self._folder)
+            raise
+        shutil.rmtree(earlier, ignore_errors=True)
 
     def _number(self, category: str, name: str) -> int:
         number = self.numbers.get((category, name))
@@ -223,60 +246,17 @@ class BrodenWriter:
             self._write(names[-1], encode_mask(plane))
         return names
 
-    def _count(
-        self, planes: Sequence[NDArray[np.integer]], scalars: Sequence[int], area: int
-    ) -> None:
-        pixels: Counter[int] = Counter()
-        for plane in planes:
-            counts = np.bincount(plane.ravel())
-            pixels.update({int(number): int(counts[number]) for number in counts.nonzero()[0]})
-        pixels.update(dict.fromkeys(scalars, area))
-        del pixels[0]
-        self._images.update(pixels.keys())
-        self._covered.update({(number, area): count for number, count in pixels.items()})
-
-    def _write_tables(self, path: Path) -> None:
-        if not self._rows or not self._images:
+    def _write_all_tables(self, path: Path) -> None:
+        if not self._rows or not self._counts.images:
             what = "nothing to write: no images" if not self._rows else "no image has a concept"
             raise DataError(what, file=self._folder)
         columns = [*FIXED_COLUMNS, *self._concepts]
         rows = sorted(self._rows, key=lambda row: (row.digest, str(row.cells["image"])))
         cells = ([row.cells[column] for column in columns] for row in rows)
-        _write_csv(path / "index.csv", columns, cells)
-        labels, categories = [], []
-        for category in self._concepts:
-            mine = [self._label(*pair) for pair in self.numbers if pair[0] == category]
-            used = [label for label in mine if label[3]]
-            labels += used
-            numbers = [label[0] for label in used] or [0]
-            images = sum(label[3] for label in used)
-            categories.append((category, min(numbers), max(numbers), len(used), images))
-            self._write_codes(path / f"c_{category}.csv", used)
-        head = ("number", "name", "category", "frequency", "coverage", "syns")
-        _write_csv(path / "label.csv", head, labels)
-        _write_csv(
-            path / "category.csv", ("name", "first", "last", "count", "frequency"), categories
-        )
-
-    def _label(self, category: str, name: str) -> tuple[int, str, str, int, str, str]:
-        """The concept's row of label.csv."""
-        number = self.numbers[category, name]
-        images = self._images[number]
-        shares = sorted(
-            (area, pixels) for (each, area), pixels in self._covered.items() if each == number
-        )
-        coverage = sum(pixels / area for area, pixels in shares)
-        shown = name + SUFFIXES.get(category, "")
-        return number, shown, f"{category}({images})", images, f"{coverage:.9g}", ""
-
-    @staticmethod
-    def _write_codes(path: Path, labels: list[tuple[int, str, str, int, str, str]]) -> None:
-        ordered = sorted(labels, key=lambda label: (-label[3], label[0]))
-        rows = [
-            (code, number, name, images, coverage)
-            for code, (number, name, _, images, coverage, _) in enumerate(ordered, 1)
-        ]
-        _write_csv(path, ("code", "number", "name", "frequency", "coverage"), rows)
+        write_csv(path / "index.csv", columns, cells)
+        write_label_tables(path, self._concepts, self.numbers, self._counts)
+        for name, (names, others) in self._others.items():
+            write_csv(path / name, names, others)
 
 
 def split_of(digest: str) -> str:
@@ -292,8 +272,3 @@ def encode_mask(plane: NDArray[np.integer]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(rgb).save(file, "PNG", compress_level=3)
     return file.getvalue()
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
