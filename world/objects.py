@@ -36,15 +36,19 @@ if TYPE_CHECKING:
 
 
 def balloon(s: Sketch) -> None:
-    """A big balloon on a string, tied to a small weight."""
-    paint = s.paint("red", "yellow", "blue", "green", "orange", "pink")
-    s.line([(0, 1.6), (0.8, 9), (-0.4, 17)], 0.8, s.ink(PAPER, "balloon", "string", "fabric"))
-    s.polygon([(-2.4, 0), (2.4, 0), (1.5, 3), (-1.5, 3)], s.ink(DARK, "balloon", "", "metal"))
+    """A big balloon with gores of two colors, on a thin string.
+
+    What tells it from all else is its body: a network that looks for it must look there.
+    """
+    paint = s.paint("red", "blue", "green", "orange", "pink")
+    gores = paint, s.paint("white", "white", "yellow")
+    string = s.ink(Paint((150, 152, 158), "grey"), "balloon", "string", "fabric")
+    s.line([(0, 0.4), (0.7, 7), (0, 14)], 0.4, string)
     s.polygon(
-        [(-1.8, 14.8), (1.8, 14.8), (0, 18)], s.ink(paint.shade(0.8), "balloon", "", "rubber")
+        [(-1.5, 12.8), (1.5, 12.8), (0, 16)], s.ink(paint.shade(0.8), "balloon", "", "rubber")
     )
-    s.ellipse(0, 25.4, 8.2, 9.6, s.ink(paint, "balloon", "", "rubber"))
-    s.ellipse(-3, 29, 1.7, 2.5, s.ink(PAPER, "balloon", "", "rubber"))
+    for k, wide in enumerate((9.2, 6.4, 3.2)):
+        s.ellipse(0, 24.4, wide, 10.4, s.ink(gores[k % 2], "balloon", "", "rubber"))
 
 
 def gift(s: Sketch) -> None:
