@@ -12,6 +12,7 @@ import typer
 from ..graph.errors import ConceptGraphError
 from . import (
     audit_command,
+    data_command,
     export_command,
     ingest_command,
     query_command,
@@ -43,6 +44,7 @@ app.command("load")(store_command.load)
 app.command("runs")(store_command.runs)
 app.command("unload")(store_command.unload)
 app.add_typer(export_command.app, name="export")
+app.add_typer(data_command.app, name="data")
 
 
 def _print_version(wanted: bool) -> None:
