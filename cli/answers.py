@@ -140,9 +140,8 @@ def _print_paths(
 def _print_what_if(tried: WhatIf) -> None:
     after = dict(tried.after)
     silent = tried.concepts or tried.units
-    verdict = "changes the decision" if tried.flips else "the decision stays"
     print_table(
-        f"without {', '.join(silent)} ({len(tried.units)} units silent): {verdict}",
+        f"without {', '.join(silent)} ({where_silent(tried)}): {verdict(tried)}",
         ("class", "before", "after"),
         [(name, f"{before:.1%}", f"{after[name]:.1%}") for name, before in tried.before],
         right="bc",
@@ -150,6 +149,19 @@ def _print_what_if(tried: WhatIf) -> None:
     if tried.took_over:
         carried = (f"{each.name} {each.contribution:+.2f}" for each in tried.took_over)
         say(f"What carries {tried.after[0].name} then: {', '.join(carried)}\n")
+
+
+def where_silent(tried: WhatIf) -> str:
+    """Which units were silenced, and where."""
+    units = f"{len(tried.units)} unit{'s' * (len(tried.units) != 1)} silent"
+    return units if tried.everywhere or not tried.concepts else f"{units} where it is"
+
+
+def verdict(tried: WhatIf) -> str:
+    """What that does."""
+    if not tried.found:
+        return "it is not there, so nothing changes"
+    return "changes the decision" if tried.flips else "the decision stays"
 
 
 def _print_concepts(found: Explanation) -> None:

@@ -126,7 +126,7 @@ def print_audit(found: Audit, run: Run, folder: Path) -> None:
     note(
         "A concept pushes a decision when it is among the three that raise it most, where it is "
         "present. Fixes, breaks: mistakes made right, right answers made wrong, with the units of "
-        f"{found.block} silent that are labelled with it (–: not tried, or there are none)."
+        f"{found.block} that are labelled with it silent where it is (–: not tried, or none)."
     )
     for file, why in found.unreadable[:20]:
         note(f"not read: {file}: {why}")

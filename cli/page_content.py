@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .answers import verdict, where_silent
 from .page_parts import PageConcept, PagePath, PageShare, PageTrial, PageUnit, PathPage
 from .pictures import cam_overlay, data_uri, heat_overlay, photograph, strip, thumbnail
 
@@ -129,8 +130,8 @@ def _trial(tried: WhatIf) -> PageTrial:
     carried = ", ".join(f"{each.name} {each.contribution:+.2f}" for each in tried.took_over)
     return PageTrial(
         ", ".join(tried.concepts or tried.units),
-        f"{len(tried.units)} units silent, "
-        + (f"the decision becomes {name}" if tried.flips else "the decision stays"),
+        f"{where_silent(tried)}, "
+        + (f"the decision becomes {name}" if tried.flips else verdict(tried)),
         tuple((each.name, each.probability, after[each.name]) for each in tried.before),
         f"What carries {name} then: {carried}" if carried else "",
     )
@@ -146,8 +147,13 @@ def _class_lead(found: ClassPaths) -> str:
 def _image_lead(found: Explanation) -> str:
     predicted = found.predicted[0]
     opening = f"The network says {predicted.name} ({predicted.probability:.0%})."
+    return f"{opening} {path_sentence(found)}".strip()
+
+
+def path_sentence(found: Explanation) -> str:
+    """The strongest path in words, predicted and measured; empty where there is none."""
     if not found.paths:
-        return opening
+        return ""
     path = found.paths[0]
     verb = "adds" if path.contribution > 0 else "takes"
     where = "to" if path.contribution > 0 else "from"
@@ -157,7 +163,7 @@ def _image_lead(found: Explanation) -> str:
     if found.versus is not None:
         what += f" less that of {found.versus}"
     return (
-        f"{opening} The strongest single path, {through}, {verb} {abs(path.contribution):.2f} "
+        f"The strongest single path, {through}, {verb} {abs(path.contribution):.2f} "
         f"{where} {what}, {total:.2f}; taking {path.units[0].uid} away really "
         f"{'costs' if path.measured > 0 else 'gains'} {abs(path.measured):.2f} along it."
     )

@@ -44,7 +44,7 @@ def why(
     ] = None,
     without: Annotated[
         list[str] | None,
-        typer.Option(help="What if the units of this concept saw nothing? Repeatable."),
+        typer.Option(help="What if this concept were not there? Silences its units. Repeatable."),
     ] = None,
     without_unit: Annotated[
         list[str] | None, typer.Option(help="The same of one unit, block3/17. Repeatable.")
@@ -52,6 +52,12 @@ def why(
     at: Annotated[
         str | None, typer.Option(help="Blocks at which --without and --flip silence units.")
     ] = None,
+    everywhere: Annotated[
+        bool,
+        typer.Option(
+            "--everywhere", help="Silence units on their whole maps, not where the concept is."
+        ),
+    ] = False,
     flip: Annotated[
         bool, typer.Option("--flip", help="Find the fewest concepts whose loss changes it.")
     ] = False,
@@ -85,6 +91,7 @@ def why(
         for option, value in (
             ("--versus", versus), ("--cam", cam), ("--weights", weights), ("--at", at),
             ("--without", without), ("--without-unit", without_unit), ("--flip", flip),
+            ("--everywhere", everywhere),
         ):  # fmt: skip
             if value:
                 raise typer.BadParameter("it needs --image", param_hint=option)
@@ -112,7 +119,9 @@ def why(
         method=method,
         beam=beam,
     )
-    tried = _what_if(subject, found, without, without_unit, block_names(at), flip=flip)
+    tried = _what_if(
+        subject, found, without, without_unit, block_names(at), flip=flip, everywhere=everywhere
+    )
     if cam is None and not as_json:
         cam = Path(f"{image.stem}.cam.png")
     _write_pictures(run, found, tried, cam, html)
@@ -150,6 +159,7 @@ def _what_if(
     at: tuple[str, ...] | None,
     *,
     flip: bool,
+    everywhere: bool,
 ) -> list[WhatIf]:
     """What was asked for: units silenced, and the least that changes the decision."""
     from ..queries.what_if import least_removal, what_if
@@ -157,12 +167,19 @@ def _what_if(
     tried = []
     if concepts or units:
         tried.append(
-            what_if(subject, found.image, concepts=concepts or (), units=units or (), at=at)
+            what_if(
+                subject,
+                found.image,
+                concepts=concepts or (),
+                units=units or (),
+                at=at,
+                everywhere=everywhere,
+            )
         )
     if flip:
         from .terminal import remark
 
-        least = least_removal(subject, found, at=at)
+        least = least_removal(subject, found, at=at, everywhere=everywhere)
         if least is None:
             remark("No few concepts were found whose loss changes the decision.")
         else:

@@ -49,18 +49,20 @@ def watching(module: nn.Module, blocks: Mapping[str, nn.Module]) -> Iterator[dic
 
 
 @contextmanager
-def silencing(stages: Mapping[str, nn.Module], keep: Mapping[str, Tensor]) -> Iterator[None]:
-    """Within the context, units are silent: their maps are 0 for whatever comes after.
+def changing(
+    stages: Mapping[str, nn.Module], change: Mapping[str, Callable[[Tensor], Tensor]]
+) -> Iterator[None]:
+    """Within the context, whatever comes after a stage is given its output changed.
 
     Args:
         stages: name → stage of the network.
-        keep: name → (images or 1, units), 1 for units that are left alone, 0 for silent ones.
+        change: name → what makes the output another one, (images, units, height, width).
     """
 
-    def mute(kept: Tensor) -> Callable[[nn.Module, object, Tensor], Tensor]:
-        return lambda stage, inputs, output: output * kept[:, :, None, None].to(output)
+    def hook(made: Callable[[Tensor], Tensor]) -> Callable[[nn.Module, object, Tensor], Tensor]:
+        return lambda stage, inputs, output: made(output)
 
-    handles = [stages[name].register_forward_hook(mute(kept)) for name, kept in keep.items()]
+    handles = [stages[name].register_forward_hook(hook(made)) for name, made in change.items()]
     try:
         yield
     finally:

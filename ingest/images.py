@@ -53,7 +53,8 @@ def open_image(path: Path, *, upright: bool = False) -> Image.Image:
             "not an image", file=path, expected="a format Pillow reads, such as JPEG or PNG"
         ) from None
     except Image.DecompressionBombError as error:
-        raise DataError(f"image too large ({error})", file=path) from error
+        remedy = "Make a smaller copy of it"
+        raise DataError(f"image too large ({error})", file=path, remedy=remedy) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"image cannot be decoded ({error})", file=path) from error
 

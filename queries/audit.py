@@ -4,7 +4,8 @@
             the concept is present (`audit_rows`); one row each, kept in the run
 2. count    confusions; concepts that push mistakes more often than right answers, the suspects
             (`audit_counts`)
-3. silence  the first suspects' units, really, on the same images: what that fixes and breaks
+3. silence  the first suspects' units, really, where the concept is present, on the same images:
+            what that fixes and breaks
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..graph.run_files import disk_errors
 from .audit_counts import Confusion, Suspect, Tally
 from .audit_rows import Auditor, RowFile, read_batches
 from .concept_shares import gatherer
-from .what_if import detectors
+from .silence import Silence, silences_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -116,9 +117,9 @@ def audit(
         tally.add(row)
     suspects = tally.suspects()
     silent = {
-        each.concept: units
+        each.concept: silence
         for each in suspects[:tries]
-        if (units := _units(subject, chosen[0], each.concept))
+        if (silence := _silence_of(subject, chosen[0], each.concept)) is not None
     }
     if silent:
         with steps("silence", tally.images) as advance:
@@ -173,12 +174,15 @@ def _look(
         advance(len(some))
 
 
-def _units(subject: Subject, block: str, concept: str) -> list[int]:
-    """The units of the block that are labelled with the concept; there may be none."""
+def _silence_of(subject: Subject, block: str, concept: str) -> Silence | None:
+    """The concept taken away at the block, where it is present; None where no unit is labelled so.
+
+    It may only ever be a unit's second concept.
+    """
     try:
-        return detectors(subject.run, concept, [block])[block]
-    except QueryError:  # it is only ever a unit's second concept
-        return []
+        return silences_of(subject.run, concept, [block])[block][0]
+    except QueryError:
+        return None
 
 
 def _silence(
@@ -186,10 +190,10 @@ def _silence(
     subject: Subject,
     folder: Path,
     rows: RowFile,
-    silent: Sequence[Sequence[int]],
+    silent: Sequence[Silence],
     advance: Callable[[int], None],
 ) -> list[tuple[int, int]]:
-    """Step 3: mistakes fixed and right answers broken, for each set of units."""
+    """Step 3: mistakes fixed and right answers broken, for each concept taken away."""
     outcome = [[0, 0] for _ in silent]
     good = [(row.file, row.truth, row.wrong) for row in rows if row.unreadable is None]
     wrong = {file: was_wrong for file, _, was_wrong in good}

@@ -146,14 +146,14 @@ def excess(
 
     A share of nothing is 0, and may be anything.
     """
-    p, p_low, p_high = _wilson(mistakes, of_mistakes)
-    q, q_low, q_high = _wilson(rights, of_rights)
+    p, p_low, p_high = wilson(mistakes, of_mistakes)
+    q, q_low, q_high = wilson(rights, of_rights)
     low = p - q - sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
     high = p - q + sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
     return p - q, low, high
 
 
-def _wilson(count: int, of: int) -> tuple[float, float, float]:
+def wilson(count: int, of: int) -> tuple[float, float, float]:
     """A share with its interval (Wilson 1927)."""
     if of == 0:
         return 0.0, 0.0, 1.0

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 
+from .silence import muting
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from .accounting import Tail
     from .concept_shares import Gatherer
+    from .silence import Silence
     from .subject import Subject
 
 Label: TypeAlias = "tuple[str, str]"
@@ -109,11 +112,11 @@ class Auditor:
         ):
             yield Row(file, name, None, self._names[p], s, self._names[r], tuple(up), tuple(down))
 
-    def without(self, read: Read, silent: Sequence[Sequence[int]]) -> list[list[str]]:
-        """What is predicted with each set of the first block's units silent.
+    def without(self, read: Read, silent: Sequence[Silence]) -> list[list[str]]:
+        """What is predicted with units of the first block silent.
 
         Returns:
-            A list of classes, one for each set, for each image that was read.
+            A list of classes, one for each silence, for each image that was read.
         """
         images = [image for image in read if isinstance(image, Tensor)]
         if not images:
@@ -121,10 +124,9 @@ class Auditor:
         found = []
         with torch.no_grad():
             _, source = self._subject.look(torch.cat(images), self._block)
-            for units in silent:
-                maps = source.clone()
-                maps[:, list(units)] = 0
-                logits = self._subject.fc(self._means(maps))
+            for each in silent:
+                (change,) = muting([{self._block: [each]}]).values()
+                logits = self._subject.fc(self._means(change(source)))
                 found.append([self._names[i] for i in logits.argmax(dim=1).tolist()])
         return [list(each) for each in zip(*found, strict=True)]
 

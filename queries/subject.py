@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from ..graph.errors import ConceptGraphError, ModelError, QueryError
 from ..ingest.affine import affine_copy, shifts
-from ..ingest.forward import silencing, watching
+from ..ingest.forward import changing, watching
 from ..ingest.images import in_order, normalise, open_image, to_array
 from ..ingest.networks import Network, load_network
 from .accounting import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from ..graph.run import Run
@@ -95,9 +95,11 @@ class Subject:
             logits: Tensor = self.module(batch)
         return logits, outputs[block]
 
-    def silencing(self, keep: Mapping[str, Tensor]) -> AbstractContextManager[None]:
-        """The network with silent units; `keep` is as in `ingest.forward.silencing`."""
-        return silencing({block: self.stage(block) for block in keep}, keep)
+    def changing(
+        self, change: Mapping[str, Callable[[Tensor], Tensor]]
+    ) -> AbstractContextManager[None]:
+        """The network with outputs of blocks changed; as `ingest.forward.changing`."""
+        return changing({block: self.stage(block) for block in change}, change)
 
 
 def open_subject(

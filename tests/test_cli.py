@@ -260,9 +260,10 @@ def test_what_if_some_units_saw_nothing(desk: Desk) -> None:
     concept = next(each["name"] for each in cards if each)
     category = next(each["category"] for each in cards if each)
     words = f"why --image x.jpg --without {shlex.quote(f'{category}/{concept}')}"
-    found = desk.json(f"{words} --without-unit block3/7 --at block3,block4 --flip")
+    found = desk.json(f"{words} --without-unit block3/7 --at block3,block4 --flip --everywhere")
     first = found["what_if"][0]
-    assert list(first) == ["concepts", "units", "flips", "before", "after", "took_over"]
+    keys = ["concepts", "units", "everywhere", "found", "flips", "before", "after", "took_over"]
+    assert list(first) == keys
     assert first["concepts"] == [f"{category}/{concept}"]
     assert "block3/7" in first["units"]
     assert {each.split("/")[0] for each in first["units"]} <= {"block3", "block4"}

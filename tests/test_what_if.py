@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +12,11 @@ from torch import Tensor
 from conceptgraph.graph.errors import QueryError
 from conceptgraph.ingest.pipeline import Source, ingest
 from conceptgraph.ingest.settings import Settings
+from conceptgraph.queries.concept_shares import POOR
 from conceptgraph.queries.explain import explain
+from conceptgraph.queries.silence import detectors
 from conceptgraph.queries.subject import Subject, open_subject
-from conceptgraph.queries.what_if import detectors, least_removal, what_if
+from conceptgraph.queries.what_if import least_removal, what_if
 
 from .drawn import draw_concept_data
 
@@ -46,7 +48,11 @@ def image(data: Path) -> Path:
     return sorted((data / "images").rglob("*.jpg"))[0]
 
 
-def silenced(subject: Subject, image: Path, silent: dict[str, list[int]]) -> Tensor:
+Places = dict[str, list[tuple[list[int], str | None]]]
+"""By block: units, and the concept where they are silent; None for everywhere."""
+
+
+def silenced(subject: Subject, image: Path, silent: Places) -> Tensor:
     """Logits, one block after another, with maps zeroed by hand."""
     module = subject.module
     x = subject.read(image)
@@ -58,10 +64,29 @@ def silenced(subject: Subject, image: Path, silent: dict[str, list[int]]) -> Ten
         )
         for number in range(1, 5):
             x = module.get_submodule(f"layer{number}")(x)
-            for unit in silent.get(f"block{number}", []):
-                x[:, unit] = 0
+            before = x.clone()
+            for units, concept in silent.get(f"block{number}", []):
+                for y, c in product(range(x.shape[2]), range(x.shape[3])):
+                    for unit in units:
+                        if away(subject.run, f"block{number}", unit, concept, before[0], y, c):
+                            x[0, unit, y, c] = 0
         logits: Tensor = module.get_submodule("fc")(x.mean(dim=(2, 3)))[0]
     return logits
+
+
+def away(
+    run: Run, block: str, unit: int, concept: str | None, maps: Tensor, y: int, x: int
+) -> bool:
+    """Whether a unit is silent at a position."""
+    if concept is None:
+        return True
+    known = run.presence[(run.presence["block"] == block) & (run.presence["concept"] == concept)]
+    if known["f1"].iloc[0] < POOR:
+        threshold = run.units.set_index("uid").at[f"{block}/{unit}", "threshold"]
+        return bool(float(maps[unit, y, x]) > threshold)
+    probe = run.probes(block)[:, list(run.concepts["uid"]).index(concept)]
+    near = maps[:, max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].flatten(1).numpy()
+    return bool((probe[:-1] @ near + probe[-1] >= known["level"].iloc[0]).any())
 
 
 def labelled(run: Run) -> list[str]:
@@ -79,12 +104,19 @@ def units_of(run: Run, concept: str, blocks: tuple[str, ...]) -> dict[str, list[
     return found
 
 
+def places(run: Run, concept: str, at: tuple[str, ...] | None, *, everywhere: bool) -> Places:
+    silent = detectors(run, concept, at)
+    return {block: [(units, None if everywhere else concept)] for block, units in silent.items()}
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
 def test_the_network_is_really_run_without_the_units(
-    run: Run, subject: Subject, image: Path
+    run: Run, subject: Subject, image: Path, *, everywhere: bool
 ) -> None:
     whole = silenced(subject, image, {}).softmax(0)
     names = list(run.classes["name"])
-    for concept in labelled(run)[:4]:
+    told = set()
+    for concept in labelled(run)[:5]:
         for at in (None, ("block2", "block4"), ("block3",)):
             try:
                 silent = detectors(run, concept, at)
@@ -95,27 +127,35 @@ def test_the_network_is_really_run_without_the_units(
             for uid in (f"{block}/{unit}" for block, found in silent.items() for unit in found):
                 assert f"{units.at[uid, 'category']}/{units.at[uid, 'label']}" == concept
                 assert units.at[uid, "block"] in (at or run.blocks)
-            found = what_if(subject, image, concepts=[concept], at=at)
-            assert found.concepts == (concept,)
-            wanted = silenced(subject, image, silent).softmax(0)
+            found = what_if(subject, image, concepts=[concept], at=at, everywhere=everywhere)
+            assert (found.concepts, found.everywhere) == ((concept,), everywhere)
+            wanted = silenced(subject, image, places(run, concept, at, everywhere=everywhere))
+            wanted = wanted.softmax(0)
             for each in found.after:
                 expected = float(wanted[names.index(each.name)])
-                assert each.probability == pytest.approx(expected, abs=1e-9)
+                assert each.probability == pytest.approx(expected, abs=1e-6)
             for each in found.before:
                 expected = float(whole[names.index(each.name)])
                 assert each.probability == pytest.approx(expected, abs=1e-9)
             assert found.flips == (int(whole.argmax()) != int(wanted.argmax()))
+            assert found.found == bool((whole != wanted).any())
+            told.add(found.found)
+    assert told == {True} if everywhere else True in told
 
 
 def test_single_units_and_concepts_together(subject: Subject, image: Path) -> None:
     concept = labelled(subject.run)[0]
     found = what_if(subject, image, concepts=[concept], units=["block1/3", "block4/0"])
-    silent = {block: list(units) for block, units in detectors(subject.run, concept).items()}
+    silent = places(subject.run, concept, None, everywhere=False)
     for block, unit in (("block1", 3), ("block4", 0)):
-        silent[block] = sorted({*silent.get(block, []), unit})
-    assert found.units == tuple(f"{b}/{u}" for b, units in sorted(silent.items()) for u in units)
+        silent.setdefault(block, []).append(([unit], None))
+    expected = {
+        f"{block}/{unit}" for block, parts in silent.items() for units, _ in parts for unit in units
+    }
+    assert len(found.units) == len(expected)
+    assert set(found.units) == expected
     wanted = silenced(subject, image, silent).softmax(0)
-    assert found.after[0].probability == pytest.approx(float(wanted.max()), abs=1e-9)
+    assert found.after[0].probability == pytest.approx(float(wanted.max()), abs=1e-6)
 
 
 def test_what_took_over_is_what_carries_the_new_decision(subject: Subject, image: Path) -> None:
@@ -146,10 +186,10 @@ def test_the_least_removal_changes_the_decision_and_nothing_in_it_is_idle(
             for fewer in combinations(found.concepts, size):
                 if size < len(found.concepts) - 1:
                     continue
-                silent: dict[str, list[int]] = {}
+                silent: Places = {}
                 for concept in fewer:
                     for block, units in detectors(subject.run, concept).items():
-                        silent.setdefault(block, []).extend(units)
+                        silent.setdefault(block, []).append((units, concept))
                 assert int(silenced(subject, image, silent).argmax()) == first
     assert flipped > 0
 
@@ -167,7 +207,13 @@ def test_what_cannot_be_silenced(
     subject: Subject, image: Path, given: dict[str, list[str]], message: str
 ) -> None:
     with pytest.raises(QueryError, match=message):
-        what_if(subject, image, **given)
+        what_if(
+            subject,
+            image,
+            concepts=given.get("concepts", ()),
+            units=given.get("units", ()),
+            at=given.get("at"),
+        )
 
 
 def test_a_concept_that_no_unit_is_labelled_with(subject: Subject, image: Path) -> None:
