@@ -137,7 +137,7 @@ def _read_runs(item: Item, shape: dict[str, object], size: tuple[int, int] | Non
         return from_lengths(lengths, height, width)
     if not isinstance(counts, str):
         raise item.error("run lengths", found=kind(counts), expected="a list, or COCO's text")
-    text = counts.encode("ascii", "replace")  # a question mark codes nothing
+    text = counts.encode("utf-8", "replace")
     coded = lengths_of(text)
     if coded is None:
         raise item.error("run lengths", found="damaged text", expected="COCO's compressed text")

@@ -84,7 +84,9 @@ def _find_image(item: Item, value: object, images: Path) -> str:
     text = read_name(item, "imagePath", value).replace("\\", "/")
     parts = [part for part in text.split("/") if part not in {"", ".", ".."} and ":" not in part]
     whole = "/".join(parts)
-    return read_image_name(item, whole if (images / whole).is_file() else parts[-1:] and parts[-1])
+    if not parts:
+        raise item.error("imagePath", found=repr(text), expected="a path")
+    return read_image_name(item, whole if (images / whole).is_file() else parts[-1])
 
 
 def _fields(record: dict[str, object]) -> dict[str, object]:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-# Half a pixel's area, less what float32 averages may fall short of it.
+# Half a pixel's area, less what float32 sums may fall short of it.
 _HALF = 0.5 - 1e-4
 
 
 def squash(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    """A mask squashed, as its image will be: a pixel is on when half of what lies under it is.
+    """A mask squashed, as its image will be: a pixel is on when half of the area under it is.
 
     Args:
         mask: bool, any size.
@@ -29,8 +29,19 @@ def squash(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_
     """
     if mask.shape == (height, width):
         return mask
-    shares = Image.fromarray(mask.astype(np.float32)).resize((width, height), Image.Resampling.BOX)
-    return np.asarray(shares) >= _HALF
+    rows, columns = _shares(mask.shape[0], height), _shares(mask.shape[1], width)
+    shares: NDArray[np.float32] = rows @ mask.astype(np.float32) @ columns.T
+    return shares >= _HALF
+
+
+@lru_cache(maxsize=64)
+def _shares(old: int, new: int) -> NDArray[np.float32]:
+    """The share of each new pixel that each old one covers, along one side: (new, old)."""
+    edges = np.arange(new + 1) * (old / new)
+    places = np.arange(old)
+    ends = np.minimum(edges[1:, None], places + 1)
+    covered = np.maximum(ends - np.maximum(edges[:-1, None], places), 0)
+    return (covered * (new / old)).astype(np.float32)
 
 
 def pack(times: Mapping[int, NDArray[np.integer]]) -> list[NDArray[np.uint16]]:
