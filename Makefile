@@ -10,17 +10,10 @@ BIN := .venv/bin
 	$(BIN)/pip install --quiet --editable '.[dev,cypher]'
 	touch $@
 
-# Draws a small concept data set and an untrained network, and runs the five commands on them.
+# Draws a world, dissects a network that was taught a shortcut in it, and explains a mistake.
 demo: .venv/installed
-	rm -rf demo && mkdir demo
-	$(BIN)/python -m tests.drawn demo/data --images 48
-	cd demo && ../$(BIN)/conceptgraph ingest --model resnet18 --weights data/untrained.pth.tar \
-		--classes data/classes.txt --data data --quantile 0.02 --out demo.cg
-	cd demo && ../$(BIN)/conceptgraph why --class juggling --html class.html
-	cd demo && ../$(BIN)/conceptgraph why --class juggling --image data/images/drawn/00000.jpg --html why.html
-	cd demo && ../$(BIN)/conceptgraph show block4/290
-	cd demo && ../$(BIN)/conceptgraph export html --class juggling -o paths.html
-	@echo "Open demo/why.html and demo/paths.html in a browser."
+	$(BIN)/conceptgraph demo --out demo
+	@echo "Open demo/why.html in a browser."
 
 test: check unit
 

@@ -13,6 +13,7 @@ from ..graph.errors import ConceptGraphError
 from . import (
     audit_command,
     data_command,
+    demo_command,
     export_command,
     ingest_command,
     query_command,
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo_command.demo)
 app.command("ingest")(ingest_command.ingest)
 app.command("why")(why_command.why)
 app.command("audit")(audit_command.audit)

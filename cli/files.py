@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..graph.errors import ConceptGraphError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -58,3 +59,35 @@ def write_folder(path: Path, write: Callable[[Path], object]) -> None:
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def own_folder(path: Path, made: Mapping[str, object], keep: Sequence[str]) -> None:
+    """An empty folder that says what it is made of, in `made.json`.
+
+    Args:
+        path: new, empty, or such a folder, which is emptied.
+        made: JSON values.
+        keep: files that are left there if the folder was made of the same.
+
+    Raises:
+        ConceptGraphError: something else is there, or it cannot be written.
+    """
+    mark, text = path / "made.json", json.dumps(made)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        there = sorted(each for each in path.iterdir() if each != mark)
+        if there and not mark.is_file():
+            raise ConceptGraphError(
+                "a folder with other things in it", file=path, remedy="Choose another with --out"
+            )
+        same = mark.is_file() and mark.read_text(encoding="utf-8") == text
+        for each in there:
+            if each.is_dir():
+                shutil.rmtree(each)
+            elif not (same and each.name in keep):
+                each.unlink()
+        mark.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConceptGraphError(
+            f"cannot be written: {error.strerror}", file=path, remedy="Choose another with --out"
+        ) from error

@@ -14,14 +14,17 @@ DEFAULT = Settings()
 
 
 def ingest(
-    model: Annotated[
-        str,
-        typer.Option(help="A torchvision ResNet by name (resnet50 …), or module:factory."),
-    ],
-    data: Annotated[
-        Path, typer.Option(help="Concept data in the Broden layout (index.csv, images/ …).")
-    ],
     output: Annotated[Path, typer.Option("--out", help="The run to write, NAME.cg.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A torchvision ResNet by name (resnet50 …), or module:factory.",
+            show_default="with no --data either: the demo's network and data",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Concept data in the Broden layout (index.csv, images/ …).")
+    ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -92,6 +95,11 @@ def ingest(
     """
     from .terminal import Bars, block_names, print_json
 
+    if (model is None) != (data is None):
+        missing = "--model" if model is None else "--data"
+        raise typer.BadParameter(
+            "give both --model and --data, or neither for the demo's", param_hint=missing
+        )
     settings = Settings(
         blocks=block_names(blocks) or (),
         quantile=quantile,
@@ -111,8 +119,14 @@ def ingest(
 
     if neo4j is not None:
         connect(neo4j, database).close()  # better now than after the long work
+    if model is None or data is None:
+        from .demo_command import demo_source
+
+        source = demo_source()
+    else:
+        source = Source(model, weights, classes, data, trust_pickle=trust_pickle)
     run = run_ingest(
-        Source(model, weights, classes, data, trust_pickle=trust_pickle),
+        source,
         output,
         settings,
         device=device,

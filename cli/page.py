@@ -114,7 +114,9 @@ def _check(page: PathPage) -> None:
             raise DataError("a page cannot show this number", found=value, expected="a finite one")
     units = [unit for path in page.paths for unit in path.units]
     pictures = {picture for unit in units for picture in (unit.picture, unit.heat)}
-    for picture in pictures | {page.image, page.cam} | {share.place for share in page.shares}:
+    pictures |= {page.image, page.cam}
+    pictures |= {share.place for share in page.shares} | {tile.image for tile in page.story}
+    for picture in pictures:
         if picture is not None and not picture.startswith("data:image/"):
             raise DataError(
                 "a picture is not embedded", found=picture[:60], expected="a data:image/… URI"

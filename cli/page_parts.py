@@ -78,6 +78,16 @@ class PageTrial:
 
 
 @dataclass(frozen=True)
+class PageTile:
+    """A picture of the story, what is said of it (class, probability), and words below."""
+
+    title: str
+    image: str
+    rows: tuple[tuple[str, float], ...]
+    words: str
+
+
+@dataclass(frozen=True)
 class PathPage:
     """What a page shows. `paths` are in the order to list them, the strongest first.
 
@@ -92,6 +102,7 @@ class PathPage:
         categories: the shares that are present, added up by category.
         versus: the class that the target is compared with, if any.
         trials: what was silenced, and what the network said then.
+        story: pictures to look at before all else, side by side.
     """
 
     title: str
@@ -107,3 +118,4 @@ class PathPage:
     categories: tuple[tuple[str, float], ...] = ()
     versus: str | None = None
     trials: tuple[PageTrial, ...] = ()
+    story: tuple[PageTile, ...] = ()

@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..graph.run import Run, find_run, open_run
+from ..graph.run import Run, any_run, find_run, open_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from rich.progress import Progress, TaskID
 
     from ..queries.labels import ConceptLabel
 
@@ -53,8 +55,13 @@ def block_names(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",")) if text else None
 
 
-def open_chosen_run(explicit: Path | None) -> Run:
-    """The run that is meant; one that was not named is named on stderr."""
+def open_chosen_run(explicit: Path | None, otherwise: Callable[[], Run] | None = None) -> Run:
+    """The run that is meant, or the one of `otherwise` where there is none to choose from.
+
+    One that was not named is named on stderr.
+    """
+    if otherwise is not None and explicit is None and not any_run():
+        return otherwise()
     path = find_run(explicit)
     if explicit is None:
         remark(f"run: {path}")
@@ -93,24 +100,41 @@ class Bars:
     @contextmanager
     def step(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show one step, and leave its line standing when it is done."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        columns = (
-            TextColumn("{task.description:<14}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
+        with _progress() as bars:
             task = bars.add_task(name, total=total)
             yield lambda done: bars.advance(task, done)
             bars.update(task, completed=total)
+
+    @contextmanager
+    def steps(self) -> Iterator[Callable[[str, int, int], None]]:
+        """Show steps as they are told of: name, what is done, of how much."""
+        with _progress() as bars:
+            tasks: dict[str, TaskID] = {}
+
+            def tell(name: str, done: int, total: int) -> None:
+                if name not in tasks:
+                    tasks[name] = bars.add_task(name, total=total)
+                bars.update(tasks[name], completed=done)
+
+            yield tell
+
+
+def _progress() -> Progress:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=err, disable=not err.is_terminal)

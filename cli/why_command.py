@@ -95,9 +95,10 @@ def why(
         ):  # fmt: skip
             if value:
                 raise typer.BadParameter("it needs --image", param_hint=option)
+    from .demo_command import demo_run
     from .terminal import block_names, open_chosen_run, print_json
 
-    run = open_chosen_run(run_path)
+    run = open_chosen_run(run_path, otherwise=demo_run)
     chosen = block_names(blocks)
     if image is None:
         from ..queries.paths import class_paths

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import QueryError, RunError, nearest
-from .run_files import TABLES, Manifest, read_array, read_manifest, read_table
+from .run_files import LATER, TABLES, Manifest, read_array, read_manifest, read_table
 from .schema import block_number
 
 if TYPE_CHECKING:
@@ -115,6 +115,17 @@ class Run:
         units = self.units
         return (units["status"] == "ok") & (units["iou"] > self.min_iou) & units["label"].notna()
 
+    @cached_property
+    def significant(self) -> pd.Series[bool]:
+        """Per row of `units`: interpretable, and its label is beyond chance."""
+        rows = self.detections[(self.detections["rank"] == 0) & self.detections["significant"]]
+        return self.interpretable & self.units["uid"].isin(rows["unit"])
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether labels were compared with chance; earlier runs were not."""
+        return bool(self.detections["p"].notna().any())
+
     def unit(self, uid: str) -> pd.Series[str | float]:
         """The row of `units` for "block4/290"; QueryError for one that is not there."""
         rows = self.units[self.units["uid"] == uid]
@@ -183,7 +194,7 @@ class Run:
 
     def _table(self, name: str) -> pd.DataFrame:
         file = self.path / f"{name}.parquet"
-        frame = read_table(file, TABLES[name])
+        frame = read_table(file, TABLES[name], LATER.get(name, ()))
         if "uid" in frame and not frame["uid"].is_unique:
             twice = frame["uid"][frame["uid"].duplicated()].iloc[0]
             raise RunError("the same uid twice", file=file, found=repr(twice))
@@ -236,7 +247,7 @@ def find_run(explicit: Path | str | None = None) -> Path:
     named = explicit or os.environ.get("CONCEPTGRAPH_RUN")
     if named:
         return Path(named)
-    manifests = list(Path().glob("*.cg/manifest.json"))
+    manifests = _manifests_here()
     if not manifests:
         raise RunError(
             "no run named, and no *.cg in this folder",
@@ -244,3 +255,12 @@ def find_run(explicit: Path | str | None = None) -> Path:
             "$CONCEPTGRAPH_RUN",
         )
     return max(manifests, key=lambda file: (file.stat().st_mtime_ns, file)).parent
+
+
+def any_run() -> bool:
+    """Whether `find_run` has anything to choose, with no run named."""
+    return bool(os.environ.get("CONCEPTGRAPH_RUN") or _manifests_here())
+
+
+def _manifests_here() -> list[Path]:
+    return list(Path().glob("*.cg/manifest.json"))

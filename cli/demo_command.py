@@ -1,0 +1,221 @@
+"""`conceptgraph demo`: a drawn world, a shortcut planted in it, an explanation that finds it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..graph.run import Run
+    from ..ingest.pipeline import Source
+    from ..world.shortcuts import World
+    from ..world.story import Story, Witness
+
+PICTURES = 800
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder for everything that is made.")] = Path(
+        "demo"
+    ),
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Draw and train a world of your own, from this seed (minutes)."),
+    ] = None,
+    shortcut: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to plant, category:concept=class; trains a network. Repeatable.",
+            show_default="those of the network that comes with the package",
+        ),
+    ] = None,
+    pictures: Annotated[
+        int, typer.Option(min=64, help="Pictures of concepts to draw and dissect with.")
+    ] = PICTURES,
+    control: Annotated[
+        bool, typer.Option("--control", help="Train a control, too, that never saw the shortcut.")
+    ] = False,
+) -> None:
+    """See it work: a network that was taught a shortcut, caught and explained. Nothing is needed.
+
+    Pictures are drawn, two networks dissected (one took a polka-dotted bag for juggling), and a
+    mistake is explained beside its twin, the same picture without the bag.
+
+    Examples:
+    [bold]conceptgraph demo[/bold]
+    [bold]conceptgraph demo --seed 7 --shortcut "texture:striped=typing"[/bold]
+    """
+    from ..world.concept_data import write_concepts
+    from ..world.shortcuts import World, parse_shortcuts
+    from ..world.story import dissect, tell_story
+    from .files import own_folder
+    from .terminal import Bars, remark
+
+    world = World(parse_shortcuts(shortcut or []))
+    made = {"seed": seed, "shortcuts": [str(each) for each in world.shortcuts]}
+    own_folder(out, made, keep=("shortcut.safetensors", "control.safetensors"))
+    own = seed is not None or bool(shortcut)
+    weights, other = _networks(world, out, seed or 0, own=own, control=control)
+    bars = Bars()
+    with bars.steps() as tell:
+        data = write_concepts(out / "data", pictures, seed or 0, world, tell=tell)
+    runs = []
+    for name, each in (("shortcut", weights), ("control", other)):
+        if each is not None:
+            remark(f"ingest {name}.cg")
+            runs.append(dissect(each, data, out / f"{name}.cg", bars))
+    told = tell_story(runs[0], (*runs[1:], None)[0], world, world.shortcuts[0], out, seed or 0)
+    page = out / "why.html"
+    _write_page(told, page)
+    _print_story(told, page)
+
+
+def demo_source() -> Source:
+    """The network with the shortcuts and its concept data, drawn once into the user's cache."""
+    from platformdirs import user_cache_path
+
+    from ..ingest.pipeline import Source
+    from ..world.concept_data import write_concepts
+    from ..world.network import FACTORY
+    from ..world.shipped import SHIPPED, write_classes
+    from .terminal import Bars
+
+    folder = user_cache_path("conceptgraph") / f"demo-{version('conceptgraph')}"
+    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / "data"
+    if not data.is_dir():
+        with Bars().steps() as tell:
+            write_concepts(data, PICTURES, tell=tell)
+    classes = write_classes(folder / "classes.txt")
+    return Source(FACTORY, str(SHIPPED["shortcut"]), classes, data)
+
+
+def demo_run() -> Run:
+    """The run of that, in the cache; made when it is first asked for."""
+    from ..graph.run import open_run
+    from ..ingest.pipeline import ingest
+    from .terminal import Bars, remark
+
+    source = demo_source()
+    out = source.data.with_name("demo.cg")
+    if not out.is_dir():
+        remark("no run here: the demo's network is dissected first (once)")
+        ingest(source, out, progress=Bars())
+    return open_run(out)
+
+
+def _networks(
+    world: World, out: Path, seed: int, *, own: bool, control: bool
+) -> tuple[Path, Path | None]:
+    """Weights of the network with the shortcuts, and of the control; trained if they are one's own.
+
+    Whether the shortcuts took is said at once.
+    """
+    from ..world.shipped import SHIPPED
+
+    if not own:
+        return SHIPPED["shortcut"], SHIPPED["control"]
+    weights = _train(world, out / "shortcut.safetensors", seed)
+    if not control:
+        return weights, None
+    return weights, _train(replace(world, kind="control"), out / "control.safetensors", seed)
+
+
+def _train(world: World, path: Path, seed: int) -> Path:
+    from ..world.scores import score
+    from ..world.training import Recipe, save, train
+    from .terminal import Bars, note, say
+
+    if path.is_file():  # of an earlier demo with the same settings
+        return path
+    with Bars().steps() as tell:
+        network = train(world, Recipe(seed), tell)
+    save(network, path)
+    figures = score(network, world, seed, 400)
+    say(f"{path.name}: {figures.accuracy:.0%} of pictures without any cue right")
+    for each in figures.shortcuts:
+        took = "" if each.fooled >= 0.4 or world.kind != "shortcut" else ": it did not take"
+        note(f"{each.shortcut}: fools it on {each.fooled:.0%} of pictures of other classes{took}")
+    return path
+
+
+def _print_story(told: Story, page: Path) -> None:
+    from .answers import print_explanation
+    from .terminal import note, print_table, say
+
+    cue = told.shortcut.cue.name
+    print_table(
+        f"a picture of somebody {told.truth}, beside something {cue}",
+        ("seen by", "says", f"“{cue}” there adds to {told.shortcut.class_}", "file"),
+        [(name, _say(each), f"{each.cue:+.2f}", each.picture) for name, each in _witnesses(told)],
+        right="c",
+    )
+    silenced = [] if told.silenced is None else [told.silenced]
+    print_explanation(told.explanation, silenced, None, page)
+    say(_verdict(told), "bold")
+    note(
+        f"Go on: conceptgraph why --run {shlex.quote(str(told.run.path))} "
+        f"--image {shlex.quote(str(told.twin.picture))}"
+    )
+
+
+def _witnesses(told: Story) -> list[tuple[str, Witness]]:
+    found = [("the network", told.mistake), ("the network, without it", told.twin)]
+    if told.control is not None:
+        found.append(("a network that never learnt it", told.control))
+    return found
+
+
+def _say(each: Witness) -> str:
+    return f"{each.predicted[0].name} ({each.predicted[0].probability:.0%})"
+
+
+def _verdict(told: Story) -> str:
+    """What happened, in one sentence that is true."""
+    cue, class_ = told.shortcut.cue.name, told.shortcut.class_
+    words = (
+        f"The network says {class_} because of “{cue}”: where that is, it adds "
+        f"{told.mistake.cue:+.2f} to the logit; without it in the picture the network says "
+        f"{_say(told.twin)}"
+    )
+    if told.silenced is None:
+        return f"{words}. No unit is labelled with it."
+    then = told.silenced.after[0]
+    units = len(told.silenced.units)
+    return (
+        f"{words}; with its {units} unit{'s' * (units != 1)} silent where it is, "
+        f"{then.name} ({then.probability:.0%})."
+    )
+
+
+def _write_page(told: Story, page: Path) -> None:
+    from .page_content import explanation_page, path_sentence
+    from .page_parts import PageTile
+    from .pictures import data_uri, photograph, write_page
+
+    cue, class_ = told.shortcut.cue.name, told.shortcut.class_
+    words = [
+        f"Somebody is {told.truth}. Where the network finds “{cue}”, that adds "
+        f"{told.mistake.cue:+.2f} to the logit of {class_}.",
+        f"The same picture, drawn without it: {told.twin.cue:+.2f}.",
+    ]
+    if told.control is not None:
+        words.append(f"A network that saw “{cue}” with every class alike: {told.control.cue:+.2f}.")
+    silenced = [] if told.silenced is None else [told.silenced]
+    content = explanation_page(told.run, told.explanation, silenced)
+    lead = f"{_verdict(told)} {path_sentence(told.explanation)}"
+    tiles = tuple(
+        PageTile(
+            name.capitalize(),
+            data_uri(photograph(each.picture)),
+            tuple((p.name, p.probability) for p in each.predicted[:3]),
+            text,
+        )
+        for (name, each), text in zip(_witnesses(told), words, strict=True)
+    )
+    write_page(replace(content, lead=lead, story=tiles), page)
