@@ -170,8 +170,9 @@ def path_sentence(found: Explanation) -> str:
 
 
 def _say(unit: UnitLabel) -> str:
-    name = "no concept" if unit.concept is None else f"“{unit.concept.name}”"
-    return f"{unit.uid} ({name})"
+    if unit.concept is None:
+        return f"{unit.uid} (no concept)"
+    return f"{unit.uid} (“{unit.concept.name}”, IoU {unit.concept.iou:.2f})"
 
 
 def _units(run: Run, wanted: Iterable[UnitLabel]) -> dict[str, PageUnit]:
