@@ -32,6 +32,7 @@ import numpy as np
 import torch
 
 from benchmarks.planted_methods import Lens
+from benchmarks.planted_plot import plot
 from conceptgraph.graph.errors import QueryError
 from conceptgraph.graph.run import open_run
 from conceptgraph.ingest.pipeline import Source, ingest
@@ -249,6 +250,7 @@ def main() -> None:
     parser.add_argument("--quantile", type=float, default=Settings().quantile)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path, help="an SVG to write")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     settings = Settings(quantile=arguments.quantile)
@@ -265,6 +267,8 @@ def main() -> None:
             results.append({"seed": seed, "shortcut": str(shortcut), "figures": found})
     if arguments.json:
         arguments.json.write_text(json.dumps(results))
+    if arguments.plot:
+        plot(results, arguments.plot)
     print("\n".join(table(results)))
 
 
