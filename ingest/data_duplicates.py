@@ -1,14 +1,14 @@
-"""Images that are nearly the same: found by difference hashes, confirmed by small copies.
+"""Images that are nearly the same: their copies of 16 × 16 pixels differ by little on average.
 
-Two images are near duplicates when no more than `_BITS` bits of their difference hashes (dHash, 64
-bits) differ, and their copies of 16 × 16 pixels by no more than `_LEVELS` grey levels on average.
-Hashes that close share one of four quarters, so only images that share one are compared, and only
-with the first image of each group: the work grows with the number of images, not of pairs.
+"Little" is 4 of 255 levels, and for images with little to see less: 1 level, and a quarter of how
+far the copy's pixels are from their mean. Re-encoded, resized and slightly brightened copies are; frames of a film a second apart are not. An
+image is compared with the first images of groups only, of these with those about as bright as
+itself (a bound: averages cannot differ by more than pixels do on average), in two steps from coarse
+to fine. The work grows with the number of images that are about as bright, not with all pairs.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,51 +19,74 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_BITS, _LEVELS = 3, 3.0
-_SIDE = 16
+_LEVELS, _LEAST, _PART = 4.0, 1.0, 0.25  # mean absolute differences, of 255 levels
+_SIDE, _COARSE = 16, 4
 
 
 class Fingerprint(NamedTuple):
-    """What is kept of an image.
-
-    Attributes:
-        digest: sha256 of its file.
-        dhash: 64 bits: whether each of 8 × 8 places is darker than the one to its right.
-        copy: uint8 (16 · 16 · 3,).
-    """
+    """What is kept of an image: the sha256 of its file, and a copy, float32 (16, 16, 3)."""
 
     digest: str
-    dhash: int
-    copy: NDArray[np.uint8]
+    copy: NDArray[np.float32]
 
 
 def fingerprint(image: Image.Image, digest: str) -> Fingerprint:
     """Of an RGB image."""
     small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
-    bits = np.packbits(grey[:, 1:] > grey[:, :-1])
-    return Fingerprint(digest, int.from_bytes(bits.tobytes(), "big"), np.asarray(small).ravel())
+    return Fingerprint(digest, np.asarray(small, np.float32))
 
 
 def near_duplicates(images: Iterable[tuple[str, Fingerprint]]) -> list[list[str]]:
-    """Groups of two images or more, by name, in order; each is near the first of its group."""
-    groups: list[tuple[Fingerprint, list[str]]] = []
-    by_quarter: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for name, found in images:
-        keys = [(k, found.dhash >> (16 * k) & 0xFFFF) for k in range(4)]
-        places = sorted({place for key in keys for place in by_quarter[key]})
-        near = next((place for place in places if _is_near(groups[place][0], found)), None)
+    """Groups of two images or more, names in order; each is near its group's darkest."""
+    by_brightness = sorted(
+        (float(found.copy.mean(dtype=np.float64)), name, found.copy) for name, found in images
+    )
+    groups: list[list[str]] = []
+    firsts = _Firsts(len(by_brightness))
+    for brightness, name, copy in by_brightness:
+        near = firsts.near(brightness, copy)
         if near is None:
-            for key in keys:
-                by_quarter[key].append(len(groups))
-            groups.append((found, [name]))
+            firsts.add(brightness, copy)
+            groups.append([name])
         else:
-            groups[near][1].append(name)
-    return [names for _, names in groups if len(names) > 1]
+            groups[near].append(name)
+    return sorted(sorted(names) for names in groups if len(names) > 1)
 
 
-def _is_near(first: Fingerprint, second: Fingerprint) -> bool:
-    if (first.dhash ^ second.dhash).bit_count() > _BITS:
-        return False
-    difference = np.abs(first.copy.astype(np.int16) - second.copy)
-    return float(difference.mean()) <= _LEVELS
+class _Firsts:
+    """The first images of groups, in order of brightness."""
+
+    def __init__(self, most: int) -> None:
+        self._brightness = np.empty(most)
+        self._coarse = np.empty((most, _COARSE * _COARSE * 3), np.float32)
+        self._copies: list[NDArray[np.float32]] = []
+
+    def add(self, brightness: float, copy: NDArray[np.float32]) -> None:
+        """One more, brighter than all before."""
+        self._brightness[len(self._copies)] = brightness
+        self._coarse[len(self._copies)] = _pooled(copy)
+        self._copies.append(copy)
+
+    def near(self, brightness: float, copy: NDArray[np.float32]) -> int | None:
+        """The first of all that are near; None if there are none."""
+        last = len(self._copies)
+        first = int(np.searchsorted(self._brightness[:last], brightness - _LEVELS - 1e-3))
+        coarse = np.abs(self._coarse[first:last] - _pooled(copy)).mean(axis=1)
+        for place in (first + (coarse <= _LEVELS + 1e-3).nonzero()[0]).tolist():
+            if is_near(self._copies[place], copy):
+                return int(place)
+        return None
+
+
+def is_near(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
+    """Whether two copies differ by little; measured by what there is to see in the first."""
+    contrast = float(np.abs(first - first.mean((0, 1))).mean())
+    most = min(_LEVELS, _LEAST + _PART * contrast)
+    return float(np.abs(first - second).mean()) <= most
+
+
+def _pooled(copy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means over blocks, (4 · 4 · 3,)."""
+    block = _SIDE // _COARSE
+    pooled: NDArray[np.float32] = copy.reshape(_COARSE, block, _COARSE, block, 3).mean((1, 3))
+    return pooled.ravel()

@@ -114,7 +114,7 @@ def merge(
             advance(1)
     writer = BrodenWriter(out, merging.concepts(), overwrite=overwrite)
     with writer, progress.step("write", len(merging.images)) as advance:
-        for digest in sorted(merging.images):
+        for digest in merging.images:
             merging.write(digest, writer)
             advance(1)
     return merging.report(out)

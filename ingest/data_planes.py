@@ -41,7 +41,8 @@ def _shares(old: int, new: int) -> NDArray[np.float32]:
     places = np.arange(old)
     ends = np.minimum(edges[1:, None], places + 1)
     covered = np.maximum(ends - np.maximum(edges[:-1, None], places), 0)
-    return (covered * (new / old)).astype(np.float32)
+    shares: NDArray[np.float32] = (covered * (new / old)).astype(np.float32)
+    return shares
 
 
 def pack(times: Mapping[int, NDArray[np.integer]]) -> list[NDArray[np.uint16]]:
