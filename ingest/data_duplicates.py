@@ -1,8 +1,10 @@
 """Images that are nearly the same: their copies of 16 × 16 pixels differ by little on average.
 
 "Little" is 4 of 255 levels, and for images with little to see less: 1 level, and a quarter of how
-far the copy's pixels are from their mean. Re-encoded, resized and slightly brightened copies are; frames of a film a second apart are not. An
-image is compared with the first images of groups only, of these with those about as bright as
+far the copy's pixels are from their mean. Copies that were encoded again, resized or slightly
+brightened are near; frames of a film a second apart are not.
+
+An image is compared with the first images of groups only, of these with those about as bright as
 itself (a bound: averages cannot differ by more than pixels do on average), in two steps from coarse
 to fine. The work grows with the number of images that are about as bright, not with all pairs.
 """

@@ -56,13 +56,13 @@ def test_what_is_there_in_plain_counts(good: Path) -> None:
             carrying[category] += 1
     assert [each.images for each in report.concepts] == images
     assert [each.pixels for each in report.concepts] == pixels
-    for category in report.categories:
-        own = [c for c, each in enumerate(data.concepts) if each.category == category.category]
-        assert category.images == carrying[category.category]
-        assert category.pixels == sum(pixels[c] for c in own)
-        assert category.concepts == sum(images[c] > 0 for c in own)
+    for summary in report.categories:
+        own = [c for c, each in enumerate(data.concepts) if each.category == summary.category]
+        assert summary.images == carrying[summary.category]
+        assert summary.pixels == sum(pixels[c] for c in own)
+        assert summary.concepts == sum(images[c] > 0 for c in own)
         for c in own:
-            mask = 0.01 * 256 * category.images
+            mask = 0.01 * 256 * summary.images
             expected = min(mask, pixels[c]) / max(mask, pixels[c]) if pixels[c] else 0
             assert report.concepts[c].attainable == pytest.approx(expected)
     few = [each.concept for each in check(good, quantile=0.01, min_iou=0.3).unreachable]
