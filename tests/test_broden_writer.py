@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from conceptgraph.ingest.concepts import ConceptImage
+
 CONCEPTS = {
     "color": ["red", "pale, red", "ends in -c"],
     "object": ["bag", "Zürich 雪", "never there"],
@@ -243,6 +245,59 @@ def test_what_does_not_fit_is_refused_and_nothing_is_left(
     with pytest.raises(DataError, match=message):
         fill()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_beside_the_data_and_the_size_of_masks_an_image_lacks(tmp_path: Path) -> None:
+    with BrodenWriter(tmp_path / "set", {"object": ["bag"]}, mask_shape=(4, 4)) as writer:
+        writer.add("a.png", png(1), scalars={"object": ["bag"]}, mask_shape=(3, 2))
+        writer.add("b.png", png(2), {"object": [np.ones((5, 5), int)]}, mask_shape=(3, 2))
+        writer.add("c.png", png(3))
+        writer.add_table("more.csv", ("x", "y"), [("é", 1)])
+    sides = {image.name: (image.mask_height, image.mask_width) for image in images(tmp_path)}
+    assert sides == {"a.png": (3, 2), "b.png": (5, 5), "c.png": (4, 4)}
+    assert (tmp_path / "set" / "more.csv").read_text("utf-8") == "x,y\né,1\n"
+
+
+def images(folder: Path) -> tuple[ConceptImage, ...]:
+    return open_concept_data(folder / "set").images
+
+
+def fill(folder: Path, value: int, *, stop: bool = False) -> None:
+    with BrodenWriter(folder / "set", {"object": ["bag"]}, overwrite=True) as writer:
+        writer.add(f"{value}.png", png(value), scalars={"object": ["bag"]})
+        if stop:
+            raise KeyboardInterrupt
+
+
+def test_a_set_is_replaced_once_the_new_one_is_whole(tmp_path: Path) -> None:
+    fill(tmp_path, 1)
+    with pytest.raises(KeyboardInterrupt):
+        fill(tmp_path, 2, stop=True)
+    assert [image.name for image in images(tmp_path)] == ["1.png"]
+    fill(tmp_path, 2)
+    assert [image.name for image in images(tmp_path)] == ["2.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    (tmp_path / "set" / "index.csv").unlink()
+    with pytest.raises(DataError, match="no data set, so it is not replaced"):
+        fill(tmp_path, 3)
+
+
+def test_the_earlier_set_comes_back_if_the_new_one_cannot_take_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 1)
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if ".partial-" in path.name and not path.name.endswith("-earlier"):
+            raise OSError("no")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="no"):
+        fill(tmp_path, 2)
+    assert [image.name for image in images(tmp_path)] == ["1.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 def test_a_set_is_written_once_and_never_empty(tmp_path: Path) -> None:
