@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +11,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Half a pixel's area, less what float32 sums may fall short of it.
-_HALF = 0.5 - 1e-4
+# Half a pixel's area, less what rounding may take from it.
+_HALF = 0.5 - 1e-9
 
 
 def squash(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
@@ -29,20 +28,25 @@ def squash(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_
     """
     if mask.shape == (height, width):
         return mask
-    rows, columns = _shares(mask.shape[0], height), _shares(mask.shape[1], width)
-    shares: NDArray[np.float32] = rows @ mask.astype(np.float32) @ columns.T
-    return shares >= _HALF
+    shares = _averaged(_averaged(mask, height).T, width).T
+    squashed: NDArray[np.bool_] = shares >= _HALF
+    return squashed
 
 
-@lru_cache(maxsize=64)
-def _shares(old: int, new: int) -> NDArray[np.float32]:
-    """The share of each new pixel that each old one covers, along one side: (new, old)."""
+def _averaged(values: NDArray[np.bool_] | NDArray[np.float64], new: int) -> NDArray[np.float64]:
+    """Averages over what lies under each of `new` rows: (old, columns) → (new, columns).
+
+    From running sums, which are straight lines within a row. (A product with a matrix of shares
+    would do, but its threads wait for one another on a busy machine.)
+    """
+    old = len(values)
+    sums = np.zeros((old + 1, values.shape[1]), np.float64)
+    np.cumsum(values, axis=0, out=sums[1:])
     edges = np.arange(new + 1) * (old / new)
-    places = np.arange(old)
-    ends = np.minimum(edges[1:, None], places + 1)
-    covered = np.maximum(ends - np.maximum(edges[:-1, None], places), 0)
-    shares: NDArray[np.float32] = (covered * (new / old)).astype(np.float32)
-    return shares
+    whole = np.minimum(edges.astype(np.intp), old - 1)
+    at_edges = sums[whole] + (edges - whole)[:, None] * values[whole]
+    averages: NDArray[np.float64] = np.diff(at_edges, axis=0) * (new / old)
+    return averages
 
 
 def pack(times: Mapping[int, NDArray[np.integer]]) -> list[NDArray[np.uint16]]:
