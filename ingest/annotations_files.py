@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..graph.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -35,6 +36,33 @@ def files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 def worker_of(folder: Path, path: Path) -> str:
     """The subfolder in which a file lies: one folder per annotator; "" for the folder itself."""
     return path.parent.relative_to(folder).as_posix().removeprefix(".")
+
+
+def find_image(images: Path, path: Path, root: Path, name: str) -> str:
+    """Where the image lies that an annotation file names, as a path below the folder of images.
+
+    Args:
+        images: the folder of the images.
+        path: the annotation file.
+        root: the folder that was given.
+        name: the image, with `/`; may lead up from the annotation file.
+
+    Returns:
+        The first that there is: relative to the annotation file; below the images; below their
+        subfolder of the same name as the annotation file's; by the last part of the name. Else the
+        name without what leads up.
+    """
+    parts = [part for part in name.split("/") if part not in {"", ".", ".."}]
+    below = _normal(images)
+    beside = _normal(path.parent / name)
+    choices = [beside.relative_to(below).as_posix()] if beside.is_relative_to(below) else []
+    choices += ["/".join(parts), "/".join([*path.parent.relative_to(root).parts, *parts])]
+    choices += parts[-1:]
+    return next((each for each in choices if (images / each).is_file()), "/".join(parts))
+
+
+def _normal(path: Path) -> Path:
+    return Path(os.path.normpath(path.absolute()))
 
 
 def images_by_stem(folder: Path) -> dict[str, list[str]]:

@@ -1,7 +1,7 @@
 """LabelMe: a folder of JSON files, one per image, with polygons, rectangles, circles and masks.
 
-The image is `imagePath`, looked for below the folder of images by its path, then by its name alone
-(LabelMe writes it relative to the JSON file). A worker is read from a field of the shape or of the
+The image is `imagePath`: relative to the JSON file, as LabelMe writes it, or below the folder of
+images, by its path or its name alone. A worker is read from a field of the shape or of the
 file, else it is the subfolder in which the file lies; a verifier's answer from their flags.
 """
 
@@ -28,7 +28,7 @@ from .annotations_fields import (
     read_verified,
     read_worker,
 )
-from .annotations_files import files_below, worker_of
+from .annotations_files import files_below, find_image, worker_of
 from .annotations_json import kind, read_json_object, read_list, read_record
 from .run_lengths import encode
 
@@ -58,7 +58,7 @@ def read_labelme(folder: Path, category: str, images: Path) -> Annotations:
     for path in files_below(folder, (".json",)) if folder.is_dir() else [folder]:
         content = read_json_object(path)
         whole = Item(path, "file")
-        image = _find_image(whole, content.get("imagePath"), images)
+        image = _find_image(whole, content.get("imagePath"), root, images)
         size = read_size(whole, content.get("imageHeight"), content.get("imageWidth"))
         sizes[image] = size
         shared = {"worker": worker_of(root, path), **_fields(content)}
@@ -80,13 +80,9 @@ def read_labelme(folder: Path, category: str, images: Path) -> Annotations:
     return Annotations(regions, sizes)
 
 
-def _find_image(item: Item, value: object, images: Path) -> str:
+def _find_image(item: Item, value: object, root: Path, images: Path) -> str:
     text = read_name(item, "imagePath", value).replace("\\", "/")
-    parts = [part for part in text.split("/") if part not in {"", ".", ".."} and ":" not in part]
-    whole = "/".join(parts)
-    if not parts:
-        raise item.error("imagePath", found=repr(text), expected="a path")
-    return read_image_name(item, whole if (images / whole).is_file() else parts[-1])
+    return read_image_name(item, find_image(images, item.file, root, text))
 
 
 def _fields(record: dict[str, object]) -> dict[str, object]:

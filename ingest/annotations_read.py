@@ -65,7 +65,7 @@ def read_annotations(
     if form == "voc":
         from .annotations_voc import read_voc
 
-        return read_voc(path, category)
+        return read_voc(path, category, images)
     from .annotations_labelme import read_labelme
 
     return read_labelme(path, category, images)

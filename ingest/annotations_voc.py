@@ -27,7 +27,7 @@ from .annotations_fields import (
     read_verified,
     read_worker,
 )
-from .annotations_files import files_below, worker_of
+from .annotations_files import files_below, find_image, worker_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from .annotations import Box
 
 
-def read_voc(folder: Path, category: str) -> Annotations:
+def read_voc(folder: Path, category: str, images: Path) -> Annotations:
     """Read every XML file below a folder.
 
     Args:
         folder: the folder.
         category: of all concepts; VOC has none.
+        images: the folder of the images; there, or in the XML file's subfolder there, lies
+            `<filename>`.
 
     Raises:
         DataError: anything malformed; the message names file and object, counted from 1.
@@ -51,7 +53,8 @@ def read_voc(folder: Path, category: str) -> Annotations:
     for path in files_below(folder, (".xml",)):
         root = _read_xml(path)
         whole = Item(path, "file")
-        image = read_image_name(whole, root.findtext("filename"))
+        named = read_image_name(whole, root.findtext("filename"))
+        image = find_image(images, path, folder, named)
         size = root.find("size")
         if size is not None:
             stated = (_whole_number(whole, size, name) for name in ("height", "width"))

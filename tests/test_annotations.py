@@ -104,6 +104,21 @@ def test_every_format_says_the_same(form: str, tmp_path: Path, images: Path) -> 
     assert Path(region.source.split(",")[0]).suffix in {".json", ".csv", ".xml", ".png"}
 
 
+@pytest.mark.parametrize("form", ["voc", "labelme"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_images_in_subfolders(form: str, beside: bool, tmp_path: Path) -> None:
+    """Beside their annotations, or in a subfolder of the same name elsewhere."""
+    text = voc(voc_object()) if form == "voc" else json.dumps(labelme(shape()))
+    for seed, scene in enumerate(("one", "two")):
+        path = tmp_path / "notes" / scene / f"a.{'xml' if form == 'voc' else 'json'}"
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+        write_image(tmp_path / ("notes" if beside else "photos") / scene / "a.png", seed)
+    folder = tmp_path / ("notes" if beside else "photos")
+    found = read_annotations(tmp_path / "notes", folder, category="action").regions
+    assert [region.image for region in found] == ["one/a.png", "two/a.png"]
+
+
 def test_coco_has_boxes_polygons_and_both_kinds_of_run_lengths(
     tmp_path: Path, images: Path
 ) -> None:

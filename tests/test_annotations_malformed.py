@@ -233,7 +233,7 @@ LABELME: list[tuple[Any, str]] = [
     ({"shapes": {}}, "a.json: file: imagePath; found nothing"),
     (labelme(image="z.png"), "no regions"),
     (labelme(shape(), image="z.png"), "no image 'z.png' (of a.json, shape 1)"),
-    (labelme(shape(), image="///"), "file: imagePath; found '///'"),
+    (labelme(shape(), image="///"), "file: image; found ''; expected a name"),
     (labelme(shape()) | {"shapes": None}, "file: shapes; found nothing; expected a list"),
     (labelme(shape()) | {"imageHeight": "40"}, "file: size of the image; found '40'"),
     (labelme(shape()) | {"imageHeight": 41}, "a.png: image of another size than annotated"),
