@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..ingest.data_build import BuildReport
+    from ..ingest.data_build_report import BuildReport
     from ..ingest.data_check import CheckReport, ConceptSummary
     from ..ingest.data_merge import MergeReport
 
@@ -25,6 +25,7 @@ def build_json(report: BuildReport) -> dict[str, object]:
     return {
         **report._asdict(),
         "folder": str(report.folder),
+        "workers": [each._asdict() for each in report.workers],
         "concepts": [each._asdict() for each in report.concepts],
     }
 
@@ -57,10 +58,11 @@ def print_build(report: BuildReport) -> None:
     _tell_rest(len(report.concepts), "by number of images; all are in label.csv")
     if shared:
         note(
-            f"{_many(report.workers, 'worker')}; {report.shared_images} images have several. "
+            f"{_many(len(report.workers), 'worker')}; {report.shared_images} images have several. "
             "Mean IoU: of pairs of them who drew the concept in one image "
             f"(each image in {report.folder / 'agreement.csv'})."
         )
+        _tell_workers(report)
     else:
         note("One worker an image: there is no agreement to ask for, every region counts.")
     if report.dropped:
@@ -75,6 +77,14 @@ def print_build(report: BuildReport) -> None:
             "(written only with --empty-images)."
         )
     _next("check", report.folder)
+
+
+def _tell_workers(report: BuildReport) -> None:
+    """Who is least agreed with, the careless perhaps."""
+    shares = sorted((each.kept / each.regions, each.worker) for each in report.workers)
+    least = ", ".join(f"{worker or 'without a name'} {share:.0%}" for share, worker in shares[:3])
+    table = report.folder / "workers.csv"
+    note(f"Share of a worker's regions that is kept, the lowest: {least} (all in {table}).")
 
 
 def merge_json(report: MergeReport) -> dict[str, object]:

@@ -6,7 +6,8 @@
    each concept's mask to the mask size; lay concepts of a category that overlap into several
    planes.
 4. Write images, masks and tables, and beside them dropped.csv (every region that was not kept, and
-   why) and agreement.csv (how far workers agreed, by image and concept).
+   why), agreement.csv (how far workers agreed, by image and concept) and workers.csv (how much
+   of what each drew was kept).
 
 Whole or not at all, in the memory of one image and the annotations.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -26,6 +27,14 @@ from .annotations_read import read_annotations
 from .broden_checks import check_folder
 from .broden_writer import BrodenWriter
 from .consensus import Drawn, Rules, agree
+from .data_build_report import (
+    AGREEMENT,
+    DROPPED,
+    WORKERS,
+    BuildReport,
+    WorkerSummary,
+    summary,
+)
 from .data_images import image_sizes
 from .data_planes import pack, squash
 from .progress import Quiet
@@ -43,8 +52,6 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 MASK_SIZE = 112  # Broden's
-DROPPED = ("image", "category", "concept", "worker", "reason", "source")
-AGREEMENT = ("image", "category", "concept", "workers", "drew", "regions", "kept", "mean_iou")
 
 
 @dataclass(frozen=True)
@@ -76,49 +83,6 @@ class BuildSettings:
         for name, value in (("size", self.size), ("mask-size", self.mask_size)):
             if value is not None and not 8 <= value <= 4096:
                 raise DataError(f"{name} out of range", found=value, expected="from 8 to 4096")
-
-
-class ConceptSummary(NamedTuple):
-    """One concept: how much of it was drawn and kept, and how far workers agreed.
-
-    Attributes:
-        category: the concept's.
-        concept: its name.
-        images: in which something of it was kept.
-        regions: drawn.
-        kept: of these.
-        mean_iou: of pairs of workers who drew it in one image: mean over images of the mean over
-            pairs; None if there are none.
-    """
-
-    category: str
-    concept: str
-    images: int
-    regions: int
-    kept: int
-    mean_iou: float | None
-
-
-class BuildReport(NamedTuple):
-    """What was built.
-
-    Attributes:
-        folder: the data set.
-        images: written.
-        empty_images: named by the annotations, without a kept region; written only if asked for.
-        workers: distinct ones over all images.
-        shared_images: images that several workers annotated.
-        concepts: in order of category and name.
-        dropped: regions by reason.
-    """
-
-    folder: Path
-    images: int
-    empty_images: int
-    workers: int
-    shared_images: int
-    concepts: tuple[ConceptSummary, ...]
-    dropped: dict[str, int]
 
 
 def build(
@@ -258,6 +222,16 @@ class _Building:
         self._writer.add_table("dropped.csv", DROPPED, self._dropped)
         if self._shared:
             self._writer.add_table("agreement.csv", AGREEMENT, self._agreement)
+            self._writer.add_table("workers.csv", WORKERS, self._by_worker())
+
+    def _by_worker(self) -> tuple[WorkerSummary, ...]:
+        images = Counter(worker for each in self._workers.values() for worker in each)
+        drawn = Counter(region.worker for each in self.regions.values() for region in each)
+        dropped = Counter(row[3] for row in self._dropped)
+        return tuple(
+            WorkerSummary(worker, images[worker], drawn[worker], drawn[worker] - dropped[worker])
+            for worker in sorted(images)
+        )
 
     def report(self, folder: Path) -> BuildReport:
         """What was built."""
@@ -268,20 +242,8 @@ class _Building:
             folder,
             self._written,
             self._named - self._kept_images,
-            len(set().union(*self._workers.values())),
+            self._by_worker(),
             self._shared,
-            tuple(_summary(*pair, rows[pair]) for pair in sorted(rows)),
+            tuple(summary(*pair, rows[pair]) for pair in sorted(rows)),
             dict(Counter(row[4] for row in self._dropped).most_common()),
         )
-
-
-def _summary(category: str, concept: str, rows: Sequence[tuple[int, int, str]]) -> ConceptSummary:
-    agreed = [float(iou) for _, _, iou in rows if iou]
-    return ConceptSummary(
-        category,
-        concept,
-        sum(kept > 0 for _, kept, _ in rows),
-        sum(regions for regions, _, _ in rows),
-        sum(kept for _, kept, _ in rows),
-        sum(agreed) / len(agreed) if agreed else None,
-    )

@@ -79,7 +79,7 @@ def test_what_is_built_is_what_was_drawn(desk: Path) -> None:
     path = write_json(desk / "regions.json", content)
     settings = BuildSettings(mask_size=20)
     report = build(path, desk / "images", desk / "set", settings)
-    assert (report.images, report.empty_images, report.workers) == (2, 0, 1)
+    assert (report.images, report.empty_images, len(report.workers)) == (2, 0, 1)
     assert report.dropped == {}
     expected: dict[tuple[str, str], Bools] = {}
     for region in read_annotations(path, desk / "images").regions:
@@ -151,7 +151,14 @@ def test_several_workers(desk: Path) -> None:
     )
     settings = BuildSettings(category="action", mask_size=60)
     report = build(path, desk / "images", desk / "set", settings)
-    assert (report.workers, report.shared_images) == (3, 1)
+    assert report.workers == (("ann", 2, 2, 2), ("bob", 1, 1, 1), ("eve", 1, 1, 0))
+    assert report.shared_images == 1
+    assert table(desk / "set" / "workers.csv")[2] == {
+        "worker": "eve",
+        "images": "1",
+        "regions": "1",
+        "kept": "0",
+    }
     found = masks(desk / "set")
     columns = np.zeros(60, np.bool_)
     columns[6:30] = True
@@ -270,6 +277,7 @@ def test_the_command(desk: Path) -> None:
     assert "action riding 1 2 2 100% 0.67" in lines
     assert "action waving 0 1 0 0% —" in lines
     assert "1 verifier: no" in lines
+    assert "the lowest: bob 50%, ann 100% (all in set/workers.csv)" in done.out
     assert lines[-1] == "Next: conceptgraph data check set"
     assert call(*WORDS, folder=desk).status == 1
     done = call(*WORDS, "--overwrite", "--json", "--quorum", "60%", folder=desk)
