@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,7 @@ def draw(geometry: Geometry, height: int, width: int) -> RunLengths:
     if isinstance(geometry, RunLengths):
         _check_size("run lengths", (geometry.height, geometry.width), (height, width))
         return geometry
-    values = read_values(geometry.path)
+    values = _recent_values(geometry.path, geometry.path.stat().st_mtime_ns)
     _check_size("mask", values.shape, (height, width), geometry.path)
     return encode(values == geometry.value)
 
@@ -53,6 +54,12 @@ def _draw_box(box: Box, height: int, width: int) -> RunLengths:
     pixels = np.zeros((height, width), np.bool_, order="F")
     pixels[top:bottom, left:right] = True
     return encode(pixels)
+
+
+@lru_cache(maxsize=4)
+def _recent_values(path: Path, changed: int) -> NDArray[np.int32]:
+    """A mask's values, kept for the next region of the same image; `changed` tells versions."""
+    return read_values(path)
 
 
 def read_values(path: Path, *, colored: bool | None = None) -> NDArray[np.int32]:
