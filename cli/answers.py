@@ -107,8 +107,8 @@ def _small_print(found: Explanation) -> Iterator[str]:
         if level.followed < level.of:
             yield (
                 f"Followed from {block}: the strongest {level.followed} of {level.of}, with "
-                f"{level.share:.0%} of what all carry; the next carries {level.next:+.3f} "
-                "in all its paths."
+                f"{level.share:.0%} of what all carry; what the next one carries in all its "
+                f"paths adds up to {level.next:.3f} in size."
             )
 
 
@@ -140,8 +140,9 @@ def _print_paths(
 def _print_what_if(tried: WhatIf) -> None:
     after = dict(tried.after)
     silent = tried.concepts or tried.units
+    fewest = "the fewest concepts found that change the decision: " if tried.least else ""
     print_table(
-        f"without {', '.join(silent)} ({where_silent(tried)}): {verdict(tried)}",
+        f"{fewest}without {', '.join(silent)} ({where_silent(tried)}): {verdict(tried)}",
         ("class", "before", "after"),
         [(name, f"{before:.1%}", f"{after[name]:.1%}") for name, before in tried.before],
         right="bc",

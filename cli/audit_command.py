@@ -11,6 +11,8 @@ import typer
 from ..graph.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..graph.run import Run
     from ..queries.audit import Audit
 
@@ -48,14 +50,19 @@ def audit(
     run = open_chosen_run(run_path)
     subject = open_subject(run, weights=weights, trust_pickle=trust_pickle)
     found = look(subject, images, rows, blocks=block_names(blocks), tries=tries, steps=Bars().step)
+    options = [
+        *(("--blocks", blocks) if blocks else ()),
+        *(("--weights", weights) if weights else ()),
+        *(("--trust-pickle",) if trust_pickle else ()),
+    ]
     if html is not None:
         from .audit_page import write_audit_page
 
-        write_audit_page(run, found, images, html)
+        write_audit_page(run, found, images, html, options)
     if as_json:
         print_json(found.to_json())
         return
-    print_audit(found, run, images)
+    print_audit(found, run, images, options)
     if html is not None:
         say(f"page: {html}")
 
@@ -73,6 +80,12 @@ def read_labels(path: Path) -> list[tuple[str, str]]:
                     expected="image,label",
                 )
             rows = [(row["image"], row["label"]) for row in reader]
+            for image, _ in rows:
+                if not image or Path(image).is_absolute() or ".." in Path(image).parts:
+                    raise DataError(
+                        "an image outside the folder", file=path, found=repr(image),
+                        expected="a path relative to --images",
+                    )  # fmt: skip
             if any(label is None for _, label in rows):
                 raise DataError("a row without a label", file=path, expected="image,label")
     except OSError as error:
@@ -84,7 +97,7 @@ def read_labels(path: Path) -> list[tuple[str, str]]:
     return rows
 
 
-def print_audit(found: Audit, run: Run, folder: Path) -> None:
+def print_audit(found: Audit, run: Run, folder: Path, options: Sequence[str] = ()) -> None:
     """Confusions, suspects, and what could not be read, as tables."""
     from .audit_page import why_command
     from .terminal import note, print_table, say
@@ -126,12 +139,13 @@ def print_audit(found: Audit, run: Run, folder: Path) -> None:
     note(
         "A concept pushes a decision when it is among the three that raise it most, where it is "
         "present. Fixes, breaks: mistakes made right, right answers made wrong, with the units of "
-        f"{found.block} that are labelled with it silent where it is (–: not tried, or none)."
+        f"{found.block} that detect it silent where it is (why --without … --at {found.block}; "
+        "–: not tried)."
     )
     for file, why in found.unreadable[:20]:
         note(f"not read: {file}: {why}")
     if found.confusions:
-        note(f"One of them: {why_command(run, found.confusions[0], folder)}")
+        note(f"One of them: {why_command(run, found.confusions[0], folder, options)}")
 
 
 def _percent(part: int, whole: int) -> str:

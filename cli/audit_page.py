@@ -11,6 +11,7 @@ from .page import environment
 from .pictures import data_uri, photograph
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..graph.run import Run
@@ -22,7 +23,9 @@ CONFUSIONS, SUSPECTS, EXAMPLES = 30, 30, 4
 _SMALL = 96
 
 
-def write_audit_page(run: Run, found: Audit, folder: Path, path: Path) -> None:
+def write_audit_page(
+    run: Run, found: Audit, folder: Path, path: Path, options: Sequence[str] = ()
+) -> None:
     """Render and write it."""
     suspects = [each for each in found.suspects if each.excess > 0][:SUSPECTS]
     template = environment().get_template("audit.html")
@@ -31,7 +34,7 @@ def write_audit_page(run: Run, found: Audit, folder: Path, path: Path) -> None:
         wrong=found.images - found.right,
         confusions=[
             (each, [(name, _small(folder / name)) for name in each.images[:EXAMPLES]],
-             why_command(run, each, folder))
+             why_command(run, each, folder, options))
             for each in found.confusions[:CONFUSIONS]
         ],
         suspects=suspects,
@@ -41,11 +44,11 @@ def write_audit_page(run: Run, found: Audit, folder: Path, path: Path) -> None:
     write_bytes(path, page.encode(errors="backslashreplace"))
 
 
-def why_command(run: Run, each: Confusion, folder: Path) -> str:
-    """What explains the surest mistake of a confusion."""
+def why_command(run: Run, each: Confusion, folder: Path, options: Sequence[str] = ()) -> str:
+    """What explains the surest mistake of a confusion; `options` are those the audit was given."""
     words = [
         "conceptgraph", "why", "--run", str(run.path), "--image", str(folder / each.images[0]),
-        "--class", each.predicted, "--versus", each.truth, "--html", "why.html",
+        "--class", each.predicted, "--versus", each.truth, "--html", "why.html", *options,
     ]  # fmt: skip
     return shlex.join(words)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from ..world.story import Story, Witness
 
 PICTURES = 800
+_TRAINED = ("shortcut.safetensors", "shortcut.json", "control.safetensors", "control.json")
+_MADE = (
+    *_TRAINED, "data", "classes.txt", "shortcut.cg", "control.cg", "picture.png", "twin.png",
+    "why.html",
+)  # fmt: skip
 
 
 def demo(
@@ -58,7 +64,7 @@ def demo(
 
     world = World(parse_shortcuts(shortcut or []))
     made = {"seed": seed, "shortcuts": [str(each) for each in world.shortcuts]}
-    own_folder(out, made, keep=("shortcut.safetensors", "control.safetensors"))
+    own_folder(out, made, _MADE, keep=_TRAINED)
     own = seed is not None or bool(shortcut)
     weights, other = _networks(world, out, seed or 0, own=own, control=control)
     bars = Bars()
@@ -83,16 +89,19 @@ def demo_source() -> Source:
     from ..world.concept_data import write_concepts
     from ..world.network import FACTORY
     from ..world.shipped import SHIPPED, write_classes
+    from .files import write_bytes
     from .terminal import Bars
 
     folder = user_cache_path("conceptgraph") / f"demo-{version('conceptgraph')}"
     folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "shortcut.safetensors"  # here the run finds it again, wherever we go
+    write_bytes(weights, SHIPPED["shortcut"].read_bytes())
     data = folder / "data"
     if not data.is_dir():
         with Bars().steps() as tell:
             write_concepts(data, PICTURES, tell=tell)
     classes = write_classes(folder / "classes.txt")
-    return Source(FACTORY, str(SHIPPED["shortcut"]), classes, data)
+    return Source(FACTORY, str(weights), classes, data)
 
 
 def demo_run() -> Run:
@@ -103,6 +112,7 @@ def demo_run() -> Run:
 
     source = demo_source()
     out = source.data.with_name("demo.cg")
+    remark(f"run: the demo's, {out}")
     if not out.is_dir():
         remark("no run here: the demo's network is dissected first (once)")
         ingest(source, out, progress=Bars())
@@ -127,20 +137,22 @@ def _networks(
 
 
 def _train(world: World, path: Path, seed: int) -> Path:
+    """Train a network, unless an earlier demo with the same settings did; say how good it is."""
     from ..world.scores import score
     from ..world.training import Recipe, save, train
-    from .terminal import Bars, note, say
+    from .terminal import Bars, say
 
-    if path.is_file():  # of an earlier demo with the same settings
-        return path
-    with Bars().steps() as tell:
-        network = train(world, Recipe(seed), tell)
-    save(network, path)
-    figures = score(network, world, seed, 400)
-    say(f"{path.name}: {figures.accuracy:.0%} of pictures without any cue right")
-    for each in figures.shortcuts:
-        took = "" if each.fooled >= 0.4 or world.kind != "shortcut" else ": it did not take"
-        note(f"{each.shortcut}: fools it on {each.fooled:.0%} of pictures of other classes{took}")
+    figures = path.with_suffix(".json")
+    if not figures.is_file():
+        with Bars().steps() as tell:
+            network = train(world, Recipe(seed), tell)
+        save(network, path)
+        figures.write_text(json.dumps(asdict(score(network, world, seed, 400))), encoding="utf-8")
+    scores = json.loads(figures.read_text(encoding="utf-8"))
+    say(f"{path.name}: {scores['accuracy']:.0%} of pictures without any cue right")
+    for each in scores["shortcuts"]:
+        took = "" if each["fooled"] >= 0.4 or world.kind != "shortcut" else ": it did not take"
+        say(f"{each['shortcut']}: fools it on {each['fooled']:.0%} of pictures of others{took}")
     return path
 
 
@@ -165,10 +177,15 @@ def _print_story(told: Story, page: Path) -> None:
 
 
 def _witnesses(told: Story) -> list[tuple[str, Witness]]:
-    found = [("the network", told.mistake), ("the network, without it", told.twin)]
+    cue = told.shortcut.cue.name
+    found = [("the network", told.mistake), (f"the same without “{cue}”", told.twin)]
     if told.control is not None:
-        found.append(("a network that never learnt it", told.control))
+        found.append((f"a network that never learnt “{cue}”", told.control))
     return found
+
+
+def _amount(each: Witness) -> str:
+    return "nothing, no unit there detects it" if each.cue is None else f"{each.cue:+.2f}"
 
 
 def _say(each: Witness) -> str:
@@ -177,19 +194,19 @@ def _say(each: Witness) -> str:
 
 def _verdict(told: Story) -> str:
     """What happened, in one sentence that is true."""
-    cue, class_ = told.shortcut.cue.name, told.shortcut.class_
+    cue, class_, total = told.shortcut.cue, told.shortcut.class_, told.explanation.accounting.total
+    own = [s.present for s in told.explanation.by_concept if (s.category, s.name) == tuple(cue)]
+    adds = f"where that is, it adds {own[0]:+.2f} of {total:+.2f}; " if own else ""
     words = (
-        f"The network says {class_} because of “{cue}”: where that is, it adds "
-        f"{told.mistake.cue:+.2f} to the logit; without it in the picture the network says "
-        f"{_say(told.twin)}"
+        f"Why {class_}, not {told.truth}? Because of “{cue.name}”: {adds}without it in the picture "
+        f"the network says {_say(told.twin)}"
     )
     if told.silenced is None:
-        return f"{words}. No unit is labelled with it."
-    then = told.silenced.after[0]
+        return f"{words}. No unit detects it."
     units = len(told.silenced.units)
     return (
         f"{words}; with its {units} unit{'s' * (units != 1)} silent where it is, "
-        f"{then.name} ({then.probability:.0%})."
+        f"{told.silenced.after[0].name} ({told.silenced.after[0].probability:.0%})."
     )
 
 
@@ -200,18 +217,18 @@ def _write_page(told: Story, page: Path) -> None:
 
     cue, class_ = told.shortcut.cue.name, told.shortcut.class_
     words = [
-        f"Somebody is {told.truth}. Where the network finds “{cue}”, that adds "
-        f"{told.mistake.cue:+.2f} to the logit of {class_}.",
-        f"The same picture, drawn without it: {told.twin.cue:+.2f}.",
+        f"Somebody is {told.truth}. Where “{cue}” is, it adds {_amount(told.mistake)} to the "
+        f"logit of {class_}.",
+        f"The same picture, drawn without it: {_amount(told.twin)}.",
     ]
     if told.control is not None:
-        words.append(f"A network that saw “{cue}” with every class alike: {told.control.cue:+.2f}.")
+        words.append(f"It saw “{cue}” with every class alike: {_amount(told.control)}.")
     silenced = [] if told.silenced is None else [told.silenced]
     content = explanation_page(told.run, told.explanation, silenced)
     lead = f"{_verdict(told)} {path_sentence(told.explanation)}"
     tiles = tuple(
         PageTile(
-            name.capitalize(),
+            f"{name.capitalize()}: {'right' if each.predicted[0].name == told.truth else 'wrong'}",
             data_uri(photograph(each.picture)),
             tuple((p.name, p.probability) for p in each.predicted[:3]),
             text,

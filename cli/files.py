@@ -61,31 +61,33 @@ def write_folder(path: Path, write: Callable[[Path], object]) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def own_folder(path: Path, made: Mapping[str, object], keep: Sequence[str]) -> None:
-    """An empty folder that says what it is made of, in `made.json`.
+def own_folder(
+    path: Path, made: Mapping[str, object], names: Sequence[str], keep: Sequence[str]
+) -> None:
+    """A folder for certain files of ours, which says what they are made of in `made.json`.
 
     Args:
-        path: new, empty, or such a folder, which is emptied.
+        path: new, empty, or such a folder.
         made: JSON values.
-        keep: files that are left there if the folder was made of the same.
+        names: of files and folders that are removed first; others are left alone.
+        keep: of these, those that are left there if they were made of the same.
 
     Raises:
         ConceptGraphError: something else is there, or it cannot be written.
     """
-    mark, text = path / "made.json", json.dumps(made)
+    mark, text = path / "made.json", json.dumps({"made by": "conceptgraph demo", **made})
     try:
         path.mkdir(parents=True, exist_ok=True)
-        there = sorted(each for each in path.iterdir() if each != mark)
-        if there and not mark.is_file():
+        before = mark.read_text(encoding="utf-8") if mark.is_file() else ""
+        if any(path.iterdir()) and '"made by": "conceptgraph demo"' not in before:
             raise ConceptGraphError(
                 "a folder with other things in it", file=path, remedy="Choose another with --out"
             )
-        same = mark.is_file() and mark.read_text(encoding="utf-8") == text
-        for each in there:
+        for each in (path / name for name in names if before != text or name not in keep):
             if each.is_dir():
                 shutil.rmtree(each)
-            elif not (same and each.name in keep):
-                each.unlink()
+            else:
+                each.unlink(missing_ok=True)
         mark.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConceptGraphError(

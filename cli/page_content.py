@@ -129,7 +129,8 @@ def _trial(tried: WhatIf) -> PageTrial:
     name = tried.after[0].name
     carried = ", ".join(f"{each.name} {each.contribution:+.2f}" for each in tried.took_over)
     return PageTrial(
-        ", ".join(tried.concepts or tried.units),
+        ", ".join(tried.concepts or tried.units)
+        + (" (the fewest concepts found that change the decision)" if tried.least else ""),
         f"{where_silent(tried)}, "
         + (f"the decision becomes {name}" if tried.flips else verdict(tried)),
         tuple((each.name, each.probability, after[each.name]) for each in tried.before),

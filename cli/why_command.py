@@ -175,6 +175,7 @@ def _what_if(
                 units=units or (),
                 at=at,
                 everywhere=everywhere,
+                blocks=found.blocks,
             )
         )
     if flip:

@@ -40,6 +40,7 @@ _Answer = TypedDict(
         "method": str,
         "logit": float,
         "probability": float,
+        "coverage": float,
         "paths": "list[_AnswerPath]",
     },
 )
@@ -107,8 +108,7 @@ def _elements(run: Run, kept: Kept) -> Explained:
     versus = f" − {answer['versus']}" if answer["versus"] else ""
     properties = {
         "name": f"{answer['class']}{versus}",
-        **{name: answer[name] for name in ("method", "versus", "logit", "probability")},
-        "coverage": _coverage(kept.answer),
+        **{name: answer[name] for name in ("method", "versus", "logit", "probability", "coverage")},
     }
     name = PurePath(kept.path).name
     nodes = [
@@ -149,7 +149,9 @@ def _read(file: Path) -> Kept:
         kept = Kept(file.stem, found["image"], found["path"], answer)
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(file) from error
-    if not fits or not {"class", "logit", "probability", "accounting"} <= set(kept.answer):
+    if not fits or not {"class", "logit", "probability", "coverage", "accounting"} <= set(
+        kept.answer
+    ):
         raise _damaged(file)
     return kept
 
@@ -158,10 +160,3 @@ def _damaged(file: Path) -> RunError:
     return RunError(
         "not an explanation of this version", file=file, remedy="Delete it, and explain again"
     )
-
-
-def _coverage(answer: Mapping[str, object]) -> float:
-    """What the paths shown carry, over what all paths carry together."""
-    parts = cast("Mapping[str, float]", answer["accounting"])
-    together = parts["paths"] + parts["other_paths"]
-    return parts["paths"] / together if together else 0.0

@@ -48,13 +48,13 @@ class Places(NamedTuple):
         found: int64 (n,), concept · images · positions + image · positions + position, for each
             concept that labels a position; ascending.
         annotated: bool (images, categories).
-        half: int64 (images,), 0 or 1: which of the held-out images choose levels, which judge.
+        number: int64 (images,), which images of the batch they are.
     """
 
     values: Tensor
     found: Tensor
     annotated: Tensor
-    half: Tensor
+    number: Tensor
 
 
 class BlockProbes:
@@ -123,12 +123,16 @@ class BlockProbes:
                     self._probes[mine] = _Solver(square).probes(self._products[mine] / _GRAIN)
         return self._probes.T.float()
 
-    def score(self, maps: Tensor, labels: Sequence[Labels], batch: int) -> None:
-        """Step 3: count what the probes say of images that were held out, as in `fit`."""
+    def score(self, maps: Tensor, labels: Sequence[Labels], batch: int, first: int) -> None:
+        """Step 3: count what the probes say of images that were held out, as in `fit`.
+
+        Every other image of the run judges; `first` is the position of the batch's first one.
+        """
         probes = self.solve()
         for places in self._places(maps, labels, batch):
             said = places.values @ probes[:-1] + probes[-1]
-            self._histograms.add(said, places.found, places.annotated, places.half)
+            half = (places.number + first) % 2
+            self._histograms.add(said, places.found, places.annotated, half)
 
     def levels(self) -> pd.DataFrame:
         """Step 4: one row per concept, in their order; columns as in `Histograms.table`."""
@@ -146,7 +150,7 @@ class BlockProbes:
                 values[group.number] if len(group.number) < len(maps) else values,
                 labelled(group, (height, width), chosen),
                 group.present > 0,
-                group.number % 2,
+                group.number,
             )
 
 
@@ -193,7 +197,7 @@ class PresenceProbes:
                 if fit:
                     self.blocks[block].fit(values, fit, batch)
                 if held_out:
-                    self.blocks[block].score(values, held_out, batch)
+                    self.blocks[block].score(values, held_out, batch, first)
             first += images
             self.seconds += time.perf_counter() - begun
             yield maps

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from ..graph.errors import DataError, QueryError, nearest
 from ..graph.run_files import disk_errors
 from .audit_counts import Confusion, Suspect, Tally
-from .audit_rows import Auditor, RowFile, read_batches
-from .concept_shares import gatherer
+from .audit_rows import Auditor, CountFile, RowFile, read_batches
+from .concept_shares import POOR, gatherer
 from .silence import Silence, silences_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Steps = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 FOLDER = "audits"
+SCHEMA = 1
+"""Of the rows kept: those of another one are not read."""
 _BATCH = 32
 
 
@@ -90,8 +92,8 @@ def audit(
 ) -> Audit:
     """Look at many images; one that was cut off goes on where it was.
 
-    What is known of each image is kept in the run, under `audits/`, for these very images, labels
-    and blocks.
+    What is known of each image is kept in the run, under `audits/`, for these very images, as they
+    are on the disk, labels and blocks.
 
     Args:
         subject: the network.
@@ -105,26 +107,25 @@ def audit(
         QueryError: a label is no class.
         DataError: there are none.
     """
-    chosen = tuple(blocks or subject.network.blocks[-2:])
+    chosen = tuple(blocks or subject.last_blocks())
     _check_labels(subject, labels)
     gather = gatherer(subject.run, chosen[0])
     auditor = Auditor(subject, chosen, gather)
-    rows = _kept(subject, folder, labels, chosen)
+    key = _key(folder, labels, chosen)
+    rows = RowFile(_file(subject, f"{key}.jsonl"))
     with steps("look", len(labels)) as advance:
         _look(auditor, subject, folder, labels, rows, advance)
     tally = Tally([f"{category}/{name}" for name, category in gather.concepts])
     for row in rows:
         tally.add(row)
     suspects = tally.suspects()
-    silent = {
-        each.concept: silence
-        for each in suspects[:tries]
-        if (silence := _silence_of(subject, chosen[0], each.concept)) is not None
-    }
-    if silent:
+    asked = [each.concept for each in suspects[:tries] if each.excess > 0]
+    if asked:
+        silent = [silences_of(subject.run, concept, chosen[:1])[chosen[0]][0] for concept in asked]
+        counts = CountFile(_file(subject, f"{key}-{_digest(asked)}.jsonl"))
         with steps("silence", tally.images) as advance:
-            outcome = _silence(auditor, subject, folder, rows, list(silent.values()), advance)
-        tried = dict(zip(silent, outcome, strict=True))
+            outcome = _silence(auditor, subject, folder, rows, silent, counts, advance)
+        tried = dict(zip(asked, outcome, strict=True))
         suspects = [_tried(each, tried.get(each.concept)) for each in suspects]
     return Audit(
         subject.run.name,
@@ -146,16 +147,29 @@ def _check_labels(subject: Subject, labels: Sequence[tuple[str, str]]) -> None:
             raise QueryError(f"{file}: no class {label!r}", remedy=nearest(label, sorted(names)))
 
 
-def _kept(
-    subject: Subject, folder: Path, labels: Sequence[tuple[str, str]], blocks: Sequence[str]
-) -> RowFile:
-    """Where the rows of these very images, labels and blocks are kept."""
-    asked = json.dumps([str(folder.resolve()), list(labels), list(blocks)])
-    key = hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()
-    path = subject.run.path / FOLDER / f"{key}.jsonl"
+def _key(folder: Path, labels: Sequence[tuple[str, str]], blocks: Sequence[str]) -> str:
+    """Stands for these very images, as they are on the disk now, labels, blocks and rules."""
+    return _digest([SCHEMA, POOR, str(folder.resolve()), list(blocks),
+                    [(file, label, _state(folder / file)) for file, label in labels]])  # fmt: skip
+
+
+def _state(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _digest(asked: object) -> str:
+    return hashlib.blake2b(json.dumps(asked).encode(), digest_size=8).hexdigest()
+
+
+def _file(subject: Subject, name: str) -> Path:
+    path = subject.run.path / FOLDER / name
     with disk_errors(path, "cannot be written"):
         path.parent.mkdir(exist_ok=True)
-    return RowFile(path)
+    return path
 
 
 def _look(
@@ -174,38 +188,32 @@ def _look(
         advance(len(some))
 
 
-def _silence_of(subject: Subject, block: str, concept: str) -> Silence | None:
-    """The concept taken away at the block, where it is present; None where no unit is labelled so.
-
-    It may only ever be a unit's second concept.
-    """
-    try:
-        return silences_of(subject.run, concept, [block])[block][0]
-    except QueryError:
-        return None
-
-
 def _silence(
     auditor: Auditor,
     subject: Subject,
     folder: Path,
     rows: RowFile,
     silent: Sequence[Silence],
+    counts: CountFile,
     advance: Callable[[int], None],
 ) -> list[tuple[int, int]]:
     """Step 3: mistakes fixed and right answers broken, for each concept taken away."""
-    outcome = [[0, 0] for _ in silent]
     good = [(row.file, row.truth, row.wrong) for row in rows if row.unreadable is None]
     wrong = {file: was_wrong for file, _, was_wrong in good}
     labels = [(file, truth) for file, truth, _ in good]
-    for some, read in read_batches(subject, folder, labels, _BATCH):
+    done = counts.mend(1, len(labels)) * _BATCH
+    advance(min(done, len(labels)))
+    for some, read in read_batches(subject, folder, labels[done:], _BATCH):
         there = [each for each, image in zip(some, read, strict=True) if not isinstance(image, str)]
+        outcome = [[0, 0] for _ in silent]
         for (file, truth), answers in zip(there, auditor.without(read, silent), strict=True):
-            for counts, answer in zip(outcome, answers, strict=True):
-                counts[0] += wrong[file] and answer == truth
-                counts[1] += not wrong[file] and answer != truth
+            for found, answer in zip(outcome, answers, strict=True):
+                found[0] += wrong[file] and answer == truth
+                found[1] += not wrong[file] and answer != truth
+        counts.append([outcome])
         advance(len(some))
-    return [(fixes, breaks) for fixes, breaks in outcome]
+    sums = [sum(each) for line in zip(*counts, strict=True) for each in zip(*line, strict=True)]
+    return list(zip(sums[::2], sums[1::2], strict=True))
 
 
 def _tried(suspect: Suspect, outcome: tuple[int, int] | None) -> Suspect:

@@ -7,12 +7,15 @@ was cut off goes on. Images come in batches; those that cannot be read are rows 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
+from ..graph.errors import RunError
+from ..graph.run_files import disk_errors
 from .silence import muting
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from .silence import Silence
     from .subject import Subject
 
+Line = TypeVar("Line")
 Label: TypeAlias = "tuple[str, str]"
 """An image's file, relative to the folder of images, and its class."""
 Read: TypeAlias = "list[Tensor | str]"
@@ -93,10 +97,10 @@ class Auditor:
     def _known(self, labels: Sequence[Label], batch: Tensor) -> Iterator[Row]:
         """Images do not touch one another, so one product serves a batch."""
         logits, source = self._subject.look(batch, self._block)
-        best = logits.topk(2, dim=1).indices
+        best = logits.topk(min(2, logits.shape[1]), dim=1).indices
         predicted = best[:, 0]
         truth = torch.tensor([self._names.index(name) for _, name in labels])
-        rival = torch.where(predicted == truth, best[:, 1], truth)
+        rival = torch.where(predicted == truth, best[:, -1], truth)
         leaf = source.detach().clone().requires_grad_()
         means = self._means(leaf)
         weight = self._subject.fc.weight.detach()
@@ -146,41 +150,75 @@ def read_batches(
         yield some, [next(images) for _ in some]
 
 
-class RowFile:
-    """Rows on disk, one JSON line each, in the order of the labels."""
+class LineFile(ABC, Generic[Line]):
+    """Lines of JSON on disk, added batch by batch."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def mend(self, batch: int, all_rows: int) -> int:
-        """How many rows there are, once those of a batch that was never finished are cut off.
+    def mend(self, batch: int, all_lines: int) -> int:
+        """How many lines there are, once those of a batch that was never finished are cut off.
 
         So later batches are the same as without an interruption, to the last bit.
         """
-        self._path.touch()
-        rows = kept = end = position = 0
-        with self._path.open("rb+") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                rows, position = rows + 1, position + len(line)
-                if rows % batch == 0 or rows == all_rows:
-                    kept, end = rows, position
-            file.truncate(end)
+        lines = kept = end = position = 0
+        with disk_errors(self._path, "cannot be written"):
+            self._path.touch()
+            with self._path.open("rb+") as file:
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    lines, position = lines + 1, position + len(line)
+                    if lines % batch == 0 or lines == all_lines:
+                        kept, end = lines, position
+                file.truncate(end)
         return kept
 
-    def __iter__(self) -> Iterator[Row]:
-        """All rows, one after another; they are never all held."""
-        with self._path.open("rb") as file:
-            for line in file:
-                yield _row(json.loads(line))
+    def __iter__(self) -> Iterator[Line]:
+        """All lines, one after another; they are never all held.
 
-    def append(self, rows: Sequence[Row]) -> None:
+        Raises:
+            RunError: one is none of ours.
+        """
+        with disk_errors(self._path, "cannot be read"), self._path.open("rb") as file:
+            for line in file:
+                try:
+                    found = self._read(json.loads(line))
+                except (ValueError, TypeError, KeyError) as error:
+                    remedy = "Delete it, and audit again"
+                    raise RunError("not an audit", file=self._path, remedy=remedy) from error
+                yield found
+
+    def append(self, lines: Sequence[Line]) -> None:
         """Add some."""
-        text = "".join(f"{json.dumps(asdict(row))}\n" for row in rows)
-        with self._path.open("ab") as file:
+        text = "".join(f"{json.dumps(self._written(line))}\n" for line in lines)
+        with disk_errors(self._path, "cannot be written"), self._path.open("ab") as file:
             file.write(text.encode())
 
+    @abstractmethod
+    def _read(self, found: Any) -> Line:  # noqa: ANN401
+        """A line of JSON values that were read."""
 
-def _row(found: dict[str, Any]) -> Row:
-    return Row(**{**found, "raises": tuple(found["raises"]), "lowers": tuple(found["lowers"])})
+    @abstractmethod
+    def _written(self, line: Line) -> object:
+        """The JSON values of a line."""
+
+
+class RowFile(LineFile[Row]):
+    """A row for each label, in their order."""
+
+    def _read(self, found: Any) -> Row:  # noqa: ANN401
+        return Row(**{**found, "raises": tuple(found["raises"]), "lowers": tuple(found["lowers"])})
+
+    def _written(self, line: Row) -> object:
+        return asdict(line)
+
+
+class CountFile(LineFile["list[list[int]]"]):
+    """Of each batch, what each concept's silence fixes and breaks."""
+
+    def _read(self, found: Any) -> list[list[int]]:  # noqa: ANN401
+        return [[int(fixes), int(breaks)] for fixes, breaks in found]
+
+    def _written(self, line: list[list[int]]) -> object:
+        return line

@@ -59,7 +59,7 @@ def explain(
     if top < 1 or beam < 1:
         raise QueryError("number of paths", found=min(top, beam), expected="at least 1")
     subject = run if isinstance(run, Subject) else open_subject(run)
-    chosen = tuple(blocks or subject.network.blocks[-2:])
+    chosen = tuple(blocks or subject.last_blocks())
     tail = subject.tail(chosen)
     batched, source = subject.look(subject.read(image), chosen[0])
     logits = batched[0]
@@ -87,6 +87,7 @@ def explain(
         paths=paths,
         accounting=Accounting(shown, others, ledger.biases, shown + others + ledger.biases),
         blocks=chosen,
+        coverage=_coverage(paths, found),
         searched=found.levels,
         by_concept=by_concept,
         cam=torch.einsum("u,uhw->hw", ledger.weights, ledger.maps[-1]).float().numpy(),
@@ -104,6 +105,11 @@ def predictions(names: Sequence[str], logits: Tensor) -> tuple[Prediction, ...]:
     probabilities = logits.double().softmax(0)
     order = probabilities.argsort(descending=True, stable=True)[:5].tolist()
     return tuple(Prediction(names[i], float(probabilities[i])) for i in order)
+
+
+def _coverage(paths: Sequence[ImagePath], found: Search) -> float:
+    every = float(found.contributions.double().abs().sum())
+    return sum(abs(path.contribution) for path in paths) / every if every else 0.0
 
 
 def _pair(run: Run, logits: Tensor, class_name: str | None, versus: str | None) -> _Pair:

@@ -132,6 +132,7 @@ class Explanation:
         paths: the strongest, positive and negative.
         accounting: how the logit adds up.
         blocks: that the paths run through.
+        coverage: of Σ |contribution| of all single paths followed, what those shown carry.
         searched: how far each of the blocks but the first was searched, last block first.
         by_concept: largest absolute contribution first; the last one gathers unlabelled units.
         cam: float32 (height, width), class activation map at the last block's resolution: its mean
@@ -152,6 +153,7 @@ class Explanation:
     paths: tuple[ImagePath, ...]
     accounting: Accounting
     blocks: tuple[str, ...]
+    coverage: float
     searched: tuple[Level, ...]
     by_concept: tuple[ConceptShare, ...]
     cam: NDArray[np.float32]
@@ -228,6 +230,7 @@ class Explanation:
                 }
                 for path in self.paths
             ],
+            "coverage": self.coverage,
             "agreement": self.agreement,
             "searched": [level._asdict() for level in self.searched],
             "accounting": self.accounting._asdict(),

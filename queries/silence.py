@@ -1,7 +1,7 @@
 """Silent units: what is left of a block's output when some of its units see nothing.
 
 A concept is taken away where it is *present*: at positions where its presence probe finds it, and
-those next to them, the units labelled with it are zero. Elsewhere they go on: a unit labelled
+those next to them, the units that detect it are zero. Elsewhere they go on: a unit that detects
 "polka dotted" also carries other evidence, and an image without dots is left as it is. A probe that
 is poor is not asked; then units are zero where they exceed their thresholds.
 """
@@ -62,7 +62,7 @@ def silences_of(
     """A concept taken away, at the blocks `at` (None: all that were dissected).
 
     Raises:
-        QueryError: no unit is labelled with it, or no such block.
+        QueryError: no unit detects it, or no such block.
     """
     found: Silences = {}
     column = list(run.concepts["uid"]).index(uid)
@@ -129,23 +129,28 @@ def _muted(rows: Sequence[Sequence[Silence]], output: Tensor) -> Tensor:
 
 
 def detectors(run: Run, uid: str, at: Sequence[str] | None = None) -> dict[str, list[int]]:
-    """The units labelled with a concept, by block.
+    """The interpretable units that detect a concept above the run's `min_iou`, by block.
 
     Raises:
         QueryError: there are none, or no such block.
     """
+    blocks = check_blocks(run, at)
+    able = run.units[run.interpretable & run.units["block"].isin(blocks)].set_index("uid")
+    firm = run.detections[run.detections["iou"] > run.min_iou]
+    firm = firm[firm["unit"].isin(able.index)]
+    units = able.loc[sorted(firm["unit"][firm["concept"] == uid])]
+    if units.empty:
+        remedy = nearest(uid, sorted(set(firm["concept"])))
+        raise QueryError(f"no unit of {', '.join(blocks)} detects {uid!r}", remedy=remedy)
+    silent: dict[str, list[int]] = defaultdict(list)
+    for block, unit in sorted(zip(units["block"], units["index"], strict=True)):
+        silent[str(block)].append(int(unit))
+    return dict(silent)
+
+
+def check_blocks(run: Run, at: Sequence[str] | None) -> tuple[str, ...]:
+    """The blocks meant, all of the run's for None; QueryError for one that it has not."""
     blocks = run.blocks if at is None else tuple(at)
     if unknown := [block for block in blocks if block not in run.blocks]:
         raise QueryError("no such block", found=unknown[0], expected=", ".join(run.blocks))
-    category, _, name = uid.partition("/")
-    mine = run.units[run.interpretable & run.units["block"].isin(blocks)]
-    labelled = mine[(mine["label"] == name) & (mine["category"] == category)]
-    if labelled.empty:
-        known = sorted({f"{c}/{n}" for c, n in zip(mine["category"], mine["label"], strict=True)})
-        raise QueryError(
-            f"no unit of {', '.join(blocks)} is labelled {uid!r}", remedy=nearest(uid, known)
-        )
-    silent: dict[str, list[int]] = defaultdict(list)
-    for block, unit in zip(labelled["block"], labelled["index"], strict=True):
-        silent[str(block)].append(int(unit))
-    return dict(silent)
+    return blocks

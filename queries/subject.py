@@ -45,6 +45,11 @@ class Subject:
         """The final layer of the affine copy."""
         return cast("nn.Linear", self.module.get_submodule("fc"))
 
+    def last_blocks(self) -> tuple[str, ...]:
+        """The last two blocks of the network, as far as the run has them."""
+        last = self.network.blocks[-2:]
+        return last if last[0] in self.run.blocks else last[1:]
+
     def stage(self, block: str) -> nn.Module:
         """A block of the affine copy."""
         return self.module.get_submodule(block.replace("block", "layer"))

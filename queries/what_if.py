@@ -5,7 +5,7 @@ What is silent is `silence`'s to say. The network is really run so; nothing is p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from ..graph.errors import QueryError
 from .explain import explain
 from .explanation import Prediction
 from .names import find_concept
-from .silence import muting, silences_of, silences_of_units, silent_units, together
+from .silence import check_blocks, muting, silences_of, silences_of_units, silent_units, together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +50,7 @@ class WhatIf:
         before: the most probable classes of the network as it is, and of that without the units.
         after: the same classes, without these units.
         took_over: concepts that carry the class predicted after, in the network without them.
+        least: whether these are the fewest concepts found that change the decision.
     """
 
     concepts: tuple[str, ...]
@@ -59,6 +60,7 @@ class WhatIf:
     before: tuple[Prediction, ...]
     after: tuple[Prediction, ...]
     took_over: tuple[ConceptShare, ...]
+    least: bool = False
 
     @property
     def flips(self) -> bool:
@@ -72,6 +74,7 @@ class WhatIf:
             "units": list(self.units),
             "everywhere": self.everywhere,
             "found": self.found,
+            "least": self.least,
             "flips": self.flips,
             "before": [{"class": p.name, "probability": p.probability} for p in self.before],
             "after": [{"class": p.name, "probability": p.probability} for p in self.after],
@@ -87,8 +90,9 @@ def what_if(
     units: Sequence[str] = (),
     at: Sequence[str] | None = None,
     everywhere: bool = False,
+    blocks: Sequence[str] | None = None,
 ) -> WhatIf:
-    """Silence the units that are labelled with some concepts, and single units.
+    """Silence the units that detect some concepts, and single units.
 
     Args:
         subject: the network.
@@ -98,9 +102,10 @@ def what_if(
         at: blocks at which the concepts' units are silenced; None means all that were dissected.
         everywhere: silence the concepts' units on their whole maps, not only where the concepts
             are present.
+        blocks: that `took_over` looks through, as in `explain`.
 
     Raises:
-        QueryError: no such concept, unit or block, or no unit is labelled with the concept.
+        QueryError: no such concept, unit or block, or no unit detects the concept.
     """
     run = subject.run
     uids = [_concept(run, name) for name in concepts]
@@ -120,7 +125,7 @@ def what_if(
         for row in logits.softmax(dim=1)[:, shown].tolist()
     )
     with subject.changing(muting([silent])):
-        then = explain(subject, image, top=1, beam=1).by_concept[:-1]
+        then = explain(subject, image, blocks=blocks, top=1, beam=1).by_concept[:-1]
     return WhatIf(
         tuple(uids),
         silent_units(silent),
@@ -146,21 +151,24 @@ def least_removal(
 
     Args:
         subject: the network.
-        found: an explanation of the image; its concepts are tried, those that carry most first.
+        found: an explanation of the image; the concepts that its blocks find for the prediction are
+            tried, those that carry most first.
         at: blocks at which the concepts' units are silenced.
         everywhere: as in `what_if`.
     """
     batch = subject.read(found.image)
-    named = sorted(found.by_concept[:-1], key=lambda share: -share.contribution)
+    first = int(_logits(subject, batch, [{}])[0].argmax())
+    said = explain(subject, found.image, blocks=found.blocks, top=1, beam=1)
+    named = sorted(said.by_concept[:-1], key=lambda share: -share.contribution)
+    check_blocks(subject.run, at)
     concepts: dict[str, Silences] = {}
     for share in named[:CANDIDATES]:
         uid = f"{share.category}/{share.name}"
         try:
             concepts[uid] = silences_of(subject.run, uid, at, everywhere=everywhere)
-        except QueryError:  # it is only ever a unit's second concept
+        except QueryError:  # not at these blocks
             continue
     chosen: list[str] = []
-    first = int(_logits(subject, batch, [{}])[0].argmax())
     while len(chosen) < min(MOST, len(concepts)):
         tried = [uid for uid in concepts if uid not in chosen]
         sets = [together(concepts[each] for each in [*chosen, uid]) for uid in tried]
@@ -169,7 +177,11 @@ def least_removal(
         chosen.append(tried[best])
         if leads[best] < 0:
             needed = _needed(subject, batch, concepts, chosen, first)
-            return what_if(subject, found.image, concepts=needed, at=at, everywhere=everywhere)
+            least = what_if(
+                subject, found.image, concepts=needed, at=at, everywhere=everywhere,
+                blocks=found.blocks,
+            )  # fmt: skip
+            return replace(least, least=True)
     return None
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from conceptgraph.graph.errors import DataError, QueryError
+from conceptgraph.graph.errors import DataError, QueryError, RunError
 from conceptgraph.ingest.pipeline import Source, ingest
 from conceptgraph.ingest.settings import Settings
 from conceptgraph.queries.audit import Audit, audit
@@ -80,12 +80,12 @@ def audited(subject: Subject, data: Path, labels: list[tuple[str, str]], **more:
 
 
 def rows_of(run: Run) -> list[Path]:
-    return sorted((run.path / "audits").glob("*.jsonl"))
+    return sorted(file for file in (run.path / "audits").glob("*.jsonl") if "-" not in file.stem)
 
 
 @pytest.fixture
 def clean(run: Run) -> None:
-    for file in rows_of(run):
+    for file in (run.path / "audits").glob("*.jsonl"):
         file.unlink()
 
 
@@ -161,6 +161,15 @@ def test_an_audit_that_was_cut_off_goes_on(
         assert audited(subject, data, labels) == whole
         rows = list(RowFile(file))
         assert [row.file for row in rows] == [name for name, _ in labels]
+    (counts,) = {*(subject.run.path / "audits").glob("*.jsonl")} - {file}
+    lines = counts.read_bytes()
+    for end in (0, lines.find(b"\n") + 3, len(lines) - 1):
+        counts.write_bytes(lines[:end])
+        assert audited(subject, data, labels) == whole
+        assert counts.read_bytes() == lines
+    file.write_text("garbage\n" * len(labels))
+    with pytest.raises(RunError, match=r"not an audit.*Delete it"):
+        audited(subject, data, labels)
     other = [(name, CLASSES[0]) for name, _ in labels]
     audited(subject, data, other, tries=0)
     assert len(rows_of(subject.run)) == 2
@@ -198,6 +207,21 @@ def test_images_that_no_camera_made_right(subject: Subject, tmp_path: Path) -> N
     rows = {row.file: row for row in RowFile(rows_of(subject.run)[0])}
     assert rows["turned.png"].probability == pytest.approx(rows["plain.png"].probability, abs=1e-4)
     assert rows["sixteen.png"].probability == pytest.approx(rows["plain.png"].probability, abs=0.01)
+
+
+@pytest.mark.usefixtures("clean")
+def test_images_that_changed_are_looked_at_again(subject: Subject, tmp_path: Path) -> None:
+    folder = tmp_path / "images" / "drawn"
+    folder.mkdir(parents=True)
+    labels = [("a.png", CLASSES[0])]
+    assert audited(subject, tmp_path, labels).images == 0
+    Image.effect_mandelbrot((90, 60), (-2, -1, 1, 1), 30).convert("RGB").save(folder / "a.png")
+    assert audited(subject, tmp_path, labels).images == 1
+    first = [row.probability for file in rows_of(subject.run) for row in RowFile(file)]
+    Image.new("RGB", (80, 80), "red").save(folder / "a.png")
+    audited(subject, tmp_path, labels)
+    after = [row.probability for file in rows_of(subject.run) for row in RowFile(file)]
+    assert len(after) == len(first) + 1
 
 
 def test_the_interval_is_newcombes() -> None:
@@ -275,6 +299,9 @@ def test_the_command_and_its_page(
         ("image;label\na;b\n", "found image;label; expected image,label"),
         ("image,label\na.jpg,class 1\na.jpg,class 2\n", "an image is labelled twice"),
         ("image,label\na.jpg\n", "a row without a label"),
+        ("image,label\n../a.jpg,class 1\n", "an image outside the folder"),
+        ("image,label\n/a.jpg,class 1\n", "an image outside the folder"),
+        ("image,label\n,class 1\n", "an image outside the folder"),
         ("image,label\na.jpg,nothing\n", "no class 'nothing'"),
         (b"\xff\xfe\x00", "not a CSV file in UTF-8"),
         (None, "cannot be read: No such file"),

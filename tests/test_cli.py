@@ -193,7 +193,7 @@ def test_why_of_an_image(desk: Desk) -> None:
     found = desk.json("why --class juggling --image x.jpg --top 5")
     assert list(found) == [
         "run", "image", "class", "versus", "method", "blocks", "logit", "probability", "predicted",
-        "paths", "agreement", "searched", "accounting", "by_concept", "by_category",
+        "paths", "coverage", "agreement", "searched", "accounting", "by_concept", "by_category",
         "what_if",
     ]  # fmt: skip
     assert (found["image"], found["class"], found["versus"]) == ("x.jpg", "juggling", None)
@@ -262,7 +262,17 @@ def test_what_if_some_units_saw_nothing(desk: Desk) -> None:
     words = f"why --image x.jpg --without {shlex.quote(f'{category}/{concept}')}"
     found = desk.json(f"{words} --without-unit block3/7 --at block3,block4 --flip --everywhere")
     first = found["what_if"][0]
-    keys = ["concepts", "units", "everywhere", "found", "flips", "before", "after", "took_over"]
+    keys = [
+        "concepts",
+        "units",
+        "everywhere",
+        "found",
+        "least",
+        "flips",
+        "before",
+        "after",
+        "took_over",
+    ]
     assert list(first) == keys
     assert first["concepts"] == [f"{category}/{concept}"]
     assert "block3/7" in first["units"]
@@ -422,7 +432,7 @@ def test_which_run_is_meant(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_no_run_at_all(tmp_path: Path) -> None:
-    done = call("why", "--class", "juggling", folder=tmp_path)
+    done = call("show", "block4/1", folder=tmp_path)
     assert (done.status, done.out) == (1, "")
     assert "conceptgraph ingest" in done.err
 

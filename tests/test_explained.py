@@ -42,7 +42,7 @@ def answer(class_name: str = "road", versus: str | None = None) -> dict[str, Any
     accounting = {"paths": 1.5, "other_paths": 1.5, "biases": 1.0, "total": 4.0}
     return {
         "class": class_name, "versus": versus, "method": "exact", "logit": 4.0,
-        "probability": 0.75, "paths": paths, "accounting": accounting,
+        "probability": 0.75, "coverage": 0.5, "paths": paths, "accounting": accounting,
     }  # fmt: skip
 
 

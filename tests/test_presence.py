@@ -114,7 +114,7 @@ def test_levels_and_f1_against_counting_readings(tmp_path: Path) -> None:
     probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
     probes.fit(maps[:16], batch_labels(labels, tmp_path / "a", 0, 16), 0)
     assert SIDE * SIDE <= POSITIONS  # so that every position is looked at
-    probes.score(maps[16:], batch_labels(labels[16:], tmp_path / "b", 0, 24), 1)
+    probes.score(maps[16:], batch_labels(labels[16:], tmp_path / "b", 0, 24), 1, 16)
     table = probes.levels()
     solved = probes.solve()
     readings = torch.einsum("iuyx,uc->iyxc", maps[16:], solved[:-1]) + solved[-1]
@@ -178,7 +178,7 @@ def test_what_never_occurs_is_never_there(tmp_path: Path) -> None:
     survey = survey_of(labels, [*CATEGORY, 1], tmp_path)
     some = labels_of_batch(data, range(8), 0, survey, CPU)
     probes.fit(maps, some, 0)
-    probes.score(maps, some, 1)
+    probes.score(maps, some, 1, 8)
     assert (probes.solve()[:, 5] == 0).all()
     row = probes.levels().iloc[5]
     assert (row["f1"], row["positions"]) == (0, 0)

@@ -89,18 +89,20 @@ def away(
     return bool((probe[:-1] @ near + probe[-1] >= known["level"].iloc[0]).any())
 
 
-def labelled(run: Run) -> list[str]:
-    units = run.units[run.interpretable]
-    found = zip(units["category"], units["label"], strict=True)
-    return sorted({f"{category}/{label}" for category, label in found})
+def detected(run: Run) -> list[str]:
+    able = set(run.units["uid"][run.interpretable])
+    rows = run.detections.itertuples()
+    return sorted({str(r.concept) for r in rows if r.unit in able and r.iou > run.min_iou})  # type: ignore[operator]
 
 
 def units_of(run: Run, concept: str, blocks: tuple[str, ...]) -> dict[str, list[int]]:
     """The slow way: every unit looked at."""
     found: dict[str, list[int]] = {}
     for row, named in zip(run.units.itertuples(), run.interpretable, strict=True):
-        if named and row.block in blocks and f"{row.category}/{row.label}" == concept:
-            found.setdefault(str(row.block), []).append(int(row.index))  # type: ignore[call-overload]
+        if named and row.block in blocks:
+            mine = run.detections[run.detections["unit"] == row.uid]
+            if (mine["iou"][mine["concept"] == concept] > run.min_iou).any():
+                found.setdefault(str(row.block), []).append(int(row.index))  # type: ignore[call-overload]
     return found
 
 
@@ -116,17 +118,14 @@ def test_the_network_is_really_run_without_the_units(
     whole = silenced(subject, image, {}).softmax(0)
     names = list(run.classes["name"])
     told = set()
-    for concept in labelled(run)[:5]:
+    for concept in detected(run)[:5]:
         for at in (None, ("block2", "block4"), ("block3",)):
             try:
                 silent = detectors(run, concept, at)
             except QueryError:
                 assert not units_of(run, concept, at or run.blocks)
                 continue
-            units = run.units.set_index("uid")
-            for uid in (f"{block}/{unit}" for block, found in silent.items() for unit in found):
-                assert f"{units.at[uid, 'category']}/{units.at[uid, 'label']}" == concept
-                assert units.at[uid, "block"] in (at or run.blocks)
+            assert silent == units_of(run, concept, at or run.blocks)
             found = what_if(subject, image, concepts=[concept], at=at, everywhere=everywhere)
             assert (found.concepts, found.everywhere) == ((concept,), everywhere)
             wanted = silenced(subject, image, places(run, concept, at, everywhere=everywhere))
@@ -144,7 +143,7 @@ def test_the_network_is_really_run_without_the_units(
 
 
 def test_single_units_and_concepts_together(subject: Subject, image: Path) -> None:
-    concept = labelled(subject.run)[0]
+    concept = detected(subject.run)[0]
     found = what_if(subject, image, concepts=[concept], units=["block1/3", "block4/0"])
     silent = places(subject.run, concept, None, everywhere=False)
     for block, unit in (("block1", 3), ("block4", 0)):
@@ -159,7 +158,7 @@ def test_single_units_and_concepts_together(subject: Subject, image: Path) -> No
 
 
 def test_what_took_over_is_what_carries_the_new_decision(subject: Subject, image: Path) -> None:
-    concept = labelled(subject.run)[0]
+    concept = detected(subject.run)[0]
     found = what_if(subject, image, concepts=[concept])
     sizes = [share.contribution for share in found.took_over]
     assert all(size > 0 for size in sizes)
@@ -216,8 +215,13 @@ def test_what_cannot_be_silenced(
         )
 
 
-def test_a_concept_that_no_unit_is_labelled_with(subject: Subject, image: Path) -> None:
-    unused = set(subject.run.concepts["uid"]) - set(labelled(subject.run))
-    assert unused
-    with pytest.raises(QueryError, match=r"no unit of block1.* is labelled"):
-        what_if(subject, image, concepts=[min(unused)])
+def test_a_concept_that_no_unit_detects(subject: Subject, image: Path) -> None:
+    run = subject.run
+    block, unused = next(
+        (block, uid)
+        for block in run.blocks
+        for uid in run.concepts["uid"]
+        if not units_of(run, uid, (block,))
+    )
+    with pytest.raises(QueryError, match=f"no unit of {block} detects"):
+        what_if(subject, image, concepts=[unused], at=[block])

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..graph.errors import DataError
+from ..graph.errors import DataError, QueryError
 from ..graph.run import open_run
 from ..ingest.pipeline import Source
 from ..ingest.pipeline import ingest as run_ingest
@@ -50,13 +50,14 @@ class Witness:
         name: of the picture and the network.
         picture: the file.
         predicted: the most probable classes.
-        cue: what the cue's concept adds to the logit of the shortcut's class, where present.
+        cue: what the cue's concept adds to the logit of the shortcut's class, where present; None
+            where no unit of the paths' first block detects it.
     """
 
     name: str
     picture: Path
     predicted: tuple[Prediction, ...]
-    cue: float
+    cue: float | None
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,10 @@ def tell_story(
     draw(spec).image.save(picture)
     draw(spec.without()).image.save(twin)
     found = explain(subject, picture, shortcut.class_, versus=spec.class_)
-    concept = "/".join(shortcut.cue)
-    labelled = (run.units["category"] + "/" + run.units["label"])[run.interpretable]
-    silenced = None
-    if (labelled == concept).any():
-        silenced = what_if(subject, picture, concepts=[concept])
+    try:
+        silenced = what_if(subject, picture, concepts=["/".join(shortcut.cue)])
+    except QueryError:  # no unit detects it
+        silenced = None
     return Story(
         shortcut,
         spec.class_,
@@ -170,6 +170,6 @@ def _witness(name: str, subject: Subject, picture: Path, shortcut: Shortcut) -> 
     found = explain(subject, picture, shortcut.class_, top=1, beam=1)
     category, concept = shortcut.cue
     cue = next(
-        (s.present for s in found.by_concept if (s.category, s.name) == (category, concept)), 0.0
+        (s.present for s in found.by_concept if (s.category, s.name) == (category, concept)), None
     )
     return Witness(name, picture, found.predicted, cue)
