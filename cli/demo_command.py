@@ -164,7 +164,7 @@ def _print_story(told: Story, page: Path) -> None:
     print_table(
         f"a picture of somebody {told.truth}, beside something {cue}",
         ("seen by", "says", f"“{cue}” there adds to {told.shortcut.class_}", "file"),
-        [(name, _say(each), f"{each.cue:+.2f}", each.picture) for name, each in _witnesses(told)],
+        [(name, _say(each), _amount(each), each.picture) for name, each in _witnesses(told)],
         right="c",
     )
     silenced = [] if told.silenced is None else [told.silenced]
