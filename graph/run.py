@@ -97,6 +97,9 @@ class Run:
     @cached_property
     def presence(self) -> pd.DataFrame:
         """How well a probe of each block tells whether a concept is at a position, held out."""
+        if not (self.path / "presence.parquet").exists():
+            what = "a run from before there were presence probes"
+            raise RunError(what, file=self.path, remedy="Ingest again")
         return self._table("presence")
 
     @cached_property
