@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..graph.run import Run
     from ..queries.concepts import ReachRow
     from ..queries.contributions import ContributionRow
+    from ..queries.units import DetectionRow
 
 _SHARES = "Shares are of all the positive weight that arrives at the same unit or class."
 
@@ -31,10 +32,22 @@ def _print_unit(run: Run, card: UnitCard) -> None:
     say(f"{card.uid}: {_standing(run, card)}\n", "bold")
     print_table(
         "nearest concepts",
-        ("concept", "category", "IoU", "attainable"),
-        [(row.name, row.category, f"{row.iou:.3f}", f"{row.ceiling:.3f}") for row in card.concepts],
-        right="cd",
+        ("concept", "category", "IoU", "attainable", "× chance", "p"),
+        [
+            (
+                row.name,
+                row.category,
+                f"{row.iou:.3f}",
+                f"{row.ceiling:.3f}",
+                "—" if row.lift is None else f"{row.lift:.1f}",
+                _p(row),
+            )
+            for row in card.concepts
+        ],
+        right="cdef",
     )
+    if any(row.significant for row in card.concepts):
+        note("*: beyond chance, tested together with all labels of all units\n")
     _print_contributions("fed by", card.fed_by)
     _print_contributions("held back by", card.held_back_by)
     _print_contributions("feeds", card.feeds)
@@ -45,6 +58,12 @@ def _print_unit(run: Run, card: UnitCard) -> None:
         [(row.image, f"{row.activation:#.3g}", row.thumbnail) for row in card.images],
         right="b",
     )
+
+
+def _p(row: DetectionRow) -> str:
+    if row.p is None:
+        return "—"
+    return f"{row.p:.2g}{'*' if row.significant else ' '}"
 
 
 def _standing(run: Run, card: UnitCard) -> str:
@@ -72,11 +91,15 @@ def _print_concept(run: Run, card: ConceptCard) -> None:
         )
     print_table(
         f"detected by, IoU above {run.min_iou:g}",
-        ("unit", "IoU", "named after it"),
-        [(row.uid, f"{row.iou:.3f}", "yes" if row.best else "no") for row in card.units],
+        ("unit", "IoU", "named after it", "beyond chance"),
+        [(row.uid, f"{row.iou:.3f}", _yes(row.best), _yes(row.significant)) for row in card.units],
         right="b",
     )
     _print_reach(f"classes fed by units of {run.blocks[-1]} named after it", "class", card.classes)
+
+
+def _yes(holds: bool | None) -> str:
+    return "—" if holds is None else "yes" if holds else "no"
 
 
 def _print_class(card: ClassCard) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .terminal import note, print_table, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from ..graph.run import Run
@@ -28,6 +30,7 @@ class BlockSummary(NamedTuple):
     block: str
     units: int
     interpretable: int
+    significant: int | None
     concepts: int
     dead: int
     sparse: int
@@ -44,6 +47,7 @@ def _blocks(run: Run) -> list[BlockSummary]:
                 block,
                 len(units),
                 len(named),
+                int(run.significant[units.index].sum()) if run.is_tested else None,
                 len(named[["category", "label"]].drop_duplicates()),
                 int((units["status"] == "dead").sum()),
                 int((units["status"] == "sparse").sum()),
@@ -81,20 +85,29 @@ def _quantile(run: Run) -> float:
     return float(str(run.manifest["settings"]["quantile"]))
 
 
+def _cells(row: BlockSummary) -> Sequence[object]:
+    best = f"{row.best['unit']} {row.best['concept']} ({row.best['iou']:.2f})" if row.best else "—"
+    return [*("—" if cell is None else cell for cell in row[:-1]), best]
+
+
 def print_summary(run: Run) -> None:
     """The summary as a table."""
     facts = _facts(run)
     print_table(
         f"{run.path}: {facts['images']} images, {facts['concepts']} concepts, "
         f"{facts['seconds']} s on {facts['device']}",
-        ("block", "units", "interpretable", "concepts", "dead", "sparse", "best unit (IoU)"),
-        [
-            (*row[:-1], f"{row.best['unit']} {row.best['concept']} ({row.best['iou']:.2f})")
-            if row.best
-            else (*row[:-1], "—")
-            for row in _blocks(run)
-        ],
-        right="bcdef",
+        (
+            "block",
+            "units",
+            "interpretable",
+            "beyond chance",
+            "concepts",
+            "dead",
+            "sparse",
+            "best unit (IoU)",
+        ),
+        [_cells(row) for row in _blocks(run)],
+        right="bcdefg",
     )
     unnamed = [row.block for row in _blocks(run) if row.interpretable * 20 < row.units]
     if unnamed:

@@ -17,6 +17,7 @@ from .elements import Edge, Explained, Node, known
 from .errors import RunError
 from .explained import explained
 from .pruning import Kept, positive_sums, prune
+from .run_files import LATER
 from .schema import block_label, block_number, category_label
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def _unit_nodes(run: Run) -> Iterator[Node]:
     pictures = _pictures(run.top_images)
     labels = {block: ("Unit", block_label(block)) for block in run.blocks}
     interpretable = run.interpretable.tolist()
-    for row, named in zip(_rows(run.units), interpretable, strict=True):
+    units = run.units.drop(columns=list(LATER["units"]))
+    for row, named in zip(_rows(units), interpretable, strict=True):
         block = str(row.pop("block"))
         uid = str(row.pop("uid"))
         row |= {
@@ -185,6 +187,8 @@ def _presence(run: Run) -> Iterator[Edge]:
 def _detections(run: Run) -> Iterator[Edge]:
     for row in _rows(run.detections):
         unit, concept = str(row.pop("unit")), str(row.pop("concept"))
+        if not run.is_tested:
+            row.pop("significant")
         yield Edge("DETECTS", f"{run.name}/{unit}", concept, known(row))
 
 

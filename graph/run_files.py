@@ -16,7 +16,7 @@ from .errors import RunError
 from .schema import block_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -35,6 +35,10 @@ TABLES: dict[str, dict[str, str]] = {
         "iou": "double",
         "threshold": "double",
         "status": "string",
+        "pixels": "int64",
+        "label_unrestricted": "string",
+        "category_unrestricted": "string",
+        "iou_unrestricted": "double",
     },
     "concepts": {
         "uid": "string",
@@ -52,6 +56,10 @@ TABLES: dict[str, dict[str, str]] = {
         "intersection": "int64",
         "activation": "int64",
         "truth": "int64",
+        "p": "double",
+        "lift": "double",
+        "ceiling": "double",
+        "significant": "bool",
     },
     "presence": {
         "concept": "string",
@@ -72,6 +80,12 @@ TABLES: dict[str, dict[str, str]] = {
     },
 }
 """Column → Arrow type. `detections.unit` and `.concept` are the uids of the two other tables."""
+
+LATER = {
+    "units": ("pixels", "label_unrestricted", "category_unrestricted", "iou_unrestricted"),
+    "detections": ("p", "lift", "ceiling", "significant"),
+}
+"""Columns that earlier runs lack: they are read as null, `significant` as false."""
 
 
 class BlockShape(TypedDict):
@@ -134,14 +148,22 @@ def write_table(file: Path, frame: pd.DataFrame, columns: dict[str, str]) -> Non
         pq.write_table(table, file)
 
 
-def read_table(file: Path, columns: dict[str, str]) -> pd.DataFrame:
-    """Read a Parquet table, its known columns in their fixed types; others stay as they are."""
+def read_table(file: Path, columns: dict[str, str], later: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a Parquet table, its known columns in their fixed types; others stay as they are.
+
+    Those of `later` may be missing: they are null then, or false.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with disk_errors(file, "cannot be read"), file.open("rb") as stream:
             table = pq.read_table(stream)
+        for name in later:
+            if name not in table.column_names:
+                kind = pa.type_for_alias(columns[name])
+                empty = [False if pa.types.is_boolean(kind) else None] * len(table)
+                table = table.append_column(name, pa.array(empty, kind))
         _check_columns(file, table.column_names, columns)
         kinds = {**dict(zip(table.column_names, table.schema.types, strict=True))}
         kinds |= {name: pa.type_for_alias(kind) for name, kind in columns.items()}

@@ -103,6 +103,10 @@ RELATIONSHIPS: dict[str, Relationship] = {
             "intersection": "long",
             "activation": "long",
             "truth": "long",
+            "p": "double",
+            "lift": "double",
+            "ceiling": "double",
+            "significant": "boolean",
         },
     ),
     "CONTRIBUTES": Relationship(

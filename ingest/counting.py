@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from .cells import Pixels, mask_pixels
+from .chance import BatchChance, ChanceCounts, Segments, segments, swaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +38,8 @@ class Labels(NamedTuple):
         planes: int32 (planes, images · height · width): concept column + 1, 0 unlabelled.
         scalars: float64 (images, concepts), 1 where a concept labels the whole image.
         present: float64 (images, categories), 1 where the image has any label of the category.
+        swapped: int64 (permutations, images), whose labels images get by chance; or None.
+        segments: the planes as chance reads them; or None.
         height: of the masks, in pixels.
         width: of the masks, in pixels.
     """
@@ -45,12 +48,20 @@ class Labels(NamedTuple):
     planes: Tensor
     scalars: Tensor
     present: Tensor
+    swapped: Tensor | None
+    segments: Segments | None
     height: int
     width: int
 
 
 def labels_of_batch(
-    data: ConceptData, order: Sequence[int], first: int, found: Survey, device: torch.device
+    data: ConceptData,
+    order: Sequence[int],
+    first: int,
+    found: Survey,
+    device: torch.device,
+    *,
+    chance: bool = False,
 ) -> list[Labels]:
     """The labels of the batch `order`, image numbers of `data`, grouped by mask size.
 
@@ -60,13 +71,14 @@ def labels_of_batch(
         first: position of the batch's first image in the survey.
         found: the survey, in the order of the run.
         device: where the labels are wanted.
+        chance: also prepare what swaps them.
     """
     images = [data.images[number] for number in order]
     groups: dict[tuple[int, int], list[int]] = {}
     for number, image in enumerate(images):
         groups.setdefault((image.mask_height, image.mask_width), []).append(number)
     result = []
-    for (height, width), numbers in groups.items():
+    for group, ((height, width), numbers) in enumerate(groups.items()):
         stacks = [found.planes.read(first + number) for number in numbers]
         most = max(len(stack) for stack in stacks)
         planes = np.zeros((most, len(numbers), height * width), np.int32)
@@ -75,12 +87,16 @@ def labels_of_batch(
             planes[: len(stack), row] = stack.reshape(len(stack), height * width)
             scalars[row, list(images[number].scalars)] = 1
         present = found.present[[first + number for number in numbers]].astype(np.float64)
+        flat = torch.from_numpy(planes.reshape(most, len(numbers) * height * width)).to(device)
+        cut = (len(numbers), height, width, len(data.concepts))
         result.append(
             Labels(
                 torch.tensor(numbers, device=device),
-                torch.from_numpy(planes.reshape(most, len(numbers) * height * width)).to(device),
+                flat,
                 torch.from_numpy(scalars).to(device),
                 torch.from_numpy(present).to(device),
+                torch.from_numpy(swaps(present, (first, group))).to(device) if chance else None,
+                segments(flat, *cut) if chance else None,
                 height,
                 width,
             )
@@ -95,9 +111,17 @@ class Overlaps:
         both: int64 (units, concepts).
         activation: int64 (units, categories).
         pixels: int64 (units,), mask pixels on over all images.
+        chance: the same with swapped labels.
     """
 
-    def __init__(self, units: int, category: Tensor, categories: int, iou: IouVariant) -> None:
+    def __init__(
+        self,
+        units: int,
+        category: Tensor,
+        categories: int,
+        iou: IouVariant,
+        null_values: int = 0,
+    ) -> None:
         """Start at zero.
 
         Args:
@@ -105,11 +129,13 @@ class Overlaps:
             category: int64 (concepts,), each concept's category, on the device of the work.
             categories: how many there are.
             iou: which images count for a category.
+            null_values: null values per concept, at least; 0 for none.
         """
         device = category.device
         self.both = torch.zeros(units, len(category), dtype=torch.int64, device=device)
         self.activation = torch.zeros(units, categories, dtype=torch.int64, device=device)
         self.pixels = torch.zeros(units, dtype=torch.int64, device=device)
+        self.chance = ChanceCounts(units, len(category), null_values, device)
         self._category = category
         self._iou = iou
 
@@ -119,14 +145,21 @@ class Overlaps:
         owners = images * grid.units
         area = torch.zeros(owners, dtype=torch.int64, device=cells.where.device)
         inside = torch.zeros(owners * categories, dtype=torch.bool, device=area.device)
+        chance = None
+        if labels.segments is not None and labels.swapped is not None:
+            chance = BatchChance(self.chance, labels.segments, labels.swapped, labels.scalars)
         parts = mask_pixels(cells, grid, thresholds, labels.height, labels.width)
         for on in gathered(parts, at_least=self.both.numel()):
             area += torch.bincount(on.owner, minlength=owners)
             for plane in labels.planes:
                 self._count_plane(on, plane, grid.units, inside)
+            if chance:
+                chance.add(on)
         area = area.view(images, grid.units)
         self.pixels += area.sum(dim=0)
         self.both += _times(area, labels.scalars)
+        if chance:
+            self.chance.add(chance.both)
         if self._iou == "lite":
             here = inside.view(images, grid.units, categories)
             here |= (labels.scalars @ self._one_hot() > 0).unsqueeze(1)

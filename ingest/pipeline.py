@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -45,8 +46,8 @@ from .run_tables import (
     thumbnail_name,
     top_images_table,
 )
-from .scores import Counts
 from .settings import Settings
+from .significance import largest_significant
 from .survey import Survey, category_columns, survey
 from .top_images import masks_of_tiles, save_tile, thumbnail, tiles_of_batch
 
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from .counting import Labels
@@ -207,16 +207,21 @@ class Job:
         categories = len(self.data.categories)
         return count(
             collection,
-            self._labels(found),
-            lambda units: Overlaps(units, category, categories, self.settings.iou),
+            self._labels(found, chance=self.settings.null_values > 0),
+            lambda units: Overlaps(
+                units, category, categories, self.settings.iou, self.settings.null_values
+            ),
             self.settings.top_images,
             advance,
         )
 
-    def _labels(self, found: Survey) -> Iterator[tuple[int, int, list[Labels]]]:
+    def _labels(
+        self, found: Survey, *, chance: bool = False
+    ) -> Iterator[tuple[int, int, list[Labels]]]:
         """Of each batch: position of its first image, its number of images, their labels."""
         for first, batch in self.inputs.batches():
-            yield first, len(batch), labels_of_batch(self.data, batch, first, found, self.device)
+            labels = labels_of_batch(self.data, batch, first, found, self.device, chance=chance)
+            yield first, len(batch), labels
 
     def _write_contributions(self, writer: RunWriter, blocks: dict[str, Dissection]) -> None:
         sizes = {block: (found.grid.height, found.grid.width) for block, found in blocks.items()}
@@ -233,23 +238,26 @@ class Job:
         self, writer: RunWriter, blocks: dict[str, Dissection], found: Survey
     ) -> None:
         names = [image.name for image in self.inputs.images]
-        units, detections, top_images = [], [], []
-        for block, dissection in blocks.items():
-            both = dissection.overlaps.both.cpu().numpy()
-            activation = dissection.overlaps.activation.cpu().numpy()
-            counts = Counts(both, activation, found.truth, self._category)
-            tables = BlockTables(block, dissection, self.data, counts, self.settings.top_labels)
-            writer.array(f"iou_{block}", tables.iou)
-            units.append(tables.units)
-            detections.append(tables.detections)
-            top_images.append(top_images_table(block, dissection.top, names))
+        tables = [
+            BlockTables(
+                block, dissection, self.data, found.truth, self._category, self.settings.top_labels
+            )
+            for block, dissection in blocks.items()
+        ]
+        detections = pd.concat([each.detections for each in tables], ignore_index=True)
+        tested = np.concatenate([each.p.reshape(-1) for each in tables])
+        limit = largest_significant(tested, self.settings.significance)
+        detections["significant"] = detections["p"] <= limit
+        for each in tables:
+            writer.array(f"iou_{each.block}", each.iou)
+        top_images = [top_images_table(block, each.top, names) for block, each in blocks.items()]
         presence = []
         for block, probes in self._probes.blocks.items():
             writer.array(f"presence_{block}", probes.solve().cpu().numpy())
             presence.append(presence_table(block, self.data, probes.levels()))
         writer.table("presence", pd.concat(presence, ignore_index=True))
-        writer.table("units", pd.concat(units, ignore_index=True))
-        writer.table("detections", pd.concat(detections, ignore_index=True))
+        writer.table("units", pd.concat([each.units for each in tables], ignore_index=True))
+        writer.table("detections", detections)
         writer.table("top_images", pd.concat(top_images, ignore_index=True))
         writer.table("concepts", concepts_table(self.data, found))
         writer.table("classes", classes_table(self.inputs.network.classes))

@@ -34,6 +34,11 @@ def iou(counts: Counts) -> NDArray[np.float64]:
     return counts.both / (union + EMPTY)
 
 
+def ceiling(activation: int, truth: int) -> float:
+    """The largest IoU that two masks of so many pixels could have: one inside the other."""
+    return min(activation, truth) / max(activation, truth, 1)
+
+
 class Label(NamedTuple):
     """One concept that a unit detects: its column, and its rank among all concepts (0 = best)."""
 

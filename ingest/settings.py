@@ -39,6 +39,9 @@ class Settings:
         threshold_split: fit thresholds on images of this split only.
         seed: fixes the order of the images (and an untrained network).
         pilot: images from which the lower bounds of the thresholds are read.
+        null_values: values of chance per concept and block, at least, against which labels are
+            tested; 0 leaves the test out.
+        significance: share of false ones that the labels called significant may hold.
         top_labels: labels kept per unit, beside the best of each category.
         top_images: images kept per unit.
         top_k: edges kept per target and sign when the run becomes a graph.
@@ -55,6 +58,8 @@ class Settings:
     threshold_split: str | None = None
     seed: int = 0
     pilot: int = 128
+    null_values: int = 500
+    significance: float = 0.05
     top_labels: int = 5
     top_images: int = 5
     top_k: int = 32
@@ -79,6 +84,14 @@ class Settings:
         if not 0 <= self.min_iou < 1:
             raise ConceptGraphError(
                 "min-iou out of range", found=self.min_iou, expected="from 0 to below 1"
+            )
+        if not 0 < self.significance < 1:
+            raise ConceptGraphError(
+                "significance out of range", found=self.significance, expected="between 0 and 1"
+            )
+        if self.null_values < 0:
+            raise ConceptGraphError(
+                "null-values out of range", found=self.null_values, expected="0 or more"
             )
         for name in ("batch_size", "pilot", "top_labels", "top_images", "top_k"):
             if getattr(self, name) < 1:

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 
 class BlockRow(NamedTuple):
-    """A block's units by what became of them, and how many concepts they are labelled with."""
+    """A block's units by what became of them, and how many concepts they are labelled with.
+
+    `significant` are interpretable units whose label is beyond chance.
+    """
 
     block: str
     units: int
     interpretable: int
+    significant: int
     sparse: int
     dead: int
     concepts: int
@@ -35,9 +39,11 @@ class Blocks(CypherQuestion):
         """One row a block, the earliest first."""
         view = RunView(graph, self.run)
         nodes = defaultdict(list)
+        significant: dict[int, int] = defaultdict(int)
         labels: dict[int, set[Concept]] = defaultdict(set)
         for uid, node in view.units():
             nodes[node["block"]].append(node)
+            significant[node["block"]] += view.is_significant(uid)
             label = view.label(uid)
             if label:
                 labels[node["block"]].add(label)
@@ -46,6 +52,7 @@ class Blocks(CypherQuestion):
                 f"block{block}",
                 len(units),
                 sum(node["interpretable"] for node in units),
+                significant[block],
                 sum(node["status"] == "sparse" for node in units),
                 sum(node["status"] == "dead" for node in units),
                 len(labels[block]),
@@ -55,11 +62,15 @@ class Blocks(CypherQuestion):
 
 
 class CategoryRow(NamedTuple):
-    """How many units of a block detect concepts of a category, and how many different ones."""
+    """How many units of a block detect concepts of a category, and how many different ones.
+
+    `significant` are units whose label is beyond chance.
+    """
 
     block: str
     category: str
     units: int
+    significant: int
     concepts: int
 
 
@@ -74,13 +85,15 @@ class CategoriesByBlock(CypherQuestion):
         """Rows by block and category."""
         view = RunView(graph, self.run)
         found: dict[tuple[int, str], list[Concept]] = defaultdict(list)
+        significant: dict[tuple[int, str], int] = defaultdict(int)
         for uid, node in view.units():
             label = view.label(uid)
             if label:
                 found[node["block"], label.category].append(label)
+                significant[node["block"], label.category] += view.is_significant(uid)
         return [
-            CategoryRow(f"block{block}", category, len(labels), len(set(labels)))
-            for (block, category), labels in sorted(found.items())
+            CategoryRow(f"block{key[0]}", key[1], len(each), significant[key], len(set(each)))
+            for key, each in sorted(found.items())
         ]
 
 

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 
 class DetectorRow(NamedTuple):
-    """A unit that detects a concept; `best` when it is the concept the unit is labelled with."""
+    """A unit that detects a concept; `best` when it is the concept the unit is labelled with.
+
+    `significant` when it overlaps more than chance; None where a run did not ask.
+    """
 
     uid: str
     name: str
     iou: float
     best: bool
+    significant: bool | None
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,13 @@ class Detectors(CypherQuestion):
         view = RunView(graph, self.run)
         labelled = set(view.labelled(self.concept))
         rows = [
-            DetectorRow(view.local(uid), view.unit(uid)["name"], edge["iou"], uid in labelled)
+            DetectorRow(
+                view.local(uid),
+                view.unit(uid)["name"],
+                edge["iou"],
+                uid in labelled,
+                edge.get("significant"),
+            )
             for uid, edge in view.firm_detectors(self.concept)
         ]
         return sorted(rows, key=lambda row: (-row.iou, row.uid))[: self.top]

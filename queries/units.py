@@ -57,7 +57,9 @@ class DetectionRow(NamedTuple):
     """A concept that a unit's mask overlaps.
 
     `ceiling` is the largest IoU that masks of these two sizes could have: a unit that is on in
-    far more pixels than the concept has cannot score high, however well it is placed.
+    far more pixels than the concept has cannot score high, however well it is placed. `p` says how
+    often labels of other images do as well, `lift` how many times the overlap exceeds theirs;
+    None where a run did not ask.
     """
 
     uid: str
@@ -65,6 +67,9 @@ class DetectionRow(NamedTuple):
     category: str
     iou: float
     ceiling: float
+    p: float | None
+    lift: float | None
+    significant: bool | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,10 @@ class UnitConcepts(CypherQuestion):
         for uid, edge in view.detections(view.uid(self.unit)):
             node = view.named(uid)
             ceiling = _ceiling(edge["activation"], edge["truth"])
-            rows.append(DetectionRow(uid, node["name"], node["category"], edge["iou"], ceiling))
+            chance = (edge.get("p"), edge.get("lift"), edge.get("significant"))
+            rows.append(
+                DetectionRow(uid, node["name"], node["category"], edge["iou"], ceiling, *chance)
+            )
         return sorted(rows, key=lambda row: (-row.iou, row.uid))[: self.top]
 
 

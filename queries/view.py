@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import networkx as nx
+    from typing_extensions import NotRequired
 
 
 class UnitNode(TypedDict, total=False):
@@ -50,12 +51,15 @@ class Contributes(TypedDict):
 
 
 class Detects(TypedDict):
-    """Properties of a DETECTS edge."""
+    """Properties of a DETECTS edge; the last three only where a run compared with chance."""
 
     iou: float
     rank: int
     activation: int
     truth: int
+    p: NotRequired[float]
+    lift: NotRequired[float]
+    significant: NotRequired[bool]
 
 
 class ProbedAt(TypedDict):
@@ -175,6 +179,11 @@ class RunView:
         if not node.get("interpretable"):
             return None
         return Concept(f"{node['category']}/{node['label']}", node["label"], node["category"])
+
+    def is_significant(self, unit: str) -> bool:
+        """Whether an interpretable unit's label is beyond chance; false where nobody asked."""
+        best = (edge for _, edge in self.detections(unit) if edge["rank"] == 0)
+        return self.label(unit) is not None and any(e.get("significant", False) for e in best)
 
     def concept(self, unit: str) -> str | None:
         """The name of a unit's concept."""

@@ -101,10 +101,10 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
     (
         concepts.Detectors(RUN, "object/ball"),
         [
-            ("block4/2", "2 ball", 0.25, True),
-            ("block3/1", "1 ball", 0.1, True),
-            ("block4/0", "0 juggling", 0.06, False),
-            ("block3/0", "0 polka dotted", 0.05, False),
+            ("block4/2", "2 ball", 0.25, True, None),
+            ("block3/1", "1 ball", 0.1, True, False),
+            ("block4/0", "0 juggling", 0.06, False, True),
+            ("block3/0", "0 polka dotted", 0.05, False, None),
         ],
     ),
     (
@@ -151,11 +151,14 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
     (
         units.UnitConcepts(RUN, "block4/0"),
         [
-            ("action/juggling", "juggling", "action", 0.3, 0.5),
-            ("object/ball", "ball", "object", 0.06, 1.0),
+            ("action/juggling", "juggling", "action", 0.3, 0.5, 0.001, 8.0, True),
+            ("object/ball", "ball", "object", 0.06, 1.0, 0.002, 2.0, True),
         ],
     ),
-    (units.UnitConcepts(RUN, "block4/3"), [("object/ball", "ball", "object", 0.08, 0.0)]),
+    (
+        units.UnitConcepts(RUN, "block4/3"),
+        [("object/ball", "ball", "object", 0.08, 0.0, None, None, None)],
+    ),
     (
         contributions.UnitClasses(RUN, "block4/0"),
         [
@@ -223,21 +226,21 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
     (
         blocks.Blocks(RUN),
         [
-            ("block1", 1, 1, 0, 0, 1),
-            ("block2", 1, 1, 0, 0, 1),
-            ("block3", 3, 2, 0, 1, 2),
-            ("block4", 4, 2, 1, 0, 2),
+            ("block1", 1, 1, 0, 0, 0, 1),
+            ("block2", 1, 1, 0, 0, 0, 1),
+            ("block3", 3, 2, 0, 0, 1, 2),
+            ("block4", 4, 2, 1, 1, 0, 2),
         ],
     ),
     (
         blocks.CategoriesByBlock(RUN),
         [
-            ("block1", "color", 1, 1),
-            ("block2", "texture", 1, 1),
-            ("block3", "object", 1, 1),
-            ("block3", "texture", 1, 1),
-            ("block4", "action", 1, 1),
-            ("block4", "object", 1, 1),
+            ("block1", "color", 1, 0, 1),
+            ("block2", "texture", 1, 0, 1),
+            ("block3", "object", 1, 0, 1),
+            ("block3", "texture", 1, 0, 1),
+            ("block4", "action", 1, 1, 1),
+            ("block4", "object", 1, 0, 1),
         ],
     ),
     (

@@ -39,7 +39,7 @@ _CONCEPTS = [
     (EVIL, "scene type", 9, 90),
 ]
 _CLASSES = ("juggling", OHARA, "🎉")
-# unit, concept, iou, rank, activation, truth
+# unit, concept, iou, rank, activation, truth; only some are compared with chance, see _CHANCE
 _DETECTS = [
     ("block1/0", "color/red", 0.2, 0, 4, 8),
     ("block2/0", "texture/polka dotted", 0.1, 0, 8, 8),
@@ -54,6 +54,14 @@ _DETECTS = [
     ("block4/2", "texture/polka dotted", 0.05, 1, 8, 8),
     ("block4/3", "object/ball", 0.08, 0, 0, 0),
 ]
+# unit, concept: p, lift, significant
+_CHANCE: dict[tuple[str, str], dict[str, Value]] = {
+    ("block3/0", "texture/polka dotted"): {"p": 0.25, "lift": 1.5, "significant": False},
+    ("block3/1", "object/ball"): {"p": 0.5, "significant": False},
+    ("block4/0", "action/juggling"): {"p": 0.001, "lift": 8.0, "significant": True},
+    ("block4/0", "object/ball"): {"p": 0.002, "lift": 2.0, "significant": True},
+    ("block4/1", "object/ball"): {"p": 0.001, "lift": 4.0, "significant": True},
+}
 # source, target, weight, pre, share, rank
 _CONTRIBUTES = [
     ("block1/0", "block2/0", 4.0, 4.0, 1.0, 0),
@@ -148,7 +156,8 @@ def _structure() -> list[Edge]:
 def _measured() -> list[Edge]:
     detects = [
         Edge("DETECTS", _uid(unit), concept,
-             {"iou": iou, "rank": rank, "activation": activation, "truth": truth})
+             {"iou": iou, "rank": rank, "activation": activation, "truth": truth,
+              **_CHANCE.get((unit, concept), {})})
         for unit, concept, iou, rank, activation, truth in _DETECTS
     ]  # fmt: skip
     contributes = [

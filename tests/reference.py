@@ -136,6 +136,45 @@ def tally(
     return Tally(both, activation, truth)
 
 
+class ChanceTally(NamedTuple):
+    """What `ingest.chance` keeps of swapped labels."""
+
+    real: Numbers
+    imitation: Numbers
+    reference: Numbers
+    spread: Numbers
+
+
+def chance(
+    fired: Sequence[Bools],
+    labelled: Sequence[Labelled],
+    category: Sequence[int],
+    orders: Sequence[Numbers],
+    references: int,
+) -> ChanceTally:
+    """Count again with the labels of other images.
+
+    Args:
+        fired: of each image, the masks of all units.
+        labelled: of each image, its own labels.
+        category: of each concept, its category.
+        orders: of each part that is permuted on its own, (units, 1 + draws, images): which images
+            it holds, then whose labels they get in each draw, for each unit.
+        references: how many of the draws, the last ones, are summed.
+    """
+    units, draws, _ = orders[0].shape
+    both = np.zeros((len(orders), draws, units, len(category)), np.int64)
+    for part, unit, draw in np.ndindex(len(orders), units, draws):
+        masks_of = [fired[image][unit : unit + 1] for image in orders[part][unit, 0]]
+        labels_of = [labelled[image] for image in orders[part][unit, draw]]
+        counts = tally(masks_of, labels_of, category, max(category) + 1, "unrestricted")
+        both[part, draw, unit] = counts.both[0]
+    last = both[:, -references:]
+    spread = references * (last**2).sum(axis=1) - last.sum(axis=1) ** 2
+    drawn = both[:, 1:-references].sum(axis=0)
+    return ChanceTally(both[:, 0].sum(axis=0), drawn, last.sum(axis=(0, 1)), spread.sum(axis=0))
+
+
 def counts_for(mask: Bools, labels: Labelled, members: Sequence[int], variant: IouVariant) -> Bools:
     """Whether an image counts for a category, the concepts `members`; bool (units,)."""
     counts = np.zeros(len(mask), np.bool_)

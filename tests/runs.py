@@ -43,22 +43,24 @@ def manifest(widths: Mapping[str, int]) -> Manifest:
 
 def small_run(out: Path) -> Run:
     """Two blocks of three units: block3/2 is dead, block4/1 too weak, block4/2 sparse."""
+    polka, ball = ("polka dotted", "texture"), ("ball", "object")
     units = [
-        ("block3/0", "block3", 0, "polka dotted", "texture", 0.20, 1.5, "ok"),
-        ("block3/1", "block3", 1, "ball", "object", 0.10, 1.0, "ok"),
-        ("block3/2", "block3", 2, None, None, None, 0.0, "dead"),
-        ("block4/0", "block4", 0, "juggling", "action", 0.30, 2.0, "ok"),
-        ("block4/1", "block4", 1, "ball", "object", 0.03, 1.0, "ok"),
-        ("block4/2", "block4", 2, "ball", "object", 0.08, 0.0, "sparse"),
+        ("block3/0", "block3", 0, *polka, 0.20, 1.5, "ok", 600, *polka, 0.20),
+        ("block3/1", "block3", 1, *ball, 0.10, 1.0, "ok", 900, *polka, 0.08),
+        ("block3/2", "block3", 2, None, None, None, 0.0, "dead", 0, None, None, 0.0),
+        ("block4/0", "block4", 0, "juggling", "action", 0.30, 2.0, "ok", 2000, *ball, 0.03),
+        ("block4/1", "block4", 1, *ball, 0.03, 1.0, "ok", 700, *ball, 0.03),
+        ("block4/2", "block4", 2, *ball, 0.08, 0.0, "sparse", 90, *ball, 0.08),
     ]
+    beyond, within = (0.001, 4.0, 0.5, True), (0.3, 1.1, 0.5, False)
     detections = [
-        ("block3/0", "texture/polka dotted", "texture", 0.20, 0, 200, 600, 600),
-        ("block3/0", "object/ball", "object", 0.05, 1, 50, 600, 450),
-        ("block3/1", "object/ball", "object", 0.10, 0, 50, 100, 450),
-        ("block4/0", "action/juggling", "action", 0.30, 0, 300, 800, 500),
-        ("block4/0", "object/ball", "object", 0.06, 1, 70, 800, 450),
-        ("block4/1", "object/ball", "object", 0.03, 0, 30, 700, 450),
-        ("block4/2", "object/ball", "object", 0.08, 0, 40, 90, 450),
+        ("block3/0", "texture/polka dotted", "texture", 0.20, 0, 200, 600, 600, *beyond),
+        ("block3/0", "object/ball", "object", 0.05, 1, 50, 600, 450, *within),
+        ("block3/1", "object/ball", "object", 0.10, 0, 50, 100, 450, *within),
+        ("block4/0", "action/juggling", "action", 0.30, 0, 300, 800, 500, *beyond),
+        ("block4/0", "object/ball", "object", 0.06, 1, 70, 800, 450, *beyond),
+        ("block4/1", "object/ball", "object", 0.03, 0, 30, 700, 450, *within),
+        ("block4/2", "object/ball", "object", 0.08, 0, 40, 90, 450, *within),
     ]
     images = [
         ("block4/0", 1, "b.jpg", 3.0, "thumbnails/b.jpg"),
@@ -112,15 +114,17 @@ def _unit_rows(
 ) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     uid = f"{block}/{index}"
     if status != "ok":
-        return [(uid, block, index, None, None, None, 0.0, status)], []
+        return [(uid, block, index, None, None, None, 0.0, status, 0, None, None, 0.0)], []
     order = np.argsort(-iou)
     category, name = concepts[order[0]].split("/", 1)
     best = float(iou[order[0]])
     detections: list[tuple[object, ...]] = [
-        (uid, concepts[k], concepts[k].split("/")[0], float(iou[k]), rank, 10, 60, 50)
+        (uid, concepts[k], concepts[k].split("/")[0], float(iou[k]), rank, 10, 60, 50,
+         0.01 * (rank + 1), 2.0, 50 / 60, rank == 0)
         for rank, k in enumerate(order[:3].tolist())
-    ]
-    return [(uid, block, index, name, category, best, 1.0, "ok")], detections
+    ]  # fmt: skip
+    label = (name, category, best)
+    return [(uid, block, index, *label, 1.0, "ok", 100, *label)], detections
 
 
 def _contribution_arrays(

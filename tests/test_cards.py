@@ -113,6 +113,9 @@ def test_cards_are_json(store: MemoryStore) -> None:
         "category": "action",
         "iou": 0.3,
         "ceiling": 0.625,
+        "p": 0.001,
+        "lift": 4.0,
+        "significant": True,
     }
     assert set(card) == {
         *("run", "uid", "name", "status", "threshold", "interpretable"),

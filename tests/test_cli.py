@@ -74,7 +74,8 @@ def test_ingest_prints_a_summary_and_nothing_else(desk: Desk) -> None:
     assert desk.ingested.err == ""
     title, header, *rows, empty, following, end = desk.ingested.out.split("\n")
     assert re.fullmatch(r"net\.cg: 16 images, \d+ concepts, [\d.]+ s on (cpu|cuda.*)", title)
-    assert header.split()[:6] == ["block", "units", "interpretable", "concepts", "dead", "sparse"]
+    assert header.split()[:5] == ["block", "units", "interpretable", "beyond", "chance"]
+    assert header.split()[5:8] == ["concepts", "dead", "sparse"]
     units = [row.split()[:2] for row in rows]
     assert units == [["block1", "64"], ["block2", "128"], ["block3", "256"], ["block4", "512"]]
     assert (empty, end) == ("", "")

@@ -76,12 +76,15 @@ class Case:
     labelled: list[Labelled]
     category: list[int]
 
-    def slow(self, variant: IouVariant) -> reference.Tally:
+    def fired(self) -> list[reference.Bools]:
         limits = self.limits.double().numpy()
-        fired = [
+        return [
             reference.masks(maps.numpy(), limits, *labels.planes.shape[1:])
             for maps, labels in zip(self.maps, self.labelled, strict=True)
         ]
+
+    def slow(self, variant: IouVariant) -> reference.Tally:
+        fired = self.fired()
         return reference.tally(fired, self.labelled, self.category, len(CATEGORIES), variant)
 
     def fast(self, variant: IouVariant, scratch: Path, batch_size: int = 3) -> Overlaps:

@@ -386,7 +386,7 @@ def test_the_manifest_says_where_the_numbers_come_from(tmp_path: Path, drawn: Pa
     assert manifest["device"] == "cpu"
     assert manifest["versions"]["torch"] in torch.__version__
     steps = ["survey", "collect", "thresholds", "count", "contributions", "thumbnails"]
-    assert list(manifest["timings"]) == steps
+    assert [name for name in manifest["timings"] if "," not in name] == steps
     assert run.hops == (("block3", "block4"), ("block4", "class"))
     assert run.classes["name"].tolist() == list("abcde")
     run.check()
