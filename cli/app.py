@@ -12,6 +12,7 @@ import typer
 from ..graph.errors import ConceptGraphError
 from . import (
     audit_command,
+    compare_command,
     data_command,
     demo_command,
     export_command,
@@ -41,6 +42,7 @@ app.command("ingest")(ingest_command.ingest)
 app.command("why")(why_command.why)
 app.command("audit")(audit_command.audit)
 app.command("show")(show_command.show)
+app.command("compare")(compare_command.compare)
 app.command("query")(query_command.query)
 app.command("load")(store_command.load)
 app.command("runs")(store_command.runs)
