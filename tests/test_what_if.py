@@ -91,8 +91,9 @@ def away(
 
 def detected(run: Run) -> list[str]:
     able = set(run.units["uid"][run.interpretable])
-    rows = run.detections.itertuples()
-    return sorted({str(r.concept) for r in rows if r.unit in able and r.iou > run.min_iou})  # type: ignore[operator]
+    found = run.detections
+    rows = zip(found["unit"], found["concept"], found["iou"], strict=True)
+    return sorted({str(c) for unit, c, iou in rows if unit in able and iou > run.min_iou})
 
 
 def units_of(run: Run, concept: str, blocks: tuple[str, ...]) -> dict[str, list[int]]:
