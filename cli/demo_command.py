@@ -225,7 +225,7 @@ def _write_page(told: Story, page: Path) -> None:
         words.append(f"It saw “{cue}” with every class alike: {_amount(told.control)}.")
     silenced = [] if told.silenced is None else [told.silenced]
     content = explanation_page(told.run, told.explanation, silenced)
-    lead = f"{_verdict(told)} {path_sentence(told.explanation)}"
+    lead = f"{_verdict(told).partition('? ')[2]} {path_sentence(told.explanation)}"
     tiles = tuple(
         PageTile(
             f"{name.capitalize()}: {'right' if each.predicted[0].name == told.truth else 'wrong'}",
