@@ -18,7 +18,8 @@ def ingest(
     model: Annotated[
         str | None,
         typer.Option(
-            help="A torchvision ResNet by name (resnet50 …), or module:factory.",
+            help="A torchvision ResNet by name (resnet50 …), a published one (moments-resnet50, "
+            "places365-resnet18, places365-resnet50), or module:factory.",
             show_default="with no --data either: the demo's network and data",
         ),
     ] = None,

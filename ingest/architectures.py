@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_builder, get_model_weights, list_models
 
 from ..graph.errors import ModelError, nearest
+from .named_models import NAMED_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,8 +49,8 @@ def builder(model: str) -> Builder:
     if model not in architectures():
         raise ModelError(
             f"unknown model {model!r}",
-            expected="a torchvision ResNet, or module:factory for your own",
-            remedy=nearest(model, architectures()),
+            expected="a torchvision ResNet, a published model, or module:factory for your own",
+            remedy=nearest(model, (*architectures(), *NAMED_MODELS)),
         )
 
     def build(classes: int | None) -> nn.Module:

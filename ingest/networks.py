@@ -17,6 +17,14 @@ from torch import Tensor, nn
 from ..graph.errors import ModelError, nearest
 from .architectures import builder, download, fitting_architecture, weights_names
 from .checkpoints import check_finite, first_of, plain_state, read_checkpoint
+from .named_models import (
+    NAMED_MODELS,
+    architecture_of,
+    check_rows,
+    check_weights,
+    class_names,
+    list_beside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,9 +89,9 @@ def load_network(
     """Build a network, fill it with weights, name its classes.
 
     Args:
-        model: one of `architectures()`, or `module:factory`. A factory's network must run
-            `layer1`, `layer2`, … one after another, pool, and end in a Linear `fc`; its attributes
-            `mean` and `std`, if any, replace ImageNet's.
+        model: one of `architectures()` or `NAMED_MODELS`, or `module:factory`. A factory's network
+            must run `layer1`, `layer2`, … one after another, pool, and end in a Linear `fc`; its
+            attributes `mean` and `std`, if any, replace ImageNet's.
         weights: a file; a name of torchvision's, as IMAGENET1K_V2; "random" (untrained); None for
             torchvision's default, or for what a factory makes.
         classes: a text file of class names, one a line, in the order of the logits.
@@ -93,12 +101,16 @@ def load_network(
     Raises:
         ModelError: unknown names, unreadable or unfitting weights, a wrong number of classes.
     """
-    build = builder(model)
-    given = None if classes is None else read_classes(classes)
+    build = builder(architecture_of(model))
+    check_weights(model, weights)
+    given = None if classes is None else _names(model, classes)
     state, names = _weights(model, weights, trust_pickle)
     rows = len(given) if given is not None else None
     if state is not None and "fc.weight" in state and state["fc.weight"].ndim == 2:
         rows = state["fc.weight"].shape[0]
+        check_rows(model, rows, weights)
+        beside = list_beside(model, rows, weights)
+        names = _names(model, beside) if beside else names
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         module = build(rows)
@@ -162,6 +174,10 @@ def read_classes(path: Path) -> tuple[str, ...]:
     return names
 
 
+def _names(model: str, path: Path) -> tuple[str, ...]:
+    return class_names(model, read_classes(path), path)
+
+
 def _check_names(names: tuple[str, ...], rows: int, model: str, origin: Path | None) -> None:
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
@@ -184,7 +200,8 @@ def _weights(
     model: str, weights: str | None, trust_pickle: bool
 ) -> tuple[dict[str, Tensor] | None, tuple[str, ...] | None]:
     """The state dict to load, if any, and torchvision's class names, if it is torchvision's."""
-    known = () if ":" in model else ("random", *weights_names(model))
+    own = ":" in model or model in NAMED_MODELS
+    known = () if own else ("random", *weights_names(model))
     choice = "DEFAULT" if weights is None and known else weights
     if choice is None or (known and choice == "random"):
         return None, None

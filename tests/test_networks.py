@@ -417,7 +417,8 @@ def test_bad_factories(own_zoo: str, factory: str, message: str) -> None:
 
 def test_names_that_do_not_exist() -> None:
     assert error_of(lambda: load_network("resnet5O")).startswith(
-        "unknown model 'resnet5O'; expected a torchvision ResNet, or module:factory for your own. "
+        "unknown model 'resnet5O'; expected a torchvision ResNet, a published model, "
+        "or module:factory for your own. "
         "Did you mean 'resnet50'"
     )
     assert "cannot import 'no_such_zoo'" in error_of(lambda: load_network("no_such_zoo:make"))
