@@ -18,6 +18,7 @@ from . import (
     export_command,
     ingest_command,
     query_command,
+    report_command,
     show_command,
     store_command,
     why_command,
@@ -43,6 +44,7 @@ app.command("why")(why_command.why)
 app.command("audit")(audit_command.audit)
 app.command("show")(show_command.show)
 app.command("compare")(compare_command.compare)
+app.command("report")(report_command.report)
 app.command("query")(query_command.query)
 app.command("load")(store_command.load)
 app.command("runs")(store_command.runs)

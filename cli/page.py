@@ -230,13 +230,13 @@ def _signed(value: float, largest: float) -> str:
 
 @cache
 def environment() -> Environment:
-    """Of all pages; `page.css` and `page.js` are at hand as `page_css` and `page_js`."""
+    """Of all pages; `page.css`, `page.js` … are at hand as `page_css`, `page_js` …."""
     folder = Path(__file__).parent
     environment = Environment(
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    for name in ("page.css", "page.js"):
+    for name in ("page.css", "page.js", "report.js"):
         environment.globals[name.replace(".", "_")] = (folder / name).read_text(encoding="utf-8")
     environment.filters["signed"] = _signed
     return environment

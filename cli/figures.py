@@ -1,0 +1,132 @@
+"""The paper's figures of a run, as SVG that a page can hold: no font, no script, no outside file.
+
+Categories are told apart by colour and by hatching, so that neither colour-blind eyes nor a printer
+without colour lose them. The same numbers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..queries.blocks import BlockConceptRow, CategoryRow
+
+# Okabe and Ito's colours, which all eyes tell apart, and a hatching for each.
+_STYLES = (
+    ("#0072B2", ""), ("#E69F00", "//"), ("#009E73", ".."), ("#CC79A7", "xx"),
+    ("#56B4E9", "\\\\"), ("#D55E00", "--"), ("#F0E442", "++"), ("#999999", "oo"),
+)  # fmt: skip
+CONCEPTS = 40
+"""Concepts shown of a block, those with most units."""
+
+
+def concepts_by_units(rows: Sequence[BlockConceptRow], categories: Sequence[str], name: str) -> str:
+    """The paper's Fig. 4: a block's concepts by how many units detect them."""
+    shown = rows[:CONCEPTS]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for place, row in enumerate(shown):
+            colour, hatch = style(row.category, categories)
+            axes.barh(place, row.units, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
+            axes.text(row.units, place, f" {row.units}", va="center", fontsize=8)
+        axes.set_yticks(range(len(shown)), [row.name for row in shown])
+        axes.invert_yaxis()
+        axes.set_xlabel("units")
+        axes.locator_params(axis="x", integer=True)
+        axes.margins(y=0.01)
+        _legend(axes, {row.category for row in shown}, categories)
+
+    return _svg(name, (7.2, 0.7 + 0.19 * max(len(shown), 4)), draw)
+
+
+def categories_by_block(
+    rows: Sequence[CategoryRow], blocks: Sequence[str], categories: Sequence[str]
+) -> str:
+    """The paper's Fig. 6: the units and the concepts of each block, stacked by category."""
+
+    def draw(figure: Figure) -> None:
+        for axes, column in zip(figure.subplots(1, 2), ("units", "concepts"), strict=True):
+            _stacks(axes, rows, column, blocks, categories)
+        _legend(figure.axes[1], {row.category for row in rows}, categories)
+
+    return _svg("blocks", (7.2, 3.2), draw)
+
+
+def _stacks(
+    axes: Axes,
+    rows: Sequence[CategoryRow],
+    column: str,
+    blocks: Sequence[str],
+    categories: Sequence[str],
+) -> None:
+    """One column of the rows, a stack a block."""
+    found = {(row.block, row.category): int(getattr(row, column)) for row in rows}
+    for place, block in enumerate(blocks):
+        base = 0
+        for category in categories:
+            value = found.get((block, category), 0)
+            colour, hatch = style(category, categories)
+            axes.bar(
+                place, value, 0.65, base, color=colour, hatch=hatch, edgecolor="white", linewidth=0
+            )
+            base += value
+        axes.text(place, base, str(base), ha="center", va="bottom", fontsize=8)
+    axes.set_xticks(range(len(blocks)), list(blocks))
+    title = "interpretable units" if column == "units" else column
+    axes.set_title(title, loc="left", fontsize=10, pad=10)
+    axes.locator_params(axis="y", integer=True)
+    axes.set_xlim(-0.6, len(blocks) - 0.4)
+    axes.margins(y=0.15)
+
+
+def style(category: str, categories: Sequence[str]) -> tuple[str, str]:
+    """Colour and hatching of a category, by its place among the run's."""
+    return _STYLES[list(categories).index(category) % len(_STYLES)]
+
+
+def _legend(axes: Axes, shown: Collection[str], categories: Sequence[str]) -> None:
+    from matplotlib.patches import Patch
+
+    handles = []
+    for category in (each for each in categories if each in shown):
+        colour, hatch = style(category, categories)
+        handles.append(Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=category))
+    if handles:
+        axes.legend(handles=handles, frameon=False, fontsize=8, handleheight=1.1)
+
+
+def _svg(name: str, size: tuple[float, float], draw: Callable[[Figure], None]) -> str:
+    """A drawing as an `svg` element, its ids beginning with `name`, so that a page can hold two."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    text = StringIO()
+    with rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "conceptgraph",
+            "text.parse_math": False,
+            "font.family": "sans-serif",
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "hatch.linewidth": 0.6,
+        }
+    ):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
+    element = text.getvalue()
+    element = element[element.index("<svg") :]
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    element = re.sub(r'\bid="', f'id="{name}-', element)
+    element = re.sub(r'(url\(|href=")#', rf"\g<1>#{name}-", element)
+    return re.sub(r' (width|height)="[\d.]+pt"', "", element, count=2)
