@@ -411,3 +411,22 @@ def test_the_size_of_the_input(tmp_path: Path) -> None:
     assert (shape["height"], shape["width"]) == (224, 224)
     shape = Inputs(network, photographs, Settings(image_size=96), CPU, 1).shape
     assert (shape["height"], shape["width"]) == (96, 96)
+
+
+def test_labels_are_compared_with_chance(tmp_path: Path, drawn: Path) -> None:
+    given = source("basic", drawn)
+    settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[:2])
+    rows = ingest(given, tmp_path / "a.cg", settings, device="cpu").detections
+    assert rows["p"].between(0, 1, inclusive="right").all()
+    assert (rows["lift"].dropna() > 0).all()
+    assert (rows["iou"] <= rows["ceiling"] + 1e-9).all()
+    beyond, within = rows[rows["significant"]]["p"], rows[~rows["significant"]]["p"]
+    assert beyond.empty or beyond.max() < within.min()
+    again = ingest(given, tmp_path / "b.cg", settings, device="cpu", workers=1).detections
+    pd.testing.assert_frame_equal(rows, again)
+    without = dataclasses.replace(settings, null_values=0)
+    run = ingest(given, tmp_path / "c.cg", without, device="cpu")
+    assert not run.is_tested
+    assert not run.detections["significant"].any()
+    shared = ["unit", "concept", "iou", "rank", "intersection", "activation", "truth"]
+    pd.testing.assert_frame_equal(run.detections[shared], rows[shared])
