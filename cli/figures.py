@@ -42,9 +42,9 @@ def concepts_by_units(rows: Sequence[BlockConceptRow], categories: Sequence[str]
         axes.set_xlabel("units")
         axes.locator_params(axis="x", integer=True)
         axes.margins(y=0.01)
-        _legend(axes, {row.category for row in shown}, categories)
+        _legend(figure, {row.category for row in shown}, categories)
 
-    return _svg(name, (7.2, 0.7 + 0.19 * max(len(shown), 4)), draw)
+    return _svg(name, (7.8, 0.7 + 0.19 * max(len(shown), 4)), draw)
 
 
 def categories_by_block(
@@ -55,9 +55,9 @@ def categories_by_block(
     def draw(figure: Figure) -> None:
         for axes, column in zip(figure.subplots(1, 2), ("units", "concepts"), strict=True):
             _stacks(axes, rows, column, blocks, categories)
-        _legend(figure.axes[1], {row.category for row in rows}, categories)
+        _legend(figure, {row.category for row in rows}, categories)
 
-    return _svg("blocks", (7.2, 3.2), draw)
+    return _svg("blocks", (7.8, 3.0), draw)
 
 
 def _stacks(
@@ -92,7 +92,7 @@ def style(category: str, categories: Sequence[str]) -> tuple[str, str]:
     return _STYLES[list(categories).index(category) % len(_STYLES)]
 
 
-def _legend(axes: Axes, shown: Collection[str], categories: Sequence[str]) -> None:
+def _legend(figure: Figure, shown: Collection[str], categories: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
     handles = []
@@ -100,7 +100,13 @@ def _legend(axes: Axes, shown: Collection[str], categories: Sequence[str]) -> No
         colour, hatch = style(category, categories)
         handles.append(Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=category))
     if handles:
-        axes.legend(handles=handles, frameon=False, fontsize=8, handleheight=1.1)
+        figure.legend(
+            handles=handles,
+            loc="outside right upper",
+            frameon=False,
+            fontsize=8,
+            handleheight=1.1,
+        )
 
 
 def _svg(name: str, size: tuple[float, float], draw: Callable[[Figure], None]) -> str:
