@@ -130,8 +130,9 @@ def concept_shares(
     present, firing, below = (torch.stack(each).sum(dim=0) for each in zip(*pieces, strict=True))
     sums = [each.sum(dim=1).tolist() for each in (present, firing, below)]
     # Without a concept nothing is present: what argues for and against is what fires.
-    apart = [(piece.present.sum(dim=1) + piece.firing.sum(dim=1) * _last(piece)).tolist()
-             for piece in pieces]  # fmt: skip
+    apart = [
+        torch.cat([piece.present[:-1], piece.firing[-1:]]).sum(dim=1).tolist() for piece in pieces
+    ]
     split = list(zip(*apart, strict=True)) if len(apart) > 1 else [(None, None)] * len(sums[0])
     shares: list[ConceptShare] = []
     maps: dict[str, NDArray[np.float32]] = {}
@@ -150,13 +151,6 @@ def concept_shares(
     there, fires, rest = (each[-1] for each in sums)
     shares.append(ConceptShare(None, None, 0.0, there, fires, rest, None, *split[-1]))
     return tuple(shares), maps
-
-
-def _last(piece: Split) -> Tensor:
-    """1 for no concept, 0 for all others."""
-    flags = torch.zeros(len(piece.present), dtype=torch.float64)
-    flags[-1] = 1
-    return flags
 
 
 def _division(run: Run, block: str) -> tuple[list[tuple[str, str]], Tensor]:
