@@ -129,6 +129,14 @@ class Run:
         """Whether labels were compared with chance; earlier runs were not."""
         return bool(self.detections["p"].notna().any())
 
+    @cached_property
+    def firm_detections(self) -> pd.DataFrame:
+        """The rows of `detections` above `min_iou`, of interpretable units."""
+        able = self.units["uid"][self.interpretable]
+        found = self.detections
+        firm: pd.DataFrame = found[(found["iou"] > self.min_iou) & found["unit"].isin(able)]
+        return firm
+
     def unit(self, uid: str) -> pd.Series[str | float]:
         """The row of `units` for "block4/290"; QueryError for one that is not there."""
         rows = self.units[self.units["uid"] == uid]

@@ -156,9 +156,8 @@ def concept_shares(
 def _division(run: Run, block: str) -> tuple[list[tuple[str, str]], Tensor]:
     """Concepts that units of a block detect, and how each unit's part is divided among them."""
     units = run.units[run.units["block"] == block]
-    able = set(units["uid"][run.interpretable[units.index]])
-    found = run.detections
-    found = found[(found["iou"] > run.min_iou) & found["unit"].isin(able)]
+    found = run.firm_detections
+    found = found[found["unit"].isin(units["uid"])]
     uids = sorted(set(found["concept"]))
     column = {uid: number for number, uid in enumerate(uids)}
     matrix = torch.zeros(len(units), len(uids) + 1, dtype=torch.float64)

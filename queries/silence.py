@@ -135,10 +135,10 @@ def detectors(run: Run, uid: str, at: Sequence[str] | None = None) -> dict[str, 
         QueryError: there are none, or no such block.
     """
     blocks = check_blocks(run, at)
-    able = run.units[run.interpretable & run.units["block"].isin(blocks)].set_index("uid")
-    firm = run.detections[run.detections["iou"] > run.min_iou]
-    firm = firm[firm["unit"].isin(able.index)]
-    units = able.loc[sorted(firm["unit"][firm["concept"] == uid])]
+    there = run.units[run.units["block"].isin(blocks)].set_index("uid")
+    firm = run.firm_detections
+    firm = firm[firm["unit"].isin(there.index)]
+    units = there.loc[sorted(firm["unit"][firm["concept"] == uid])]
     if units.empty:
         remedy = nearest(uid, sorted(set(firm["concept"])))
         raise QueryError(f"no unit of {', '.join(blocks)} detects {uid!r}", remedy=remedy)
