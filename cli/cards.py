@@ -95,6 +95,8 @@ def _print_concept(run: Run, card: ConceptCard) -> None:
         [(row.uid, f"{row.iou:.3f}", _yes(row.best), _yes(row.significant)) for row in card.units],
         right="b",
     )
+    if card.center_box is not None:
+        note(f"A box in the middle of every image would have an IoU of {card.center_box:.3f}.\n")
     _print_reach(f"classes fed by units of {run.blocks[-1]} named after it", "class", card.classes)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..queries.compare import BlockCounts, Comparison, Detected, Meaning, Pair
 
 SHOWN = 12  # concepts that only one run has
+_COUNTS = ("concepts", "interpretable", "beyond chance", "above a box", "unrestricted")
 
 
 def compare(
@@ -51,18 +52,19 @@ def _print(found: Comparison, top: int) -> None:
 
     print_table(
         "concepts, and units that detect one",
-        ("block", "run", "units", "concepts", "interpretable", "beyond chance", "unrestricted"),
+        ("block", "run", "units", *_COUNTS),
         [(each.block, each.run, each.units, *_cells(each.total)) for each in found.counts],
-        right="cdefg",
+        right="cdefgh",
     )
     print_table(
         "by category",
-        ("block", "run", "category", "concepts", "interpretable", "beyond chance", "unrestricted"),
+        ("block", "run", "category", *_COUNTS),
         _by_category(found.counts),
-        right="defg",
+        right="defgh",
     )
     note(
         "“beyond chance”: the label overlaps more than labels swapped between images do. "
+        "“above a box”: its IoU is larger than that of a box in the middle of every image. "
         "“unrestricted”: interpretable if activations counted in all images; a small, "
         "well-isolated category raises IoU by construction.\n"
     )
@@ -79,10 +81,8 @@ def _by_category(counts: Sequence[BlockCounts]) -> list[tuple[object, ...]]:
 
 
 def _cells(found: Detected) -> tuple[object, ...]:
-    beyond, everywhere = (
-        "—" if number is None else number for number in (found.significant, found.unrestricted)
-    )
-    return found.concepts, found.units, beyond, everywhere
+    companions = found.significant, found.above_box, found.unrestricted
+    return found.concepts, found.units, *("—" if each is None else each for each in companions)
 
 
 def _print_pair(pair: Pair, top: int) -> None:

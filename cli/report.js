@@ -9,8 +9,8 @@
   const only = byId("only");
   const more = byId("more");
   const STEP = 100;
-  const SIGNIFICANT = 7;
-  const words = rows.map((row) => `${row[0]} ${row[1] ?? ""} ${row[2] ?? ""} ${row[8]}`.toLowerCase());
+  const SIGNIFICANT = 8;
+  const words = rows.map((row) => `${row[0]} ${row[1] ?? ""} ${row[2] ?? ""} ${row[9]}`.toLowerCase());
   const state = { column: 3, down: true, shown: STEP };
 
   function value(row, column) {
@@ -40,11 +40,11 @@
 
   function line(row) {
     const element = document.createElement("tr");
-    const cells = [row[0], row[1] ?? "–", row[2] ?? "–", ...row.slice(3, 7).map((x, i) => (i === 2 && x !== null ? x.toFixed(1) : number(x))), row[7] ? "yes" : "no", row[8]];
+    const cells = [row[0], row[1] ?? "–", row[2] ?? "–", ...row.slice(3, 8).map((x, i) => (i === 3 && x !== null ? x.toFixed(1) : number(x))), row[SIGNIFICANT] ? "yes" : "no", row[9]];
     cells.forEach((text, column) => {
       const cell = document.createElement(column ? "td" : "th");
       if (!column) cell.scope = "row";
-      if (column > 2 && column < 7) cell.className = "number";
+      if (column > 2 && column < 8) cell.className = "number";
       if (column === 1 && row[1] !== null) {
         const chip = document.createElement("span");
         chip.className = "chip";
@@ -75,7 +75,7 @@
 
   heads.forEach((head, column) =>
     head.firstElementChild.addEventListener("click", () => {
-      state.down = column === state.column ? !state.down : column > 2 && column !== 6;
+      state.down = column === state.column ? !state.down : column > 2 && column !== 7;
       state.column = column;
       again();
     }),

@@ -60,23 +60,31 @@ def figures(run: Run, store: MemoryStore) -> Figures:
     return Figures(store.ask(Blocks(run.name)), store.ask(CategoriesByBlock(run.name)), concepts)
 
 
+def above_box(run: Run) -> dict[str, int | None]:
+    """Interpretable units of each block with a larger IoU than a box's; None in earlier runs."""
+    if run.box_iou.isna().all():
+        return dict.fromkeys(run.blocks)
+    return {block: int(run.above_box[run.units["block"] == block].sum()) for block in run.blocks}
+
+
 def unit_rows(run: Run) -> list[list[object]]:
-    """All units: uid, label, category, IoU, ceiling, × chance, p, significant, status."""
+    """All units: uid, label, category, IoU, ceiling, box's, × chance, p, significant, status."""
     best = run.detections[run.detections["rank"] == 0].set_index("unit")
     rows: list[list[object]] = []
     columns = ("uid", "label", "category", "iou", "status")
-    for uid, label, category, iou, status in zip(
-        *(run.units[name].tolist() for name in columns), strict=True
+    for uid, label, category, iou, status, box in zip(
+        *(run.units[name].tolist() for name in columns), run.box_iou.tolist(), strict=True
     ):
         found = best.loc[uid] if uid in best.index else None
-        chance = [None] * 3 if found is None else [found[c] for c in ("ceiling", "lift", "p")]
+        ceiling, *chance = (
+            [None] * 3 if found is None else [found[c] for c in ("ceiling", "lift", "p")]
+        )
         rows.append(
             [
                 uid,
                 label if isinstance(label, str) else None,
                 category if isinstance(category, str) else None,
-                _rounded(iou),
-                *map(_rounded, chance),
+                *map(_rounded, (iou, ceiling, box, *chance)),
                 bool(found is not None and found["significant"]),
                 status,
             ]

@@ -124,6 +124,20 @@ class Run:
         rows = self.detections[(self.detections["rank"] == 0) & self.detections["significant"]]
         return self.interpretable & self.units["uid"].isin(rows["unit"])
 
+    @cached_property
+    def box_iou(self) -> pd.Series[float]:
+        """Per row of `units`: what a box in the middle of every image gets for its label.
+
+        NaN without a label, and in earlier runs.
+        """
+        boxes = self.concepts.set_index("uid")["center_box"]
+        return (self.units["category"] + "/" + self.units["label"]).map(boxes).astype(float)
+
+    @cached_property
+    def above_box(self) -> pd.Series[bool]:
+        """Per row of `units`: interpretable, with a larger IoU than `box_iou`."""
+        return self.interpretable & (self.units["iou"] > self.box_iou)
+
     @property
     def is_tested(self) -> bool:
         """Whether labels were compared with chance; earlier runs were not."""

@@ -46,6 +46,7 @@ TABLES: dict[str, dict[str, str]] = {
         "category": "string",
         "images": "int64",
         "pixels": "int64",
+        "center_box": "double",
     },
     "detections": {
         "unit": "string",
@@ -83,6 +84,7 @@ TABLES: dict[str, dict[str, str]] = {
 
 LATER = {
     "units": ("pixels", "label_unrestricted", "category_unrestricted", "iou_unrestricted"),
+    "concepts": ("center_box",),
     "detections": ("p", "lift", "ceiling", "significant"),
 }
 """Columns that earlier runs lack: they are read as null, `significant` as false."""

@@ -2,7 +2,7 @@
 
     (Run)-[:HAS_BLOCK]->(Block)-[:HAS_UNIT]->(Unit)
     (Run)-[:HAS_CLASS]->(Class)
-    (Run)-[:HAS_CONCEPT {images, pixels}]->(Concept)
+    (Run)-[:HAS_CONCEPT {images, pixels, …}]->(Concept)
     (Concept)-[:PROBED_AT {f1, …}]->(Block)
     (Unit)-[:DETECTS]->(Concept)
     (Unit)-[:CONTRIBUTES]->(Unit | Class)
@@ -81,7 +81,9 @@ RELATIONSHIPS: dict[str, Relationship] = {
     "HAS_BLOCK": Relationship("Run", ("Block",)),
     "HAS_UNIT": Relationship("Block", ("Unit",)),
     "HAS_CLASS": Relationship("Run", ("Class",)),
-    "HAS_CONCEPT": Relationship("Run", ("Concept",), {"images": "long", "pixels": "long"}),
+    "HAS_CONCEPT": Relationship(
+        "Run", ("Concept",), {"images": "long", "pixels": "long", "center_box": "double"}
+    ),
     "PROBED_AT": Relationship(
         "Concept",
         ("Block",),

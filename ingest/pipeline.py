@@ -1,7 +1,7 @@
 """An ingest from images and a network to a run directory, step by step.
 
 1. open         settings, network and concept data are read and checked
-2. survey       every mask is decoded once and checked; truth counts
+2. survey       every mask is decoded once and checked; truth counts; boxes in the middle
 3. collect      one forward pass; sparse cells of all blocks' maps go to scratch, sums to the
                 presence probes
 4. thresholds   exact T_k of every unit
@@ -27,6 +27,7 @@ from ..graph.run import Run, open_run
 from ..graph.run_files import disk_errors
 from ..graph.run_writer import RunWriter, check_out
 from .allocation import keep_freed_memory
+from .center_box import CenterBoxes
 from .concepts import open_concept_data
 from .contributions import contributions
 from .counting import Overlaps, labels_of_batch
@@ -140,6 +141,7 @@ class Job:
         self.progress = progress
         self.timings: dict[str, float] = {}
         self._category = category_columns(self.data)
+        self._boxes = CenterBoxes(self._category, len(self.data.categories), self.settings.iou)
         category = torch.from_numpy(self._category).to(self.device)
         self._probes = PresenceProbes(inputs.learnt_from, category, self.settings.seed)
 
@@ -154,7 +156,12 @@ class Job:
         """Steps 2 to 5; what is kept lies in the folder `scratch`."""
         with self._step("survey", len(self.inputs.images)) as advance:
             found = survey(
-                self.data, self.inputs.images, scratch, workers=self.inputs.workers, advance=advance
+                self.data,
+                self.inputs.images,
+                scratch,
+                self._boxes,
+                workers=self.inputs.workers,
+                advance=advance,
             )
         collection = self._collect(scratch, found)
         with self._step("count", len(self.inputs.images)) as advance:
@@ -259,7 +266,7 @@ class Job:
         writer.table("units", pd.concat([each.units for each in tables], ignore_index=True))
         writer.table("detections", detections)
         writer.table("top_images", pd.concat(top_images, ignore_index=True))
-        writer.table("concepts", concepts_table(self.data, found))
+        writer.table("concepts", concepts_table(self.data, found, self._boxes.best()))
         writer.table("classes", classes_table(self.inputs.network.classes))
 
     def _draw(

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from .top_images import TopImages
 
 
-def concepts_table(data: ConceptData, found: Survey) -> pd.DataFrame:
+def concepts_table(
+    data: ConceptData, found: Survey, center_box: NDArray[np.float64]
+) -> pd.DataFrame:
     """One row per concept, in the column order of all IoU arrays."""
     frame: pd.DataFrame = pd.DataFrame(
         {
@@ -31,6 +33,7 @@ def concepts_table(data: ConceptData, found: Survey) -> pd.DataFrame:
             "category": [concept.category for concept in data.concepts],
             "images": found.images,
             "pixels": found.truth,
+            "center_box": center_box,
         }
     )
     return frame

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .center_box import box_areas, labelled_inside
 from .images import in_order
 from .masks import read_planes
 from .scratch import ArrayFile
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .center_box import CenterBoxes
     from .concepts import ConceptData, ConceptImage
     from .progress import Advance
 
@@ -50,11 +52,12 @@ def survey(
     data: ConceptData,
     images: Sequence[ConceptImage],
     scratch: Path,
+    boxes: CenterBoxes,
     *,
     workers: int,
     advance: Advance,
 ) -> Survey:
-    """Decode the masks of `images`, in this order.
+    """Decode the masks of `images`, in this order; what boxes in their middle hold goes to `boxes`.
 
     Raises:
         DataError: naming the mask and its row: cannot be decoded, or holds unknown labels.
@@ -70,12 +73,15 @@ def survey(
 
     def look(image: ConceptImage) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
         planes = read_planes(data, image)
-        return planes, np.bincount(planes.reshape(-1), minlength=concepts + 1)[1:]
+        return planes, labelled_inside(planes, concepts)
 
     decoded = in_order(look, images, workers, ahead=64)
-    for row, (image, (planes, pixels)) in enumerate(zip(images, decoded, strict=True)):
+    for row, (image, (planes, inside)) in enumerate(zip(images, decoded, strict=True)):
+        areas = box_areas(image.mask_height, image.mask_width)
         for column in image.scalars:
-            pixels[column] += image.mask_height * image.mask_width
+            inside[:, column] += areas
+        boxes.add(inside, areas)
+        pixels = inside[-1]
         there = np.flatnonzero(pixels)
         result.planes.append(planes)
         result.truth[:] += pixels

@@ -57,12 +57,16 @@ class UnitCard:
 
 @dataclass(frozen=True)
 class ConceptCard:
-    """A concept: how well it can be read, the units that detect it, the classes they feed."""
+    """A concept: how well it can be read, the units that detect it, the classes they feed.
+
+    `center_box` is the IoU of a box in the middle of every image; None where it was not measured.
+    """
 
     run: str
     uid: str
     name: str
     category: str
+    center_box: float | None
     presence: tuple[PresenceRow, ...]
     units: tuple[DetectorRow, ...]
     classes: tuple[ReachRow, ...]
@@ -130,6 +134,7 @@ def concept_card(store: Store, run: str, concept: str, *, top: int = 10) -> Conc
         found.uid,
         found.name,
         found.category,
+        found.center_box,
         presence=tuple(store.ask(ConceptPresence(run, found.uid))),
         units=tuple(store.ask(Detectors(run, found.uid, top))),
         classes=tuple(store.ask(ClassesOfConcept(run, found.uid, top))),

@@ -1,9 +1,11 @@
 """Two or more runs side by side: what their units detect, and which units changed meaning.
 
 The paper's Table 1 for each run (units that are interpretable, concepts they detect, by category),
-and beside every count two honest companions: how many of the labels are beyond chance, and how many
-units would be interpretable if activations counted in all images (`--iou unrestricted`), since a
-small, well-isolated category raises IoU by construction. Runs of the same network (equal digest)
+and beside every count three honest companions: how many of the labels are beyond chance; how many
+have a larger IoU than a box in the middle of every image would, since what is photographed lies
+there, and boxes drawn around it are large; and how many units would be interpretable if activations
+counted in all images (`--iou unrestricted`), since a small, well-isolated category raises IoU by
+construction. Runs of the same network (equal digest)
 are compared unit by unit; others by the concepts they detect.
 """
 
@@ -25,14 +27,16 @@ if TYPE_CHECKING:
 class Detected(NamedTuple):
     """Units that detect a concept of a category (None: of any), and their different concepts.
 
-    `significant` of the units have a label beyond chance, `unrestricted` units would be
-    interpretable, if all images counted; None where a run did not ask.
+    `significant` of the units have a label beyond chance, `above_box` a larger IoU than a box in
+    the middle of every image, `unrestricted` units would be interpretable, if all images counted;
+    None where a run did not ask.
     """
 
     category: str | None
     units: int
     concepts: int
     significant: int | None
+    above_box: int | None
     unrestricted: int | None
 
 
@@ -169,7 +173,7 @@ class _View:
         )
 
     def _detected(self, mine: pd.Series[bool], category: str | None) -> Detected:
-        units, everywhere = self.units, self._everywhere
+        run, units, everywhere = self.run, self.units, self._everywhere
         here = mine if category is None else mine & (units["category"] == category)
         there = mine if category is None else mine & (units["category_unrestricted"] == category)
         named = units[here & self.labelled]
@@ -177,7 +181,8 @@ class _View:
             category,
             len(named),
             len(named[["category", "label"]].drop_duplicates()),
-            int((here & self.run.significant).sum()) if self.run.is_tested else None,
+            int((here & run.significant).sum()) if run.is_tested else None,
+            int((here & run.above_box).sum()) if run.box_iou.notna().any() else None,
             int((there & everywhere).sum()) if everywhere is not None else None,
         )
 

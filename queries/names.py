@@ -41,13 +41,18 @@ class ClassNames(CypherQuestion):
 
 
 class ConceptName(NamedTuple):
-    """A concept of a run, with how many images and pixels of it the data have."""
+    """A concept of a run, with how many images and pixels of it the data have.
+
+    `center_box` is the IoU that a box in the middle of every image gets with it, the best of eight
+    sizes; None in earlier runs.
+    """
 
     uid: str
     name: str
     category: str
     images: int
     pixels: int
+    center_box: float | None
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,8 @@ class ConceptNames(CypherQuestion):
         rows = []
         for uid in view.concepts():
             node, edge = view.named(uid), graph.edges[self.run, uid]
-            rows.append(
-                ConceptName(uid, node["name"], node["category"], edge["images"], edge["pixels"])
-            )
+            counts = edge["images"], edge["pixels"], edge.get("center_box")
+            rows.append(ConceptName(uid, node["name"], node["category"], *counts))
         return sorted(rows)
 
 

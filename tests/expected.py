@@ -43,11 +43,18 @@ class Expected:
             self._check_block(run, block, stack.numpy())
         tally = self._tally([np.zeros((1, *i.planes.shape[1:]), np.bool_) for i in self.labelled])
         assert run.concepts["pixels"].tolist() == tally.truth.tolist()
+        np.testing.assert_array_equal(run.concepts["center_box"], self._center_box())
         assert run.concepts["uid"].tolist() == [concept.uid for concept in self.data.concepts]
         assert run.concepts["images"].tolist() == [
             sum(bool(i.occurrences(c).any()) or c in i.scalars for i in self.labelled)
             for c in range(len(self.category))
         ]
+
+    def _center_box(self) -> reference.Floats:
+        """What the best of eight units gets that fire on boxes in the middle of every image."""
+        fired = [reference.center_boxes(i.planes.shape[-2:], 8) for i in self.labelled]
+        scores = reference.iou(self._tally(fired), self.category)
+        return np.asarray(scores.max(axis=0))
 
     def _tally(self, fired: list[reference.Bools]) -> reference.Tally:
         categories = len(self.data.categories)

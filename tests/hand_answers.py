@@ -134,12 +134,12 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
     (
         names.ConceptNames(RUN),
         [
-            ("action/juggling", "juggling", "action", 1, 10),
-            ("color/red", "red", "color", 3, 30),
-            ("object/ball", "ball", "object", 4, 40),
-            ("object/juggling", "juggling", "object", 5, 50),
-            (EVIL_UID, EVIL, "scene type", 9, 90),
-            (POLKA, "polka dotted", "texture", 2, 20),
+            ("action/juggling", "juggling", "action", 1, 10, None),
+            ("color/red", "red", "color", 3, 30, None),
+            ("object/ball", "ball", "object", 4, 40, 0.25),
+            ("object/juggling", "juggling", "object", 5, 50, None),
+            (EVIL_UID, EVIL, "scene type", 9, 90, None),
+            (POLKA, "polka dotted", "texture", 2, 20, None),
         ],
     ),
     (

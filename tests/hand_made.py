@@ -38,6 +38,7 @@ _CONCEPTS = [
     ("juggling", "object", 5, 50),
     (EVIL, "scene type", 9, 90),
 ]
+_BOXES: dict[str, dict[str, Value]] = {"ball": {"center_box": 0.25}}
 _CLASSES = ("juggling", OHARA, "🎉")
 # unit, concept, iou, rank, activation, truth; only some are compared with chance, see _CHANCE
 _DETECTS = [
@@ -142,7 +143,12 @@ def _structure() -> list[Edge]:
     units = [Edge("HAS_UNIT", _uid(uid[:6]), _uid(uid), {}) for uid in _UNITS]
     classes = [Edge("HAS_CLASS", RUN, _uid(f"class/{name}"), {}) for name in _CLASSES]
     concepts = [
-        Edge("HAS_CONCEPT", RUN, f"{category}/{name}", {"images": images, "pixels": pixels})
+        Edge(
+            "HAS_CONCEPT",
+            RUN,
+            f"{category}/{name}",
+            {"images": images, "pixels": pixels, **_BOXES.get(name, {})},
+        )
         for name, category, images, pixels in _CONCEPTS
     ]
     probed = [

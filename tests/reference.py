@@ -136,6 +136,16 @@ def tally(
     return Tally(both, activation, truth)
 
 
+def center_boxes(shape: tuple[int, ...], sizes: int) -> Bools:
+    """Boxes in the middle with sides of 1/sizes … of the image's; bool (sizes, height, width)."""
+    height, width = shape
+    boxes = np.zeros((sizes, height, width), np.bool_)
+    for size, row, column in np.ndindex(boxes.shape):
+        down, across = Fraction(2 * row + 1, height) - 1, Fraction(2 * column + 1, width) - 1
+        boxes[size, row, column] = max(abs(down), abs(across)) <= Fraction(size + 1, sizes)
+    return boxes
+
+
 class ChanceTally(NamedTuple):
     """What `ingest.chance` keeps of swapped labels."""
 

@@ -144,7 +144,7 @@ def _concept_and_class_tables(
     classes: Sequence[str],
     widths: Mapping[str, int],
 ) -> None:
-    split = [(uid, *reversed(uid.split("/", 1)), 10, 500) for uid in concepts]
+    split = [(uid, *reversed(uid.split("/", 1)), 10, 500, 0.15) for uid in concepts]
     _table(writer, "concepts", split)
     block, width = next(iter(widths.items()))
     presence = [(uid, block, 1.0, 0.5, 0.8, 0.6, 9 * i) for i, uid in enumerate(concepts)]

@@ -57,14 +57,14 @@ def test_counts(first: Run, tmp_path: Path) -> None:
         ("first", "block4", 3),
         ("second", "block4", 3),
     ]
-    assert found.counts[0].total == Detected(None, 2, 2, 1, 2)
+    assert found.counts[0].total == Detected(None, 2, 2, 1, 1, 2)
     assert found.counts[0].categories == (
-        Detected("texture", 1, 1, 1, 2),
-        Detected("object", 1, 1, 0, 0),
+        Detected("texture", 1, 1, 1, 1, 2),
+        Detected("object", 1, 1, 0, 0, 0),
     )
     # Interpretable in the second run are block3/0 and 1, both balls; unrestricted is unchanged.
-    assert found.counts[1].total == Detected(None, 2, 1, 1, 2)
-    assert found.counts[2].total == Detected(None, 1, 1, 1, 0)
+    assert found.counts[1].total == Detected(None, 2, 1, 1, 1, 2)
+    assert found.counts[2].total == Detected(None, 1, 1, 1, 1, 0)
 
 
 def test_units_that_changed(first: Run, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_units_that_changed(first: Run, tmp_path: Path) -> None:
 
 def test_only_significant_labels(first: Run, tmp_path: Path) -> None:
     found = compare([first, other_run(first, tmp_path / "b.cg")], significant=True)
-    assert found.counts[0].total == Detected(None, 1, 1, 1, 2)
+    assert found.counts[0].total == Detected(None, 1, 1, 1, 1, 2)
     assert [each.unit for each in found.pairs[0].changes] == ["block3/0", "block4/0"]
 
 
@@ -124,7 +124,7 @@ def test_runs_from_before_chance_was_asked(first: Run, tmp_path: Path) -> None:
     earlier = open_run(earlier.path)
     earlier.check()
     found = compare([earlier, first])
-    assert found.counts[0].total == Detected(None, 2, 2, None, None)
+    assert found.counts[0].total == Detected(None, 2, 2, None, None, None)
     with pytest.raises(QueryError, match="earlier was not compared with chance"):
         compare([earlier, first], significant=True)
 

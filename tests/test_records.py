@@ -148,7 +148,8 @@ def test_edges_of_the_small_run(tmp_path: Path) -> None:
     assert hidden == {"weight": 0, "pre": -3, "share": 0, "rank": 0}
     detects = _edge(found, "camvid/block4/0", "action/juggling").properties
     assert (detects["iou"], detects["truth"]) == (0.3, 500)
-    assert _edge(found, "camvid", "object/ball").properties == {"images": 10, "pixels": 500}
+    concept = _edge(found, "camvid", "object/ball").properties
+    assert concept == {"images": 10, "pixels": 500, "center_box": 0.15}
     assert not any("block3/2" in edge.source for edge in found.edges)
 
 

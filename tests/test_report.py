@@ -59,7 +59,9 @@ def test_the_page_in_a_browser(runs: tuple[Run, Run], tmp_path: Path, browser: B
         assert tab.locator(".tree > li").count() == 5
         cells = tab.locator("section[aria-label=Blocks] tbody tr").all_inner_texts()
         for row, text in zip(open_store(run).ask(Blocks(run.name)), cells, strict=True):
-            numbers = [row.units, row.interpretable, row.significant, row.concepts]
+            in_block = run.units["block"] == row.block
+            above = (run.above_box & in_block).sum()
+            numbers = [row.units, row.interpretable, row.significant, above, row.concepts]
             assert text.split() == [row.block, *map(str, [*numbers, row.dead, row.sparse])]
         opened.close()
 
