@@ -29,6 +29,10 @@ def query(
         bool, typer.Option("--text", help="Print the question's Cypher, to paste into a browser.")
     ] = False,
     run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another run in the same graph, without a server. Repeatable."),
+    ] = None,
     uri: Neo4jOption = None,
     database: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print rows as a JSON list.")] = False,
@@ -38,6 +42,7 @@ def query(
     Examples:
     [bold]conceptgraph query[/bold]
     [bold]conceptgraph query class-paths -p class=juggling[/bold]
+    [bold]conceptgraph query unit-in-other-runs -p unit=block4/290 --run a.cg --beside b.cg[/bold]
     """
     if name is not None and cypher is not None:
         raise typer.BadParameter("give a question or --cypher, not both", param_hint="NAME")
@@ -48,7 +53,7 @@ def query(
         _print_text(name)
         return
     pairs = _pairs(given or [])
-    with chosen_store(run_path, uri, database) as (store, run):
+    with chosen_store(run_path, uri, database, beside or ()) as (store, run):
         if cypher is not None:
             warn_of_half_loaded(store)
             values = {"run": run, **{key: _typed(value) for key, value in pairs.items()}}

@@ -12,7 +12,7 @@ import typer
 from ..graph.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..graph.memory import MemoryStore
     from ..graph.neo4j_store import Neo4jStore
@@ -50,21 +50,25 @@ def connect(uri: str | None, database: str | None) -> Neo4jStore:
 
 @contextmanager
 def chosen_store(
-    run: Path | None, uri: str | None, database: str | None
+    run: Path | None, uri: str | None, database: str | None, beside: Sequence[Path] = ()
 ) -> Iterator[tuple[MemoryStore | Neo4jStore, str]]:
     """The store to ask and the run's uid in it.
 
     With a server, `run`, else $CONCEPTGRAPH_RUN, names a run that is in it (camvid, or camvid.cg),
     and may be left out when there is only one. Without, it is a run directory, whose graph is made
-    in memory.
+    in memory, with those of the runs `beside` it.
     """
     if not uri:
         from ..graph.memory import open_store
+        from ..graph.run import open_run
         from .terminal import open_chosen_run
 
         opened = open_chosen_run(run)
-        yield open_store(opened), opened.name
+        yield open_store(opened, *map(open_run, beside)), opened.name
         return
+    if beside:
+        problem = "a server's runs are all asked; load this one first"
+        raise typer.BadParameter(problem, param_hint="--beside")
     named = run or os.environ.get("CONCEPTGRAPH_RUN")
     with connect(uri, database) as store:
         yield store, run_name(named) if named else _only_run(store)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, combinations, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import QueryError, StoreError
+from .same_units import same_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import kglite
 
@@ -141,7 +142,7 @@ def _refused(message: str, bounds: Bounds) -> QueryError | StoreError:
     return QueryError(message.split("\n   ", maxsplit=1)[0])
 
 
-def _load(graph: kglite.KnowledgeGraph, loaded: Iterable[Records]) -> None:
+def _load(graph: kglite.KnowledgeGraph, loaded: Sequence[Records]) -> None:
     """Nodes by their labels, then relationships by type and end labels; labels are our own."""
     nodes = {node.uid: node for records in loaded for node in records.all_nodes()}
     by_labels: dict[tuple[str, ...], list[_Row]] = defaultdict(list)
@@ -155,8 +156,8 @@ def _load(graph: kglite.KnowledgeGraph, loaded: Iterable[Records]) -> None:
             "SET n += row.properties"
         )
         graph.cypher(text, params={"rows": rows})
-    for records in loaded:
-        edges = records.all_edges()
+    pairs = combinations(loaded, 2)
+    for edges in chain((each.all_edges() for each in loaded), (same_units(*two) for two in pairs)):
         while batch := list(islice(edges, _BATCH)):
             _load_edges(graph, nodes, batch)
 

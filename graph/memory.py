@@ -5,6 +5,7 @@ A DiGraph is enough: between two nodes there is at most one relationship.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 import networkx as nx
@@ -12,11 +13,13 @@ import networkx as nx
 from .cypher import Bounds, Table, run_cypher
 from .errors import StoreError
 from .records import EDGES_PER_TARGET, records
+from .same_units import same_units
 from .store import LoadedRun, Row, ignore, no_such_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from .elements import Edge
     from .records import Records
     from .run import Run
     from .store import Advance, Question
@@ -53,10 +56,15 @@ class MemoryStore:
         )
         self.graph.add_edges_from(
             (edge.source, edge.target, {"type": edge.type, **edge.properties})
-            for edge in records.all_edges()
+            for edge in chain(records.all_edges(), self._ties(records))
         )
         self._records[records.run] = records
         progress(len(records))
+
+    def _ties(self, records: Records) -> Iterator[Edge]:
+        """To the runs that are in."""
+        for other in self._records.values():
+            yield from same_units(records, other)
 
     def runs(self) -> list[LoadedRun]:
         """The runs that are in, by uid."""
@@ -116,9 +124,16 @@ class MemoryStore:
 
 
 def open_store(*runs: Run) -> MemoryStore:
-    """A store with the graphs of some runs, each pruned as its own settings say."""
+    """A store with the graphs of some runs, each pruned as its own settings say.
+
+    Raises:
+        StoreError: two of them have one name, so that one would take the other's place.
+    """
     store = MemoryStore()
     for run in runs:
+        if any(run.name == there.uid for there in store.runs()):
+            remedy = "Ingest one of them under another name"
+            raise StoreError("two runs of one name", found=repr(run.name), remedy=remedy)
         store.load(records(run, edges_per_target=kept_edges(run)))
     return store
 

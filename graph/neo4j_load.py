@@ -4,7 +4,7 @@
 2. The records are cut into transactions, always in the same order. Each moves `loaded` on by its
    number of rows, and writes only if it stood where this transaction begins. So one that is sent
    again after a lost answer writes nothing, and a load that was cut off goes on where it was.
-3. The Run node is completed: `status: "complete"`, and `loaded` goes.
+3. The Run node is completed (`neo4j_whole`): `status: "complete"`, and `loaded` goes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from neo4j.exceptions import IncompleteCommit
 
 from .errors import StoreError
+from .neo4j_whole import complete
 from .schema import NODES, RELATIONSHIPS, VERSION
 
 if TYPE_CHECKING:
@@ -48,10 +49,6 @@ SET run.uid = $run
 WITH run WHERE run.digest = $digest AND run.loaded = $done
 SET run.loaded = $next
 RETURN run.loaded AS loaded"""
-COMPLETE = """MATCH (run:Run {uid: $run, digest: $digest})
-WHERE run.loaded = $total OR run.status = 'complete'
-SET run.status = 'complete' REMOVE run.loaded
-RETURN run.uid AS uid"""
 
 EXPLANATIONS = "MATCH (e:Explanation) WHERE e.uid STARTS WITH $run + '/'"
 UID = " RETURN e.uid AS uid"
@@ -114,11 +111,7 @@ def load(session: neo4j.Session, records: Records, known_as: str, progress: Adva
         )
         done += size
         progress(size)
-    completed = _write(
-        session,
-        lambda tx: tx.run(COMPLETE, run=run, digest=known_as, total=done).single(),
-    )
-    if completed is None:
+    if not _write(session, partial(complete, records=records, known_as=known_as, total=done)):
         raise _disturbed(run)
 
 

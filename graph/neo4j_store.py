@@ -19,6 +19,7 @@ from .cypher import Bounds, Table, check_rows
 from .errors import StoreError
 from .neo4j_errors import place, store_errors
 from .neo4j_load import ROWS, digest, load, load_explained, prepare
+from .neo4j_whole import leave
 from .schema import VERSION
 from .store import LoadedRun, Row, ignore, no_such_run
 
@@ -45,7 +46,6 @@ RETURN run.uid AS uid, run.model AS model, run.created AS created, run.min_iou A
   run.status AS status"""
 _STATE = """MATCH (run:Run {uid: $run}) WHERE run.digest IS NOT NULL
 RETURN run.status AS status, run.digest AS digest, run.schema AS schema"""
-_LEAVING = "MATCH (run:Run {uid: $run}) SET run.status = 'unloading'"
 _OWN = "MATCH (n:{}) WHERE n.uid STARTS WITH $run + '/' "
 _GONE = "WITH DISTINCT n LIMIT $rows DETACH DELETE n RETURN count(*) AS gone"
 # Each is repeated until nothing is left of its kind: first the many relationships of units, then
@@ -231,7 +231,7 @@ class Neo4jStore:
         return state
 
     def _unload(self, session: neo4j.Session, run: str) -> None:
-        session.execute_write(lambda tx: tx.run(_LEAVING, run=run).consume())
+        session.execute_write(leave, run)
         for text in _UNLOAD:
             while session.execute_write(_gone, text, run):
                 pass

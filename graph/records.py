@@ -60,6 +60,12 @@ class Records:
         """The run's uid."""
         return self.nodes[0].uid
 
+    @property
+    def network(self) -> str | None:
+        """The digest of the network that was dissected; None where the run does not state it."""
+        digest = self.nodes[0].properties.get("model_digest")
+        return None if digest is None else str(digest)
+
     def all_nodes(self) -> Iterator[Node]:
         """Nodes, those of explanations last; an Image may come more than once."""
         yield from self.nodes
@@ -109,6 +115,7 @@ def _run_node(run: Run, edges_per_target: int, share_left_out: float) -> Node:
     properties = {
         "name": run.name,
         "model": manifest.get("model", {}).get("name"),
+        "model_digest": manifest.get("model", {}).get("digest"),
         "created": manifest.get("created"),
         "device": manifest.get("device"),
         "settings": json.dumps(manifest.get("settings", {}), sort_keys=True),

@@ -6,6 +6,7 @@
     (Concept)-[:PROBED_AT {f1, …}]->(Block)
     (Unit)-[:DETECTS]->(Concept)
     (Unit)-[:CONTRIBUTES]->(Unit | Class)
+    (Unit)-[:SAME_UNIT]->(Unit)    of another run of the same network
     (Image)-[:EXPLAINED_BY]->(Explanation)-[:OF]->(Class)
     (Explanation)-[:HAS_PATH]->(Path)-[:STEP {position}]->(Unit)
 
@@ -40,6 +41,7 @@ NODES: dict[str, Properties] = {
     "Run": {
         "name": "string",
         "model": "string",
+        "model_digest": "string",
         "created": "string",
         "device": "string",
         "settings": "string",
@@ -116,6 +118,7 @@ RELATIONSHIPS: dict[str, Relationship] = {
         ("Unit", "Class"),
         {"weight": "double", "pre": "double", "share": "double", "rank": "long"},
     ),
+    "SAME_UNIT": Relationship("Unit", ("Unit",)),
     "EXPLAINED_BY": Relationship("Image", ("Explanation",)),
     "OF": Relationship("Explanation", ("Class",)),
     "HAS_PATH": Relationship("Explanation", ("Path",)),

@@ -77,6 +77,7 @@ class Store(Protocol):
     def load(self, records: Records, progress: Advance = ignore) -> None:
         """Put a run in, in place of an earlier one of the same uid.
 
+        Its units are tied to the same ones of other runs of its network, once those are in too.
         `progress` is told of nodes and edges as they are done, `len(records)` in all.
         """
 

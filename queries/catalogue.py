@@ -64,6 +64,7 @@ _SECTIONS: dict[str, tuple[type[CypherQuestion], ...]] = {
         contributions.Feeds,
         concepts.ConceptsIntoUnit,
         units.PolysemanticUnits,
+        units.UnitInOtherRuns,
         units.QuietUnits,
         names.UnitNames,
     ),

@@ -133,6 +133,40 @@ class PolysemanticUnits(CypherQuestion):
         return sorted(rows, key=lambda row: (-row.second_iou, row.unit))[: self.top]
 
 
+class OtherRunRow(NamedTuple):
+    """What a unit detects in another run; None where it is not interpretable there."""
+
+    run: str
+    concept: str | None
+    category: str | None
+    iou: float | None
+
+
+@dataclass(frozen=True)
+class UnitInOtherRuns(CypherQuestion):
+    """The same unit in other runs of the same network, as far as these are in the graph."""
+
+    name: ClassVar = "unit-in-other-runs"
+    row: ClassVar = OtherRunRow
+    unit: str
+    top: int = 10
+
+    def answer(self, graph: nx.DiGraph[str]) -> list[OtherRunRow]:
+        """At most `top` rows, by run."""
+        view = RunView(graph, self.run)
+        rows = []
+        for uid in view.same_units(view.uid(self.unit)):
+            label = view.label(uid)
+            row = OtherRunRow(
+                uid.removesuffix(f"/{self.unit}"),
+                label and label.name,
+                label and label.category,
+                view.unit(uid)["iou"] if label else None,
+            )
+            rows.append(row)
+        return sorted(rows, key=lambda row: row.run)[: self.top]
+
+
 class QuietRow(NamedTuple):
     """A unit that is never active (`dead`), or so rarely that its threshold is 0 (`sparse`)."""
 

@@ -148,6 +148,11 @@ class RunView:
             if edge["type"] == "DETECTS":
                 yield uid, cast("Detects", edge)
 
+    def same_units(self, unit: str) -> list[str]:
+        """The same unit in other runs of the same network."""
+        near = (self.graph.pred.get(unit, {}), self.graph.adj.get(unit, {}))
+        return [uid for each in near for uid, edge in each.items() if edge["type"] == "SAME_UNIT"]
+
     def probed_at(self, concept: str) -> Iterator[tuple[str, ProbedAt]]:
         """The run's blocks at which a concept is probed."""
         for uid, edge in self.graph.adj.get(concept, {}).items():

@@ -14,7 +14,7 @@ from conceptgraph.queries import (
     saved,
     units,
 )
-from tests.hand_made import EVIL, IMAGE, OHARA, RUN
+from tests.hand_made import AFTER, BEFORE, EVIL, IMAGE, OHARA, RUN
 
 if TYPE_CHECKING:
     from conceptgraph.queries.statements import CypherQuestion
@@ -208,6 +208,12 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
             ("block4/2", 2, "object/ball", 0.25, POLKA, 0.05),
         ],
     ),
+    (
+        units.UnitInOtherRuns(RUN, "block4/0"),
+        [(BEFORE, "ball", "object", 0.5), (AFTER, None, None, None)],
+    ),
+    (units.UnitInOtherRuns(RUN, "block4/0", top=1), [(BEFORE, "ball", "object", 0.5)]),
+    (units.UnitInOtherRuns(AFTER, "block4/9"), [(BEFORE, "ball", "object", 0.5)]),
     (units.QuietUnits(RUN), [("block3/2", "dead"), ("block4/3", "sparse")]),
     (
         names.UnitNames(RUN),

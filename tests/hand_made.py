@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from conceptgraph.graph.elements import Value
 
 RUN = "it's 🎉"
+BEFORE, AFTER = "it's", "z"
+"""Runs of the same network beside it, by the order of their names."""
 EVIL = "'}) DETACH DELETE n //"
 OHARA = "o'hara `x`"
 IMAGE = "a" * 64
@@ -89,11 +91,35 @@ _PATHS: list[tuple[int, float, float | None, tuple[str, str]]] = [
 ]
 
 
+def hand_made_beside() -> tuple[Records, Records]:
+    """Two small runs of the same network, in which units mean other things, or nothing."""
+    runs = []
+    for name, interpretable in ((AFTER, False), (BEFORE, True)):
+        units = [
+            Node(("Unit", "Block4"), f"{name}/block4/{index}",
+                 {"block": 4, "index": index, "status": "ok", "interpretable": interpretable,
+                  "name": str(index), "label": "ball", "category": "object", "iou": 0.5})
+            for index in (0, 9)
+        ]  # fmt: skip
+        nodes = (
+            Node(("Run",), name, _run_properties(name)),
+            Node(("Block",), f"{name}/block4", {"name": "block4"}),
+            *units,
+        )
+        edges = [Edge("HAS_UNIT", f"{name}/block4", unit.uid, {}) for unit in units]
+        runs.append(Records(nodes, (Edge("HAS_BLOCK", name, f"{name}/block4", {}), *edges)))
+    return runs[0], runs[1]
+
+
+def _run_properties(name: str) -> dict[str, Value]:
+    return {"name": name, "model_digest": "0f0f", "min_iou": 0.04, "edges_per_target": 9,
+            "share_left_out": 0.0}  # fmt: skip
+
+
 def hand_made() -> Records:
     """The run's graph, with one saved explanation."""
     nodes = [
-        Node(("Run",), RUN,
-             {"name": RUN, "min_iou": 0.04, "edges_per_target": 9, "share_left_out": 0.0}),
+        Node(("Run",), RUN, _run_properties(RUN)),
         *(Node(("Block",), _uid(f"block{i}"), {"name": f"block{i}"}) for i in range(1, 5)),
         *_units(),
         *(Node(("Class",), _uid(f"class/{name}"), {"name": name, "index": i})

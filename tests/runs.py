@@ -29,11 +29,12 @@ BLOCK3_BLOCK4_PRE = np.array([[2, 0.5, -1], [1, -3, 4], [5, 5, 5]], dtype=np.flo
 BLOCK4_CLASS = np.array([[3, -1], [1, 2], [-2, 4]], dtype=np.float32)
 
 
-def manifest(widths: Mapping[str, int]) -> Manifest:
+def manifest(widths: Mapping[str, int], network: str | None = None) -> Manifest:
     """What an ingest would write, as far as reading needs it, and a little more."""
+    digest = {} if network is None else {"digest": network}
     return {
         "min_iou": 0.04,
-        "model": {"name": "resnet18"},
+        "model": {"name": "resnet18", **digest},
         "created": "2026-11-24T12:00:00Z",
         "settings": {"quantile": 0.995},
         "settings_digest": "abc",
@@ -87,8 +88,12 @@ def random_run(
     classes: Sequence[str] = CLASSES,
     concepts: Sequence[str] = CONCEPTS,
     seed: int = 0,
+    network: str | None = None,
 ) -> Run:
-    """A run of random numbers; about one unit in six is dead, and as many are sparse."""
+    """A run of random numbers; about one unit in six is dead, and as many are sparse.
+
+    `network` is the digest of the network; the numbers do not depend on it.
+    """
     rng = np.random.default_rng(seed)
     unit_rows: list[tuple[object, ...]] = []
     detection_rows: list[tuple[object, ...]] = []
@@ -106,7 +111,7 @@ def random_run(
         _table(writer, "detections", detection_rows)
         _table(writer, "top_images", [(unit_rows[0][0], 0, "a.jpg", 1.0, "thumbnails/a.jpg")])
         _contribution_arrays(writer, {**widths, "class": len(classes)}, rng)
-        return open_run(writer.commit(manifest(widths)))
+        return open_run(writer.commit(manifest(widths, network)))
 
 
 def _unit_rows(

@@ -28,7 +28,7 @@ from conceptgraph.queries.statements import parse, picture, text
 from tests.catalogue_page import PAGE, page
 from tests.drawn import draw_concept_data, write_untrained
 from tests.hand_answers import EXPECTED, Rows
-from tests.hand_made import EVIL, IMAGE, OHARA, RUN, hand_made
+from tests.hand_made import EVIL, IMAGE, OHARA, RUN, hand_made, hand_made_beside
 from tests.runs import random_run, small_run
 
 if TYPE_CHECKING:
@@ -73,10 +73,14 @@ def loaded(real: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Records
     folder = tmp_path_factory.mktemp("runs")
     concepts = (*(f"object/{name}" for name in HARD), "scene/sky", "action/run")
     widths = {"block1": 6, "block2": 8, "block3": 12, "block4": 14}
-    random = random_run(folder / f"{RANDOM}.cg", widths, classes=HARD, concepts=concepts, seed=1)
-    beside = random_run(folder / "r.cg", {"block3": 6, "block4": 6}, concepts=concepts)
-    small = records(small_run(folder / "it's.cg"))
-    return hand_made(), records(random, edges_per_target=5), records(beside), small, records(real)
+    random = random_run(
+        folder / f"{RANDOM}.cg", widths, classes=HARD, concepts=concepts, seed=1, network="r"
+    )
+    widths = {"block3": 6, "block4": 6}
+    beside = random_run(folder / "r.cg", widths, concepts=concepts, network="r")
+    small = records(small_run(folder / "it.cg"))
+    others = (records(random, edges_per_target=5), records(beside), small, records(real))
+    return hand_made(), *others, *hand_made_beside()
 
 
 @pytest.fixture(scope="module")

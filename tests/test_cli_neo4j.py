@@ -9,7 +9,7 @@ import pytest
 
 from .commands import Result, run
 from .drawn import draw_concept_data, write_untrained
-from .runs import small_run
+from .runs import random_run, small_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +117,25 @@ def test_a_run_of_several_is_named_by_the_environment(neo4j_5: Neo4jServer, desk
     assert "which run is meant; found a, b. Name one with --run" in done.err
     env["CONCEPTGRAPH_RUN"] = "elsewhere/b.cg"
     assert run("query", "blocks", folder=desk, env=env).status == 0
+
+
+def test_one_unit_in_two_runs(neo4j_5: Neo4jServer, tmp_path: Path) -> None:
+    neo4j_5.clear()
+    for name, concept in (("b", "scene/park"), ("a", "object/ball")):
+        last = random_run(tmp_path / f"{name}.cg", {"block4": 9}, concepts=[concept], network="n")
+        ask(neo4j_5, tmp_path, "load", "--run", f"{name}.cg")
+    unit = last.units["uid"][last.interpretable].iloc[0]
+    question = ("query", "unit-in-other-runs", "-p", f"unit={unit}", "--run", "b.cg", "--json")
+    online = json.loads(ask(neo4j_5, tmp_path, *question).out)
+    assert [(row["run"], row["concept"]) for row in online] == [("a", "ball")]
+    assert json.loads(run(*question, "--beside", "a.cg", folder=tmp_path).out) == online
+    assert json.loads(run(*question, folder=tmp_path).out) == []
+    refused = run(*question, "--beside", "a.cg", folder=tmp_path, env=access(neo4j_5))
+    assert refused.status == 2
+    assert "load this one first" in refused.err
+    twice = run(*question, "--beside", "b.cg", folder=tmp_path)
+    assert twice.status == 1
+    assert "two runs of one name; found 'b'" in twice.err
 
 
 def test_free_cypher_says_what_is_half_loaded(neo4j_5: Neo4jServer, desk: Path) -> None:

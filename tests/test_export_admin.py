@@ -16,7 +16,7 @@ from conceptgraph.graph.records import Records, records
 from .commands import run
 from .databases import content, said
 from .hand_answers import EXPECTED
-from .hand_made import hand_made
+from .hand_made import hand_made, hand_made_beside
 from .runs import random_run, small_run
 
 if TYPE_CHECKING:
@@ -40,8 +40,12 @@ def test_what_is_imported_answers_as_what_is_loaded(
         names = driver.execute_query("SHOW INDEXES YIELD name, state WHERE name STARTS WITH 'con'")
     assert {row["state"] for row in names.records} == {"ONLINE"}
     with Neo4jStore.connect(neo4j_server.uri, "neo4j", neo4j_server.password) as store:
+        for beside in hand_made_beside():  # tied to the run that came by import
+            store.load(beside)
         for question, rows in EXPECTED:
             assert store.cypher(*question.cypher()).rows == rows, question
+        for beside in hand_made_beside():
+            store.unload(beside.run)
         store.load(found)
         assert content(neo4j_server) == said(found)
         store.unload(found.run)
