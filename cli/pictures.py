@@ -86,13 +86,16 @@ def strip(thumbnails: Sequence[Path]) -> str | None:
     for path in thumbnails:
         with Image.open(path) as file:
             tiles.append(file.convert("RGB"))
-    if not tiles:
-        return None
+    return data_uri(beside(tiles)) if tiles else None
+
+
+def beside(tiles: Sequence[Image.Image]) -> Image.Image:
+    """Pictures of one size side by side; there is at least one."""
     width, height = tiles[0].size
     row = Image.new("RGB", (len(tiles) * (width + 4) - 4, height), "white")
     for number, tile in enumerate(tiles):
         row.paste(tile, (number * (width + 4), 0))
-    return data_uri(row)
+    return row
 
 
 def write_page(page: PathPage, path: Path) -> None:

@@ -20,18 +20,34 @@ def report(
     class_name: Annotated[
         str | None, typer.Option("--class", help="The class shown with its units.")
     ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            help="An image to show the class's activation map on. Without it: one of the run's."
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Where the weights are now, if they moved since the ingest.")
+    ] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Let the checkpoint run code.")
+    ] = False,
 ) -> None:
     """The whole run as one offline page, with the paper's figures and all units.
+
+    Only the activation map needs the network and an image: where they are gone, the page says so.
 
     Examples:
     [bold]conceptgraph report --run joined.cg -o report.html[/bold]
     [bold]conceptgraph report --versus broden.cg --class juggling -o report.html[/bold]
     """
     from ..graph.run import open_run
+    from .report_cam import Sight
     from .report_page import Choices, write_report
     from .terminal import open_chosen_run, say
 
     run = open_chosen_run(run_path)
     other = None if versus is None else open_run(versus)
-    write_report(run, Choices(other, unit, class_name), output)
+    sight = Sight(image, weights, trust_pickle)
+    write_report(run, Choices(other, unit, class_name, sight), output)
     say(f"page: {output}")

@@ -10,6 +10,7 @@ from . import report_content as content
 from .figures import CONCEPTS, categories_by_block, concepts_by_units
 from .files import write_bytes
 from .page import environment
+from .report_cam import Sight, see
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,7 @@ class Choices(NamedTuple):
     other: Run | None = None
     unit: str | None = None
     class_name: str | None = None
+    sight: Sight = Sight()
 
 
 def write_report(run: Run, choices: Choices, path: Path) -> None:
@@ -32,7 +34,8 @@ def write_report(run: Run, choices: Choices, path: Path) -> None:
 
     Raises:
         QueryError: a unit or class that is not there.
-        ConceptGraphError: the file cannot be written.
+        ConceptGraphError: an image or weights that were named cannot be used, or the file cannot
+            be written.
     """
     page = environment().get_template("report.html").render(**_values(run, choices))
     write_bytes(path, page.encode(errors="backslashreplace"))
@@ -61,6 +64,7 @@ def _values(run: Run, choices: Choices) -> dict[str, object]:
         "unit": None,
         "driven": [],
         "tree": (),
+        "seen": None,
         "other": choices.other,
         "comparison": None,
         "changed": [],
@@ -75,6 +79,7 @@ def _values(run: Run, choices: Choices) -> dict[str, object]:
             "reach": max((abs(row.weight) for row in driven), default=0) or 1,
             "class_name": name.partition("/")[2],
             "tree": content.sources(run, store, name, _FEEDING),
+            "seen": see(run, name, choices.sight),
         }
     if choices.other is not None:
         comparison = compare([run, choices.other])
@@ -98,7 +103,7 @@ def _lead(found: content.Figures, *, tested: bool) -> str:
     concepts = {row.uid for rows in found.concepts.values() for row in rows}
     text = f"{named} of {units} units detect {len(concepts)} concepts"
     beyond = sum(row.significant for row in found.blocks)
-    return f"{text}; {beyond} of them more than chance." if tested else f"{text}."
+    return f"{text}; {beyond} of these units do so beyond chance." if tested else f"{text}."
 
 
 def _facts(run: Run) -> list[tuple[str, object]]:

@@ -100,6 +100,21 @@ class Subject:
             logits: Tensor = self.module(batch)
         return logits, outputs[block]
 
+    def check_head(self, accounted: float, logit: float) -> None:
+        """The final layer must stand on the spatial means of the last block, and on nothing else.
+
+        Raises:
+            ModelError: a logit is not what these and `fc` make of it.
+        """
+        if abs(accounted - logit) > 1e-3 * max(1.0, abs(logit)):
+            raise ModelError(
+                f"{self.network.name} does more between its last block and `fc` than take "
+                "spatial means",
+                found=f"logit {logit:.6g}",
+                expected=f"{accounted:.6g}",
+                remedy="Only ResNets that end in global average pooling and `fc` can be explained",
+            )
+
     def changing(
         self, change: Mapping[str, Callable[[Tensor], Tensor]]
     ) -> AbstractContextManager[None]:
@@ -125,7 +140,10 @@ def open_subject(
     Raises:
         ModelError: the weights moved, or are others than those dissected.
     """
-    model = run.manifest["model"]
+    model = run.manifest.get("model", {})
+    if not {"weights", "digest"} <= set(model):
+        what = f"run {run.name} does not state which network it dissected"
+        raise ModelError(what, file=run.path, remedy="Ingest again")
     path = weights or cast("str | None", model["weights"])
     if path and not weights and Path(path).is_absolute() and not Path(path).is_file():
         remedy = "Say with --weights where they are now"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
+import torch
 
 from conceptgraph.cli.figures import categories_by_block, concepts_by_units
+from conceptgraph.cli.report_cam import Sight
 from conceptgraph.cli.report_page import Choices, write_report
-from conceptgraph.graph.errors import QueryError
+from conceptgraph.graph.errors import ModelError, QueryError
 from conceptgraph.graph.memory import open_store
 from conceptgraph.graph.run import Run, open_run
 from conceptgraph.queries.blocks import BlockConceptRow, Blocks, CategoryRow
+from conceptgraph.queries.class_map import class_map
+from conceptgraph.queries.subject import open_subject
 
 from .commands import call
 from .drawn import draw_concept_data, write_untrained
@@ -22,8 +28,6 @@ from .pages import NARROW, WIDE, open_file
 from .runs import random_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from playwright.sync_api import Browser
 
 EVIL = "<b>$x_1$ & 'y'</b>"
@@ -57,6 +61,8 @@ def test_the_page_in_a_browser(runs: tuple[Run, Run], tmp_path: Path, browser: B
         assert tab.locator("figure img").count() > 5
         assert tab.locator(".changed").count() == 12
         assert tab.locator(".tree > li").count() == 5
+        assert tab.locator("figure.seen img").count() == 1
+        assert "class activation map of juggling" in tab.locator("figure.seen").inner_text()
         cells = tab.locator("section[aria-label=Blocks] tbody tr").all_inner_texts()
         for row, text in zip(open_store(run).ask(Blocks(run.name)), cells, strict=True):
             in_block = run.units["block"] == row.block
@@ -128,6 +134,53 @@ def test_figures_are_the_same_each_time_and_ask_for_nothing() -> None:
     assert EVIL in words
     assert "38" in words
     assert "39" not in words  # the first 40 are shown
+
+
+def test_the_map_is_that_of_the_network(runs: tuple[Run, Run]) -> None:
+    """Of the images given, the one with most of the class; map and bias make up its logit."""
+    subject = open_subject(runs[0])
+    folder = Path(str(runs[0].manifest["data"]["folder"]), "images")
+    images = [folder / name for name in runs[0].top_images["image"].unique()[:9]]
+    found = class_map(subject, "juggling", [*images, folder / "gone.png"])
+    logits = torch.cat([subject.module(subject.read(image)) for image in images])
+    index = list(runs[0].classes["name"]).index("juggling")
+    best = int(logits.softmax(1)[:, index].argmax())
+    assert found.image == images[best]
+    bias = float(subject.fc.bias[index])
+    assert float(found.cam.mean()) + bias == pytest.approx(float(logits[best, index]), rel=1e-4)
+    assert found.predicted.probability == pytest.approx(float(logits[best].softmax(0).max()))
+    with pytest.raises(QueryError, match=r"gone\.png: no such image"):
+        class_map(subject, "juggling", [folder / "gone.png"])
+    with pytest.raises(QueryError, match="no image to look at"):
+        class_map(subject, "juggling", [])
+
+
+def test_a_page_of_an_image_of_ones_own(runs: tuple[Run, Run], tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (300, 200), "teal").save(tmp_path / "teal.png")
+    words = ("report", "--run", runs[0].path, "-o", "a.html", "--image")
+    assert call(*words, "teal.png", folder=tmp_path).status == 0
+    assert "teal.png: " in (tmp_path / "a.html").read_text()
+    failed = call(*words, "gone.png", folder=tmp_path)
+    assert failed.status == 1
+    assert "no such image" in failed.err
+
+
+def test_a_page_without_the_network(runs: tuple[Run, Run], tmp_path: Path) -> None:
+    run = Run(runs[0].path, copy.deepcopy(runs[0].manifest))
+    run.manifest["model"]["weights"] = "/gone/weights.pth"
+    write_report(run, Choices(), tmp_path / "a.html")
+    page = (tmp_path / "a.html").read_text()
+    assert "No class activation map" in page
+    assert "the weights that were dissected are gone" in page
+    run = Run(runs[0].path, copy.deepcopy(runs[0].manifest))
+    run.manifest["data"]["folder"] = "/gone"
+    write_report(run, Choices(), tmp_path / "b.html")
+    assert "no such image" in (tmp_path / "b.html").read_text()
+    with pytest.raises(ModelError, match="no such file"):
+        write_report(run, Choices(sight=Sight(weights="/gone/w.pth")), tmp_path / "c.html")
+    assert not (tmp_path / "c.html").exists()
 
 
 def test_what_is_not_there(runs: tuple[Run, Run], tmp_path: Path) -> None:
