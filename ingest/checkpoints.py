@@ -9,6 +9,7 @@ refused unless the caller trusts it.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "model.", "backbone.")
+PYTHON_2 = "latin1"
+"""What text in a pickle of Python 2 needs, as Places365's may; it changes nothing in later ones."""
 EXPECTED = "a checkpoint (.pth, .pt, .pth.tar or .safetensors)"
 
 
@@ -102,7 +105,10 @@ def _read_safetensors(path: Path) -> object:
 
 def _read_pickle(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch says that it takes no encoding here, and takes it.
+            warnings.filterwarnings("ignore", message="pickle_load_args")
+            return torch.load(path, map_location="cpu", weights_only=True, encoding=PYTHON_2)
     except PermissionError as error:
         raise _unreadable(path, str(error)) from error
     # A damaged pickle can fail in any step of torch's small interpreter, with any error. What those
@@ -132,8 +138,7 @@ def _code_wanted(message: str) -> str | None:
 
 def _read_trusted(path: Path) -> object:
     try:
-        # latin1 is what Python 2's strings need; it changes nothing in later pickles.
-        return torch.load(path, map_location="cpu", weights_only=False, encoding="latin1")
+        return torch.load(path, map_location="cpu", weights_only=False, encoding=PYTHON_2)
     # The file's own code may raise anything.
     except Exception as error:
         raise _unreadable(path, f"{type(error).__name__}: {error}") from error

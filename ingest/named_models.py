@@ -1,9 +1,11 @@
 """Published checkpoints by name: Moments in Time and Places365, ResNets of torchvision's make.
 
-A name stands for an architecture, for the numbers of classes that its checkpoints have, each with
-its published list of names, and for how such a list is written. Both kinds are a dict with
-`state_dict`, its keys `module.…` (DataParallel), and are normalised as ImageNet is; Moments in Time
-squashes images to 224 × 224, as an ingest does. Nothing is downloaded.
+A name stands for an architecture, for the versions of its checkpoint, told apart by their number
+of classes, and for how the published list of these is written. Both kinds are a dict with
+`state_dict`, its keys `module.…` (DataParallel), and are normalised as ImageNet is. Moments in Time
+squashes images to 224 × 224, as an ingest does; of Places365's scripts one does, another crops the
+centre. Nothing is downloaded. The lists of classes, and the scripts that say all this, lie in
+zhoubolei/moments_models and CSAILVision/places365 on GitHub.
 """
 
 from __future__ import annotations
@@ -20,37 +22,40 @@ if TYPE_CHECKING:
 _PLACES_LINE = re.compile(r"/[a-z]/(?P<name>\S+) (?P<index>\d+)")
 
 
+class Version(NamedTuple):
+    """File names of a published checkpoint and of the list of its classes."""
+
+    weights: str
+    classes: str
+
+
 class NamedModel(NamedTuple):
     """A kind of published checkpoint.
 
     Attributes:
         architecture: torchvision's name.
-        lists: number of classes → file name of the published list of their names.
-        weights: file name of the published checkpoint.
-        origin: where it is published.
+        versions: by number of classes.
+        origin: where the checkpoints are published.
     """
 
     architecture: str
-    lists: dict[int, str]
-    weights: str
+    versions: dict[int, Version]
     origin: str
 
 
-_MOMENTS = {339: "category_momentsv1.txt", 305: "category_momentsv2.txt"}
-_PLACES = {365: "categories_places365.txt"}
+_MOMENTS = {
+    339: Version("moments_RGB_resnet50_imagenetpretrained.pth.tar", "category_momentsv1.txt"),
+    305: Version("moments_v2_RGB_resnet50_imagenetpretrained.pth.tar", "category_momentsv2.txt"),
+}
 
 NAMED_MODELS = {
     "moments-resnet50": NamedModel(
-        "resnet50",
-        _MOMENTS,
-        "moments_RGB_resnet50_imagenetpretrained.pth.tar",
-        "http://moments.csail.mit.edu/moments_models/",
+        "resnet50", _MOMENTS, "http://moments.csail.mit.edu/moments_models/"
     ),
     **{
         f"places365-{architecture}": NamedModel(
             architecture,
-            _PLACES,
-            f"{architecture}_places365.pth.tar",
+            {365: Version(f"{architecture}_places365.pth.tar", "categories_places365.txt")},
             "http://places2.csail.mit.edu/models_places365/",
         )
         for architecture in ("resnet18", "resnet50")
@@ -71,10 +76,11 @@ def check_weights(model: str, weights: str | None) -> None:
     """
     named = NAMED_MODELS.get(model)
     if named is not None and (weights is None or not Path(weights).is_file()):
+        files = " or ".join(version.weights for version in named.versions.values())
         raise ModelError(
             f"{model} needs its checkpoint",
             found=weights or "no --weights",
-            expected=f"--weights FILE, published as {named.weights} at {named.origin}",
+            expected=f"--weights FILE, published as {files} at {named.origin}",
         )
 
 
@@ -85,12 +91,12 @@ def check_rows(model: str, rows: int, weights: str | None) -> None:
         ModelError: naming the numbers.
     """
     named = NAMED_MODELS.get(model)
-    if named is not None and rows not in named.lists:
+    if named is not None and rows not in named.versions:
         raise ModelError(
             f"not a checkpoint of {model}",
             file=weights,
             found=f"{rows} classes",
-            expected=" or ".join(map(str, named.lists)),
+            expected=" or ".join(map(str, named.versions)),
             remedy=f"For your own, say --model {named.architecture}",
         )
 
@@ -100,7 +106,7 @@ def list_beside(model: str, rows: int, weights: str | None) -> Path | None:
     named = NAMED_MODELS.get(model)
     if named is None or weights is None:
         return None
-    path = Path(weights).with_name(named.lists[rows])
+    path = Path(weights).with_name(named.versions[rows].classes)
     return path if path.is_file() else None
 
 

@@ -56,14 +56,27 @@ def test_places_with_its_list_beside_it(tmp_path: Path) -> None:
 
 
 def test_moments_of_either_version_and_a_list_elsewhere(tmp_path: Path) -> None:
-    name = NAMED_MODELS["moments-resnet50"].weights
-    weights = checkpoint(tmp_path / name, "resnet50", 339)
+    first, later = NAMED_MODELS["moments-resnet50"].versions.values()
+    weights = checkpoint(tmp_path / first.weights, "resnet50", 339)
     assert load_network("moments-resnet50", str(weights)).classes[0] == "class 0"
     classes = write(tmp_path / "mine.txt", MOMENTS)
     assert load_network("moments-resnet50", str(weights), classes).classes == tuple(MOMENTS)
-    second = checkpoint(tmp_path / "moments_v2.pth.tar", "resnet50", 305)
+    second = checkpoint(tmp_path / later.weights, "resnet50", 305)
     write(tmp_path / "category_momentsv2.txt", MOMENTS[-305:])
     assert load_network("moments-resnet50", str(second)).classes == tuple(MOMENTS[-305:])
+
+
+def test_places_as_saved_by_python_2(tmp_path: Path) -> None:
+    """Text in 8 bits, not UTF-8, in torch's first format."""
+    weights = checkpoint(tmp_path / "resnet18_places365.pth.tar", "resnet18", 365)
+    old = tmp_path / "old.pth.tar"
+    content = {**torch.load(weights), "author": "Núria"}
+    torch.save(content, old, _use_new_zipfile_serialization=False)
+    unicode, in_8_bits = b"X\6\0\0\0N\xc3\xbaria", b"U\5N\xfaria"
+    assert unicode in old.read_bytes()
+    old.write_bytes(old.read_bytes().replace(unicode, in_8_bits))
+    now, then = (load_network("places365-resnet18", str(path)) for path in (weights, old))
+    assert now.digest == then.digest
 
 
 def test_places_with_a_resnet50(tmp_path: Path) -> None:
