@@ -12,7 +12,7 @@ from .concepts import ConceptData, open_concept_data
 from .labels import (
     HIGHEST_NUMBER,
     Concept,
-    _read_concept,  # the rule for one row, where read_concepts stops at the first defect
+    concept_of_row,
     read_categories,
 )
 from .tables import Row, Table, read_table, whole_number
@@ -173,7 +173,7 @@ def _check_label(
 ) -> Concept | None:
     """The row's concept; one under a name of ours if only its number can be read; else None."""
     found = attempt(
-        defects, labels.path, row, lambda row: _read_concept(labels, row, categories, coverage)
+        defects, labels.path, row, lambda row: concept_of_row(labels, row, categories, coverage)
     )
     number = whole_number(row.cells["number"])
     if found is None and number is not None and 0 < number <= HIGHEST_NUMBER:

@@ -81,7 +81,7 @@ def read_concepts(folder: Path, categories: tuple[str, ...]) -> tuple[Concept, .
     concepts: dict[int, Concept] = {}
     lines: dict[int | str, int] = {}
     for row in table.rows:
-        concept = _read_concept(table, row, categories, coverage)
+        concept = concept_of_row(table, row, categories, coverage)
         for key in (concept.number, concept.uid):
             if key in lines:
                 what = f"label {key!r} stands there twice, first in row {lines[key]}"
@@ -93,12 +93,23 @@ def read_concepts(folder: Path, categories: tuple[str, ...]) -> tuple[Concept, .
     return tuple(concepts[number] for number in sorted(concepts))
 
 
-def _read_concept(
+def concept_of_row(
     table: Table,
     row: Row,
     categories: tuple[str, ...],
     coverage: Mapping[str, Mapping[int, float]] | None,
 ) -> Concept:
+    """The concept of one row of label.csv, in its primary category.
+
+    Args:
+        table: label.csv.
+        row: of it.
+        categories: all there are, in order.
+        coverage: images' worth of pixels per category and label number; None if nothing states it.
+
+    Raises:
+        DataError: a number, name or category that cannot be.
+    """
     number = table.whole(row, "number", 1, HIGHEST_NUMBER)
     images = _named_categories(table, row, categories)
     if len(images) == 1:
