@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..queries.cards import ClassCard, ConceptCard, UnitCard
-from .terminal import note, print_table, say
+from .terminal import bar, note, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def _standing(run: Run, card: UnitCard) -> str:
         return "sparse, active in too few places to have a threshold"
     named = f"detects {card.concepts[0].name}" if card.interpretable and card.concepts else None
     threshold = "" if card.threshold is None else f"; fires above {card.threshold:.4g}"
-    return (named or f"no concept with an IoU above {run.min_iou:g}") + threshold
+    return (named or f"no concept with an {bar(run)}") + threshold
 
 
 def _print_concept(run: Run, card: ConceptCard) -> None:
@@ -90,7 +90,7 @@ def _print_concept(run: Run, card: ConceptCard) -> None:
             right="bcd",
         )
     print_table(
-        f"detected by, IoU above {run.min_iou:g}",
+        f"detected by, {bar(run)}",
         ("unit", "IoU", "named after it", "beyond chance"),
         [(row.uid, f"{row.iou:.3f}", _yes(row.best), _yes(row.significant)) for row in card.units],
         right="b",

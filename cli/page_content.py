@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .answers import verdict, where_silent
 from .page_parts import PageConcept, PagePath, PageShare, PageTrial, PageUnit, PathPage
 from .pictures import cam_overlay, data_uri, heat_overlay, photograph, strip, thumbnail
+from .terminal import bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -213,5 +214,5 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("model", str(manifest["model"]["name"])),
         ("concept data", Path(str(manifest["data"]["folder"])).name),
         ("quantile", str(settings["quantile"])),
-        ("IoU", f"{settings['iou']}, named above {run.min_iou}"),
+        ("IoU", f"{settings['iou']}; named by an {bar(run)}"),
     )

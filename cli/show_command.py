@@ -15,6 +15,10 @@ def show(
     ] = None,
     class_name: Annotated[str | None, typer.Option("--class", help="A class, by name.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Rows in each part.")] = 10,
+    significant: Annotated[
+        bool,
+        typer.Option("--significant", help="Only labels beyond chance count and name units."),
+    ] = False,
     run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -24,6 +28,7 @@ def show(
     [bold]conceptgraph show block4/290[/bold]
     [bold]conceptgraph show "polka dotted"[/bold]
     [bold]conceptgraph show --class juggling[/bold]
+    [bold]conceptgraph show "polka dotted" --significant[/bold]
     """
     if (target is None) == (class_name is None):
         raise typer.BadParameter("give a unit, a concept, or --class", param_hint="TARGET")
@@ -39,7 +44,7 @@ def show(
     from .cards import print_card
     from .terminal import open_chosen_run, print_json
 
-    run = open_chosen_run(run_path)
+    run = open_chosen_run(run_path, significant=significant)
     store = open_store(run)
     card: UnitCard | ConceptCard | ClassCard
     if class_name is not None:

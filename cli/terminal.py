@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..graph.beyond_chance import BeyondChance
 from ..graph.run import Run, any_run, find_run, open_run
 
 if TYPE_CHECKING:
@@ -55,17 +56,31 @@ def block_names(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",")) if text else None
 
 
-def open_chosen_run(explicit: Path | None, otherwise: Callable[[], Run] | None = None) -> Run:
+def open_chosen_run(
+    explicit: Path | None,
+    otherwise: Callable[[], Run] | None = None,
+    *,
+    significant: bool = False,
+) -> Run:
     """The run that is meant, or the one of `otherwise` where there is none to choose from.
 
-    One that was not named is named on stderr.
+    One that was not named is named on stderr. With `significant` only labels beyond chance name its
+    units.
     """
     if otherwise is not None and explicit is None and not any_run():
-        return otherwise()
-    path = find_run(explicit)
-    if explicit is None:
-        remark(f"run: {path}")
-    return open_run(path)
+        run = otherwise()
+    else:
+        path = find_run(explicit)
+        if explicit is None:
+            remark(f"run: {path}")
+        run = open_run(path)
+    return BeyondChance(run) if significant else run
+
+
+def bar(run: Run) -> str:
+    """What a label must exceed to name a unit of the run, in words."""
+    chance = " and beyond chance" if isinstance(run, BeyondChance) else ""
+    return f"IoU above {run.min_iou:g}{chance}"
 
 
 def print_table(

@@ -39,6 +39,10 @@ def why(
     beam: Annotated[
         int, typer.Option(min=1, help="With an image: endings of paths to follow at each block.")
     ] = 64,
+    significant: Annotated[
+        bool,
+        typer.Option("--significant", help="Only labels beyond chance count and name units."),
+    ] = False,
     weights: Annotated[
         str | None, typer.Option(help="Where the weights are now, if they moved since the ingest.")
     ] = None,
@@ -81,6 +85,7 @@ def why(
 
     Examples:
     [bold]conceptgraph why --class juggling[/bold]
+    [bold]conceptgraph why --class juggling --significant[/bold]
     [bold]conceptgraph why --image x.jpg --html why.html[/bold]
     [bold]conceptgraph why --image x.jpg --class juggling --versus typing[/bold]
     [bold]conceptgraph why --image x.jpg --without "polka dotted" --flip[/bold]
@@ -98,7 +103,7 @@ def why(
     from .demo_command import demo_run
     from .terminal import block_names, open_chosen_run, print_json
 
-    run = open_chosen_run(run_path, otherwise=demo_run)
+    run = open_chosen_run(run_path, otherwise=demo_run, significant=significant)
     chosen = block_names(blocks)
     if image is None:
         from ..queries.paths import class_paths
@@ -127,7 +132,8 @@ def why(
         cam = Path(f"{image.stem}.cam.png")
     _write_pictures(run, found, tried, cam, html)
     if keep:
-        _keep(run, found, {"top": top, "beam": beam})
+        strict = {"significant": True} if significant else {}
+        _keep(run, found, {"top": top, "beam": beam, **strict})
     if as_json:
         print_json({**found.to_json(), "what_if": [each.to_json() for each in tried]})
     else:
