@@ -73,6 +73,8 @@ def _stacks(
         base = 0
         for category in categories:
             value = found.get((block, category), 0)
+            if not value:  # without height it would be an edge that the axis stops at
+                continue
             colour, hatch = style(category, categories)
             axes.bar(
                 place, value, 0.65, base, color=colour, hatch=hatch, edgecolor="white", linewidth=0

@@ -9,7 +9,7 @@ import numpy as np
 from ..graph.errors import QueryError
 from ..queries.blocks import BlockConcepts, Blocks, CategoriesByBlock
 from ..queries.cards import unit_card
-from ..queries.contributions import FedBy, UnitClasses
+from ..queries.contributions import FedBy
 from ..queries.names import EVERY, ClassNames, find_class
 from .pictures import strip
 
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from ..graph.run import Run
     from ..queries.blocks import BlockConceptRow, BlockRow, CategoryRow
     from ..queries.compare import Change, Comparison
-    from ..queries.contributions import ContributionRow, DrivenRow
+    from ..queries.contributions import ContributionRow
 
 GALLERY, CHANGES = 12, 12
 """Units with pictures: of each block, and of those that changed meaning."""
+DRIVEN = 12
+"""Classes shown of a unit."""
 
 
 class Tile(NamedTuple):
@@ -36,6 +38,13 @@ class Tile(NamedTuple):
     lift: float | None
     significant: bool | None
     picture: str | None
+
+
+class Driven(NamedTuple):
+    """A class, and a unit's weight in the final layer."""
+
+    name: str
+    weight: float
 
 
 class Source(NamedTuple):
@@ -132,8 +141,8 @@ def changed(
     ]
 
 
-def chosen_unit(run: Run, store: MemoryStore, uid: str | None) -> str:
-    """The unit that was named, else of the last block's that drive a class the best detector.
+def chosen_unit(run: Run, uid: str | None) -> str:
+    """The unit that was named, else the best detector of the last block.
 
     Raises:
         QueryError: no such unit, or one of an earlier block, which feeds no class.
@@ -143,9 +152,9 @@ def chosen_unit(run: Run, store: MemoryStore, uid: str | None) -> str:
         if run.unit(uid)["block"] != last:
             raise QueryError(f"{uid} feeds no class directly", expected=f"a unit of {last}")
         return uid
-    mine = run.units[run.units["block"] == last]
-    best = [str(uid) for uid in mine.sort_values("iou", ascending=False)["uid"]]
-    return next((uid for uid in best if classes_of(run, store, uid)), best[0])
+    mine = run.units[(run.units["block"] == last) & (run.units["status"] == "ok")]
+    best = mine.sort_values(["iou", "index"], ascending=[False, True])["uid"]
+    return str(best.iloc[0]) if len(best) else f"{last}/0"
 
 
 def chosen_class(run: Run, store: MemoryStore, name: str | None) -> str:
@@ -155,9 +164,15 @@ def chosen_class(run: Run, store: MemoryStore, name: str | None) -> str:
     return find_class(store.ask(ClassNames(run.name)), name).uid
 
 
-def classes_of(run: Run, store: MemoryStore, uid: str) -> list[DrivenRow]:
-    """Fig. 7: the classes that a unit drives, strongest first."""
-    return store.ask(UnitClasses(run.name, uid, 12))
+def classes_of(run: Run, uid: str) -> list[Driven]:
+    """Fig. 7: the classes to which a unit's weights are largest, from most for to most against."""
+    block, _, index = uid.partition("/")
+    weights = run.contributions(block, "class")[int(index)].tolist()
+    rows = [
+        Driven(str(name), each) for name, each in zip(run.classes["name"], weights, strict=True)
+    ]
+    strongest = sorted(rows, key=lambda row: -abs(row.weight))[:DRIVEN]
+    return sorted(strongest, key=lambda row: -row.weight)
 
 
 def sources(

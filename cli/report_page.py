@@ -70,8 +70,8 @@ def _values(run: Run, choices: Choices) -> dict[str, object]:
         "changed": [],
     }
     if run.hops and run.hops[-1][1] == "class":
-        unit = content.chosen_unit(run, store, choices.unit)
-        driven = content.classes_of(run, store, unit)
+        unit = content.chosen_unit(run, choices.unit)
+        driven = content.classes_of(run, unit)
         name = content.chosen_class(run, store, choices.class_name)
         values |= {
             "unit": content.tile(run, store, unit),

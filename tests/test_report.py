@@ -14,6 +14,7 @@ import torch
 
 from conceptgraph.cli.figures import categories_by_block, concepts_by_units
 from conceptgraph.cli.report_cam import Sight
+from conceptgraph.cli.report_content import chosen_unit, classes_of
 from conceptgraph.cli.report_page import Choices, write_report
 from conceptgraph.graph.errors import ModelError, QueryError
 from conceptgraph.graph.memory import open_store
@@ -25,7 +26,7 @@ from conceptgraph.queries.subject import open_subject
 from .commands import call
 from .drawn import draw_concept_data, write_untrained
 from .pages import NARROW, WIDE, open_file
-from .runs import random_run
+from .runs import random_run, small_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -191,6 +192,12 @@ def test_what_is_not_there(runs: tuple[Run, Run], tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="Did you mean 'juggling'"):
         write_report(runs[0], Choices(class_name="jugling"), tmp_path / "a.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_classes_of_a_unit(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "a.cg")
+    assert classes_of(run, "block4/2") == [("road", 4.0), ("juggling", -2.0)]
+    assert chosen_unit(run, None) == "block4/0"
 
 
 def test_a_run_without_the_last_block(tmp_path: Path, browser: Browser) -> None:
