@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from ..graph.errors import ConceptGraphError
 from .pictures import beside, cam_overlay, data_uri, photograph
 
@@ -70,6 +72,6 @@ def _promising(run: Run, class_uid: str) -> list[Path]:
     last, column = run.blocks[-1], list(run.classes["uid"]).index(class_uid)
     weights = run.contributions(last, "class")[:, column]
     rows = run.top_images[run.top_images["unit"].str.startswith(f"{last}/")]
-    units = rows["unit"].str.rpartition("/")[2].astype(int)
+    units = np.array([uid.rpartition("/")[2] for uid in rows["unit"]], np.int64)
     evidence = (rows["activation"] * weights[units]).groupby(rows["image"]).sum()
     return [folder / str(name) for name in evidence.nlargest(LOOKED_AT).index]

@@ -179,6 +179,10 @@ def test_a_page_without_the_network(runs: tuple[Run, Run], tmp_path: Path) -> No
     run.manifest["data"]["folder"] = "/gone"
     write_report(run, Choices(), tmp_path / "b.html")
     assert "no such image" in (tmp_path / "b.html").read_text()
+    run = Run(runs[0].path, runs[0].manifest)
+    run.top_images = run.top_images.iloc[:0]
+    write_report(run, Choices(), tmp_path / "d.html")
+    assert "no image to look at" in (tmp_path / "d.html").read_text()
     with pytest.raises(ModelError, match="no such file"):
         write_report(run, Choices(sight=Sight(weights="/gone/w.pth")), tmp_path / "c.html")
     assert not (tmp_path / "c.html").exists()
