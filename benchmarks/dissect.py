@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 
+from conceptgraph.graph.run_writer import RunWriter
 from conceptgraph.ingest.allocation import keep_freed_memory
 from conceptgraph.ingest.concepts import open_concept_data
 from conceptgraph.ingest.device import choose_device
@@ -32,6 +33,7 @@ from conceptgraph.ingest.networks import load_network
 from conceptgraph.ingest.pipeline import Job, Source
 from conceptgraph.ingest.progress import Quiet
 from conceptgraph.ingest.settings import Settings
+from conceptgraph.ingest.team import Team
 
 
 def prepare(arguments: argparse.Namespace) -> Inputs:
@@ -61,10 +63,10 @@ def bare_pass(inputs: Inputs, decoded: list[torch.Tensor]) -> tuple[float, float
 def dissection(inputs: Inputs) -> dict[str, float]:
     """Seconds of each step, and of all together."""
     source = Source(inputs.network.name, None, None, inputs.data.folder)
-    job = Job(source, inputs, Quiet())
     begun, busy = time.perf_counter(), time.process_time()
-    with tempfile.TemporaryDirectory() as scratch:
-        job.dissect(Path(scratch))
+    with tempfile.TemporaryDirectory() as folder, RunWriter(Path(folder) / "a.cg") as writer:
+        job = Job(source, inputs, Team(), Quiet(), writer, minutes=5)
+        job.dissect()
     return {
         **job.timings,
         "dissection": time.perf_counter() - begun,
@@ -111,7 +113,6 @@ def main() -> None:
     bare, busy = (before[0] + after[0]) / 2, (before[1] + after[1]) / 2
     figures = {"images": float(len(paths)), "bare before": before[0], "bare after": after[0]}
     figures |= steps
-    figures["probes, share"] = steps["probes, of collect"] / steps["dissection"]
     figures["ratio"] = steps["dissection"] / bare
     figures["ratio, cpu"] = steps["processor"] / busy
     figures["peak_gb"] = peak_memory(arguments)

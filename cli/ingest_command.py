@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..ingest.settings import IouVariant, Precision, Preprocess, Settings
 from .stores import DatabaseOption, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEFAULT = Settings()
 
@@ -78,6 +82,15 @@ def ingest(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier run, once the new is complete.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an ingest that was stopped or killed.")
+    ] = False,
+    minutes: Annotated[
+        float,
+        typer.Option(
+            "--checkpoint-minutes", min=0, help="How often it is kept what --resume goes on from."
+        ),
+    ] = 5,
     trust_pickle: Annotated[
         bool,
         typer.Option("--trust-pickle", help="Let the checkpoint run code. Only if it is yours."),
@@ -93,6 +106,9 @@ def ingest(
     Example:
     [bold]conceptgraph ingest --model resnet18 --weights net.pth.tar \
       --classes names.txt --data broden1_224 --out net.cg[/bold]
+
+    On several GPUs, or several machines that share a folder:
+    [bold]torchrun --nproc-per-node 4 -m conceptgraph.cli ingest --model …[/bold]
     """
     from .terminal import Bars, block_names, print_json
 
@@ -116,6 +132,7 @@ def ingest(
     )
     from ..ingest.pipeline import Source
     from ..ingest.pipeline import ingest as run_ingest
+    from ..ingest.team import team_of_environment
     from .summary import print_summary, summary_json
 
     if neo4j is not None:
@@ -126,15 +143,20 @@ def ingest(
         source = demo_source()
     else:
         source = Source(model, weights, classes, data, trust_pickle=trust_pickle)
-    run = run_ingest(
-        source,
-        output,
-        settings,
-        device=device,
-        workers=workers,
-        overwrite=overwrite,
-        progress=Bars(),
-    )
+    with _kept_told_of(output):
+        run = run_ingest(
+            source,
+            output,
+            settings,
+            device=device,
+            workers=workers,
+            overwrite=overwrite,
+            resume=resume,
+            minutes=minutes,
+            progress=Bars(),
+        )
+    if not team_of_environment().leads:
+        return
     if neo4j is not None:
         from .store_command import load_run
 
@@ -143,3 +165,18 @@ def ingest(
         print_json(summary_json(run))
     else:
         print_summary(run)
+
+
+@contextmanager
+def _kept_told_of(output: Path) -> Iterator[None]:
+    """When an ingest is stopped: say where it can go on."""
+    from ..ingest.team import team_of_environment
+    from .terminal import remark
+
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        partial = output.with_name(f"{output.name}.partial")
+        if team_of_environment().leads and partial.exists():
+            remark(f"{partial} keeps what was done; --resume goes on with it")
+        raise

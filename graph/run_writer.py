@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def check_out(out: Path | str, *, overwrite: bool = False) -> Path:
+def check_out(out: Path | str, *, overwrite: bool = False, resume: bool = False) -> Path:
     """The path a run may be written to; call it before any work is done.
 
     Raises:
         RunError: the name does not end in `.cg`, the folder around it is missing, something is
-            there already and `overwrite` is not set, or what is there is not a run.
+            there already and `overwrite` is not set (nor `resume`, for an unfinished run), or what
+            is there is not a run.
     """
     out = Path(out).absolute()
     if out.suffix != ".cg":
@@ -45,8 +46,8 @@ def check_out(out: Path | str, *, overwrite: bool = False) -> Path:
         remedy = "Remove it yourself, or choose another name"
         raise RunError("not a run, so it is not replaced", file=out, remedy=remedy)
     partial = _beside(out, "partial")
-    if partial.exists() and not overwrite:
-        remedy = "If no other ingest is at work on it, remove it or use --overwrite"
+    if partial.exists() and not (overwrite or resume):
+        remedy = "If no other ingest is at work on it, go on with --resume, or use --overwrite"
         raise RunError("an unfinished run of this name", file=partial, remedy=remedy)
     return out
 
@@ -55,20 +56,43 @@ class RunWriter:
     """Writes one run; use it as a context manager and end with `commit`.
 
     Leaving it without a commit, by an error or Ctrl-C, removes what was written and leaves an
-    earlier run as it was. `path` is the folder to write thumbnails (`path / "thumbnails"`) and
-    scratch files (`path / "scratch"`, deleted by `commit`) into. A full disk or a missing
-    permission raises RunError.
+    earlier run as it was; after `keep` nothing is removed, and another writer can `resume`. `path`
+    is the folder to write thumbnails (`path / "thumbnails"`) and scratch files (`path / "scratch"`,
+    deleted by `commit`) into. A full disk or a missing permission raises RunError.
     """
 
-    def __init__(self, out: Path | str, *, overwrite: bool = False) -> None:
-        self.out = check_out(out, overwrite=overwrite)
+    def __init__(
+        self,
+        out: Path | str,
+        *,
+        overwrite: bool = False,
+        resume: bool = False,
+        leads: bool = True,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            out: the run.
+            overwrite: replace an earlier one.
+            resume: go on with what an earlier writer has kept, if there is anything.
+            leads: False for all but one of the processes that write one run together: they only
+                write into `path`.
+        """
+        self.out = check_out(out, overwrite=overwrite or not leads, resume=resume)
         self.path = _beside(self.out, "partial")
+        self._leads = leads
+        self._kept = resume and self.path.exists()
+
+    def keep(self) -> None:
+        """From now on what was written stays, whatever happens."""
+        self._kept = True
 
     def __enter__(self) -> RunWriter:
-        with disk_errors(self.path, "cannot be written"):
-            if self.path.exists():
-                shutil.rmtree(self.path)
-            self.path.mkdir()
+        if self._leads and not self._kept:
+            with disk_errors(self.path, "cannot be written"):
+                if self.path.exists():
+                    shutil.rmtree(self.path)
+                self.path.mkdir()
         return self
 
     def __exit__(
@@ -77,7 +101,8 @@ class RunWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        if self._leads and not self._kept:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
         """Write one of `TABLES`; RunError when a column is missing or of another type."""

@@ -14,6 +14,7 @@ every bias is off; then the next block's units are read as the mean over their m
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ from torch import Tensor, nn
 
 from ..graph.errors import ModelError
 from .affine import without_shifts
+from .lanes import Lanes
+from .team import Team
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,6 +56,7 @@ def contributions(
     *,
     batch_size: int = 32,
     device: torch.device | str = "cpu",
+    team: Team | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Contribution]:
     """The contributions between neighbouring blocks of `sizes`, and from the last one to classes.
@@ -63,6 +67,7 @@ def contributions(
             lie between two of them are run through.
         batch_size: units at a time; it bounds memory and does not change the result's meaning.
         device: where to compute.
+        team: processes that share the work, each every so-many-th batch.
         progress: called with the number of units done, after each batch.
 
     Raises:
@@ -76,7 +81,7 @@ def contributions(
         between = between[: between.index(target) + 1]
         stages = nn.Sequential(*(network.stage(block) for block in between))
         step = _Step(stages, target, torch.device(device))
-        weight, pre = step.measure(sizes[source], batch_size, progress)
+        weight, pre = step.measure(sizes[source], batch_size, team or Team(), progress)
         found.append(Contribution(source, target, weight, pre))
     if blocks and blocks[-1] == network.blocks[-1]:
         fc = network.fc.weight.detach().float().cpu().T.contiguous().numpy()
@@ -96,12 +101,17 @@ def _in_order(network: Network, sizes: Mapping[str, tuple[int, int]]) -> list[st
 
 
 class _Recorder(nn.Module):
-    """A ReLU that keeps what last entered it; a bottleneck calls its one ReLU three times."""
+    """A ReLU that keeps what last entered it; a bottleneck calls its one ReLU three times.
 
-    entered: Tensor | None = None
+    What entered it lies in `here.entered`, for each thread its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.here = threading.local()
 
     def forward(self, x: Tensor) -> Tensor:
-        self.entered = x
+        self.here.entered = x
         return torch.relu(x)
 
 
@@ -116,21 +126,29 @@ class _Step:
         _last_block(self.stages, target).relu = self.recorder
         self.sources = _input_channels(self.stages, target)
 
-    @torch.inference_mode()
     def measure(
-        self, size: tuple[int, int], batch_size: int, progress: Callable[[int], None] | None
+        self,
+        size: tuple[int, int],
+        batch_size: int,
+        team: Team,
+        progress: Callable[[int], None] | None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """`weight` and `pre`, each (sources, targets), for source maps of `size`."""
-        self._check_homogeneous(size)
-        weight, pre = [], []
-        for start in range(0, self.sources, batch_size):
-            count = min(batch_size, self.sources - start)
-            after, before = self._run(self._maps(start, count, size))
-            weight.append(after.mean((2, 3)).cpu())
-            pre.append(before.mean((2, 3)).cpu())
+        targets = self._check_homogeneous(size)
+        both = torch.zeros(2, self.sources, targets)
+        starts = range(0, self.sources, batch_size)[team.rank :: team.size]
+
+        def look(start: int) -> tuple[slice, Tensor]:
+            units = slice(start, min(start + batch_size, self.sources))
+            found = self._run(self._maps(start, units.stop - start, size))
+            return units, torch.stack([maps.mean((2, 3)) for maps in found]).cpu()
+
+        for units, found in Lanes(self.device).map(look, starts):
+            both[:, units] = found
             if progress is not None:
-                progress(count)
-        return torch.cat(weight).numpy(), torch.cat(pre).numpy()
+                progress(units.stop - units.start)
+        weight, pre = team.sum(both) + 0.0  # no −0, which a sum over members would not keep
+        return weight.numpy(), pre.numpy()
 
     def _maps(self, start: int, count: int, size: tuple[int, int]) -> Tensor:
         """(count, sources, height, width): in the i-th, unit start + i is 1 and all others 0."""
@@ -139,11 +157,12 @@ class _Step:
         maps[rows, rows + start] = 1
         return maps.contiguous(memory_format=torch.channels_last)
 
+    @torch.inference_mode()
     def _run(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """The target's output and what entered its last ReLU."""
-        self.recorder.entered = None
+        self.recorder.here.entered = None
         after: Tensor = self.stages(maps)
-        before = self.recorder.entered
+        before = self.recorder.here.entered
         if before is None or not torch.equal(torch.relu(before), after):
             raise ModelError(
                 f"the output of {self.target} is not what its last residual block's `relu` gives",
@@ -151,7 +170,8 @@ class _Step:
             )
         return after, before
 
-    def _check_homogeneous(self, size: tuple[int, int]) -> None:
+    def _check_homogeneous(self, size: tuple[int, int]) -> int:
+        """The number of targets."""
         maps = self._maps(0, 1, size)
         once = self._run(maps)[0]
         twice = self._run(2 * maps)[0]
@@ -160,6 +180,7 @@ class _Step:
                 f"the way to {self.target} is not homogeneous with all biases off",
                 expected="convolutions, batch norm, ReLU and pooling only",
             )
+        return once.shape[1]
 
 
 def _last_block(stages: nn.Module, target: str) -> nn.Module:

@@ -24,10 +24,12 @@ from .chance import BatchChance, ChanceCounts, Segments, segments, swaps
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from .bookmark import State
     from .cells import Cells, Grid
     from .concepts import ConceptData
     from .settings import IouVariant
     from .survey import Survey
+    from .team import Team
 
 
 class Labels(NamedTuple):
@@ -132,12 +134,41 @@ class Overlaps:
             null_values: null values per concept, at least; 0 for none.
         """
         device = category.device
+        self._make = (units, category, categories, iou, null_values)
         self.both = torch.zeros(units, len(category), dtype=torch.int64, device=device)
         self.activation = torch.zeros(units, categories, dtype=torch.int64, device=device)
         self.pixels = torch.zeros(units, dtype=torch.int64, device=device)
         self.chance = ChanceCounts(units, len(category), null_values, device)
         self._category = category
         self._iou = iou
+
+    def empty(self) -> Overlaps:
+        """Others of the same kind, at zero."""
+        return Overlaps(*self._make)
+
+    @property
+    def counts(self) -> tuple[Tensor, ...]:
+        """All counts."""
+        return self.both, self.activation, self.pixels, *self.chance.counts
+
+    def merge(self, other: Overlaps) -> None:
+        """Add what others have counted, of other images."""
+        for mine, theirs in zip(self.counts, other.counts, strict=True):
+            mine.add_(theirs)
+
+    def share(self, team: Team) -> None:
+        """Make it the sum over the team."""
+        for mine in self.counts:
+            mine.copy_(team.sum(mine))
+
+    def state(self) -> State:
+        """Its counts."""
+        return {"counts": [each.cpu() for each in self.counts]}
+
+    def load(self, state: State) -> None:
+        """Go on from an earlier `state`."""
+        for mine, kept in zip(self.counts, state["counts"], strict=True):
+            mine.copy_(kept)
 
     def add(self, cells: Cells, grid: Grid, thresholds: Tensor, labels: Labels) -> None:
         """Count the images of `labels`, given their cells, numbered as the images are there."""

@@ -137,7 +137,7 @@ def check(
         min_iou=Settings.min_iou if min_iou is None else min_iou,
     )
     from .data_check_rows import check_row
-    from .images import in_order
+    from .lanes import in_order
 
     folder = Path(folder)
     defects = Defects(folder)

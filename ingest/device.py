@@ -37,14 +37,15 @@ def memory_errors() -> Iterator[None]:
         ) from error
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of that name.
+def choose_device(name: str, number: int = 0) -> torch.device:
+    """The device of that name; `auto` is the GPU of that number, where there is one.
 
     Raises:
         ConceptGraphError: there is no such device.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return torch.device("cuda", number % gpus) if gpus else torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

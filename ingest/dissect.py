@@ -8,13 +8,14 @@
     4. count       mask pixels from the cells above T_k, overlaps with the labels, top images
 
 Images come in batches of a fixed (seeded) order, all statistics are integers or order statistics:
-the result does not depend on how often or where the batches are processed.
+the result does not depend on how often, where or in what order the batches are processed. Of each
+step, `look` is what a lane does to one batch, changing nothing; `keep` takes in what it gave.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,16 +23,31 @@ from torch import Tensor
 from .cells import Cells, Grid, above, find_cells, native_values, of_images
 from .scratch import CellFile
 from .thresholds import RadixSelect, lower_bounds, values_above
-from .top_images import TopImages
+from .top_images import TopImages, peaks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from .bookmark import State
     from .counting import Labels, Overlaps
-    from .progress import Advance
+    from .inputs import Batch
+    from .lanes import Lanes
+    from .team import Team
 
-    BatchOutputs = Iterable[Mapping[str, Tensor]]
+    Maps = Mapping[str, Tensor]
+
+
+class Kept(NamedTuple):
+    """What is kept of one block's maps of one batch.
+
+    Attributes:
+        cells: those above T_lo.
+        digits: of the values above T_lo, as `RadixSelect.digits` gives them.
+    """
+
+    cells: Cells
+    digits: Tensor
 
 
 @dataclass
@@ -50,26 +66,28 @@ class BlockCells:
     file: CellFile
     select: RadixSelect
 
-    def add(self, maps: Tensor, fitted: Tensor) -> None:
-        """Keep one more batch; `fitted`, bool (images,), marks images that fit the thresholds."""
+    def look(self, maps: Tensor, fitted: Tensor) -> Kept:
+        """What to keep of a batch; `fitted`, bool (images,), marks images that fit thresholds."""
         cells = find_cells(maps, self.lower)
-        self.file.append(cells)
-        self.select_from(cells, fitted)
+        return Kept(cells, self.digits(cells, fitted))
 
-    def select_from(self, cells: Cells, fitted: Tensor) -> None:
-        """Feed the kept values of a batch to the search for the thresholds."""
+    def keep(self, batch: int, kept: Kept) -> None:
+        """Keep one more batch."""
+        self.file.append(batch, kept.cells)
+        self.select.add(kept.digits)
+
+    def digits(self, cells: Cells, fitted: Tensor) -> Tensor:
+        """The kept values of a batch, as the search for the thresholds counts them."""
         where, values = native_values(cells, self.grid)
         wanted = (values > self.lower[where.unit]) & fitted[where.image]
-        self.select.add(where.unit[wanted], values[wanted])
+        return self.select.digits(where.unit[wanted], values[wanted])
 
 
 class Collection:
     """Steps 1 to 3 for all blocks: from block outputs to exact thresholds and kept cells."""
 
-    def __init__(
-        self, scratch: Path, quantile: float, fitted: Tensor, batch_size: int, pilot: int
-    ) -> None:
-        """Prepare.
+    def __init__(self, scratch: Path, quantile: float, fitted: Tensor, batch_size: int) -> None:
+        """Prepare; then `start`, or `load` what an earlier one kept.
 
         Args:
             scratch: folder for the cells.
@@ -77,66 +95,80 @@ class Collection:
             fitted: bool (images,), in the order of the run: which images fit the thresholds. Those
                 come first, so that the pilot holds them only.
             batch_size: images per batch.
-            pilot: images from which lower bounds are read; rounded up to whole batches.
         """
         self._scratch = scratch
         self._quantile = quantile
         self._fitted = fitted
         self._batch_size = batch_size
-        self._pilot = pilot
-        self._rounds = 0
         self.parts: dict[str, list[BlockCells]] = {}
 
     def _fitted_of(self, batch: int) -> Tensor:
         return self._fitted[batch * self._batch_size : (batch + 1) * self._batch_size]
 
-    @property
-    def batches(self) -> int:
-        """Batches of one pass."""
-        return -(-len(self._fitted) // self._batch_size)
-
-    def collect(self, outputs: BatchOutputs) -> None:
-        """Steps 1 and 2: one pass over the block outputs of all batches, in order."""
-        waiting: list[Mapping[str, Tensor]] = []
-        needed = min(-(-self._pilot // self._batch_size), self.batches)
-        for batch, maps in enumerate(outputs):
-            waiting.append(maps)
-            if batch + 1 < needed:
-                continue
-            if not self.parts:
-                self._start(waiting)
-            for number, held in enumerate(waiting, start=batch + 1 - len(waiting)):
-                self._keep(number, held)
-            waiting.clear()
-
-    def _start(self, pilot: list[Mapping[str, Tensor]]) -> None:
+    def start(self, pilot: Sequence[Maps]) -> None:
+        """Step 1, from the outputs of the first batches."""
         fitted = torch.cat([self._fitted_of(batch) for batch in range(len(pilot))])
         for block in pilot[0]:
             sample = torch.cat([maps[block] for maps in pilot])[fitted]
-            bounds = lower_bounds(sample, self._quantile)
-            self.parts[block] = [
-                self._part(block, Grid(sample.shape[2], sample.shape[3], sample.shape[1]), bounds)
-            ]
+            grid = Grid(sample.shape[2], sample.shape[3], sample.shape[1])
+            self.parts[block] = [self._part(block, grid, lower_bounds(sample, self._quantile))]
 
-    def _part(self, block: str, grid: Grid, lower: Tensor) -> BlockCells:
+    def _part(
+        self, block: str, grid: Grid, lower: Tensor, state: State | None = None
+    ) -> BlockCells:
         values = int(self._fitted.sum()) * grid.height * grid.width
-        rank = values_above(self._quantile, values)
-        file = CellFile(self._scratch, f"{block}.{len(self.parts.get(block, []))}")
-        return BlockCells(grid, lower, file, RadixSelect(grid.units, rank, lower.device))
+        select = RadixSelect(grid.units, values_above(self._quantile, values), lower.device)
+        name = f"{block}.{len(self.parts.get(block, []))}"
+        return BlockCells(grid, lower, CellFile(self._scratch, name, state), select)
 
-    def _keep(self, batch: int, maps: Mapping[str, Tensor]) -> None:
+    def look(self, batch: int, maps: Maps) -> dict[str, Kept]:
+        """Step 2, for one batch."""
         fitted = self._fitted_of(batch)
-        for block, parts in self.parts.items():
-            parts[-1].add(maps[block], fitted)
+        return {block: parts[-1].look(maps[block], fitted) for block, parts in self.parts.items()}
 
-    def find_thresholds(self, again: Callable[[], BatchOutputs]) -> None:
+    def keep(self, batch: int, kept: Mapping[str, Kept]) -> None:
+        """Take in what `look` gave."""
+        for block, each in kept.items():
+            self.parts[block][-1].keep(batch, each)
+
+    def state(self) -> State:
+        """All that step 2 has kept so far."""
+        return {
+            block: {
+                "grid": tuple(part.grid),
+                "lower": part.lower.cpu(),
+                "file": part.file.state(),
+                "histogram": part.select.histogram.cpu(),
+            }
+            for block, (part,) in self.parts.items()
+        }
+
+    def load(self, state: State) -> None:
+        """Go on from an earlier `state`."""
+        device = self._fitted.device
+        for block, kept in state.items():
+            lower = kept["lower"].to(device)
+            part = self._part(block, Grid(*kept["grid"]), lower, kept["file"])
+            part.select.histogram = kept["histogram"].to(device)
+            self.parts[block] = [part]
+
+    def find_thresholds(
+        self,
+        batches: Sequence[int],
+        lanes: Lanes,
+        team: Team,
+        again: Callable[[], Iterable[tuple[int, dict[str, Kept]]]],
+    ) -> None:
         """Step 3.
 
         Args:
-            again: gives the block outputs of all batches once more, for units whose lower bound
-                proved too high (rare: the bound is twice the wanted tail of a random sample).
+            batches: whose cells were kept here.
+            lanes: to read them with.
+            team: who keeps the others.
+            again: looks at all batches once more, for units whose lower bound proved too high
+                (rare: the bound is twice the wanted tail of a random sample).
         """
-        self._finish_rounds()
+        self._finish_rounds(batches, lanes, team)
         redo = {block: parts[0].lower.clone() for block, parts in self.parts.items()}
         for block, parts in self.parts.items():
             enough = parts[0].select.thresholds > 0
@@ -146,19 +178,26 @@ class Collection:
         for block, parts in self.parts.items():
             parts[0].lower[torch.isfinite(redo[block])] = torch.inf
             parts.append(self._part(block, parts[0].grid, redo[block]))
-        for batch, maps in enumerate(again()):
-            self._keep(batch, maps)
-        self._finish_rounds()
+        for batch, kept in again():
+            self.keep(batch, kept)
+        self._finish_rounds(batches, lanes, team)
 
-    def _finish_rounds(self) -> None:
-        for parts in self.parts.values():
-            part = parts[-1]
-            part.select.finish_round()
-            while not part.select.done:
-                for batch in range(self.batches):
-                    cells = part.file.read(batch, part.lower.device)
-                    part.select_from(cells, self._fitted_of(batch))
+    def _finish_rounds(self, batches: Sequence[int], lanes: Lanes, team: Team) -> None:
+        last = [parts[-1] for parts in self.parts.values()]
+
+        def digits(batch: int) -> list[Tensor]:
+            fitted = self._fitted_of(batch)
+            return [part.digits(part.file.read(batch, part.lower.device), fitted) for part in last]
+
+        while True:
+            for part in last:
+                part.select.histogram = team.sum(part.select.histogram)
                 part.select.finish_round()
+            if last[0].select.done:
+                return
+            for found in lanes.map(digits, batches):
+                for part, each in zip(last, found, strict=True):
+                    part.select.add(each)
 
     def thresholds(self, block: str) -> Tensor:
         """The exact T_k, float32 (units,)."""
@@ -213,22 +252,44 @@ class Dissection:
     overlaps: Overlaps
     top: TopImages
 
+    def look(self, cells: Cells, images: int, labels: Sequence[Labels]) -> tuple[Overlaps, Tensor]:
+        """Step 4, for the cells above threshold of one batch."""
+        overlaps = self.overlaps.empty()
+        for group in labels:
+            part = cells if len(labels) == 1 else of_images(cells, self.grid, group.number)
+            overlaps.add(part, self.grid, self.thresholds, group)
+        return overlaps, peaks(cells, self.grid, images)
 
-def count(
-    collection: Collection,
-    labels: Iterator[tuple[int, int, list[Labels]]],
-    overlaps: Callable[[int], Overlaps],
-    top_images: int,
-    advance: Advance,
+    def keep(self, first: int, found: tuple[Overlaps, Tensor]) -> None:
+        """Take in what `look` gave of the batch whose first image has position `first`."""
+        overlaps, strongest = found
+        self.overlaps.merge(overlaps)
+        self.top.add(strongest, first)
+
+    def state(self) -> State:
+        """All that it has counted so far."""
+        return {"overlaps": self.overlaps.state(), "top": self.top.state()}
+
+    def load(self, state: State) -> None:
+        """Go on from an earlier `state`."""
+        self.overlaps.load(state["overlaps"])
+        self.top.load(state["top"])
+
+    def share(self, team: Team) -> None:
+        """What all members of the team have counted together."""
+        self.overlaps.share(team)
+        self.top.share(team)
+
+
+def uncounted(
+    collection: Collection, overlaps: Callable[[int], Overlaps], top_images: int
 ) -> dict[str, Dissection]:
-    """Step 4.
+    """Step 4 of all blocks, before the first batch.
 
     Args:
-        collection: cells and thresholds.
-        labels: per batch: position of its first image, its number of images, their labels.
+        collection: with its thresholds.
         overlaps: makes empty counts for so many units.
         top_images: kept per unit.
-        advance: told the images of each batch done.
     """
     result = {}
     for block in collection.parts:
@@ -237,12 +298,18 @@ def count(
         result[block] = Dissection(
             grid, thresholds, collection.active(block), overlaps(grid.units), top
         )
-    for batch, (first, images, groups) in enumerate(labels):
-        for block, found in result.items():
-            cells = collection.cells(block, batch)
-            found.top.add(cells, found.grid, first, images)
-            for group in groups:
-                part = cells if len(groups) == 1 else of_images(cells, found.grid, group.number)
-                found.overlaps.add(part, found.grid, found.thresholds, group)
-        advance(images)
     return result
+
+
+def count_batch(
+    collection: Collection,
+    blocks: Mapping[str, Dissection],
+    batch: Batch,
+    labels: Sequence[Labels],
+) -> dict[str, tuple[Overlaps, Tensor]]:
+    """Step 4, for one batch and all blocks."""
+    images = len(batch.images)
+    return {
+        block: found.look(collection.cells(block, batch.number), images, labels)
+        for block, found in blocks.items()
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,62 @@ def changing(
             handle.remove()
 
 
+class _Here(threading.local):
+    """What the blocks gave last, for each thread its own."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, Tensor] = {}
+
+
+class BlockOutputs:
+    """A network run for its blocks' outputs, by several threads at once if need be."""
+
+    def __init__(self, module: nn.Module, blocks: Mapping[str, nn.Module]) -> None:
+        """Watch the stages `blocks` of `module`, by name; hooks stay on it."""
+        self._module = module
+        self._blocks = tuple(blocks)
+        self._most: int | None = None
+        self._here = _Here()
+        for name, stage in blocks.items():
+            stage.register_forward_hook(self._hook(name))
+
+    def _hook(self, name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        def keep(stage: nn.Module, inputs: object, output: Tensor) -> None:
+            self._here.outputs[name] = output
+
+        return keep
+
+    def __call__(self, batch: Tensor) -> dict[str, Tensor]:
+        """As `block_outputs`; where the device's memory is too small, in as many parts as it takes.
+
+        Raises:
+            ModelError: as there.
+            torch.OutOfMemoryError: even one image is too much.
+        """
+        try:
+            parts = [self._run(part) for part in torch.split(batch, self._most or len(batch))]
+        except torch.OutOfMemoryError:
+            parts = []
+        if not parts:  # outside of `except`, which would hold on to the memory
+            most = self._most or len(batch)
+            if most == 1:
+                return self._run(batch)
+            self._most = (most + 1) // 2
+            if batch.device.type == "cuda":
+                torch.cuda.empty_cache()
+            return self(batch)
+        if len(parts) == 1:
+            return parts[0]
+        return {name: torch.cat([part[name] for part in parts]) for name in self._blocks}
+
+    def _run(self, batch: Tensor) -> dict[str, Tensor]:
+        self._here.outputs = {}
+        try:
+            return _run(self._module, batch, self._here.outputs, self._blocks)
+        finally:
+            self._here.outputs = {}
+
+
 def block_outputs(
     module: nn.Module, blocks: Mapping[str, nn.Module], batch: Tensor
 ) -> dict[str, Tensor]:
@@ -78,8 +135,16 @@ def block_outputs(
     Raises:
         ModelError: the network cannot take this input, or a block's output is no stack of maps.
     """
+    with watching(module, blocks) as outputs:
+        return _run(module, batch, outputs, tuple(blocks))
+
+
+def _run(
+    module: nn.Module, batch: Tensor, outputs: Mapping[str, Tensor], blocks: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """Run the network, which fills `outputs`."""
     try:
-        with watching(module, blocks) as outputs, torch.inference_mode():
+        with torch.inference_mode():
             module(batch)
     except (RuntimeError, ValueError) as error:
         if isinstance(error, torch.OutOfMemoryError):

@@ -6,24 +6,20 @@ squashed, never cropped, to one size: masks keep lying over what they label.
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..graph.errors import DataError
+from .lanes import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 # NetDissect's input: (RGB − its mean of Broden) / 57.12, for values from 0 to 255.
 NETDISSECT_MEAN = (124.6901 / 255, 118.6897 / 255, 109.5388 / 255)
@@ -83,24 +79,6 @@ def normalise(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float])
     scale = torch.tensor([1 / (255 * s) for s in std], device=pixels.device)
     shift = torch.tensor([m / s for m, s in zip(mean, std, strict=True)], device=pixels.device)
     return (pixels.float() * scale - shift).permute(0, 3, 1, 2)
-
-
-def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
-) -> Iterator[Result]:
-    """Results of `work` in the items' order, computed by threads up to `ahead` items early."""
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        pending: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                pending.append(pool.submit(work, item))
-                if len(pending) > ahead:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
 
 
 def batches(

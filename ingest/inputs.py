@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from ..graph.errors import ConceptGraphError
 from .affine import fold_batchnorm
-from .forward import DTYPES, block_outputs
+from .forward import DTYPES, BlockOutputs, block_outputs
 from .images import NETDISSECT_MEAN, NETDISSECT_STD, batches, normalise
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ..graph.run_files import InputShape
     from .concepts import ConceptData
     from .networks import Network
-    from .progress import Advance
     from .settings import Settings
+    from .team import Team
 
 
 USUAL = 224  # side of the images most networks were trained on
@@ -32,6 +32,20 @@ LARGEST = (
 
 LEARNT_SPLIT = "train"
 LEARNT_SHARE = 0.7  # of the images, where they are not split
+
+
+class Batch(NamedTuple):
+    """Some images that go through the network together.
+
+    Attributes:
+        number: of the batch in the run.
+        first: position of its first image in the run's order.
+        images: positions in `data.images`.
+    """
+
+    number: int
+    first: int
+    images: Sequence[int]
 
 
 class Inputs:
@@ -72,6 +86,7 @@ class Inputs:
         self.images = [data.images[number] for number in self.order]
         self.shape = self._shape()
         self.module = self._fast_module()
+        self._forward = BlockOutputs(self.module, self._stages(self.module))
 
     @property
     def fitted(self) -> Tensor:
@@ -141,25 +156,26 @@ class Inputs:
             for block in self.settings.blocks
         }
 
-    def outputs(self, advance: Advance) -> Iterator[dict[str, Tensor]]:
-        """Block outputs of all batches, in the order of the run."""
-        paths = [image.path for image in self.images]
-        stages = self._stages(self.module)
-        mean, std = self.shape["mean"], self.shape["std"]
-        for pixels in batches(
-            paths,
-            self.shape["height"],
-            self.shape["width"],
-            batch_size=self.settings.batch_size,
-            workers=self.workers,
-        ):
-            batch = normalise(pixels.to(self.device, non_blocking=True), mean, std)
-            batch = batch.to(DTYPES[self.settings.precision])
-            yield block_outputs(self.module, stages, batch)
-            advance(len(pixels))
+    def batches(self, team: Team | None = None) -> list[Batch]:
+        """All batches in the order of the run, or those of this member of the team."""
+        size, order = self.settings.batch_size, self.order
+        whole = [
+            Batch(number, first, order[first : first + size])
+            for number, first in enumerate(range(0, len(order), size))
+        ]
+        return whole[team.rank :: team.size] if team else whole
 
-    def batches(self) -> Iterator[tuple[int, Sequence[int]]]:
-        """Position of each batch's first image, and the batch's images."""
+    def decoded(self, wanted: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor]]:
+        """Batches with their images, uint8 (images, height, width, 3); decoded ahead."""
+        height, width = self.shape["height"], self.shape["width"]
+        paths = [self.data.images[number].path for batch in wanted for number in batch.images]
         size = self.settings.batch_size
-        for first in range(0, len(self.order), size):
-            yield first, self.order[first : first + size]
+        pixels = batches(paths, height, width, batch_size=size, workers=self.workers)
+        return zip(wanted, pixels, strict=True)
+
+    def outputs(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Block outputs of decoded images; several threads may call this at once."""
+        batch = normalise(
+            pixels.to(self.device, non_blocking=True), self.shape["mean"], self.shape["std"]
+        )
+        return self._forward(batch.to(DTYPES[self.settings.precision]))

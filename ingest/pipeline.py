@@ -9,6 +9,9 @@
 6. contribute   one-unit activation between neighbouring blocks and to the classes
 7. draw         thumbnails of the top images
 8. write        tables, arrays, manifest; then the run takes its name
+
+Steps 3 and 5 keep bookmarks; the others are repeated by an ingest that resumes. In a team (see
+`team.py`) each process goes through steps 2 to 7 for its own batches; the first one writes.
 """
 
 from __future__ import annotations
@@ -27,18 +30,21 @@ from ..graph.run import Run, open_run
 from ..graph.run_files import disk_errors
 from ..graph.run_writer import RunWriter, check_out
 from .allocation import keep_freed_memory
+from .bookmark import Bookmarks, begin, check_same
 from .center_box import CenterBoxes
+from .collect import Collector
 from .concepts import open_concept_data
 from .contributions import contributions
 from .counting import Overlaps, labels_of_batch
 from .device import choose_device, memory_errors, whole_float32
-from .dissect import Collection, Dissection, count
+from .dissect import Collection, Dissection, count_batch, uncounted
 from .images import open_image
 from .inputs import Inputs
+from .lanes import Lanes
 from .networks import load_network
 from .presence import PresenceProbes
 from .progress import Progress, Quiet
-from .provenance import manifest
+from .provenance import facts_of, facts_of_run, manifest
 from .run_tables import (
     BlockTables,
     classes_table,
@@ -50,6 +56,7 @@ from .run_tables import (
 from .settings import Settings
 from .significance import largest_significant
 from .survey import Survey, category_columns, survey
+from .team import Team, joined, team_of_environment
 from .top_images import masks_of_tiles, save_tile, thumbnail, tiles_of_batch
 
 if TYPE_CHECKING:
@@ -57,8 +64,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
+    from .contributions import Contribution
     from .counting import Labels
+    from .inputs import Batch
     from .progress import Advance
 
 
@@ -89,9 +99,13 @@ def ingest(
     device: str = "auto",
     workers: int = 2,
     overwrite: bool = False,
+    resume: bool = False,
+    minutes: float = 5,
     progress: Progress | None = None,
 ) -> Run:
     """Dissect a network and write the run `out` (NAME.cg).
+
+    Started by torchrun, its processes share the work; `out` must lie where all of them see it.
 
     Args:
         source: network and concept data.
@@ -100,84 +114,125 @@ def ingest(
         device: `cpu`, `cuda`, `cuda:1`, …; `auto` takes CUDA where there is one.
         workers: threads that decode images.
         overwrite: replace an earlier run, once the new one is complete.
+        resume: go on with an ingest into `out` that was killed, if there is one; a run that is
+            complete is given back as it is.
+        minutes: after so many, what was done is kept for `resume`; 0 after every batch.
         progress: told of the steps.
 
     Raises:
-        ConceptGraphError: one line on what is wrong; nothing is left half-written.
+        ConceptGraphError: one line on what is wrong; nothing is left half-written, but for what
+            `resume` can go on with.
     """
     settings = settings or Settings()
-    check_out(out, overwrite=overwrite)
-    chosen = choose_device(device)
-    network = load_network(
-        source.model,
-        source.weights,
-        source.classes,
-        trust_pickle=source.trust_pickle,
-        seed=settings.seed,
-    )
-    data = open_concept_data(source.data, label_zero=settings.iou == "lite")
-    inputs = Inputs(network, data, settings, chosen, workers)
-    keep_freed_memory()
-    with (
-        RunWriter(out, overwrite=overwrite) as writer,
-        disk_errors(writer.path, "cannot be written"),
-        whole_float32(),
-        memory_errors(),
-    ):
-        Job(source, inputs, progress or Quiet()).write(writer)
-    return open_run(out)
+    team = team_of_environment()
+    with joined(team):
+        complete = resume and (out / "manifest.json").is_file() and not overwrite
+        if not complete:
+            check_out(out, overwrite=overwrite or not team.leads, resume=resume)
+        chosen = choose_device(device, team.on_machine)
+        network = load_network(
+            source.model,
+            source.weights,
+            source.classes,
+            trust_pickle=source.trust_pickle,
+            seed=settings.seed,
+        )
+        data = open_concept_data(source.data, label_zero=settings.iou == "lite")
+        facts = facts_of(settings, network, data, chosen, team)
+        if complete:
+            run = open_run(out)
+            check_same(facts_of_run(run.manifest), facts, out)
+            return run
+        inputs = Inputs(network, data, settings, chosen, workers)
+        keep_freed_memory()
+        with (
+            RunWriter(out, overwrite=overwrite, resume=resume, leads=team.leads) as writer,
+            disk_errors(writer.path, "cannot be written"),
+            whole_float32(),
+            memory_errors(),
+        ):
+            if team.leads:
+                begin(writer.path / "scratch", facts)
+            team.wait()
+            Job(source, inputs, team, progress or Quiet(), writer, minutes).write()
+        team.wait()
+        return open_run(out)
 
 
 class Job:
-    """One ingest at work: steps 2 to 8, each a method that tells of its progress and time."""
+    """One ingest at work in one process: steps 2 to 8, each telling of its progress and time."""
 
-    def __init__(self, source: Source, inputs: Inputs, progress: Progress) -> None:
+    def __init__(
+        self,
+        source: Source,
+        inputs: Inputs,
+        team: Team,
+        progress: Progress,
+        writer: RunWriter,
+        minutes: float,
+    ) -> None:
         """Nothing is done yet."""
         self.source = source
         self.inputs = inputs
         self.settings = inputs.settings
         self.data = inputs.data
-        self.device = inputs.device
-        self.progress = progress
+        self.team = team
+        self.progress = progress if team.leads else Quiet()
+        self.writer = writer
         self.timings: dict[str, float] = {}
+        self._scratch = writer.path / "scratch" / f"process {team.rank}"
+        self._bookmarks = Bookmarks(self._scratch, minutes, writer.keep)
+        self._lanes = Lanes(inputs.device)
+        self._batches = inputs.batches(team)
+        self._images = sum(len(batch.images) for batch in self._batches)
         self._category = category_columns(self.data)
-        self._boxes = CenterBoxes(self._category, len(self.data.categories), self.settings.iou)
-        category = torch.from_numpy(self._category).to(self.device)
+        category = torch.from_numpy(self._category).to(inputs.device)
         self._probes = PresenceProbes(inputs.learnt_from, category, self.settings.seed)
+        self._boxes = CenterBoxes(self._category, len(self.data.categories), self.settings.iou)
 
     @contextmanager
-    def _step(self, name: str, total: int) -> Iterator[Advance]:
+    def _step(self, name: str, total: int | None = None) -> Iterator[Advance]:
         begun = time.perf_counter()
-        with self.progress.step(name, total) as advance:
+        with self.progress.step(name, self._images if total is None else total) as advance:
             yield advance
         self.timings[name] = round(time.perf_counter() - begun, 3)
 
-    def dissect(self, scratch: Path) -> tuple[Collection, Survey, dict[str, Dissection]]:
-        """Steps 2 to 5; what is kept lies in the folder `scratch`."""
-        with self._step("survey", len(self.inputs.images)) as advance:
+    def dissect(self) -> tuple[Collection, Survey, dict[str, Dissection]]:
+        """Steps 2 to 5."""
+        mine = [place for b in self._batches for place in range(b.first, b.first + len(b.images))]
+        with self._step("survey") as advance:
             found = survey(
                 self.data,
                 self.inputs.images,
-                scratch,
+                self._scratch,
                 self._boxes,
+                mine=mine,
+                team=self.team,
                 workers=self.inputs.workers,
                 advance=advance,
             )
-        collection = self._collect(scratch, found)
-        with self._step("count", len(self.inputs.images)) as advance:
+        collection = self._collect(found)
+        with self._step("count") as advance:
             blocks = self._count(collection, found, advance)
         return collection, found, blocks
 
-    def write(self, writer: RunWriter) -> None:
+    def write(self) -> None:
         """Steps 2 to 8."""
-        collection, found, blocks = self.dissect(writer.path / "scratch")
-        self._write_contributions(writer, blocks)
-        self._write_tables(writer, blocks, found)
-        with self._step("thumbnails", len(self.inputs.images)) as advance:
-            self._draw(writer.path, collection, blocks, advance)
+        collection, found, blocks = self.dissect()
+        contributions = self._contributions(blocks)
+        with self._step("thumbnails") as advance:
+            self._draw(collection, blocks, advance)
         collection.close()
         found.planes.close()
-        writer.commit(
+        self.team.wait()
+        if not self.team.leads:
+            return
+        for each in contributions:
+            name = f"contributions_{each.source}_{each.target}"
+            self.writer.array(name, each.weight)
+            self.writer.array(f"{name}_pre", each.pre)
+        self._write_tables(blocks, found)
+        self.writer.commit(
             manifest(
                 self.source,
                 self.settings,
@@ -185,65 +240,86 @@ class Job:
                 self.data,
                 {block: dissection.grid for block, dissection in blocks.items()},
                 self.inputs.shape,
-                device=self.device,
+                device=self.inputs.device,
                 timings=self.timings,
                 created=datetime.now(timezone.utc),
             )
         )
 
-    def _collect(self, scratch: Path, found: Survey) -> Collection:
+    def _collect(self, found: Survey) -> Collection:
         collection = Collection(
-            scratch,
-            self.settings.quantile,
-            self.inputs.fitted,
-            self.settings.batch_size,
-            self.settings.pilot,
+            self._scratch, self.settings.quantile, self.inputs.fitted, self.settings.batch_size
         )
-        with self._step("collect", len(self.inputs.images)) as advance:
-            labels = (groups for _, _, groups in self._labels(found))
-            collection.collect(self._probes.watch(self.inputs.outputs(advance), labels))
-        self.timings["probes, of collect"] = round(self._probes.seconds, 3)
-        with self._step("thresholds", len(self.inputs.images)) as advance:
-            collection.find_thresholds(lambda: self.inputs.outputs(advance))
+        collector = Collector(
+            self.inputs,
+            lambda batch: self._labels(batch, found),
+            collection,
+            self._probes,
+            self._lanes,
+            self.team,
+            self._bookmarks,
+        )
+        with self._step("collect") as advance:
+            collector.run(advance)
+        with self._step("thresholds") as advance:
+            numbers = [batch.number for batch in self._batches]
+            collection.find_thresholds(
+                numbers, self._lanes, self.team, lambda: collector.again(advance)
+            )
+        for probes in self._probes.blocks.values():
+            probes.share_scores(self.team)
         return collection
 
     def _count(
         self, collection: Collection, found: Survey, advance: Advance
     ) -> dict[str, Dissection]:
-        category = torch.from_numpy(self._category).to(self.device)
-        categories = len(self.data.categories)
-        return count(
+        category = torch.from_numpy(self._category).to(self.inputs.device)
+        categories, null = len(self.data.categories), self.settings.null_values
+        blocks = uncounted(
             collection,
-            self._labels(found, chance=self.settings.null_values > 0),
-            lambda units: Overlaps(
-                units, category, categories, self.settings.iou, self.settings.null_values
-            ),
+            lambda units: Overlaps(units, category, categories, self.settings.iou, null),
             self.settings.top_images,
-            advance,
+        )
+        state = self._bookmarks.find("count") or {"done": 0, "blocks": {}}
+        for block, kept in state["blocks"].items():
+            blocks[block].load(kept)
+        done: int = state["done"]
+        advance(sum(len(batch.images) for batch in self._batches[:done]))
+
+        def look(batch: Batch) -> tuple[Batch, dict[str, tuple[Overlaps, Tensor]]]:
+            labels = self._labels(batch, found, chance=null > 0)
+            return batch, count_batch(collection, blocks, batch, labels)
+
+        for batch, counted in self._lanes.map(look, self._batches[done:]):
+            for block, each in counted.items():
+                blocks[block].keep(batch.first, each)
+            done += 1
+            advance(len(batch.images))
+            if self._bookmarks.due:
+                kept = {block: each.state() for block, each in blocks.items()}
+                self._bookmarks.keep("count", {"done": done, "blocks": kept})
+        for dissection in blocks.values():
+            dissection.share(self.team)
+        return blocks
+
+    def _labels(self, batch: Batch, found: Survey, *, chance: bool = False) -> list[Labels]:
+        return labels_of_batch(
+            self.data, batch.images, batch.first, found, self.inputs.device, chance=chance
         )
 
-    def _labels(
-        self, found: Survey, *, chance: bool = False
-    ) -> Iterator[tuple[int, int, list[Labels]]]:
-        """Of each batch: position of its first image, its number of images, their labels."""
-        for first, batch in self.inputs.batches():
-            labels = labels_of_batch(self.data, batch, first, found, self.device, chance=chance)
-            yield first, len(batch), labels
-
-    def _write_contributions(self, writer: RunWriter, blocks: dict[str, Dissection]) -> None:
+    def _contributions(self, blocks: dict[str, Dissection]) -> list[Contribution]:
         sizes = {block: (found.grid.height, found.grid.width) for block, found in blocks.items()}
         sources = sum(found.grid.units for found in list(blocks.values())[:-1])
         with self._step("contributions", sources) as advance:
-            for found in contributions(
-                self.inputs.network, sizes, device=self.device, progress=advance
-            ):
-                name = f"contributions_{found.source}_{found.target}"
-                writer.array(name, found.weight)
-                writer.array(f"{name}_pre", found.pre)
+            return contributions(
+                self.inputs.network,
+                sizes,
+                device=self.inputs.device,
+                team=self.team,
+                progress=advance,
+            )
 
-    def _write_tables(
-        self, writer: RunWriter, blocks: dict[str, Dissection], found: Survey
-    ) -> None:
+    def _write_tables(self, blocks: dict[str, Dissection], found: Survey) -> None:
         names = [image.name for image in self.inputs.images]
         tables = [
             BlockTables(
@@ -256,36 +332,40 @@ class Job:
         limit = largest_significant(tested, self.settings.significance)
         detections["significant"] = detections["p"] <= limit
         for each in tables:
-            writer.array(f"iou_{each.block}", each.iou)
+            self.writer.array(f"iou_{each.block}", each.iou)
         top_images = [top_images_table(block, each.top, names) for block, each in blocks.items()]
         presence = []
         for block, probes in self._probes.blocks.items():
-            writer.array(f"presence_{block}", probes.solve().cpu().numpy())
+            self.writer.array(f"presence_{block}", probes.solve().cpu().numpy())
             presence.append(presence_table(block, self.data, probes.levels()))
-        writer.table("presence", pd.concat(presence, ignore_index=True))
-        writer.table("units", pd.concat([each.units for each in tables], ignore_index=True))
-        writer.table("detections", detections)
-        writer.table("top_images", pd.concat(top_images, ignore_index=True))
-        writer.table("concepts", concepts_table(self.data, found, self._boxes.best()))
-        writer.table("classes", classes_table(self.inputs.network.classes))
+        self.writer.table("presence", pd.concat(presence, ignore_index=True))
+        self.writer.table("units", pd.concat([each.units for each in tables], ignore_index=True))
+        self.writer.table("detections", detections)
+        self.writer.table("top_images", pd.concat(top_images, ignore_index=True))
+        self.writer.table("concepts", concepts_table(self.data, found, self._boxes.best()))
+        self.writer.table("classes", classes_table(self.inputs.network.classes))
 
     def _draw(
-        self, run: Path, collection: Collection, blocks: dict[str, Dissection], advance: Advance
+        self, collection: Collection, blocks: dict[str, Dissection], advance: Advance
     ) -> None:
         for block in blocks:
-            (run / "thumbnails" / block).mkdir(parents=True)
-        for number, (first, batch) in enumerate(self.inputs.batches()):
+            (self.writer.path / "thumbnails" / block).mkdir(parents=True, exist_ok=True)
+
+        def draw(batch: Batch) -> Batch:
             pictures: dict[int, NDArray[np.uint8]] = {}
             for block, found in blocks.items():
-                tiles = tiles_of_batch(found.top, first, len(batch))
+                tiles = tiles_of_batch(found.top, batch.first, len(batch.images))
                 if not tiles:
                     continue
-                cells = collection.cells(block, number)
+                cells = collection.cells(block, batch.number)
                 masks = masks_of_tiles(tiles, cells, found.grid, found.thresholds)
                 for tile, mask in zip(tiles, masks, strict=True):
                     if tile.image not in pictures:
-                        path = self.inputs.images[first + tile.image].path
+                        path = self.data.images[batch.images[tile.image]].path
                         pictures[tile.image] = thumbnail(open_image(path))
                     name = thumbnail_name(block, tile.unit, tile.rank)
-                    save_tile(pictures[tile.image], mask, run / name)
-            advance(len(batch))
+                    save_tile(pictures[tile.image], mask, self.writer.path / name)
+            return batch
+
+        for batch in self._lanes.map(draw, self._batches):
+            advance(len(batch.images))

@@ -4,10 +4,10 @@ A unit labelled "polka dotted" also fires for other things; a probe looks at all
 at once, and is asked before anything is put down to the concept. One ridge regression per concept
 and block, on the activations at each position of a map:
 
-    1. add      images that fit: Σ a aᵀ (one for each set of categories that images are annotated
+    1. fit      images that fit: Σ a aᵀ (one for each set of categories that images are annotated
                 with) and Σ a y; y is whether the concept labels the position's middle
     2. solve    one regression per concept, over the images annotated with its category
-    3. add      images held out: what the probes say there, counted in histograms
+    3. score    images held out: what the probes say there, counted in histograms
     4. levels   half of the held-out images choose the level above which a probe says "there"
                 (`presence_scores`), the other half state how good it is
 
@@ -17,7 +17,6 @@ order, on any number of machines.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -26,11 +25,16 @@ from torch import Tensor
 from .presence_scores import Histograms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
+    from .bookmark import State
     from .counting import Labels
+    from .inputs import Batch
+    from .team import Team
+
+    Maps = Mapping[str, Tensor]
 
 RIDGE = 0.01
 """Ridge penalty, where every unit's activation has variance 1."""
@@ -57,6 +61,18 @@ class Places(NamedTuple):
     number: Tensor
 
 
+class Sums(NamedTuple):
+    """What some images add to the sums of a block; exact, in whole units of 1 / `_GRAIN`.
+
+    Attributes:
+        squares: float64 (units + 1, units + 1), Σ a aᵀ, by the categories images are annotated for.
+        products: float64 (concepts, units + 1), Σ a y.
+    """
+
+    squares: dict[tuple[bool, ...], Tensor]
+    products: Tensor
+
+
 class BlockProbes:
     """The probes of one block: their sums, then the probes, then how good they are."""
 
@@ -77,24 +93,24 @@ class BlockProbes:
         self._probes: Tensor | None = None
         self._histograms = Histograms(category)
 
-    def fit(self, maps: Tensor, labels: Sequence[Labels], batch: int) -> None:
-        """Step 1: add images to the sums.
+    def sums(self, maps: Tensor, labels: Sequence[Labels], batch: int) -> Sums:
+        """Step 1: what images add to the sums.
 
         Args:
             maps: float32 (images, units, height, width).
             labels: of these images.
             batch: number of the batch; with the seed, it chooses the positions.
         """
+        squares: dict[tuple[bool, ...], Tensor] = {}
+        products = torch.zeros_like(self._products)
         for places in self._places(maps, labels, batch):
             images, positions, units = places.values.shape
             ones = places.values.new_ones(images, positions, 1)
             values = torch.cat([places.values, ones], dim=2)
             for key, rows in _alike(places.annotated).items():
                 some = values[rows].view(-1, units + 1)
-                square = self._squares.setdefault(
-                    key, torch.zeros(units + 1, units + 1, dtype=torch.float64, device=maps.device)
-                )
-                square += _grained(some.T @ some)
+                square = _grained(some.T @ some)
+                squares[key] = squares[key] + square if key in squares else square
             size = images * positions
             index = torch.stack([places.found // size, places.found % size])
             weights = torch.ones(len(places.found), device=maps.device)
@@ -102,7 +118,24 @@ class BlockProbes:
             flags = torch.sparse_coo_tensor(
                 index, weights, shape, is_coalesced=True, check_invariants=False
             )
-            self._products += _grained(torch.sparse.mm(flags, values.view(size, units + 1)))
+            products += _grained(torch.sparse.mm(flags, values.view(size, units + 1)))
+        return Sums(squares, products)
+
+    def fit(self, sums: Sums) -> None:
+        """Step 1: take them in."""
+        for key, square in sums.squares.items():
+            if key in self._squares:
+                self._squares[key] += square
+            else:
+                self._squares[key] = square
+        self._products += sums.products
+
+    def share(self, team: Team) -> None:
+        """Solve for what all members of the team have taken in."""
+        keys = sorted({key for mine in team.gather(list(self._squares)) for key in mine})
+        empty = self._products.new_zeros(2 * (self._products.shape[1],))
+        squares = {key: team.sum(self._squares.get(key, empty)) for key in keys}
+        self._probes = self._solved(squares, team.sum(self._products))
 
     def solve(self) -> Tensor:
         """Step 2: the probes, float32 (units + 1, concepts), the last row their constant.
@@ -111,28 +144,59 @@ class BlockProbes:
         it was fitted on. Of a concept that labels none of these, or all, it is all zeros.
         """
         if self._probes is None:
-            self._probes = torch.zeros_like(self._products)
-            groups: dict[tuple[tuple[bool, ...], ...], list[int]] = {}
-            for category in sorted(set(self._category.tolist())):
-                keys = tuple(key for key in self._squares if key[category])
-                groups.setdefault(keys, []).append(category)
-            for keys, categories in groups.items():
-                if keys:
-                    square = torch.stack([self._squares[key] for key in keys]).sum(dim=0) / _GRAIN
-                    mine = torch.isin(self._category, self._category.new_tensor(categories))
-                    self._probes[mine] = _Solver(square).probes(self._products[mine] / _GRAIN)
+            self._probes = self._solved(self._squares, self._products)
         return self._probes.T.float()
 
-    def score(self, maps: Tensor, labels: Sequence[Labels], batch: int, first: int) -> None:
-        """Step 3: count what the probes say of images that were held out, as in `fit`.
+    def _solved(self, squares: Mapping[tuple[bool, ...], Tensor], products: Tensor) -> Tensor:
+        probes = torch.zeros_like(products)
+        groups: dict[tuple[tuple[bool, ...], ...], list[int]] = {}
+        for category in sorted(set(self._category.tolist())):
+            keys = tuple(sorted(key for key in squares if key[category]))
+            groups.setdefault(keys, []).append(category)
+        for keys, categories in groups.items():
+            if keys:
+                square = torch.stack([squares[key] for key in keys]).sum(dim=0) / _GRAIN
+                mine = torch.isin(self._category, self._category.new_tensor(categories))
+                probes[mine] = _Solver(square).probes(products[mine] / _GRAIN)
+        return probes
+
+    def readings(self, maps: Tensor, labels: Sequence[Labels], batch: int, first: int) -> Tensor:
+        """Step 3: count what the probes say of images that were held out; as `Histograms` counts.
 
         Every other image of the run judges; `first` is the position of the batch's first one.
         """
         probes = self.solve()
+        counts = self._histograms.none()
         for places in self._places(maps, labels, batch):
             said = places.values @ probes[:-1] + probes[-1]
             half = (places.number + first) % 2
-            self._histograms.add(said, places.found, places.annotated, half)
+            counts += self._histograms.counted(said, places.found, places.annotated, half)
+        return counts
+
+    def score(self, readings: Tensor) -> None:
+        """Step 3: take them in."""
+        self._histograms.add(readings)
+
+    def share_scores(self, team: Team) -> None:
+        """Make them those of all members of the team."""
+        self._histograms.share(team)
+
+    def state(self) -> State:
+        """All that it has taken in, so far, of this process."""
+        return {
+            "keys": list(self._squares),
+            "squares": [square.cpu() for square in self._squares.values()],
+            "products": self._products.cpu(),
+            "readings": self._histograms.counts.cpu(),
+        }
+
+    def load(self, state: State) -> None:
+        """Go on from an earlier `state`."""
+        device = self._products.device
+        squares = (square.to(device) for square in state["squares"])
+        self._squares = dict(zip(state["keys"], squares, strict=True))
+        self._products = state["products"].to(device)
+        self._histograms.add(state["readings"].to(device))
 
     def levels(self) -> pd.DataFrame:
         """Step 4: one row per concept, in their order; columns as in `Histograms.table`."""
@@ -155,11 +219,10 @@ class BlockProbes:
 
 
 class PresenceProbes:
-    """The probes of all blocks, filled as the block outputs of a run go by.
+    """The probes of all blocks.
 
     Attributes:
         blocks: probes by block, once its first output has been seen.
-        seconds: spent on them so far.
     """
 
     def __init__(self, fitted: int, category: Tensor, seed: int) -> None:
@@ -170,37 +233,45 @@ class PresenceProbes:
             category: int64 (concepts,), each concept's category, on the device of the work.
             seed: of the choice of positions.
         """
-        self._fitted = fitted
+        self.fitted = fitted
         self._category = category
         self._seed = seed
         self.blocks: dict[str, BlockProbes] = {}
-        self.seconds = 0.0
 
-    def watch(
-        self, outputs: Iterable[Mapping[str, Tensor]], labels: Iterable[list[Labels]]
-    ) -> Iterator[Mapping[str, Tensor]]:
-        """Pass the outputs of all batches on, having looked at them.
+    def start(self, units: Mapping[str, int]) -> None:
+        """Prepare the probes of blocks that have so many units."""
+        for block, number in units.items():
+            self.blocks[block] = BlockProbes(number, self._category, self._seed)
 
-        Args:
-            outputs: float32 (images, units, height, width) by block, batch by batch.
-            labels: of the same batches.
-        """
-        first = 0
-        for batch, (maps, groups) in enumerate(zip(outputs, labels, strict=True)):
-            begun = time.perf_counter()
-            images = len(next(iter(maps.values())))
-            fit, held_out = _parted(groups, self._fitted - first)
-            for block, values in maps.items():
-                if block not in self.blocks:
-                    units = values.shape[1]
-                    self.blocks[block] = BlockProbes(units, self._category, self._seed)
-                if fit:
-                    self.blocks[block].fit(values, fit, batch)
-                if held_out:
-                    self.blocks[block].score(values, held_out, batch, first)
-            first += images
-            self.seconds += time.perf_counter() - begun
-            yield maps
+    def sums(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> dict[str, Sums]:
+        """Step 1, for those images of a batch that fit; nothing where none does."""
+        fit, _ = _parted(labels, self.fitted - batch.first)
+        if not fit:
+            return {}
+        return {
+            block: probes.sums(maps[block], fit, batch.number)
+            for block, probes in self.blocks.items()
+        }
+
+    def readings(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> dict[str, Tensor]:
+        """Step 3, for those images of a batch that were held out; nothing where none was."""
+        _, held_out = _parted(labels, self.fitted - batch.first)
+        if not held_out:
+            return {}
+        return {
+            block: probes.readings(maps[block], held_out, batch.number, batch.first)
+            for block, probes in self.blocks.items()
+        }
+
+    def fit(self, sums: Mapping[str, Sums]) -> None:
+        """Step 1: take in."""
+        for block, each in sums.items():
+            self.blocks[block].fit(each)
+
+    def score(self, readings: Mapping[str, Tensor]) -> None:
+        """Step 3: take in."""
+        for block, each in readings.items():
+            self.blocks[block].score(each)
 
 
 class _Solver:

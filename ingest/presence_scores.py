@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from .team import Team
+
 LOWEST, STEP, BINS = -4.0, 1 / 16, 512
 """Bins of a reading: from −4 to 28 standard deviations; beyond, the first and the last one."""
 
@@ -30,11 +32,23 @@ class Histograms:
             category: int64 (concepts,), each concept's category, on the device of the work.
         """
         self._category = category
-        shape = (2, 2, len(category), BINS)
-        self._counts = torch.zeros(shape, dtype=torch.int64, device=category.device)
+        self.counts = self.none()
 
-    def add(self, said: Tensor, found: Tensor, annotated: Tensor, half: Tensor) -> None:
-        """Count the readings of some images, for concepts of the categories they are annotated for.
+    def none(self) -> Tensor:
+        """Counts of no reading: int64 (halves, labelled or not, concepts, bins)."""
+        shape = (2, 2, len(self._category), BINS)
+        return torch.zeros(shape, dtype=torch.int64, device=self._category.device)
+
+    def add(self, counts: Tensor) -> None:
+        """Take in what was `counted`."""
+        self.counts += counts
+
+    def share(self, team: Team) -> None:
+        """Make it the sum over the team."""
+        self.counts = team.sum(self.counts)
+
+    def counted(self, said: Tensor, found: Tensor, annotated: Tensor, half: Tensor) -> Tensor:
+        """Counts of the readings of some images, for concepts of categories they are annotated for.
 
         Args:
             said: float32 (images, positions, concepts).
@@ -51,8 +65,8 @@ class Histograms:
         cell = (cell + torch.arange(concepts, device=said.device)[:, None, None]) * BINS
         cell = cell + bins.permute(2, 0, 1)
         counted = annotated[:, self._category].T[:, :, None].expand_as(cell)
-        found_here = torch.bincount(cell[counted], minlength=self._counts.numel())
-        self._counts += found_here.view_as(self._counts)
+        here = torch.bincount(cell[counted], minlength=self.counts.numel())
+        return here.view_as(self.counts)
 
     def table(self) -> pd.DataFrame:
         """One row per concept: `level`, `precision`, `recall`, `f1`, `positions`.
@@ -62,7 +76,7 @@ class Histograms:
         """
         import pandas as pd
 
-        choosing, stating = self._counts.cpu().numpy()
+        choosing, stating = self.counts.cpu().numpy()
         right, said = (_at_least(counts) for counts in (choosing[1], choosing.sum(axis=0)))
         labelled = choosing[1].sum(axis=1, keepdims=True)
         level = _f1(right, said, labelled).argmax(axis=1)

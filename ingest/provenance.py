@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .networks import Network
     from .pipeline import Source
     from .settings import Settings
+    from .team import Team
 
 _PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow")
 
@@ -68,6 +70,41 @@ def manifest(
         },
         "timings": dict(timings),
     }
+
+
+def facts_of(
+    settings: Settings, network: Network, data: ConceptData, device: torch.device, team: Team
+) -> dict[str, object]:
+    """All that must stay the same for an ingest to be gone on with, by what it is called."""
+    return {
+        **_known(settings.as_dict(), network.digest, data.digest),
+        "state of an image or mask file": _stamp(data),
+        "number of processes": team.size,
+        "kind of device": device.type,
+        **{f"version of {package}": version(package) for package in _PACKAGES},
+    }
+
+
+def facts_of_run(manifest: Manifest) -> dict[str, object]:
+    """Those of them that a complete run states."""
+    network, data = manifest["model"]["digest"], manifest["data"]["digest"]
+    return _known(manifest["settings"], str(network), str(data))
+
+
+def _known(settings: Mapping[str, object], network: str, data: str) -> dict[str, object]:
+    named = {name.replace("_", "-"): value for name, value in settings.items()}
+    return {**named, "network (digest of its weights)": network, "data set (digest)": data}
+
+
+def _stamp(data: ConceptData) -> str:
+    """Digest of size and time of all files."""
+    digest = hashlib.sha256()
+    for image in data.images:
+        for path in (image.path, *image.planes):
+            if path.exists():  # one that is missing is told of when it is read
+                found = path.stat()
+                digest.update(f"{found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def _absolute(weights: str | None) -> str | None:

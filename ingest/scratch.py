@@ -5,6 +5,7 @@ Memory therefore does not grow with the number of images; small runs stay in the
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,32 +18,42 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .bookmark import State
+
 
 class ArrayFile:
-    """Arrays of one dtype behind one another in one file."""
+    """Arrays of one dtype behind one another in one file, each under a number."""
 
-    def __init__(self, path: Path, dtype: type[np.generic]) -> None:
-        """Create the (empty) file."""
+    def __init__(self, path: Path, dtype: type[np.generic], state: State | None = None) -> None:
+        """Create the (empty) file, or cut an earlier one to what it held in an earlier `state`."""
         self._path = path
         self._dtype = np.dtype(dtype)
-        self._spans: list[tuple[int, tuple[int, ...]]] = []
-        self._end = 0
+        self._spans: dict[int, tuple[int, tuple[int, ...]]] = state["spans"] if state else {}
+        self._end: int = state["end"] if state else 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("wb")
+        self._file = path.open("r+b" if state else "wb")
+        self._file.truncate(self._end)
+        self._file.seek(self._end)
 
-    def append(self, array: NDArray[np.generic]) -> None:
+    def append(self, number: int, array: NDArray[np.generic]) -> None:
         """Write one more array, of any shape."""
         data = np.ascontiguousarray(array, dtype=self._dtype)
-        self._spans.append((self._end, data.shape))
+        self._spans[number] = (self._end, data.shape)
         self._file.write(data.data)
         self._end += data.nbytes
 
     def read(self, number: int) -> NDArray[np.generic]:
-        """The `number`-th array that was written."""
+        """The array that was written under `number`."""
         self._file.flush()
         offset, shape = self._spans[number]
         count = int(np.prod(shape, dtype=np.int64))
         return np.fromfile(self._path, self._dtype, count, offset=offset).reshape(shape)
+
+    def state(self) -> State:
+        """What it holds now, safe on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return {"spans": dict(self._spans), "end": self._end}
 
     @property
     def bytes_written(self) -> int:
@@ -58,21 +69,26 @@ class ArrayFile:
 class CellFile:
     """The cells of one block, one entry per batch."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Create the files in `folder`."""
-        self._index = ArrayFile(folder / f"{name}.index", np.uint32)
-        self._corners = ArrayFile(folder / f"{name}.corners", np.float32)
+    def __init__(self, folder: Path, name: str, state: State | None = None) -> None:
+        """Create the files in `folder`, or go on with those of an earlier `state`."""
+        index, corners = (state["index"], state["corners"]) if state else (None, None)
+        self._index = ArrayFile(folder / f"{name}.index", np.uint32, index)
+        self._corners = ArrayFile(folder / f"{name}.corners", np.float32, corners)
 
-    def append(self, cells: Cells) -> None:
+    def append(self, batch: int, cells: Cells) -> None:
         """Keep the cells of one more batch; flat positions fit 32 bits for any sensible batch."""
-        self._index.append(cells.where.cpu().numpy())
-        self._corners.append(cells.corners.cpu().numpy())
+        self._index.append(batch, cells.where.cpu().numpy())
+        self._corners.append(batch, cells.corners.cpu().numpy())
 
     def read(self, batch: int, device: torch.device) -> Cells:
         """The cells of a batch, as they were given."""
         index = torch.from_numpy(self._index.read(batch).astype(np.int64))
         corners = torch.from_numpy(self._corners.read(batch))
         return Cells(index.to(device), corners.to(device))
+
+    def state(self) -> State:
+        """What it holds now, safe on the disk."""
+        return {"index": self._index.state(), "corners": self._corners.state()}
 
     @property
     def bytes_written(self) -> int:

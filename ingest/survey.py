@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 
 from .center_box import box_areas, labelled_inside
-from .images import in_order
+from .lanes import in_order
 from .masks import read_planes
 from .scratch import ArrayFile
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .center_box import CenterBoxes
     from .concepts import ConceptData, ConceptImage
     from .progress import Advance
+    from .team import Team
 
 
 class Survey(NamedTuple):
@@ -54,10 +56,25 @@ def survey(
     scratch: Path,
     boxes: CenterBoxes,
     *,
+    mine: Sequence[int],
+    team: Team,
     workers: int,
     advance: Advance,
 ) -> Survey:
-    """Decode the masks of `images`, in this order; what boxes in their middle hold goes to `boxes`.
+    """Decode masks, and count with the team; what boxes in their middle hold goes to `boxes`.
+
+    Args:
+        data: the concept data.
+        images: of the run, in its order.
+        scratch: folder for the planes.
+        boxes: filled.
+        mine: positions of the images to decode here.
+        team: who decodes the others.
+        workers: threads that decode.
+        advance: told of each image.
+
+    Returns:
+        Truth and images of all, planes and presence of those decoded here.
 
     Raises:
         DataError: naming the mask and its row: cannot be decoded, or holds unknown labels.
@@ -75,17 +92,20 @@ def survey(
         planes = read_planes(data, image)
         return planes, labelled_inside(planes, concepts)
 
-    decoded = in_order(look, images, workers, ahead=64)
-    for row, (image, (planes, inside)) in enumerate(zip(images, decoded, strict=True)):
+    decoded = in_order(look, (images[row] for row in mine), workers, ahead=64)
+    for row, (planes, inside) in zip(mine, decoded, strict=True):
+        image = images[row]
         areas = box_areas(image.mask_height, image.mask_width)
         for column in image.scalars:
             inside[:, column] += areas
         boxes.add(inside, areas)
         pixels = inside[-1]
         there = np.flatnonzero(pixels)
-        result.planes.append(planes)
+        result.planes.append(row, planes)
         result.truth[:] += pixels
         result.images[there] += 1
         result.present[row, category[there]] = True
         advance(1)
+    for counts in (result.truth, result.images, boxes.inside, boxes.activation):
+        counts[:] = team.sum(torch.from_numpy(counts)).numpy()
     return result

@@ -47,11 +47,13 @@ def lower_bounds(maps: Tensor, quantile: float, chunk: int = 64) -> Tensor:
 class RadixSelect:
     """Finds, for every unit, its `rank`-th largest value (0 = the largest) among many batches.
 
-    Feed all values once per round with `add`, then call `finish_round`; after three rounds
-    `thresholds` holds the result. Units with too few positive values get 0, which is exact when all
-    their positive values were given.
+    Feed all values once per round, through `digits` and `add`, then call `finish_round`; after
+    three rounds `thresholds` holds the result. Units with too few positive values get 0, which is
+    exact when all their positive values were given. Histograms of shards may be added up before
+    `finish_round`.
 
     Attributes:
+        histogram: int64 (units, digits), of this round so far.
         counts: int64 (units,), positive values seen per unit, from the first round.
     """
 
@@ -67,16 +69,18 @@ class RadixSelect:
         _, bits = ROUNDS[self._round]
         return torch.zeros(units, 1 << bits, dtype=torch.int64, device=device)
 
-    def add(self, unit: Tensor, values: Tensor) -> None:
-        """Count values, float32 (values,) ≥ 0, of the given units, int64 (values,)."""
+    def digits(self, unit: Tensor, values: Tensor) -> Tensor:
+        """Where the round counts values, float32 (values,) ≥ 0, of units int64 (values,)."""
         shift, bits = ROUNDS[self._round]
-        pattern = values.contiguous().view(torch.int32).long()
-        wanted = pattern >> (shift + bits) == self._prefix[unit] >> (shift + bits)
-        digit = (pattern >> shift) & ((1 << bits) - 1)
-        key = ((unit << bits) + digit)[wanted]
-        self.histogram += torch.bincount(key, minlength=self.histogram.numel()).view_as(
-            self.histogram
-        )
+        pattern = values.contiguous().view(torch.int32)
+        key = (unit << bits) + ((pattern >> shift) & ((1 << bits) - 1))
+        if self._round == 0:
+            return key
+        return key[pattern >> (shift + bits) == self._prefix[unit] >> (shift + bits)]
+
+    def add(self, digits: Tensor) -> None:
+        """Count values, given their `digits`."""
+        self.histogram.view(-1).index_add_(0, digits, torch.ones_like(digits))
 
     def finish_round(self) -> None:
         """Fix the next bits of every unit's value."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .bookmark import State
+    from .team import Team
+
 THUMBNAIL = 112  # pixels a side
 DIMMED = 0.25  # brightness left outside the mask
 
@@ -33,18 +36,51 @@ class TopImages:
         self.activation = torch.zeros(units, top, device=device)
         self.image = torch.full((units, top), -1, dtype=torch.int64, device=device)
 
-    def add(self, cells: Cells, grid: Grid, first: int, images: int) -> None:
-        """Take in the cells above threshold of a batch whose first image has position `first`."""
-        where = place(cells.where, grid)
-        peak = torch.zeros(grid.units * images, device=cells.where.device)
-        peak.scatter_reduce_(0, where.unit * images + where.image, cells.corners.amax(1), "amax")
-        number = torch.arange(first, first + images, device=peak.device).expand(grid.units, images)
-        peak = peak.view(grid.units, images)
-        activation = torch.cat([self.activation, peak], dim=1)
-        image = torch.cat([self.image, torch.where(peak > 0, number, -1)], dim=1)
+    def add(self, strongest: Tensor, first: int) -> None:
+        """Take in `peaks` of a batch whose first image has position `first`; batches in order."""
+        units, images = strongest.shape
+        number = torch.arange(first, first + images, device=strongest.device).expand(units, images)
+        self._choose(
+            torch.cat([self.activation, strongest], dim=1),
+            torch.cat([self.image, torch.where(strongest > 0, number, -1)], dim=1),
+        )
+
+    def _choose(self, activation: Tensor, image: Tensor) -> None:
+        """Keep the strongest; of equals, those that come first."""
         order = activation.sort(dim=1, descending=True, stable=True).indices
         order = order[:, : self.activation.shape[1]]
         self.activation, self.image = activation.gather(1, order), image.gather(1, order)
+
+    def share(self, team: Team) -> None:
+        """Make it the strongest over the team."""
+        both = team.gather((self.activation.cpu(), self.image.cpu()))
+        image = torch.cat([image for _, image in both], dim=1).to(self.image.device)
+        activation = torch.cat([each for each, _ in both], dim=1).to(self.image.device)
+        order = image.argsort(dim=1, stable=True)
+        self._choose(activation.gather(1, order), image.gather(1, order))
+
+    def state(self) -> State:
+        """What it holds."""
+        return {"activation": self.activation.cpu(), "image": self.image.cpu()}
+
+    def load(self, state: State) -> None:
+        """Go on from an earlier `state`."""
+        self.activation.copy_(state["activation"])
+        self.image.copy_(state["image"])
+
+
+def peaks(cells: Cells, grid: Grid, images: int) -> Tensor:
+    """The largest value of each unit in each image, float32 (units, images); 0 without cells.
+
+    Args:
+        cells: above threshold, of one batch.
+        grid: shape of the maps.
+        images: in the batch.
+    """
+    where = place(cells.where, grid)
+    peak = torch.zeros(grid.units * images, device=cells.where.device)
+    peak.scatter_reduce_(0, where.unit * images + where.image, cells.corners.amax(1), "amax")
+    return peak.view(grid.units, images)
 
 
 class Tile(NamedTuple):

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from ..graph.errors import ConceptGraphError, ModelError, QueryError
 from ..ingest.affine import affine_copy, shifts
 from ..ingest.forward import changing, watching
-from ..ingest.images import in_order, normalise, open_image, to_array
+from ..ingest.images import normalise, open_image, to_array
+from ..ingest.lanes import in_order
 from ..ingest.networks import Network, load_network
 from .accounting import Tail
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def maps_of(inputs: Inputs) -> dict[str, Tensor]:
     """All maps of all blocks, from the module and the batches of the run."""
-    batches = list(inputs.outputs(lambda done: None))
+    batches = [inputs.outputs(pixels) for _, pixels in inputs.decoded(inputs.batches())]
     return {block: torch.cat([maps[block] for maps in batches]) for block in batches[0]}
 
 

@@ -59,7 +59,7 @@ def survey_of(labelled: Sequence[Labelled], category: Sequence[int], scratch: Pa
     planes = ArrayFile(scratch / "planes", np.uint16)
     present = np.zeros((len(labelled), len(CATEGORIES)), np.bool_)
     for row, labels in enumerate(labelled):
-        planes.append(labels.planes)
+        planes.append(row, labels.planes)
         for concept, number in enumerate(category):
             there = labels.occurrences(concept).any() or concept in labels.scalars
             present[row, number] |= bool(there)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from conceptgraph.graph.errors import ConceptGraphError, ModelError
 from conceptgraph.ingest.device import memory_errors
-from conceptgraph.ingest.forward import block_outputs, watching
+from conceptgraph.ingest.forward import BlockOutputs, block_outputs, watching
 
 from .networks import KINDS, SIZES, random_network
 
@@ -120,3 +122,50 @@ def test_errors_of_the_network_are_one_line() -> None:
         block_outputs(module, {"block1": module.layer1}, torch.zeros(1, 3, 4, 4))
     with pytest.raises(ModelError, match=r"images of shape \(5, 4, 4\)"):
         block_outputs(module, {"block1": module.layer1}, torch.zeros(1, 5, 4, 4))
+
+
+class Small(nn.Module):
+    """A network on a device that holds so many images."""
+
+    def __init__(self, images: int) -> None:
+        super().__init__()
+        self.layer1 = nn.Conv2d(3, 4, 1)
+        self.images = images
+        self.asked: list[int] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked.append(len(x))
+        if len(x) > self.images:
+            raise torch.OutOfMemoryError("no")
+        result: Tensor = self.layer1(x)
+        return result
+
+
+def test_a_batch_too_large_for_the_device_is_halved_and_stays_so() -> None:
+    module = Small(3)
+    batch = torch.rand(10, 3, 4, 4)
+    run = BlockOutputs(module, {"block1": module.layer1})
+    torch.testing.assert_close(run(batch)["block1"], module.layer1(batch))
+    assert module.asked == [10, 5, 3, 3, 3, 1]
+    module.asked.clear()
+    run(batch)
+    assert module.asked == [3, 3, 3, 1]
+
+
+def test_one_image_too_large_for_the_device() -> None:
+    module = Small(0)
+    run = BlockOutputs(module, {"block1": module.layer1})
+    with pytest.raises(torch.OutOfMemoryError):
+        run(torch.zeros(4, 3, 4, 4))
+    assert module.asked[:3] == [4, 2, 1]
+
+
+def test_threads_get_their_own_outputs() -> None:
+    network = random_network("basic")
+    run = BlockOutputs(network.module, {"block1": network.stage("block1")})
+    batches = [torch.rand(3, 3, 64, 64) for _ in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(run, batches))
+    for batch, outputs in zip(batches, found, strict=True):
+        expected = block_outputs(network.module, {"block1": network.stage("block1")}, batch)
+        torch.testing.assert_close(outputs["block1"], expected["block1"])

@@ -16,11 +16,11 @@ from conceptgraph.ingest.images import (
     NETDISSECT_MEAN,
     NETDISSECT_STD,
     batches,
-    in_order,
     normalise,
     open_image,
     to_array,
 )
+from conceptgraph.ingest.lanes import in_order
 
 if TYPE_CHECKING:
     from pathlib import Path

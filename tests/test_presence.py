@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from conceptgraph.ingest.counting import labels_of_batch
+from conceptgraph.ingest.inputs import Batch
 from conceptgraph.ingest.presence import (
     POSITIONS,
     RIDGE,
@@ -75,7 +76,7 @@ def test_probes_are_the_ridge_regression_over_images_annotated_alike(tmp_path: P
     probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
     for number, first in enumerate(range(0, 24, 8)):
         some = batch_labels(labels, tmp_path / str(first), first, first + 8)
-        probes.fit(maps[first : first + 8], some, number)
+        probes.fit(probes.sums(maps[first : first + 8], some, number))
     found = probes.solve().double().numpy()
     for concept, category in enumerate(CATEGORY):
         images = [i for i, label in enumerate(labels) if annotated(label, category)]
@@ -112,9 +113,10 @@ def test_a_position_has_the_label_of_its_middle(
 def test_levels_and_f1_against_counting_readings(tmp_path: Path) -> None:
     maps, labels = world(40, seed=3)
     probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
-    probes.fit(maps[:16], batch_labels(labels, tmp_path / "a", 0, 16), 0)
+    probes.fit(probes.sums(maps[:16], batch_labels(labels, tmp_path / "a", 0, 16), 0))
     assert SIDE * SIDE <= POSITIONS  # so that every position is looked at
-    probes.score(maps[16:], batch_labels(labels[16:], tmp_path / "b", 0, 24), 1, 16)
+    held_out = batch_labels(labels[16:], tmp_path / "b", 0, 24)
+    probes.score(probes.readings(maps[16:], held_out, 1, 16))
     table = probes.levels()
     solved = probes.solve()
     readings = torch.einsum("iuyx,uc->iyxc", maps[16:], solved[:-1]) + solved[-1]
@@ -147,7 +149,8 @@ def test_batches_may_be_added_in_any_order(tmp_path: Path) -> None:
         probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
         for batch in order:
             a, b = spans[batch]
-            probes.fit(maps[a:b], batch_labels(labels, tmp_path / f"{number}{a}", a, b), batch)
+            some = batch_labels(labels, tmp_path / f"{number}{a}", a, b)
+            probes.fit(probes.sums(maps[a:b], some, batch))
         found.append(probes.solve())
     assert torch.equal(*found)
 
@@ -156,12 +159,17 @@ def test_held_out_images_are_not_learnt_from(tmp_path: Path) -> None:
     maps, labels = world(24, seed=5)
     cuts = list(pairwise([0, 10, 20, 24]))
     probes = PresenceProbes(13, torch.tensor(CATEGORY), seed=0)
+    probes.start({"block1": UNITS})
     groups = [batch_labels(labels, tmp_path / str(a), a, b) for a, b in cuts]
-    batches = [{"block1": maps[a:b]} for a, b in cuts]
-    assert [len(b["block1"]) for b in probes.watch(batches, groups)] == [10, 10, 4]
+    batches = [Batch(number, a, range(a, b)) for number, (a, b) in enumerate(cuts)]
+    seen = [{"block1": maps[a:b]} for a, b in cuts]
+    for each in zip(seen, groups, batches, strict=True):
+        probes.fit(probes.sums(*each))
+    for each in zip(seen, groups, batches, strict=True):
+        probes.score(probes.readings(*each))
     alone = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
-    alone.fit(maps[:10], groups[0], 0)
-    alone.fit(maps[10:13], batch_labels(labels, tmp_path / "b", 10, 13), 1)
+    alone.fit(alone.sums(maps[:10], groups[0], 0))
+    alone.fit(alone.sums(maps[10:13], batch_labels(labels, tmp_path / "b", 10, 13), 1))
     assert torch.equal(probes.blocks["block1"].solve(), alone.solve())
     held_out = sum(
         int(reference.labelled_positions(label, 0, SIDE, SIDE).sum())
@@ -177,8 +185,8 @@ def test_what_never_occurs_is_never_there(tmp_path: Path) -> None:
     data = concept_data(labels, [*CATEGORY, 1])
     survey = survey_of(labels, [*CATEGORY, 1], tmp_path)
     some = labels_of_batch(data, range(8), 0, survey, CPU)
-    probes.fit(maps, some, 0)
-    probes.score(maps, some, 1, 8)
+    probes.fit(probes.sums(maps, some, 0))
+    probes.score(probes.readings(maps, some, 1, 8))
     assert (probes.solve()[:, 5] == 0).all()
     row = probes.levels().iloc[5]
     assert (row["f1"], row["positions"]) == (0, 0)
@@ -188,6 +196,7 @@ def test_readings_beyond_the_bins_are_counted_in_the_last_ones() -> None:
     histograms = Histograms(torch.tensor([0]))
     said = torch.tensor([[[-100.0], [100.0]], [[-100.0], [100.0]]])
     every = torch.ones(2, len(CATEGORIES), dtype=torch.bool)
-    histograms.add(said, torch.tensor([1, 3]), every, torch.tensor([0, 1]))
+    found, half = torch.tensor([1, 3]), torch.tensor([0, 1])
+    histograms.add(histograms.counted(said, found, every, half))
     row = histograms.table().iloc[0]
     assert (row["f1"], row["precision"], row["recall"]) == (1, 1, 1)

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from conceptgraph.ingest.dissect import Collection
+from conceptgraph.ingest.dissect import Collection, Kept
+from conceptgraph.ingest.lanes import Lanes
+from conceptgraph.ingest.team import Team
 from conceptgraph.ingest.thresholds import RadixSelect, lower_bounds, values_above
 
 from . import reference
@@ -32,7 +34,7 @@ def select(shards: Sequence[tuple[Tensor, Tensor]], units: int, rank: int) -> Te
     selects = [RadixSelect(units, rank, CPU) for _ in shards]
     while not selects[0].done:
         for one, shard in zip(selects, shards, strict=True):
-            one.add(*shard)
+            one.add(one.digits(*shard))
         total = sum((one.histogram for one in selects), torch.zeros((), dtype=torch.int64))
         for one in selects:
             one.histogram = total.clone()
@@ -73,7 +75,7 @@ def test_neighbouring_floats_are_told_apart() -> None:
 def test_positive_values_are_counted_once() -> None:
     search = RadixSelect(3, 0, CPU)
     while not search.done:
-        search.add(torch.tensor([0, 2, 2]), torch.tensor([1.0, 2.0, 2.0]))
+        search.add(search.digits(torch.tensor([0, 2, 2]), torch.tensor([1.0, 2.0, 2.0])))
         search.finish_round()
     assert search.counts.tolist() == [1, 0, 2]
     assert search.thresholds.tolist() == [1, 0, 2]
@@ -113,18 +115,26 @@ def test_lower_bounds_are_never_negative() -> None:
     assert lower_bounds(-torch.ones(2, 3, 4, 4), 0.1).tolist() == [0, 0, 0]
 
 
-class Batches:
-    """Outputs of one block, given batch by batch as often as asked."""
+class Passes:
+    """A collection of one block's maps, looked at as often as it asks."""
 
-    def __init__(self, maps: Tensor, size: int) -> None:
-        self.passes = 0
-        self._maps = maps
-        self._size = size
+    def __init__(self, found: Collection, maps: Tensor, size: int) -> None:
+        self.number = 0
+        self._found = found
+        self._parts = torch.split(maps, size)
 
-    def __call__(self) -> Iterator[dict[str, Tensor]]:
-        self.passes += 1
-        for part in torch.split(self._maps, self._size):
-            yield {"block1": part}
+    def __call__(self) -> Iterator[tuple[int, dict[str, Kept]]]:
+        self.number += 1
+        for batch, part in enumerate(self._parts):
+            yield batch, self._found.look(batch, {"block1": part})
+
+    def collect(self, pilot: int) -> None:
+        whole = max(1, -(-pilot // len(self._parts[0])))
+        self._found.start([{"block1": part} for part in self._parts[:whole]])
+        for batch, kept in self():
+            self._found.keep(batch, kept)
+        batches = range(len(self._parts))
+        self._found.find_thresholds(batches, Lanes(CPU), Team(), self)
 
 
 def fading_maps(images: int = 12, units: int = 9) -> Tensor:
@@ -148,12 +158,11 @@ def test_thresholds_are_exact_whatever_the_pilot_promised(
     tmp_path: Path, quantile: float, size: int, pilot: int
 ) -> None:
     maps = fading_maps()
-    again = Batches(maps, size)
-    found = Collection(tmp_path, quantile, torch.ones(12, dtype=torch.bool), size, pilot)
-    found.collect(again())
-    found.find_thresholds(again)
+    found = Collection(tmp_path, quantile, torch.ones(12, dtype=torch.bool), size)
+    passes = Passes(found, maps, size)
+    passes.collect(pilot)
     if pilot == 1:
-        assert again.passes == 2  # or this test would show nothing
+        assert passes.number == 2  # or this test would show nothing
     expected = reference.thresholds(maps.numpy(), quantile)
     assert found.thresholds("block1").tolist() == expected.tolist()
     assert found.active("block1").tolist() == maps.amax((0, 2, 3)).gt(0).tolist()
@@ -178,10 +187,8 @@ def check_cells(found: Collection, batch: int, maps: Tensor) -> None:
 def test_only_the_images_that_fit_decide(tmp_path: Path, pilot: int) -> None:
     maps = fading_maps()
     fitted = torch.arange(12) < 5
-    again = Batches(maps, 3)
-    found = Collection(tmp_path, 0.1, fitted, 3, pilot)
-    found.collect(again())
-    found.find_thresholds(again)
+    found = Collection(tmp_path, 0.1, fitted, 3)
+    Passes(found, maps, 3).collect(pilot)
     expected = reference.thresholds(maps[:5].numpy(), 0.1)
     assert found.thresholds("block1").tolist() == expected.tolist()
     for batch, part in enumerate(torch.split(maps, 3)):

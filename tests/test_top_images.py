@@ -23,6 +23,7 @@ from conceptgraph.ingest.top_images import (
     Tile,
     TopImages,
     masks_of_tiles,
+    peaks,
     save_tile,
     thumbnail,
     tiles_of_batch,
@@ -30,6 +31,7 @@ from conceptgraph.ingest.top_images import (
 
 from . import reference
 from .drawn import draw_concept_data
+from .expected import maps_of
 from .networks import random_network
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def top_of(maps: Tensor, limits: Tensor, top: int, batch_size: int) -> TopImages
     found = TopImages(5, top, CPU)
     for first in range(0, len(maps), batch_size):
         part = maps[first : first + batch_size]
-        found.add(find_cells(part, limits), GRID, first, len(part))
+        found.add(peaks(find_cells(part, limits), GRID, len(part)), first)
     return found
 
 
@@ -64,12 +66,12 @@ def top_of(maps: Tensor, limits: Tensor, top: int, batch_size: int) -> TopImages
 def test_the_strongest_images_the_first_of_equals(batch_size: int, top: int) -> None:
     maps, limits = tied_maps(13), torch.tensor([0.0, 1, 2, 3, 0])
     found = top_of(maps, limits, top, batch_size)
-    peaks = maps.amax((2, 3)).double().numpy()
+    strongest = maps.amax((2, 3)).double().numpy()
     for unit in range(5):
-        expected = reference.top_images(peaks[:, unit], float(limits[unit]), top)
+        expected = reference.top_images(strongest[:, unit], float(limits[unit]), top)
         missing = top - len(expected)
         assert found.image[unit].tolist() == expected + [-1] * missing
-        strengths = [float(peaks[image, unit]) for image in expected]
+        strengths = [float(strongest[image, unit]) for image in expected]
         assert found.activation[unit].tolist() == strengths + [0.0] * missing
 
 
@@ -136,7 +138,7 @@ def test_the_thumbnails_of_a_run(tmp_path: Path) -> None:
     assert len(rows) > 20
     network = load_network(given.model)
     inputs = Inputs(network, open_concept_data(data), settings, CPU, workers=1)
-    maps = torch.cat([outputs["block2"] for outputs in inputs.outputs(lambda done: None)])
+    maps = maps_of(inputs)["block2"]
     large = reference.up_sample(maps.numpy(), THUMBNAIL, THUMBNAIL)
     names = [image.name for image in inputs.images]
     limits = run.units["threshold"].tolist()

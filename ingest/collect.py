@@ -1,0 +1,166 @@
+"""The long step: one forward pass over the images, for the cells and for the presence probes.
+
+    images that fit       lanes look at batches; cells kept, sums of the probes taken in
+    the batch between     holds images of both kinds: it waits until all sums are there
+    solve                 the probes, from the sums of the whole team
+    images held out       cells kept, readings of the probes counted
+
+Every so often a bookmark says how far it got. One that resumes skips the batches that are done.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from .bookmark import Bookmarks
+    from .counting import Labels
+    from .dissect import Collection, Kept
+    from .inputs import Batch, Inputs
+    from .lanes import Lanes
+    from .presence import PresenceProbes, Sums
+    from .progress import Advance
+    from .team import Team
+
+NAME = "collect"
+
+
+class Looked(NamedTuple):
+    """What one batch adds."""
+
+    batch: Batch
+    kept: dict[str, Kept]
+    sums: dict[str, Sums]
+    readings: dict[str, Tensor]
+
+
+class Collector:
+    """The step at work in one process; it fills a collection and probes."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        labels_of: Callable[[Batch], list[Labels]],
+        collection: Collection,
+        probes: PresenceProbes,
+        lanes: Lanes,
+        team: Team,
+        bookmarks: Bookmarks,
+    ) -> None:
+        """Nothing is done yet."""
+        self._inputs = inputs
+        self._labels_of = labels_of
+        self._collection = collection
+        self._probes = probes
+        self._lanes = lanes
+        self._team = team
+        self._bookmarks = bookmarks
+        self._pilot: dict[int, dict[str, Tensor]] = {}
+
+    def run(self, advance: Advance) -> None:
+        """All batches of this process; `advance` is told the images of each."""
+        batches = self._inputs.batches(self._team)
+        done = self._resume()
+        if not done:
+            self._look_at_pilot()
+        advance(sum(len(batch.images) for batch in batches[:done]))
+        fitted = self._probes.fitted
+        todo = batches[done:]
+        fit = [batch for batch in todo if batch.first + len(batch.images) <= fitted]
+        between = [b for b in todo if b.first < fitted < b.first + len(b.images)]
+        held_out = [batch for batch in todo if batch.first >= fitted]
+        for looked in self._looked_at(fit, self._look_to_fit):
+            done += 1
+            self._take(looked, done, advance)
+        outputs = [(batch, self._outputs(batch, pixels)) for batch, pixels in self._read(between)]
+        for batch, maps in outputs:
+            self._probes.fit(self._probes.sums(maps, self._labels_of(batch), batch))
+        for probes in self._probes.blocks.values():
+            probes.share(self._team)
+        for batch, maps in outputs:
+            done += 1
+            self._take(self._look_to_score(batch, maps), done, advance)
+        outputs.clear()
+        for looked in self._looked_at(held_out, self._look_to_score):
+            done += 1
+            self._take(looked, done, advance)
+        self._pilot.clear()
+
+    def again(self, advance: Advance) -> Iterator[tuple[int, dict[str, Kept]]]:
+        """Look at all batches of this process once more, for cells alone."""
+        batches = self._inputs.batches(self._team)
+        for looked in self._looked_at(batches, self._look):
+            advance(len(looked.batch.images))
+            yield looked.batch.number, looked.kept
+
+    def _resume(self) -> int:
+        """Go on from a bookmark; how many batches are done."""
+        state = self._bookmarks.find(NAME)
+        if state is None:
+            return 0
+        self._collection.load(state["collection"])
+        self._start_probes()
+        for block, kept in state["probes"].items():
+            self._probes.blocks[block].load(kept)
+        done: int = state["done"]
+        return done
+
+    def _look_at_pilot(self) -> None:
+        """Lower bounds from the first batches, whose outputs are kept for `run`."""
+        size = self._inputs.settings.batch_size
+        wanted = self._inputs.batches()[: -(-self._inputs.settings.pilot // size)]
+        found = self._lanes.map(lambda each: self._outputs(*each), self._read(wanted))
+        self._pilot = {batch.number: maps for batch, maps in zip(wanted, found, strict=True)}
+        self._collection.start(list(self._pilot.values()))
+        mine = {batch.number for batch in self._inputs.batches(self._team)}
+        self._pilot = {number: maps for number, maps in self._pilot.items() if number in mine}
+        self._start_probes()
+
+    def _start_probes(self) -> None:
+        blocks = self._collection.parts
+        self._probes.start({block: self._collection.grid(block).units for block in blocks})
+
+    def _take(self, looked: Looked, done: int, advance: Advance) -> None:
+        self._collection.keep(looked.batch.number, looked.kept)
+        self._probes.fit(looked.sums)
+        self._probes.score(looked.readings)
+        advance(len(looked.batch.images))
+        if self._bookmarks.due:
+            probes = {block: each.state() for block, each in self._probes.blocks.items()}
+            state = {"done": done, "collection": self._collection.state(), "probes": probes}
+            self._bookmarks.keep(NAME, state)
+
+    def _read(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor | None]]:
+        """Batches with their decoded images; None where the pilot has their outputs."""
+        decoded = self._inputs.decoded([b for b in batches if b.number not in self._pilot])
+        for batch in batches:
+            if batch.number in self._pilot:
+                yield batch, None
+            else:
+                yield from islice(decoded, 1)
+
+    def _outputs(self, batch: Batch, pixels: Tensor | None) -> dict[str, Tensor]:
+        return self._pilot.pop(batch.number) if pixels is None else self._inputs.outputs(pixels)
+
+    def _looked_at(
+        self, batches: Sequence[Batch], look: Callable[[Batch, dict[str, Tensor]], Looked]
+    ) -> Iterable[Looked]:
+        return self._lanes.map(
+            lambda each: look(each[0], self._outputs(*each)), self._read(batches)
+        )
+
+    def _look(self, batch: Batch, maps: dict[str, Tensor]) -> Looked:
+        return Looked(batch, self._collection.look(batch.number, maps), {}, {})
+
+    def _look_to_fit(self, batch: Batch, maps: dict[str, Tensor]) -> Looked:
+        sums = self._probes.sums(maps, self._labels_of(batch), batch)
+        return self._look(batch, maps)._replace(sums=sums)
+
+    def _look_to_score(self, batch: Batch, maps: dict[str, Tensor]) -> Looked:
+        readings = self._probes.readings(maps, self._labels_of(batch), batch)
+        return self._look(batch, maps)._replace(readings=readings)
