@@ -107,10 +107,12 @@ class Collection:
 
     def start(self, pilot: Sequence[Maps]) -> None:
         """Step 1, from the outputs of the first batches."""
-        fitted = torch.cat([self._fitted_of(batch) for batch in range(len(pilot))])
-        for block in pilot[0]:
-            sample = torch.cat([maps[block] for maps in pilot])[fitted]
-            grid = Grid(sample.shape[2], sample.shape[3], sample.shape[1])
+        for block, first in pilot[0].items():
+            sample = []
+            for batch, maps in enumerate(pilot):
+                fitted = self._fitted_of(batch)
+                sample.append(maps[block] if fitted.all() else maps[block][fitted])
+            grid = Grid(first.shape[2], first.shape[3], first.shape[1])
             self.parts[block] = [self._part(block, grid, lower_bounds(sample, self._quantile))]
 
     def _part(

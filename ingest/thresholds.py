@@ -13,9 +13,13 @@ The reference takes an interpolated value at quantile 0.994995 from a sketch tha
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROUNDS = ((20, 11), (10, 10), (0, 10))  # (shift, bits) from the top; the sign bit is 0
 
@@ -25,11 +29,11 @@ def values_above(quantile: float, count: int) -> int:
     return math.floor(round(quantile * count, 6))
 
 
-def lower_bounds(maps: Tensor, quantile: float, chunk: int = 64) -> Tensor:
+def lower_bounds(maps: Sequence[Tensor], quantile: float, chunk: int = 8) -> Tensor:
     """Safe lower bounds of the thresholds, from a sample: twice the wanted tail lies above.
 
     Args:
-        maps: (images, units, height, width) of the sample.
+        maps: of the sample, in parts (images, units, height, width).
         quantile: the wanted tail.
         chunk: units worked on at a time, which bounds memory.
 
@@ -37,8 +41,9 @@ def lower_bounds(maps: Tensor, quantile: float, chunk: int = 64) -> Tensor:
         float32 (units,), never negative.
     """
     bounds = []
-    for part in torch.split(maps, chunk, dim=1):
-        values = part.transpose(0, 1).reshape(part.shape[1], -1).float()
+    for pieces in zip(*(torch.split(part, chunk, dim=1) for part in maps), strict=True):
+        flat = [piece.transpose(0, 1).flatten(1) for piece in pieces]
+        values = torch.cat(flat, dim=1).float()
         rank = values.shape[1] - values_above(min(1.0, 2 * quantile), values.shape[1])
         bounds.append(values.kthvalue(max(1, rank), dim=1).values)
     return torch.cat(bounds).clamp_(min=0)

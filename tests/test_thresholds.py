@@ -106,13 +106,13 @@ def test_lower_bounds_leave_twice_the_tail(shape: tuple[int, ...], quantile: flo
     twice = [ranked(values, rank) for values, rank in zip(flat, ranks, strict=True)]
     last = maps.contiguous(memory_format=torch.channels_last)
     for chunk in (1, 2, 64):
-        assert lower_bounds(maps, quantile, chunk).tolist() == twice
-        assert lower_bounds(last, quantile, chunk).tolist() == twice
+        assert lower_bounds([maps[:1], maps[1:]], quantile, chunk).tolist() == twice
+        assert lower_bounds([last], quantile, chunk).tolist() == twice
     assert all(twice <= reference.thresholds(maps.numpy(), quantile))
 
 
 def test_lower_bounds_are_never_negative() -> None:
-    assert lower_bounds(-torch.ones(2, 3, 4, 4), 0.1).tolist() == [0, 0, 0]
+    assert lower_bounds([-torch.ones(2, 3, 4, 4)], 0.1).tolist() == [0, 0, 0]
 
 
 class Passes:
