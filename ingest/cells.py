@@ -40,7 +40,7 @@ class Cells(NamedTuple):
     """Some cells of a batch of maps.
 
     Attributes:
-        where: int64 (cells,), flat position in (images, height + 1, width + 1, units).
+        where: int32 (cells,), flat position in (images, height + 1, width + 1, units).
         corners: float32 (cells, 4): top left, top right, bottom left, bottom right.
     """
 
@@ -48,8 +48,22 @@ class Cells(NamedTuple):
     corners: Tensor
 
 
+class Values(NamedTuple):
+    """Some values of a batch of maps; each (values,).
+
+    Attributes:
+        image: int32, number in the batch.
+        unit: int32.
+        value: float32.
+    """
+
+    image: Tensor
+    unit: Tensor
+    value: Tensor
+
+
 class Place(NamedTuple):
-    """Where cells lie; each int64 (cells,)."""
+    """Where cells lie; each int32 (cells,)."""
 
     image: Tensor
     row: Tensor
@@ -61,8 +75,8 @@ class Pixels(NamedTuple):
     """Mask pixels that are on.
 
     Attributes:
-        position: int64 (pixels,), flat in (images, height, width).
-        owner: int64 (pixels,), whose mask it is: image · units + unit.
+        position: int32 (pixels,), flat in (images, height, width).
+        owner: int32 (pixels,), whose mask it is: image · units + unit.
     """
 
     position: Tensor
@@ -79,69 +93,84 @@ def place(index: Tensor, grid: Grid) -> Place:
     return Place(image, line - image * (grid.height + 1), column, unit)
 
 
-def find_cells(maps: Tensor, lower: Tensor) -> Cells:
-    """The cells of which some corner exceeds its unit's lower bound.
+def find_cells(maps: Tensor, lower: Tensor) -> tuple[Cells, Values]:
+    """The cells of which some corner exceeds its unit's lower bound, and the values that do.
 
     Args:
-        maps: float32 (images, units, height, width), fastest in channels_last memory.
-        lower: float32 (units,).
+        maps: (images, units, height, width) of any float type, fastest in channels_last memory.
+        lower: float32 (units,); values of that type.
     """
     values = maps.permute(0, 2, 3, 1).contiguous()
-    images, height, width, units = values.shape
-    above = values > lower
-    hot = torch.zeros(images, height + 1, width + 1, units, dtype=torch.bool, device=maps.device)
-    for down in (0, 1):
-        for right in (0, 1):
-            hot[:, down : down + height, right : right + width] |= above
-    index = _true_positions(hot.view(-1))
+    _, height, width, units = values.shape
+    above = values > lower.to(values.dtype)
+    index = _true_positions(_around(above).view(-1))
     where = place(index, Grid(height, width, units))
     top, bottom = (where.row - 1).clamp_(min=0), where.row.clamp(max=height - 1)
-    left, right_ = (where.column - 1).clamp_(min=0), where.column.clamp(max=width - 1)
+    left, right = (where.column - 1).clamp_(min=0), where.column.clamp(max=width - 1)
     flat = values.view(-1)
     base = where.image * height
     corners = torch.stack(
         [
-            flat[((base + y) * width + x) * units + where.unit]
+            flat.index_select(0, ((base + y) * width + x) * units + where.unit).float()
             for y in (top, bottom)
-            for x in (left, right_)
+            for x in (left, right)
         ],
         dim=1,
     )
-    return Cells(index, corners)
+    at = _true_positions(above.view(-1))
+    found = Values(at // (height * width * units), at % units, flat.index_select(0, at).float())
+    return Cells(index, corners), found
+
+
+def _around(above: Tensor) -> Tensor:
+    """Cells with a corner set, bool (images, height + 1, width + 1, units), of such values."""
+    images, height, width, units = above.shape
+    if units % 8 == 0:  # eight flags at a time
+        above = above.view(-1).view(torch.int64).view(images, height, width, units // 8)
+    hot = above.new_zeros(images, height + 1, width + 1, above.shape[3])
+    for down in (0, 1):
+        for right in (0, 1):
+            hot[:, down : down + height, right : right + width] |= above
+    return hot.view(torch.bool)
 
 
 def _true_positions(flags: Tensor) -> Tensor:
-    """Positions of the set flags, int64, ascending; looks at eight flags at a time."""
+    """Positions of the set flags, int32, ascending; looks at eight flags at a time."""
     whole = flags.numel() // 8 * 8
     words = flags[:whole].view(torch.int64).nonzero().squeeze(1)
-    octets = flags[:whole].view(-1, 8)[words]
-    word, bit = octets.nonzero(as_tuple=True)
-    rest = flags[whole:].nonzero().squeeze(1) + whole
-    return torch.cat([words[word] * 8 + bit, rest])
+    octets = flags[:whole].view(-1, 8).index_select(0, words)
+    inner = octets.view(-1).nonzero().squeeze(1).int()
+    found = words.int().index_select(0, inner >> 3) * 8 + (inner & 7)
+    if whole == flags.numel():
+        return found
+    return torch.cat([found, flags[whole:].nonzero().squeeze(1).int() + whole])
 
 
-def native_values(cells: Cells, grid: Grid) -> tuple[Place, Tensor]:
+def native_values(cells: Cells, grid: Grid) -> Values:
     """The map values that cells hold, each once: the bottom-right corners inside the map.
 
     Every value above the lower bound is among them, since all four cells around it were kept.
     """
     where = place(cells.where, grid)
-    inside = (where.row < grid.height) & (where.column < grid.width)
-    return Place(*(part[inside] for part in where)), cells.corners[inside, 3]
+    inside = ((where.row < grid.height) & (where.column < grid.width)).nonzero().squeeze(1)
+    value = cells.corners[:, 3]
+    return Values(*(part.index_select(0, inside) for part in (where.image, where.unit, value)))
 
 
 class Spread(NamedTuple):
     """The mask pixels under each cell, along one axis.
 
     Attributes:
-        first: int64 (cells,), the first pixel under the cell.
+        first: int32 (cells,), the first pixel under the cell.
         fraction: float32 (cells, most), position of each pixel between the two corners.
         valid: bool (cells, most), False where a cell has fewer pixels than `most`.
+        full: all have as many.
     """
 
     first: Tensor
     fraction: Tensor
     valid: Tensor
+    full: bool
 
 
 def spread(values: int, pixels: int, device: torch.device) -> Spread:
@@ -152,28 +181,35 @@ def spread(values: int, pixels: int, device: torch.device) -> Spread:
         cell = math.floor(source) + 1
         under[cell].append((pixel, source - (cell - 1)))
     most = max(len(pixels_under) for pixels_under in under)
-    first = torch.tensor([p[0][0] if p else 0 for p in under])
+    first = torch.tensor([p[0][0] if p else 0 for p in under], dtype=torch.int32)
     fraction = torch.zeros(values + 1, most)
     valid = torch.zeros(values + 1, most, dtype=torch.bool)
     for cell, pixels_under in enumerate(under):
         for order, (_, part) in enumerate(pixels_under):
             fraction[cell, order], valid[cell, order] = part, True
-    return Spread(first.to(device), fraction.to(device), valid.to(device))
+    return Spread(first.to(device), fraction.to(device), valid.to(device), bool(valid.all()))
 
 
 def of_images(cells: Cells, grid: Grid, numbers: Tensor) -> Cells:
     """Only the cells of the images `numbers`, int64 (images,) ascending, renumbered from 0."""
     image = cells.where // grid.cells
-    position = torch.searchsorted(numbers, image).clamp_(max=len(numbers) - 1)
-    keep = numbers[position] == image
-    index = cells.where + (position - image) * grid.cells
-    return Cells(index[keep], cells.corners[keep])
+    numbers = numbers.int()
+    position = torch.searchsorted(numbers, image, out_int32=True).clamp_(max=len(numbers) - 1)
+    keep = (numbers.index_select(0, position) == image).nonzero().squeeze(1)
+    return some(Cells(cells.where + (position - image) * grid.cells, cells.corners), keep)
+
+
+def some(cells: Cells, keep: Tensor) -> Cells:
+    """Those of the positions `keep`, int64 (kept,)."""
+    return Cells(cells.where.index_select(0, keep), cells.corners.index_select(0, keep))
 
 
 def above(cells: Cells, grid: Grid, thresholds: Tensor) -> Cells:
     """Only the cells of which some corner exceeds its unit's threshold, float32 (units,)."""
-    keep = cells.corners.amax(dim=1) > thresholds[cells.where % grid.units]
-    return Cells(cells.where[keep], cells.corners[keep])
+    limit = thresholds.index_select(0, cells.where % grid.units)
+    first, second, third, fourth = cells.corners.unbind(1)
+    largest = torch.maximum(torch.maximum(first, second), torch.maximum(third, fourth))
+    return some(cells, (largest > limit).nonzero().squeeze(1))
 
 
 def mask_pixels(
@@ -185,7 +221,7 @@ def mask_pixels(
     rounding of the interpolation; where all four corners are equal there is none.
 
     Args:
-        cells: at least all cells with a corner above its threshold.
+        cells: at least all cells with a corner above its threshold; others only take time.
         grid: shape of the maps.
         thresholds: float32 (units,).
         height: of the masks, in pixels.
@@ -197,30 +233,37 @@ def mask_pixels(
     """
     device = cells.where.device
     rows, columns = spread(grid.height, height, device), spread(grid.width, width, device)
-    cells = above(cells, grid, thresholds)
-    step = max(1, chunk // (rows.fraction.shape[1] * columns.fraction.shape[1]))
+    down, right = rows.fraction.shape[1], columns.fraction.shape[1]
+    most = down * right
+    offset = torch.arange(down, dtype=torch.int32, device=device).unsqueeze(1) * width
+    offset = (offset + torch.arange(right, dtype=torch.int32, device=device)).view(-1)
+    step = max(1, chunk // most)
     for index, corners in zip(
         torch.split(cells.where, step), torch.split(cells.corners, step), strict=True
     ):
         where = place(index, grid)
-        on = _values_under(corners, where, rows, columns) > thresholds[where.unit].view(-1, 1, 1)
-        on &= rows.valid[where.row].unsqueeze(2) & columns.valid[where.column].unsqueeze(1)
+        limit = thresholds.index_select(0, where.unit).view(-1, 1, 1)
+        on = _values_under(corners, where, rows, columns) > limit
+        if not rows.full:
+            on &= rows.valid.index_select(0, where.row).unsqueeze(2)
+        if not columns.full:
+            on &= columns.valid.index_select(0, where.column).unsqueeze(1)
         flat = _true_positions(on.view(-1))
-        most = on.shape[1] * on.shape[2]
         cell = flat // most
         inner = flat - cell * most
-        offset = torch.arange(on.shape[1], device=device).unsqueeze(1) * width
-        offset = (offset + torch.arange(on.shape[2], device=device)).view(-1)
-        corner = (where.image * height + rows.first[where.row]) * width
-        corner += columns.first[where.column]
+        corner = (where.image * height + rows.first.index_select(0, where.row)) * width
+        corner += columns.first.index_select(0, where.column)
         owner = where.image * grid.units + where.unit
-        yield Pixels(corner[cell] + offset[inner], owner[cell])
+        yield Pixels(
+            corner.index_select(0, cell) + offset.index_select(0, inner),
+            owner.index_select(0, cell),
+        )
 
 
 def _values_under(corners: Tensor, where: Place, rows: Spread, columns: Spread) -> Tensor:
     """The up-sampled values under each cell, float32 (cells, most rows, most columns)."""
     square = corners.view(-1, 2, 1, 2)
-    down = rows.fraction[where.row].unsqueeze(2)
-    right = columns.fraction[where.column].unsqueeze(1)
+    down = rows.fraction.index_select(0, where.row).unsqueeze(2)
+    right = columns.fraction.index_select(0, where.column).unsqueeze(1)
     edges = torch.lerp(square[:, 0], square[:, 1], down)
     return torch.lerp(edges[:, :, :1], edges[:, :, 1:], right)

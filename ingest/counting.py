@@ -182,8 +182,12 @@ class Overlaps:
         parts = mask_pixels(cells, grid, thresholds, labels.height, labels.width)
         for on in gathered(parts, at_least=self.both.numel()):
             area += torch.bincount(on.owner, minlength=owners)
+            row = on.owner % grid.units * (len(self._category) + 1)
             for plane in labels.planes:
-                self._count_plane(on, plane, grid.units, inside)
+                label = plane.index_select(0, on.position)
+                self._count(row + label)
+                if self._iou == "lite":
+                    self._mark(on.owner, label, inside)
             if chance:
                 chance.add(on)
         area = area.view(images, grid.units)
@@ -200,28 +204,26 @@ class Overlaps:
         else:
             self.activation += area.sum(dim=0).unsqueeze(1)
 
-    def _count_plane(self, on: Pixels, plane: Tensor, units: int, inside: Tensor) -> None:
-        """Add the labelled pixels of a plane to `both`.
+    def _count(self, cell: Tensor) -> None:
+        """Add pixels to `both`, each in the row of its unit and column of its concept + 1."""
+        units, columns = len(self.both), len(self._category) + 1
+        found = torch.bincount(cell, minlength=units * columns)
+        self.both += found.view(units, columns)[:, 1:]
+
+    def _mark(self, owner: Tensor, label: Tensor, inside: Tensor) -> None:
+        """Set where any label of a category lies inside a mask.
 
         Args:
-            on: mask pixels.
-            plane: int32 (images · height · width,): concept column + 1, 0 unlabelled.
-            units: of the block.
-            inside: bool (images · units · categories,), set for `lite` where any label of the
-                category lies inside the mask.
+            owner: int32 (pixels,), image · units + unit.
+            label: int32 (pixels,), concept column + 1, 0 unlabelled.
+            inside: bool (images · units · categories,), written to.
         """
-        label = plane[on.position]
-        columns = len(self._category) + 1
-        both = torch.bincount(on.owner % units * columns + label, minlength=units * columns)
-        self.both += both.view(units, columns)[:, 1:]
-        if self._iou == "lite":
-            categories = self.activation.shape[1] + 1
-            category = torch.cat([self._category.new_zeros(1), self._category + 1])
-            owners = len(inside) // self.activation.shape[1]
-            seen = torch.bincount(
-                on.owner * categories + category[label], minlength=owners * categories
-            )
-            inside |= (seen.view(owners, categories)[:, 1:] > 0).reshape(-1)
+        categories = self.activation.shape[1] + 1
+        category = torch.cat([self._category.new_zeros(1), self._category + 1])
+        owners = len(inside) // self.activation.shape[1]
+        cell = owner.long() * categories + category.index_select(0, label)
+        seen = torch.bincount(cell, minlength=owners * categories)
+        inside |= (seen.view(owners, categories)[:, 1:] > 0).reshape(-1)
 
     def _one_hot(self) -> Tensor:
         return torch.nn.functional.one_hot(self._category, self.activation.shape[1]).double()

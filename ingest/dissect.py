@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from .cells import Cells, Grid, above, find_cells, native_values, of_images
+from .cells import Cells, Grid, Values, above, find_cells, native_values, of_images, some
 from .scratch import CellFile
 from .thresholds import RadixSelect, lower_bounds, values_above
 from .top_images import TopImages, peaks
@@ -68,8 +68,8 @@ class BlockCells:
 
     def look(self, maps: Tensor, fitted: Tensor) -> Kept:
         """What to keep of a batch; `fitted`, bool (images,), marks images that fit thresholds."""
-        cells = find_cells(maps, self.lower)
-        return Kept(cells, self.digits(cells, fitted))
+        cells, above = find_cells(maps, self.lower)
+        return Kept(cells, self._digits(above, fitted))
 
     def keep(self, batch: int, kept: Kept) -> None:
         """Keep one more batch."""
@@ -78,9 +78,18 @@ class BlockCells:
 
     def digits(self, cells: Cells, fitted: Tensor) -> Tensor:
         """The kept values of a batch, as the search for the thresholds counts them."""
-        where, values = native_values(cells, self.grid)
-        wanted = (values > self.lower[where.unit]) & fitted[where.image]
-        return self.select.digits(where.unit[wanted], values[wanted])
+        unit, value = cells.where % self.grid.units, cells.corners[:, 3]
+        wanted = self.select.wanted(unit, value) & (value > self.lower.index_select(0, unit))
+        keep = wanted.nonzero().squeeze(1)
+        return self._digits(native_values(some(cells, keep), self.grid), fitted)
+
+    def _digits(self, above: Values, fitted: Tensor) -> Tensor:
+        if fitted.all():
+            return self.select.digits(above.unit, above.value)
+        mine = fitted.index_select(0, above.image).nonzero().squeeze(1)
+        return self.select.digits(
+            above.unit.index_select(0, mine), above.value.index_select(0, mine)
+        )
 
 
 class Collection:

@@ -97,7 +97,9 @@ class BlockOutputs:
         return keep
 
     def __call__(self, batch: Tensor) -> dict[str, Tensor]:
-        """As `block_outputs`; where the device's memory is too small, in as many parts as it takes.
+        """As `block_outputs`, but in the network's own number format.
+
+        Where the device's memory is too small, in as many parts as it takes.
 
         Raises:
             ModelError: as there.
@@ -136,7 +138,8 @@ def block_outputs(
         ModelError: the network cannot take this input, or a block's output is no stack of maps.
     """
     with watching(module, blocks) as outputs:
-        return _run(module, batch, outputs, tuple(blocks))
+        found = _run(module, batch, outputs, tuple(blocks))
+    return {name: output.float() for name, output in found.items()}
 
 
 def _run(
@@ -159,4 +162,4 @@ def _run(
                 found=f"shape {tuple(output.shape)}",
                 expected="(images, units, height, width)",
             )
-    return {name: outputs[name].float() for name in blocks}
+    return {name: outputs[name] for name in blocks}

@@ -208,7 +208,8 @@ class BlockProbes:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + batch)
         chosen = torch.randperm(height * width, generator=generator)[:POSITIONS].sort().values
         chosen = chosen.to(maps.device)
-        values = maps.permute(0, 2, 3, 1).reshape(len(maps), height * width, -1)[:, chosen]
+        values = maps.permute(0, 2, 3, 1).reshape(len(maps), height * width, -1)
+        values = values.index_select(1, chosen).float()
         for group in labels:
             yield Places(
                 values[group.number] if len(group.number) < len(maps) else values,

@@ -72,17 +72,17 @@ class CellFile:
     def __init__(self, folder: Path, name: str, state: State | None = None) -> None:
         """Create the files in `folder`, or go on with those of an earlier `state`."""
         index, corners = (state["index"], state["corners"]) if state else (None, None)
-        self._index = ArrayFile(folder / f"{name}.index", np.uint32, index)
+        self._index = ArrayFile(folder / f"{name}.index", np.int32, index)
         self._corners = ArrayFile(folder / f"{name}.corners", np.float32, corners)
 
     def append(self, batch: int, cells: Cells) -> None:
-        """Keep the cells of one more batch; flat positions fit 32 bits for any sensible batch."""
+        """Keep the cells of one more batch."""
         self._index.append(batch, cells.where.cpu().numpy())
         self._corners.append(batch, cells.corners.cpu().numpy())
 
     def read(self, batch: int, device: torch.device) -> Cells:
         """The cells of a batch, as they were given."""
-        index = torch.from_numpy(self._index.read(batch).astype(np.int64))
+        index = torch.from_numpy(self._index.read(batch))
         corners = torch.from_numpy(self._corners.read(batch))
         return Cells(index.to(device), corners.to(device))
 

@@ -75,17 +75,24 @@ class RadixSelect:
         return torch.zeros(units, 1 << bits, dtype=torch.int64, device=device)
 
     def digits(self, unit: Tensor, values: Tensor) -> Tensor:
-        """Where the round counts values, float32 (values,) ≥ 0, of units int64 (values,)."""
+        """Where the round counts values, float32 (values,) ≥ 0, of units int32 (values,).
+
+        They must be `wanted`.
+        """
         shift, bits = ROUNDS[self._round]
         pattern = values.contiguous().view(torch.int32)
-        key = (unit << bits) + ((pattern >> shift) & ((1 << bits) - 1))
-        if self._round == 0:
-            return key
-        return key[pattern >> (shift + bits) == self._prefix[unit] >> (shift + bits)]
+        return (unit << bits) + ((pattern >> shift) & ((1 << bits) - 1))
+
+    def wanted(self, unit: Tensor, values: Tensor) -> Tensor:
+        """Which values this round counts, bool (values,): those with the bits fixed so far."""
+        shift, bits = ROUNDS[self._round]
+        pattern = values.contiguous().view(torch.int32)
+        prefix = (self._prefix >> (shift + bits)).int()
+        return pattern >> (shift + bits) == prefix.index_select(0, unit)
 
     def add(self, digits: Tensor) -> None:
         """Count values, given their `digits`."""
-        self.histogram.view(-1).index_add_(0, digits, torch.ones_like(digits))
+        self.histogram.view(-1).index_add_(0, digits, torch.ones_like(digits, dtype=torch.int64))
 
     def finish_round(self) -> None:
         """Fix the next bits of every unit's value."""

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .cells import Cells, Grid, mask_pixels, place
+from .cells import Cells, Grid, mask_pixels, place, some
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,8 @@ def peaks(cells: Cells, grid: Grid, images: int) -> Tensor:
     """
     where = place(cells.where, grid)
     peak = torch.zeros(grid.units * images, device=cells.where.device)
-    peak.scatter_reduce_(0, where.unit * images + where.image, cells.corners.amax(1), "amax")
+    at = (where.unit * images + where.image).long()
+    peak.scatter_reduce_(0, at, cells.corners.amax(1), "amax")
     return peak.view(grid.units, images)
 
 
@@ -111,10 +112,10 @@ def masks_of_tiles(
     where = place(cells.where, grid)
     key = where.image * grid.units + where.unit
     wanted = key < len(slot)
-    wanted &= slot[key.clamp(max=len(slot) - 1)] >= 0
+    wanted &= slot.index_select(0, key.clamp(max=len(slot) - 1)) >= 0
+    keep = wanted.nonzero().squeeze(1)
     masks = torch.zeros(len(tiles), THUMBNAIL * THUMBNAIL, dtype=torch.bool)
-    fired = Cells(cells.where[wanted], cells.corners[wanted])
-    for on in mask_pixels(fired, grid, thresholds, THUMBNAIL, THUMBNAIL):
+    for on in mask_pixels(some(cells, keep), grid, thresholds, THUMBNAIL, THUMBNAIL):
         masks[slot[on.owner].cpu(), (on.position % THUMBNAIL**2).cpu()] = True
     return masks.view(len(tiles), THUMBNAIL, THUMBNAIL).numpy()
 

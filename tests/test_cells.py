@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 from conceptgraph.ingest.cells import (
     Cells,
     Grid,
+    Values,
     above,
     find_cells,
     mask_pixels,
@@ -80,7 +81,7 @@ def dense_masks(
 
 def assert_masks(maps: Tensor, limits: Tensor, size: tuple[int, int], *, exact: bool) -> None:
     """Masks equal the reference's, but for values within rounding of the limit unless `exact`."""
-    found = dense_masks(find_cells(maps, limits), maps, limits, size)
+    found = dense_masks(find_cells(maps, limits)[0], maps, limits, size)
     values = reference.up_sample(maps.numpy(), *size)
     bounds = limits.double().numpy()[None, :, None, None]
     clear = np.abs(values - bounds) > (-1 if exact else 1e-5)
@@ -108,7 +109,7 @@ def test_the_reference_is_what_torch_calls_bilinear(size: tuple[int, int]) -> No
 def test_cells_with_a_corner_above(shape: tuple[int, ...], lower: float) -> None:
     maps = random_maps(shape)
     bounds = torch.linspace(lower, lower + 0.5, shape[1])
-    found = find_cells(maps, bounds)
+    found = find_cells(maps, bounds)[0]
     assert as_dict(found) == slow_cells(maps, bounds)
     assert found.where.tolist() == sorted(found.where.tolist())
 
@@ -117,24 +118,30 @@ def test_memory_format_does_not_matter() -> None:
     maps = random_maps((2, 6, 5, 4))
     last = maps.contiguous(memory_format=torch.channels_last)
     bounds = torch.full((6,), 0.5)
-    assert as_dict(find_cells(maps, bounds)) == as_dict(find_cells(last, bounds))
+    assert as_dict(find_cells(maps, bounds)[0]) == as_dict(find_cells(last, bounds)[0])
 
 
 def test_an_infinite_bound_keeps_nothing_of_its_unit() -> None:
     maps = whole_maps((2, 3, 4, 4))
-    cells = find_cells(maps, torch.tensor([0.0, torch.inf, 0.0]))
+    cells = find_cells(maps, torch.tensor([0.0, torch.inf, 0.0]))[0]
     assert set((cells.where % 3).tolist()) == {0, 2}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_native_values_are_the_maps_values(shape: tuple[int, ...]) -> None:
     maps, lower = random_maps(shape), torch.linspace(0, 1, shape[1])
-    where, values = native_values(find_cells(maps, lower), grid_of(maps))
-    places = list(zip(*(part.tolist() for part in where), strict=True))
-    assert len(set(places)) == len(places)
-    assert values.tolist() == [float(maps[i, k, y, x]) for i, y, x, k in places]
+    cells, above_bound = find_cells(maps, lower)
+    held = as_list(native_values(cells, grid_of(maps)))
+    every = {(i, k, float(maps[i, k, y, x])) for i, k, y, x in np.ndindex(*maps.shape)}
+    assert set(held) <= every
     exceeding = (maps > lower.view(-1, 1, 1)).nonzero().tolist()
-    assert {(i, y, x, k) for i, k, y, x in exceeding} <= set(places)
+    expected = sorted((i, k, float(maps[i, k, y, x])) for i, k, y, x in exceeding)
+    assert sorted(as_list(above_bound)) == expected
+    assert sorted(value for value in held if value[2] > lower[value[1]]) == expected
+
+
+def as_list(values: Values) -> list[tuple[int, int, float]]:
+    return list(zip(*(part.tolist() for part in values), strict=True))
 
 
 @pytest.mark.parametrize("size", MASKS)
@@ -168,7 +175,7 @@ def test_masks_of_any_size(shape: tuple[int, ...], size: tuple[int, int], seed: 
 @pytest.mark.parametrize("level", [0.0, 1e-40, 0.1, 1 / 3, 1e30])
 def test_a_constant_map_is_not_above_itself(size: tuple[int, int], level: float) -> None:
     maps = torch.full((1, 2, 3, 4), level)
-    cells = find_cells(maps, torch.full((2,), -1.0))
+    cells = find_cells(maps, torch.full((2,), -1.0))[0]
     assert not dense_masks(cells, maps, maps[0, :, 0, 0], size).any()
     assert dense_masks(cells, maps, torch.tensor([-1.0, level]), size)[0, 0].all()
 
@@ -176,7 +183,7 @@ def test_a_constant_map_is_not_above_itself(size: tuple[int, int], level: float)
 def test_more_cells_than_needed_change_no_mask() -> None:
     maps = random_maps((3, 5, 4, 4))
     limits = torch.full((5,), 0.8)
-    few, many = find_cells(maps, limits), find_cells(maps, torch.zeros(5))
+    few, many = find_cells(maps, limits)[0], find_cells(maps, torch.zeros(5))[0]
     assert len(few.where) < len(many.where)
     assert as_dict(above(many, grid_of(maps), limits)) == as_dict(few)
     np.testing.assert_array_equal(
@@ -187,7 +194,7 @@ def test_more_cells_than_needed_change_no_mask() -> None:
 @pytest.mark.parametrize("chunk", [1, 17, 64])
 def test_masks_in_parts_are_the_same(chunk: int) -> None:
     maps, limits = random_maps((2, 5, 4, 4)), torch.full((5,), 0.3)
-    cells = find_cells(maps, limits)
+    cells = find_cells(maps, limits)[0]
     assert len(list(mask_pixels(cells, grid_of(maps), limits, 8, 8, chunk=chunk))) > 1
     np.testing.assert_array_equal(
         dense_masks(cells, maps, limits, (8, 8), chunk), dense_masks(cells, maps, limits, (8, 8))
@@ -199,13 +206,13 @@ def test_cells_of_some_images(numbers: list[int]) -> None:
     maps = random_maps((5, 3, 2, 3))
     maps[4] = 0  # an image without cells
     lower = torch.full((3,), 0.4)
-    part = of_images(find_cells(maps, lower), grid_of(maps), torch.tensor(numbers))
-    assert as_dict(part) == as_dict(find_cells(maps[numbers], lower))
+    part = of_images(find_cells(maps, lower)[0], grid_of(maps), torch.tensor(numbers))
+    assert as_dict(part) == as_dict(find_cells(maps[numbers], lower)[0])
 
 
 def test_silent_maps_have_no_cells_and_no_masks() -> None:
     maps = torch.zeros(2, 3, 4, 4)
-    cells = find_cells(maps, torch.zeros(3))
+    cells = find_cells(maps, torch.zeros(3))[0]
     assert cells.where.shape == (0,)
     assert cells.corners.shape == (0, 4)
     assert not dense_masks(cells, maps, torch.zeros(3), (8, 8)).any()

@@ -70,7 +70,7 @@ def counted(
     for first in range(0, len(case.maps), batch_size):
         maps = case.maps[first : first + batch_size]
         order = range(first, first + len(maps))
-        cells = find_cells(maps, case.limits)
+        cells = find_cells(maps, case.limits)[0]
         for labels in labels_of_batch(data, order, first, found, CPU, chance=True):
             overlaps.add(of_images(cells, grid, labels.number), grid, case.limits, labels)
             numbers = labels.number.numpy() + first
@@ -219,7 +219,7 @@ class Untrained:
         counts = ChanceCounts(units, len(category), 500, CPU)
         for first in range(0, len(planes), 32):
             part = slice(first, first + 32)
-            cells = find_cells(self.maps[part], self.limits)
+            cells = find_cells(self.maps[part], self.limits)[0]
             most = max(len(each) for each in planes[part])
             stack = np.zeros((most, 32, 32 * 32), np.int32)
             scalars = torch.zeros(32, len(category), dtype=torch.float64)

@@ -97,7 +97,7 @@ class Case:
         for first in range(0, len(self.maps), batch_size):
             maps = self.maps[first : first + batch_size]
             order = range(first, first + len(maps))
-            cells = find_cells(maps, self.limits)
+            cells = find_cells(maps, self.limits)[0]
             for labels in labels_of_batch(data, order, first, found, CPU):
                 overlaps.add(of_images(cells, grid, labels.number), grid, self.limits, labels)
         return overlaps

@@ -33,8 +33,9 @@ def select(shards: Sequence[tuple[Tensor, Tensor]], units: int, rank: int) -> Te
     """Thresholds of (unit, values) shards, each seen by a select of its own; histograms added."""
     selects = [RadixSelect(units, rank, CPU) for _ in shards]
     while not selects[0].done:
-        for one, shard in zip(selects, shards, strict=True):
-            one.add(one.digits(*shard))
+        for one, (unit, values) in zip(selects, shards, strict=True):
+            near = one.wanted(unit, values)
+            one.add(one.digits(unit[near], values[near]))
         total = sum((one.histogram for one in selects), torch.zeros((), dtype=torch.int64))
         for one in selects:
             one.histogram = total.clone()
@@ -75,7 +76,9 @@ def test_neighbouring_floats_are_told_apart() -> None:
 def test_positive_values_are_counted_once() -> None:
     search = RadixSelect(3, 0, CPU)
     while not search.done:
-        search.add(search.digits(torch.tensor([0, 2, 2]), torch.tensor([1.0, 2.0, 2.0])))
+        unit, values = torch.tensor([0, 2, 2]), torch.tensor([1.0, 2.0, 2.0])
+        assert search.wanted(unit, values).all()
+        search.add(search.digits(unit, values))
         search.finish_round()
     assert search.counts.tolist() == [1, 0, 2]
     assert search.thresholds.tolist() == [1, 0, 2]

@@ -57,7 +57,7 @@ def top_of(maps: Tensor, limits: Tensor, top: int, batch_size: int) -> TopImages
     found = TopImages(5, top, CPU)
     for first in range(0, len(maps), batch_size):
         part = maps[first : first + batch_size]
-        found.add(peaks(find_cells(part, limits), GRID, len(part)), first)
+        found.add(peaks(find_cells(part, limits)[0], GRID, len(part)), first)
     return found
 
 
@@ -94,7 +94,7 @@ def test_masks_of_tiles_are_the_units_masks() -> None:
     maps = torch.rand(4, 5, 3, 4, generator=torch.Generator().manual_seed(0))
     limits = torch.linspace(0.3, 0.9, 5)
     tiles = [Tile(3, 0, 2), Tile(0, 1, 2), Tile(4, 0, 0), Tile(0, 0, 1)]
-    masks = masks_of_tiles(tiles, find_cells(maps, limits), GRID, limits)
+    masks = masks_of_tiles(tiles, find_cells(maps, limits)[0], GRID, limits)
     for tile, mask in zip(tiles, masks, strict=True):
         values = reference.up_sample(maps[tile.image, tile.unit].numpy(), THUMBNAIL, THUMBNAIL)
         limit = float(limits[tile.unit])
