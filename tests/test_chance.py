@@ -159,7 +159,7 @@ def test_without_null_values_nothing_is_counted_or_tested() -> None:
 
 
 def test_p_values_by_hand() -> None:
-    """Two units that are tested; T = (3 · both − Σ) / √spread, pooled over them."""
+    """Two units that are tested; T = (3 · both − Σ) / √(1.3 · 900), pooled over them."""
     chance = Chance(
         real=np.array([[40, 0], [30, 1], [7, 7]]),
         imitation=np.array([[[10, 0], [20, 0], [99, 9]], [[30, 0], [40, 5], [99, 9]]]),
@@ -167,7 +167,8 @@ def test_p_values_by_hand() -> None:
         spread=np.array([[900, 0], [900, 0], [1, 1]]),
     )
     found = p_values(chance, np.array([True, True, False]))
-    # Pool of the first concept: −1, 1, −1, 1; real: 2 and 0. Of the second: 0, 0, 0, ∞; 0 and ∞.
+    # Times √1.3, pool of the first concept: −1, 1, −1, 1; real: 2 and 0.
+    # Of the second: 0, 0, 0, ∞; 0 and ∞.
     np.testing.assert_allclose(found[:2], [[1 / 5, 5 / 5], [3 / 5, 2 / 5]])
     assert np.isnan(found[2]).all()
     np.testing.assert_allclose(chance.expected[0], [(10 + 30 + 60) / 5, 0])
