@@ -1,0 +1,44 @@
+"""One-unit contributions of a ResNet-50, all of them: 3.45 million edges between its blocks.
+
+python -m benchmarks.contributions
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+import torch
+
+from conceptgraph.ingest.allocation import keep_freed_memory
+from conceptgraph.ingest.contributions import contributions
+from conceptgraph.ingest.device import choose_device
+from conceptgraph.ingest.networks import load_network
+
+SIZES = {"block1": (56, 56), "block2": (28, 28), "block3": (14, 14), "block4": (7, 7)}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--model", default="resnet50")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
+    network = load_network(arguments.model, "random")
+    device = choose_device(arguments.device)
+    begun = time.perf_counter()
+    found = contributions(network, SIZES, device=device, batch_size=32)
+    seconds = time.perf_counter() - begun
+    edges = sum(each.weight.size for each in found if each.target != "class")
+    name = f"contributions, {arguments.model}, {arguments.device}"
+    figures = {f"{name}: seconds": seconds, f"{name}: million edges": edges / 1e6}
+    print(json.dumps(figures) if arguments.json else figures)
+
+
+if __name__ == "__main__":
+    main()
