@@ -100,6 +100,12 @@ def begin(folder: Path, facts: Mapping[str, object]) -> None:
     fresh.replace(path)
 
 
+def forget(folder: Path) -> None:
+    """Delete the bookmarks of all processes."""
+    for state in folder.glob("*/*.state"):
+        state.unlink()
+
+
 def check_same(before: Mapping[str, object], facts: Mapping[str, object], run: Path) -> None:
     """Compare what the ingest of `run` was begun with, by name, with what is so now.
 

@@ -30,7 +30,7 @@ from ..graph.run import Run, open_run
 from ..graph.run_files import disk_errors
 from ..graph.run_writer import RunWriter, check_out
 from .allocation import keep_freed_memory
-from .bookmark import Bookmarks, begin, check_same
+from .bookmark import Bookmarks, begin, check_same, forget
 from .center_box import CenterBoxes
 from .collect import Collector
 from .concepts import open_concept_data
@@ -222,16 +222,21 @@ class Job:
         contributions = self._contributions(blocks)
         with self._step("thumbnails") as advance:
             self._draw(collection, blocks, advance)
+        self.team.wait()
+        if self.team.leads:
+            for each in contributions:
+                name = f"contributions_{each.source}_{each.target}"
+                self.writer.array(name, each.weight)
+                self.writer.array(f"{name}_pre", each.pre)
+            self._write_tables(blocks, found)
+            forget(self._scratch.parent)
+        self.team.wait()  # bookmarks go before what they speak of
         collection.close()
         found.planes.close()
-        self.team.wait()
-        if not self.team.leads:
-            return
-        for each in contributions:
-            name = f"contributions_{each.source}_{each.target}"
-            self.writer.array(name, each.weight)
-            self.writer.array(f"{name}_pre", each.pre)
-        self._write_tables(blocks, found)
+        if self.team.leads:
+            self._commit(blocks)
+
+    def _commit(self, blocks: dict[str, Dissection]) -> None:
         self.writer.commit(
             manifest(
                 self.source,
