@@ -32,6 +32,7 @@ def run(module: str, *words: str) -> dict[str, float]:
     command = [sys.executable, "-m", f"benchmarks.{module}", *words, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    print(module, figures, file=sys.stderr, flush=True)
     return figures
 
 

@@ -28,7 +28,7 @@ import torch
 from conceptgraph.graph.run_writer import RunWriter
 from conceptgraph.ingest.allocation import keep_freed_memory
 from conceptgraph.ingest.concepts import open_concept_data
-from conceptgraph.ingest.device import choose_device
+from conceptgraph.ingest.device import choose_device, whole_float32
 from conceptgraph.ingest.images import normalise
 from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.networks import load_network
@@ -67,7 +67,7 @@ def bare_pass(inputs: Inputs, decoded: list[torch.Tensor]) -> tuple[float, float
             batch = normalise(pixels.to(inputs.device), inputs.network.mean, inputs.network.std)
             module(batch.contiguous())
     if inputs.device.type == "cuda":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(inputs.device)
     seconds, busy = time.perf_counter() - begun, time.process_time() - busy
     inputs.network.module.cpu()
     return seconds, busy
@@ -77,7 +77,11 @@ def dissection(inputs: Inputs) -> dict[str, float]:
     """Seconds of each step, and of all together."""
     source = Source(inputs.network.name, None, None, inputs.data.folder)
     begun, busy = time.perf_counter(), time.process_time()
-    with tempfile.TemporaryDirectory() as folder, RunWriter(Path(folder) / "a.cg") as writer:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RunWriter(Path(folder) / "a.cg") as writer,
+        whole_float32(),
+    ):
         job = Job(source, inputs, Team(), Quiet(), writer, minutes=5)
         job.dissect()
     return {
@@ -108,8 +112,9 @@ def whole_command(arguments: argparse.Namespace) -> float:
     """Seconds of `conceptgraph ingest`."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "conceptgraph.cli", "ingest", "--out", f"{folder}/a.cg"]
-        for name in ("model", "weights", "data", "quantile", "precision", "device"):
-            command += [f"--{name}", str(getattr(arguments, name))]
+        chosen = vars(arguments)
+        for name in ("model", "weights", "data", "quantile", "precision", "device", "batch_size"):
+            command += [f"--{name.replace('_', '-')}", str(chosen[name])]
         begun = time.perf_counter()
         env = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
         subprocess.run(command, capture_output=True, check=True, env=env)

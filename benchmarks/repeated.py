@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def repeat(data: Path, out: Path, times: int) -> Path:
-    """Write `out`: the images and masks of `data` under other names, as links, `times` over."""
+    """Write `out`: the images and masks of `data` under other names, `times` over."""
     data = data.resolve()
     (out / "images").mkdir(parents=True)
     for table in data.glob("*.csv"):
@@ -25,7 +26,10 @@ def repeat(data: Path, out: Path, times: int) -> Path:
         for name in files:
             link = out / "images" / folder / name
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(data / "images" / name)
+            if copy == 0:
+                shutil.copyfile(data / "images" / name, link)
+            else:
+                link.hardlink_to(out / "images" / "copy0" / name)
 
         def moved(cell: str, folder: str = folder) -> str:
             return ";".join(f"{folder}/{n}" if n in files else n for n in cell.split(";"))

@@ -170,13 +170,19 @@ def ingest(
 @contextmanager
 def _kept_told_of(output: Path) -> Iterator[None]:
     """When an ingest is stopped: say where it can go on."""
-    from ..ingest.team import team_of_environment
+    from ..ingest.team import MemberGoneError, team_of_environment
     from .terminal import remark
 
+    leads = team_of_environment().leads
     try:
         yield
+    except MemberGoneError as error:
+        if leads:
+            raise
+        raise typer.Exit(1) from error  # one line is enough
     except (KeyboardInterrupt, SystemExit):
         partial = output.with_name(f"{output.name}.partial")
-        if team_of_environment().leads and partial.exists():
-            remark(f"{partial} keeps what was done; --resume goes on with it")
+        if leads and partial.exists():
+            words = "--overwrite --resume" if output.exists() else "--resume"
+            remark(f"{partial} keeps what was done; {words} goes on with it")
         raise

@@ -1,8 +1,8 @@
 """Writing a run directory: whole or not at all.
 
 1. Everything goes to `NAME.cg.partial/`, beside the target.
-2. `commit` writes the manifest last, reads everything back once, and flushes it to the disk.
-3. Only then an earlier run steps aside to `NAME.cg.earlier`, the new one takes its name, and the
+2. `seal` writes the manifest last, reads everything back once, and flushes it to the disk.
+3. `take_name`: an earlier run steps aside to `NAME.cg.earlier`, the new one takes its name, and the
    earlier one is deleted. If the new one cannot take the name, the earlier one gets it back.
 """
 
@@ -52,13 +52,19 @@ def check_out(out: Path | str, *, overwrite: bool = False, resume: bool = False)
     return out
 
 
+def is_complete(out: Path | str) -> bool:
+    """Whether there is a run of this name, and no unfinished one that is to take its place."""
+    out = Path(out).absolute()
+    return (out / "manifest.json").is_file() and not _beside(out, "partial").exists()
+
+
 class RunWriter:
     """Writes one run; use it as a context manager and end with `commit`.
 
     Leaving it without a commit, by an error or Ctrl-C, removes what was written and leaves an
     earlier run as it was; after `keep` nothing is removed, and another writer can `resume`. `path`
     is the folder to write thumbnails (`path / "thumbnails"`) and scratch files (`path / "scratch"`,
-    deleted by `commit`) into. A full disk or a missing permission raises RunError.
+    deleted in the end) into. A full disk or a missing permission raises RunError.
     """
 
     def __init__(
@@ -78,10 +84,22 @@ class RunWriter:
             leads: False for all but one of the processes that write one run together: they only
                 write into `path`.
         """
-        self.out = check_out(out, overwrite=overwrite or not leads, resume=resume)
+        self.out = check_out(out, overwrite=overwrite, resume=resume) if leads else Path(out)
         self.path = _beside(self.out, "partial")
         self._leads = leads
         self._kept = resume and self.path.exists()
+
+    @property
+    def complete(self) -> bool:
+        """Whether an earlier writer was stopped when only the name was missing."""
+        return (self.path / "manifest.json").is_file()
+
+    def clear(self) -> None:
+        """Throw away what an earlier writer has kept."""
+        with disk_errors(self.path, "cannot be written"):
+            shutil.rmtree(self.path)
+            self.path.mkdir()
+        self._kept = False
 
     def keep(self) -> None:
         """From now on what was written stays, whatever happens."""
@@ -112,20 +130,29 @@ class RunWriter:
         """Write a matrix, as float32: `iou_block4`, `contributions_block3_block4_pre`, …."""
         write_array(self.path / f"{name}.npy", values)
 
-    def commit(self, manifest: Manifest) -> Path:
-        """Finish the run and give it its name; returns its path.
+    def seal(self, manifest: Manifest) -> None:
+        """Write the manifest, and check that the run is whole.
 
         `schema`, and `uid` and `name` where the manifest has none, are filled in.
         """
         defaults: Manifest = {"uid": self.out.stem, "name": self.out.stem}
         with disk_errors(self.path, "cannot be written"):
-            shutil.rmtree(self.path / "scratch", ignore_errors=True)
             write_manifest(self.path / "manifest.json", {**defaults, **manifest})
             open_run(self.path).check()
             _flush(*(path for path in self.path.iterdir() if path.is_file()), self.path)
+
+    def take_name(self) -> Path:
+        """Give the sealed run its name; returns its path."""
+        with disk_errors(self.path, "cannot be written"):
+            shutil.rmtree(self.path / "scratch", ignore_errors=True)
             _take_name(self.path, self.out)
             _flush(self.out.parent)
         return self.out
+
+    def commit(self, manifest: Manifest) -> Path:
+        """Finish the run and give it its name: `seal`, then `take_name`."""
+        self.seal(manifest)
+        return self.take_name()
 
 
 def _beside(out: Path, state: str) -> Path:

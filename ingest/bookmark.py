@@ -12,7 +12,8 @@ import json
 import os
 import pickle
 import time
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, TYPE_CHECKING, Any
 
 import torch
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 State = dict[str, Any]
 """Tensors, numbers, text, and lists, tuples and dicts of these."""
+
+_STARTED = "started.json"
+_ANEW = "Or begin anew, with --overwrite and without --resume"
 
 
 class Bookmarks:
@@ -50,13 +54,10 @@ class Bookmarks:
     def keep(self, name: str, state: State) -> None:
         """Replace the bookmark of that name."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{name}.state"
-        fresh = path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        # On a thread, which no Ctrl-C reaches: torch turns that into another error.
+        with ThreadPoolExecutor(1) as thread:
+            path = self._folder / f"{name}.state"
+            thread.submit(_write, path, lambda file: torch.save(state, file)).result()
         self._last = time.monotonic()
         self._kept()
 
@@ -75,9 +76,14 @@ class Bookmarks:
             raise RunError(
                 f"what an ingest kept of itself cannot be read ({error})",
                 file=path,
-                remedy="Begin anew with --overwrite",
+                remedy=_ANEW,
             ) from error
         return state
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether an ingest has said what it works on; without that nothing in `folder` is of use."""
+    return (folder / _STARTED).exists()
 
 
 def begin(folder: Path, facts: Mapping[str, object]) -> None:
@@ -88,20 +94,22 @@ def begin(folder: Path, facts: Mapping[str, object]) -> None:
         facts: JSON values, by what they are called in messages.
 
     Raises:
-        RunError: something differs; the message says what.
+        RunError: something differs, or what was said cannot be read; the message says what.
     """
-    path = folder / "started.json"
-    if path.exists():
-        check_same(json.loads(path.read_text(encoding="utf-8")), facts, folder.parent)
+    if not is_begun(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / _STARTED, lambda file: file.write(json.dumps(facts, indent=1).encode()))
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    fresh.replace(path)
+    try:
+        before = json.loads((folder / _STARTED).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError("cannot be read", file=folder / _STARTED, remedy=_ANEW) from error
+    check_same(before, facts, folder.parent)
 
 
 def forget(folder: Path) -> None:
-    """Delete the bookmarks of all processes."""
+    """Delete what the ingest works on, and the bookmarks of all processes."""
+    (folder / _STARTED).unlink()
     for state in folder.glob("*/*.state"):
         state.unlink()
 
@@ -114,11 +122,21 @@ def check_same(before: Mapping[str, object], facts: Mapping[str, object], run: P
     """
     now = json.loads(json.dumps(facts))
     for name, value in before.items():
-        if now[name] != value:
+        if now.get(name) != value:
             raise RunError(
                 f"this run was begun with another {name}",
                 file=run,
-                found=str(now[name]),
+                found=str(now.get(name)),
                 expected=str(value),
-                remedy="Give what it was begun with, or begin anew with --overwrite",
+                remedy=f"Give what it was begun with. {_ANEW}",
             )
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file, and flush it to the disk, before it takes its name."""
+    fresh = path.with_suffix(".new")
+    with fresh.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

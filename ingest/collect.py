@@ -13,6 +13,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
+
+from ..graph.errors import ConceptGraphError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -68,6 +72,7 @@ class Collector:
         done = self._resume()
         if not done:
             self._look_at_pilot()
+        self._agree_on_bounds(fresh=not done)
         advance(sum(len(batch.images) for batch in batches[:done]))
         fitted = self._probes.fitted
         todo = batches[done:]
@@ -119,11 +124,24 @@ class Collector:
         self._collection.start(list(self._pilot.values()))
         mine = {batch.number for batch in self._inputs.batches(self._team)}
         self._pilot = {number: maps for number, maps in self._pilot.items() if number in mine}
-        self._start_probes()
+
+    def _agree_on_bounds(self, *, fresh: bool) -> None:
+        """The bounds of the team's first member hold for all; those that resume have them."""
+        parts = {block: part for block, (part,) in self._collection.parts.items()}
+        agreed = self._team.gather({block: part.lower.cpu() for block, part in parts.items()})[0]
+        for block, part in parts.items():
+            lower = agreed[block].to(part.lower.device)
+            if not fresh and not torch.equal(lower, part.lower):
+                raise ConceptGraphError(
+                    "the processes of this ingest do not compute the same",
+                    remedy="Begin anew, on machines of one kind",
+                )
+            part.lower = lower
+        if fresh:
+            self._start_probes()
 
     def _start_probes(self) -> None:
-        blocks = self._collection.parts
-        self._probes.start({block: self._collection.grid(block).units for block in blocks})
+        self._probes.start({block: part.lower for block, (part,) in self._collection.parts.items()})
 
     def _take(self, looked: Looked, done: int, advance: Advance) -> None:
         self._collection.keep(looked.batch.number, looked.kept)

@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-def whole_float32() -> AbstractContextManager[None]:
-    """Within it, CUDA convolutions of float32 keep all its bits, not TF32's, and are repeatable."""
+@contextmanager
+def whole_float32() -> Iterator[None]:
+    """Within it, float32 on CUDA keeps all its bits, not TF32's, and convolutions repeat."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
     flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     )
-    return flags
+    try:
+        with flags:
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager
@@ -33,7 +40,7 @@ def memory_errors() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise ConceptGraphError(
-            "the device is out of memory", remedy="Give a smaller --batch-size"
+            "the device is out of memory", remedy="Begin anew with a smaller --batch-size"
         ) from error
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from ..graph.errors import ConceptGraphError
 from .cells import Cells, Grid, Values, above, find_cells, native_values, of_images, some
 from .scratch import CellFile
 from .thresholds import RadixSelect, lower_bounds, values_above
@@ -127,6 +128,13 @@ class Collection:
     def _part(
         self, block: str, grid: Grid, lower: Tensor, state: State | None = None
     ) -> BlockCells:
+        if self._batch_size * grid.cells >= 2**31:
+            most = (2**31 - 1) // grid.cells
+            raise ConceptGraphError(
+                "batch-size too large for images of this size",
+                found=self._batch_size,
+                expected=f"{most} or less",
+            )
         values = int(self._fitted.sum()) * grid.height * grid.width
         select = RadixSelect(grid.units, values_above(self._quantile, values), lower.device)
         name = f"{block}.{len(self.parts.get(block, []))}"

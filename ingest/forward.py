@@ -112,7 +112,7 @@ class BlockOutputs:
         if not parts:  # outside of `except`, which would hold on to the memory
             most = self._most or len(batch)
             if most == 1:
-                return self._run(batch)
+                return self._run(batch[:1])  # raises once more
             self._most = (most + 1) // 2
             if batch.device.type == "cuda":
                 torch.cuda.empty_cache()

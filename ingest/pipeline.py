@@ -28,9 +28,9 @@ import torch
 
 from ..graph.run import Run, open_run
 from ..graph.run_files import disk_errors
-from ..graph.run_writer import RunWriter, check_out
+from ..graph.run_writer import RunWriter, check_out, is_complete
 from .allocation import keep_freed_memory
-from .bookmark import Bookmarks, begin, check_same, forget
+from .bookmark import Bookmarks, begin, check_same, forget, is_begun
 from .center_box import CenterBoxes
 from .collect import Collector
 from .concepts import open_concept_data
@@ -126,9 +126,8 @@ def ingest(
     settings = settings or Settings()
     team = team_of_environment()
     with joined(team):
-        complete = resume and (out / "manifest.json").is_file() and not overwrite
-        if not complete:
-            check_out(out, overwrite=overwrite or not team.leads, resume=resume)
+        if team.leads and not (resume and (out / "manifest.json").is_file()):
+            check_out(out, overwrite=overwrite, resume=resume)
         chosen = choose_device(device, team.on_machine)
         network = load_network(
             source.model,
@@ -139,9 +138,9 @@ def ingest(
         )
         data = open_concept_data(source.data, label_zero=settings.iou == "lite")
         facts = facts_of(settings, network, data, chosen, team)
-        if complete:
+        if resume and is_complete(out) and not overwrite:
             run = open_run(out)
-            check_same(facts_of_run(run.manifest), facts, out)
+            check_same(facts_of_run(run), facts, out)
             return run
         inputs = Inputs(network, data, settings, chosen, workers)
         keep_freed_memory()
@@ -151,12 +150,25 @@ def ingest(
             whole_float32(),
             memory_errors(),
         ):
-            if team.leads:
-                begin(writer.path / "scratch", facts)
-            team.wait()
-            Job(source, inputs, team, progress or Quiet(), writer, minutes).write()
+            if any(team.gather(team.leads and _ready(writer, facts))):
+                if team.leads:
+                    writer.take_name()
+            else:
+                Job(source, inputs, team, progress or Quiet(), writer, minutes).write()
         team.wait()
         return open_run(out)
+
+
+def _ready(writer: RunWriter, facts: dict[str, object]) -> bool:
+    """Make the folder ready to begin or go on in; True if all that is missing is the run's name."""
+    scratch = writer.path / "scratch"
+    if not is_begun(scratch):
+        if writer.complete:
+            check_same(facts_of_run(open_run(writer.path)), facts, writer.path)
+            return True
+        writer.clear()
+    begin(scratch, facts)
+    return False
 
 
 class Job:
@@ -229,15 +241,17 @@ class Job:
                 self.writer.array(name, each.weight)
                 self.writer.array(f"{name}_pre", each.pre)
             self._write_tables(blocks, found)
+            self._seal(blocks)
             forget(self._scratch.parent)
-        self.team.wait()  # bookmarks go before what they speak of
+        self.team.wait()  # the bookmarks are gone before what they speak of
         collection.close()
         found.planes.close()
+        self.team.wait()
         if self.team.leads:
-            self._commit(blocks)
+            self.writer.take_name()
 
-    def _commit(self, blocks: dict[str, Dissection]) -> None:
-        self.writer.commit(
+    def _seal(self, blocks: dict[str, Dissection]) -> None:
+        self.writer.seal(
             manifest(
                 self.source,
                 self.settings,
@@ -319,6 +333,7 @@ class Job:
             return contributions(
                 self.inputs.network,
                 sizes,
+                batch_size=256 if self.inputs.device.type == "cuda" else 32,
                 device=self.inputs.device,
                 team=self.team,
                 progress=advance,

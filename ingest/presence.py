@@ -17,11 +17,13 @@ order, on any number of machines.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
+from .lanes import one_thread
 from .presence_scores import Histograms
 
 if TYPE_CHECKING:
@@ -76,15 +78,18 @@ class Sums(NamedTuple):
 class BlockProbes:
     """The probes of one block: their sums, then the probes, then how good they are."""
 
-    def __init__(self, units: int, category: Tensor, seed: int) -> None:
+    def __init__(self, units: int, category: Tensor, seed: int, scale: float = 1) -> None:
         """Start at zero.
 
         Args:
             units: of the block.
             category: int64 (concepts,), each concept's category, on the device of the work.
             seed: of the choice of positions.
+            scale: a power of 2 that makes activations about 1, so that their sums stay exact: up to
+                a sum of squares of 2²⁹.
         """
         self._category = category
+        self._scale = scale
         self._seed = seed
         self._squares: dict[tuple[bool, ...], Tensor] = {}
         self._products = torch.zeros(
@@ -106,7 +111,7 @@ class BlockProbes:
         for places in self._places(maps, labels, batch):
             images, positions, units = places.values.shape
             ones = places.values.new_ones(images, positions, 1)
-            values = torch.cat([places.values, ones], dim=2)
+            values = torch.cat([places.values * self._scale, ones], dim=2)
             for key, rows in _alike(places.annotated).items():
                 some = values[rows].view(-1, units + 1)
                 square = _grained(some.T @ some)
@@ -157,7 +162,9 @@ class BlockProbes:
             if keys:
                 square = torch.stack([squares[key] for key in keys]).sum(dim=0) / _GRAIN
                 mine = torch.isin(self._category, self._category.new_tensor(categories))
-                probes[mine] = _Solver(square).probes(products[mine] / _GRAIN)
+                with one_thread():
+                    probes[mine] = _Solver(square).probes(products[mine] / _GRAIN)
+        probes[:, :-1] *= self._scale
         return probes
 
     def readings(self, maps: Tensor, labels: Sequence[Labels], batch: int, first: int) -> Tensor:
@@ -239,10 +246,16 @@ class PresenceProbes:
         self._seed = seed
         self.blocks: dict[str, BlockProbes] = {}
 
-    def start(self, units: Mapping[str, int]) -> None:
-        """Prepare the probes of blocks that have so many units."""
-        for block, number in units.items():
-            self.blocks[block] = BlockProbes(number, self._category, self._seed)
+    def start(self, loud: Mapping[str, Tensor]) -> None:
+        """Prepare the probes of all blocks.
+
+        Args:
+            loud: of each block, values that its units seldom exceed, float32 (units,).
+        """
+        for block, values in loud.items():
+            largest = float(values.max())
+            scale = 2.0 ** -math.ceil(math.log2(largest)) if 0 < largest < math.inf else 1.0
+            self.blocks[block] = BlockProbes(len(values), self._category, self._seed, scale)
 
     def sums(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> dict[str, Sums]:
         """Step 1, for those images of a batch that fit; nothing where none does."""

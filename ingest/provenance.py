@@ -8,14 +8,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from .device import device_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    import torch
-
+    from ..graph.run import Run
     from ..graph.run_files import InputShape, Manifest
     from .cells import Grid
     from .concepts import ConceptData
@@ -77,23 +78,38 @@ def facts_of(
 ) -> dict[str, object]:
     """All that must stay the same for an ingest to be gone on with, by what it is called."""
     return {
-        **_known(settings.as_dict(), network.digest, data.digest),
+        **_known(settings.as_dict(), network.digest, data.digest, network.classes),
+        "mean and deviation of colors": [list(network.mean), list(network.std)],
         "state of an image or mask file": _stamp(data),
         "number of processes": team.size,
-        "kind of device": device.type,
+        "kind of device": _kind(device),
         **{f"version of {package}": version(package) for package in _PACKAGES},
     }
 
 
-def facts_of_run(manifest: Manifest) -> dict[str, object]:
+def facts_of_run(run: Run) -> dict[str, object]:
     """Those of them that a complete run states."""
-    network, data = manifest["model"]["digest"], manifest["data"]["digest"]
-    return _known(manifest["settings"], str(network), str(data))
+    network, data = run.manifest["model"]["digest"], run.manifest["data"]["digest"]
+    classes = [str(name) for name in run.classes["name"]]
+    return _known(run.manifest["settings"], str(network), str(data), classes)
 
 
-def _known(settings: Mapping[str, object], network: str, data: str) -> dict[str, object]:
-    named = {name.replace("_", "-"): value for name, value in settings.items()}
-    return {**named, "network (digest of its weights)": network, "data set (digest)": data}
+def _known(
+    settings: Mapping[str, object], network: str, data: str, classes: Sequence[str]
+) -> dict[str, object]:
+    return {
+        **{name.replace("_", "-"): value for name, value in settings.items()},
+        "network (digest of its weights)": network,
+        "list of classes (digest)": hashlib.sha256("\n".join(classes).encode()).hexdigest(),
+        "data set (digest)": data,
+    }
+
+
+def _kind(device: torch.device) -> str:
+    """Devices of one kind compute the same, to the last digit."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _stamp(data: ConceptData) -> str:

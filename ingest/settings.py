@@ -1,7 +1,8 @@
 """Every number and choice that decides what an ingest finds, in one frozen place.
 
 The command line takes its defaults from here; the digest names the settings in a run's manifest.
-How the work is done (device, workers) is not here: it does not change the result.
+How the work is done (device, processes, workers) is not here: it changes no more than the last
+digits of floats, between kinds of device.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def test_held_out_images_are_not_learnt_from(tmp_path: Path) -> None:
     maps, labels = world(24, seed=5)
     cuts = list(pairwise([0, 10, 20, 24]))
     probes = PresenceProbes(13, torch.tensor(CATEGORY), seed=0)
-    probes.start({"block1": UNITS})
+    probes.start({"block1": torch.ones(UNITS)})
     groups = [batch_labels(labels, tmp_path / str(a), a, b) for a, b in cuts]
     batches = [Batch(number, a, range(a, b)) for number, (a, b) in enumerate(cuts)]
     seen = [{"block1": maps[a:b]} for a, b in cuts]

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("desk")
     write_untrained(draw_concept_data(folder / "data", 50, size=64))
     assert call(*INGEST, "--out", "alone.cg", folder=folder).status == 0
+    names = (folder / "data" / "classes.txt").read_text(encoding="utf-8").splitlines()
+    (folder / "other.txt").write_text("\n".join(reversed(names)), encoding="utf-8")
     return folder
 
 
@@ -52,19 +55,18 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_run(desk: Path) -> None:
     rng = random.Random(0)
     words = [*PROGRAM, *INGEST, "--out", "killed.cg", "--resume", "--checkpoint-minutes", "0"]
     partial = desk / "killed.cg.partial"
-    kills = begun = 0
+    state = partial / "scratch" / "process 0" / "collect.state"
+    kills = 0
     while not (desk / "killed.cg").exists():
         with subprocess.Popen(words, cwd=desk, env=environment()) as process:
-            while kills < KILLS and not partial.exists() and process.poll() is None:
+            while kills < KILLS and not state.exists() and process.poll() is None:
                 time.sleep(0.01)
             if kills < KILLS:
-                begun += (partial / "scratch" / "process 0" / "collect.state").exists()
                 time.sleep(rng.uniform(0, 6))
                 process.kill()
                 kills += 1
             else:
                 assert process.wait(120) == 0
-    assert begun >= 2
     assert content(desk / "killed.cg") == content(desk / "alone.cg")
     assert not partial.exists()
 
@@ -113,9 +115,9 @@ def worker(rank: int) -> int:
     pytest.fail(f"no process of rank {rank}")
 
 
-def stopped(desk: Path, name: str) -> None:
+def stopped(desk: Path, name: str, *more: str, hint: str = "--resume") -> None:
     """Leave an ingest half done."""
-    words = [*PROGRAM, *INGEST, "--out", name, "--checkpoint-minutes", "0"]
+    words = [*PROGRAM, *INGEST, "--out", name, "--checkpoint-minutes", "0", *more]
     with subprocess.Popen(
         words, cwd=desk, env=environment(), stderr=subprocess.PIPE, text=True
     ) as process:
@@ -125,8 +127,8 @@ def stopped(desk: Path, name: str) -> None:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 143
-    assert err == f"{name}.partial keeps what was done; --resume goes on with it\n"
+    assert process.returncode == 143, err
+    assert err == f"{name}.partial keeps what was done; {hint} goes on with it\n"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +137,7 @@ def stopped(desk: Path, name: str) -> None:
         (["--quantile", "0.1"], "quantile"),
         (["--iou", "lite"], "iou"),
         (["--model", "resnet34", "--weights", "random"], "network"),
+        (["--classes", "other.txt"], "list of classes"),
     ],
 )
 def test_what_it_was_begun_with_must_be_the_same(
@@ -163,6 +166,36 @@ def test_a_complete_run_is_not_made_again(desk: Path) -> None:
     assert (desk / "alone.cg" / "manifest.json").stat().st_mtime_ns == before
     done = call(*INGEST, "--out", "alone.cg", "--resume", "--quantile", "0.2", folder=desk)
     assert (done.status, "begun with another quantile" in done.err) == (1, True)
+
+
+def test_an_unfinished_run_beside_a_complete_one(desk: Path) -> None:
+    shutil.copytree(desk / "alone.cg", desk / "both.cg")
+    stopped(desk, "both.cg", "--overwrite", "--blocks", "block4", hint="--overwrite --resume")
+    refused = call(*INGEST, "--out", "both.cg", "--resume", folder=desk)
+    assert (refused.status, "--overwrite" in refused.err) == (1, True)
+    words = ("--out", "both.cg", "--resume", "--overwrite")
+    differs = call(*INGEST, *words, folder=desk)
+    assert (differs.status, "begun with another blocks" in differs.err) == (1, True)
+    assert call(*INGEST, *words, "--blocks", "block4", folder=desk).status == 0
+    assert not (desk / "both.cg" / "iou_block1.npy").exists()
+
+
+def test_killed_when_only_the_name_was_missing(desk: Path) -> None:
+    shutil.copytree(desk / "alone.cg", desk / "named.cg.partial")
+    (desk / "named.cg.partial" / "scratch").mkdir()
+    refused = call(*INGEST, "--out", "named.cg", "--resume", "--quantile", "0.2", folder=desk)
+    assert (refused.status, "begun with another quantile" in refused.err) == (1, True)
+    assert call(*INGEST, "--out", "named.cg", "--resume", folder=desk).status == 0
+    assert content(desk / "named.cg") == content(desk / "alone.cg")
+    assert json.loads((desk / "named.cg" / "manifest.json").read_text())["uid"] == "alone"
+
+
+def test_what_was_not_begun_is_thrown_away(desk: Path) -> None:
+    stopped(desk, "torn.cg", "--blocks", "block4")
+    (desk / "torn.cg.partial" / "scratch" / "started.json").unlink()
+    (desk / "torn.cg.partial" / "iou_block9.npy").write_bytes(b"")
+    assert call(*INGEST, "--out", "torn.cg", "--resume", folder=desk).status == 0
+    assert content(desk / "torn.cg") == content(desk / "alone.cg")
 
 
 def test_data_that_changed_since_is_refused(desk: Path) -> None:
