@@ -18,7 +18,7 @@ import torch
 from ..graph.errors import ConceptGraphError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -75,23 +75,26 @@ class Collector:
         self._agree_on_bounds(fresh=not done)
         advance(sum(len(batch.images) for batch in batches[:done]))
         fitted = self._probes.fitted
-        todo = batches[done:]
-        fit = [batch for batch in todo if batch.first + len(batch.images) <= fitted]
-        between = [b for b in todo if b.first < fitted < b.first + len(b.images)]
-        held_out = [batch for batch in todo if batch.first >= fitted]
-        for looked in self._looked_at(fit, self._look_to_fit):
-            done += 1
-            self._take(looked, done, advance)
-        outputs = [(batch, self._outputs(batch, pixels)) for batch, pixels in self._read(between)]
-        for batch, maps in outputs:
-            self._probes.fit(self._probes.sums(maps, self._labels_of(batch), batch))
+        fit = [batch for batch in batches[done:] if batch.first < fitted]
+        held_out = [batch for batch in batches[done:] if batch.first >= fitted]
+        between: list[tuple[Looked, dict[str, Tensor]]] = []
+        for looked, maps in self._looked_at(fit, self._look_to_fit):
+            if looked.batch.first + len(looked.batch.images) > fitted:
+                between.append((looked, maps))
+            else:
+                done += 1
+                self._take(looked, done, advance)
+        for looked, _ in between:
+            self._probes.fit(looked.sums)
         for probes in self._probes.blocks.values():
             probes.share(self._team)
-        for batch, maps in outputs:
+        for looked, maps in between:
             done += 1
-            self._take(self._look_to_score(batch, maps), done, advance)
-        outputs.clear()
-        for looked in self._looked_at(held_out, self._look_to_score):
+            labels = self._labels_of(looked.batch)
+            readings = self._probes.readings(maps, labels, looked.batch)
+            self._take(looked._replace(sums={}, readings=readings), done, advance)
+        between.clear()
+        for looked, _ in self._looked_at(held_out, self._look_to_score):
             done += 1
             self._take(looked, done, advance)
         self._pilot.clear()
@@ -99,7 +102,7 @@ class Collector:
     def again(self, advance: Advance) -> Iterator[tuple[int, dict[str, Kept]]]:
         """Look at all batches of this process once more, for cells alone."""
         batches = self._inputs.batches(self._team)
-        for looked in self._looked_at(batches, self._look):
+        for looked, _ in self._looked_at(batches, self._look):
             advance(len(looked.batch.images))
             yield looked.batch.number, looked.kept
 
@@ -121,7 +124,7 @@ class Collector:
         wanted = self._inputs.batches()[: -(-self._inputs.settings.pilot // size)]
         found = self._lanes.map(lambda each: self._outputs(*each), self._read(wanted))
         self._pilot = {batch.number: maps for batch, maps in zip(wanted, found, strict=True)}
-        self._collection.start(list(self._pilot.values()))
+        self._collection.start(list(self._pilot.values()), self._lanes)
         mine = {batch.number for batch in self._inputs.batches(self._team)}
         self._pilot = {number: maps for number, maps in self._pilot.items() if number in mine}
 
@@ -167,10 +170,16 @@ class Collector:
 
     def _looked_at(
         self, batches: Sequence[Batch], look: Callable[[Batch, dict[str, Tensor]], Looked]
-    ) -> Iterable[Looked]:
-        return self._lanes.map(
-            lambda each: look(each[0], self._outputs(*each)), self._read(batches)
-        )
+    ) -> Iterator[tuple[Looked, dict[str, Tensor]]]:
+        """What lanes find in batches; with the block outputs of the one that is needed again."""
+        fitted = self._probes.fitted
+
+        def work(each: tuple[Batch, Tensor | None]) -> tuple[Looked, dict[str, Tensor]]:
+            batch, maps = each[0], self._outputs(*each)
+            between = batch.first < fitted < batch.first + len(batch.images)
+            return look(batch, maps), maps if between else {}
+
+        return self._lanes.map(work, self._read(batches))
 
     def _look(self, batch: Batch, maps: dict[str, Tensor]) -> Looked:
         return Looked(batch, self._collection.look(batch.number, maps), {}, {})
