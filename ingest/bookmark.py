@@ -39,7 +39,7 @@ class Bookmarks:
         Args:
             folder: for the bookmarks; it need not exist yet.
             minutes: between two of them, at least.
-            kept: called after each.
+            kept: called before the first is written, so that nobody throws it away.
         """
         self._folder = folder
         self._seconds = 60 * minutes
@@ -53,13 +53,13 @@ class Bookmarks:
 
     def keep(self, name: str, state: State) -> None:
         """Replace the bookmark of that name."""
+        self._kept()
         self._folder.mkdir(parents=True, exist_ok=True)
         # On a thread, which no Ctrl-C reaches: torch turns that into another error.
         with ThreadPoolExecutor(1) as thread:
             path = self._folder / f"{name}.state"
             thread.submit(_write, path, lambda file: torch.save(state, file)).result()
         self._last = time.monotonic()
-        self._kept()
 
     def find(self, name: str) -> State | None:
         """The bookmark of that name; None where there is none.
