@@ -124,7 +124,7 @@ class Collector:
         wanted = self._inputs.batches()[: -(-self._inputs.settings.pilot // size)]
         found = self._lanes.map(lambda each: self._outputs(*each), self._read(wanted))
         self._pilot = {batch.number: maps for batch, maps in zip(wanted, found, strict=True)}
-        self._collection.start(list(self._pilot.values()), self._lanes)
+        self._collection.start(list(self._pilot.values()))
         mine = {batch.number for batch in self._inputs.batches(self._team)}
         self._pilot = {number: maps for number, maps in self._pilot.items() if number in mine}
 

@@ -115,19 +115,15 @@ class Collection:
     def _fitted_of(self, batch: int) -> Tensor:
         return self._fitted[batch * self._batch_size : (batch + 1) * self._batch_size]
 
-    def start(self, pilot: Sequence[Maps], lanes: Lanes) -> None:
+    def start(self, pilot: Sequence[Maps]) -> None:
         """Step 1, from the outputs of the first batches."""
-
-        def bounds(block: str) -> Tensor:
+        for block, first in pilot[0].items():
             sample = []
             for batch, maps in enumerate(pilot):
                 fitted = self._fitted_of(batch)
                 sample.append(maps[block] if fitted.all() else maps[block][fitted])
-            return lower_bounds(sample, self._quantile)
-
-        for (block, maps), lower in zip(pilot[0].items(), lanes.map(bounds, pilot[0]), strict=True):
-            grid = Grid(maps.shape[2], maps.shape[3], maps.shape[1])
-            self.parts[block] = [self._part(block, grid, lower)]
+            grid = Grid(first.shape[2], first.shape[3], first.shape[1])
+            self.parts[block] = [self._part(block, grid, lower_bounds(sample, self._quantile))]
 
     def _part(
         self, block: str, grid: Grid, lower: Tensor, state: State | None = None

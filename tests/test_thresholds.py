@@ -133,7 +133,7 @@ class Passes:
 
     def collect(self, pilot: int) -> None:
         whole = max(1, -(-pilot // len(self._parts[0])))
-        self._found.start([{"block1": part} for part in self._parts[:whole]], Lanes(CPU))
+        self._found.start([{"block1": part} for part in self._parts[:whole]])
         for batch, kept in self():
             self._found.keep(batch, kept)
         batches = range(len(self._parts))
