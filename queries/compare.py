@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..graph.beyond_chance import BeyondChance
 from ..graph.errors import QueryError
 
 if TYPE_CHECKING:
@@ -149,12 +150,9 @@ class _View:
     """The labelled units of one run."""
 
     def __init__(self, run: Run, *, significant: bool) -> None:
-        if significant and not run.is_tested:
-            remedy = "Ingest it again, without null_values=0"
-            raise QueryError(f"run {run.name} was not compared with chance", remedy=remedy)
         self.run = run
         self.units = run.units
-        self.labelled = run.significant if significant else run.interpretable
+        self.labelled = (BeyondChance(run) if significant else run).interpretable
         everywhere = (self.units["status"] == "ok") & (self.units["iou_unrestricted"] > run.min_iou)
         known = self.units["iou_unrestricted"].notna().any()
         self._everywhere = everywhere if known else None
