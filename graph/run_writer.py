@@ -95,9 +95,10 @@ class RunWriter:
         return (self.path / "manifest.json").is_file()
 
     def clear(self) -> None:
-        """Throw away what an earlier writer has kept."""
+        """Begin with an empty folder, whatever an earlier writer has kept."""
         with disk_errors(self.path, "cannot be written"):
-            shutil.rmtree(self.path)
+            if self.path.exists():
+                shutil.rmtree(self.path)
             self.path.mkdir()
         self._kept = False
 
@@ -107,10 +108,7 @@ class RunWriter:
 
     def __enter__(self) -> RunWriter:
         if self._leads and not self._kept:
-            with disk_errors(self.path, "cannot be written"):
-                if self.path.exists():
-                    shutil.rmtree(self.path)
-                self.path.mkdir()
+            self.clear()
         return self
 
     def __exit__(
