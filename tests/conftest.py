@@ -11,6 +11,7 @@ import pytest
 import torch
 from playwright.sync_api import sync_playwright
 
+from tests.databases import connect
 from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release, ServerError
 from tests.pages import FLAGS
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser
+
+    from conceptgraph.graph.neo4j_store import Neo4jStore
 
 torch.set_num_threads(1)  # small tensors: more threads only wait for one another
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=60)
@@ -51,6 +54,13 @@ def neo4j_server(request: pytest.FixtureRequest) -> Neo4jServer:
     server: Neo4jServer = request.getfixturevalue(request.param)
     server.clear()
     return server
+
+
+@pytest.fixture
+def store(neo4j_server: Neo4jServer) -> Iterator[Neo4jStore]:
+    """A store on each of them."""
+    with connect(neo4j_server) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

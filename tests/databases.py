@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from conceptgraph.graph import neo4j_load
 from conceptgraph.graph.memory import MemoryStore
+from conceptgraph.graph.neo4j_store import Neo4jStore
 from conceptgraph.graph.schema import VERSION
 
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from tests.neo4j_server import Neo4jServer
 
 Content = tuple[list[str], list[str]]
+
+
+def connect(server: Neo4jServer) -> Neo4jStore:
+    """A store on the server."""
+    return Neo4jStore.connect(server.uri, server.user, server.password)
 
 
 def content(server: Neo4jServer) -> Content:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from conceptgraph.graph.neo4j_store import Neo4jStore
 from conceptgraph.queries.catalogue import QUESTIONS
 from tests.catalogue_page import SAVED, saved_queries
+from tests.databases import connect
 from tests.hand_made import RUN, hand_made
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_the_new_browser(neo4j_5: Neo4jServer, page: Page, tmp_path: Path) -> No
 
 def _load(server: Neo4jServer) -> None:
     server.clear()
-    with Neo4jStore.connect(server.uri, server.user, server.password) as store:
+    with connect(server) as store:
         store.load(hand_made())
 
 

@@ -17,7 +17,6 @@ import pytest
 from conceptgraph.graph.cypher import CypherGraph
 from conceptgraph.graph.errors import QueryError, StoreError
 from conceptgraph.graph.memory import MemoryStore
-from conceptgraph.graph.neo4j_store import Neo4jStore
 from conceptgraph.graph.records import records
 from conceptgraph.ingest.pipeline import Source, ingest
 from conceptgraph.ingest.settings import Settings
@@ -26,6 +25,7 @@ from conceptgraph.queries.chains import ClassPaths, ClassPathsAgainst, ClassPath
 from conceptgraph.queries.paths import class_paths
 from conceptgraph.queries.statements import parse, picture, text
 from tests.catalogue_page import PAGE, page
+from tests.databases import connect
 from tests.drawn import draw_concept_data, write_untrained
 from tests.hand_answers import EXPECTED, Rows
 from tests.hand_made import EVIL, IMAGE, OHARA, RUN, hand_made, hand_made_beside
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from conceptgraph.graph.neo4j_store import Neo4jStore
     from conceptgraph.graph.records import Records
     from conceptgraph.graph.run import Run
     from conceptgraph.graph.store import Question
@@ -100,7 +101,7 @@ def kglite(loaded: Sequence[Records]) -> CypherGraph:
 def neo4j(request: pytest.FixtureRequest, loaded: Sequence[Records]) -> Iterator[Neo4jStore]:
     server: Neo4jServer = request.getfixturevalue(request.param)
     server.clear()
-    with Neo4jStore.connect(server.uri, server.user, server.password) as store:
+    with connect(server) as store:
         for each in loaded:
             store.load(each)
         yield store

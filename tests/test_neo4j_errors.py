@@ -14,6 +14,7 @@ from conceptgraph.graph.elements import Node
 from conceptgraph.graph.errors import ConceptGraphError, QueryError, StoreError
 from conceptgraph.graph.neo4j_store import Neo4jStore
 from conceptgraph.graph.records import Records, records
+from tests.databases import connect
 from tests.neo4j_server import NEO4J_2026, Neo4jServer, Release, ServerError, find_java
 from tests.runs import small_run
 
@@ -133,7 +134,7 @@ def test_a_server_that_may_not_be_changed(neo4j_server: Neo4jServer, tmp_path: P
     server.settings[read_only] = "true"
     try:
         server.start()
-        with Neo4jStore.connect(server.uri, server.user, server.password) as store:
+        with connect(server) as store:
             assert store.runs() == []
             with pytest.raises(StoreError, match=f"{server.uri} is read-only. Use a database that"):
                 store.load(found)

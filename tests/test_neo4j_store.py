@@ -18,19 +18,18 @@ import pytest
 from conceptgraph.graph import neo4j_load
 from conceptgraph.graph.errors import ConceptGraphError, StoreError
 from conceptgraph.graph.memory import MemoryStore
-from conceptgraph.graph.neo4j_store import Neo4jStore
 from conceptgraph.graph.records import Records, records
 from conceptgraph.graph.schema import NODES
 from conceptgraph.graph.store import Statement
-from tests.databases import content, said
+from tests.databases import connect, content, said
 from tests.runs import random_run, small_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import networkx as nx
 
+    from conceptgraph.graph.neo4j_store import Neo4jStore
     from tests.neo4j_server import Neo4jServer
 
 ODD = (
@@ -85,16 +84,6 @@ class Classes:
             if edge["type"] == "CONTRIBUTES" and "/class/" in target
         )
         return [ClassRow(graph.nodes[uid]["name"], count) for uid, count in sorted(fed.items())]
-
-
-@pytest.fixture
-def store(neo4j_server: Neo4jServer) -> Iterator[Neo4jStore]:
-    with connect(neo4j_server) as found:
-        yield found
-
-
-def connect(server: Neo4jServer) -> Neo4jStore:
-    return Neo4jStore.connect(server.uri, server.user, server.password)
 
 
 @pytest.fixture

@@ -12,18 +12,17 @@ from conceptgraph.graph import neo4j_load, neo4j_store, neo4j_whole
 from conceptgraph.graph.cypher import CypherGraph
 from conceptgraph.graph.errors import ConceptGraphError, StoreError
 from conceptgraph.graph.memory import MemoryStore, open_store
-from conceptgraph.graph.neo4j_store import Neo4jStore
 from conceptgraph.graph.records import records
 from conceptgraph.graph.run import open_run
 from conceptgraph.queries.units import UnitInOtherRuns
 
-from .databases import content, said
+from .databases import connect, content, said
 from .runs import random_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from conceptgraph.graph.neo4j_store import Neo4jStore
     from conceptgraph.graph.records import Records
 
     from .neo4j_server import Neo4jServer
@@ -62,16 +61,6 @@ def three(tmp_path: Path) -> tuple[Records, ...]:
 
 
 EVERY = wanted(("a", "a b"), ("a", "b"), ("a b", "b"))
-
-
-@pytest.fixture
-def store(neo4j_server: Neo4jServer) -> Iterator[Neo4jStore]:
-    with connect(neo4j_server) as found:
-        yield found
-
-
-def connect(server: Neo4jServer) -> Neo4jStore:
-    return Neo4jStore.connect(server.uri, server.user, server.password)
 
 
 class Interrupted(Exception):  # noqa: N818
