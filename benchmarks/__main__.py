@@ -10,7 +10,6 @@ Each row is measured in a process of its own; Neo4j has `benchmarks.neo4j`.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -19,10 +18,15 @@ import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
+from .questions import parser
 from .repeated import repeat
+
+if TYPE_CHECKING:
+    import argparse
 
 RATIOS = ("ratio", "ratio, decoded ahead", "ratio, whole command", "peak_gb", "images a second")
 
@@ -60,15 +64,10 @@ def large(arguments: argparse.Namespace) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--model", default="resnet18")
-    parser.add_argument("--weights", required=True)
-    parser.add_argument("--classes", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--large", action="store_true", help="also ten times the images")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    found = parser(__doc__)
+    found.add_argument("--threads", type=int, default=2)
+    found.add_argument("--large", action="store_true", help="also ten times the images")
+    arguments = found.parse_args()
     rows: dict[str, float] = {}
     for device in ("cpu", *(("cuda",) if torch.cuda.is_available() else ())):
         rows |= dissections(arguments, device)

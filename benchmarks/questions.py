@@ -66,15 +66,20 @@ def figures_of(run: Run, image: Path) -> dict[str, float]:
     }
 
 
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """Arguments that name a network and its data; `doc` is the caller's."""
+    found = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
+    found.add_argument("--model", default="resnet18")
+    found.add_argument("--weights", required=True)
+    found.add_argument("--classes", type=Path, required=True)
+    found.add_argument("--data", type=Path, required=True)
+    found.add_argument("--json", action="store_true")
+    return found
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--model", default="resnet18")
-    parser.add_argument("--weights", required=True)
-    parser.add_argument("--classes", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parser(__doc__).parse_args()
     source = Source(arguments.model, arguments.weights, arguments.classes, arguments.data)
     with tempfile.TemporaryDirectory() as folder:
         run = ingest(source, Path(folder) / "a.cg", Settings(quantile=0.05), device="cpu")
