@@ -31,8 +31,9 @@ from conceptgraph.ingest.concepts import open_concept_data
 from conceptgraph.ingest.device import choose_device, whole_float32
 from conceptgraph.ingest.images import normalise
 from conceptgraph.ingest.inputs import Inputs
+from conceptgraph.ingest.job import Job
 from conceptgraph.ingest.networks import load_network
-from conceptgraph.ingest.pipeline import Job, Source
+from conceptgraph.ingest.pipeline import Source
 from conceptgraph.ingest.progress import Quiet
 from conceptgraph.ingest.settings import Settings
 from conceptgraph.ingest.team import Team

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from .dissect import Collection, Kept
     from .inputs import Batch, Inputs
     from .lanes import Lanes
-    from .presence import PresenceProbes, Sums
+    from .presence import Sums
+    from .probes import PresenceProbes
     from .progress import Advance
     from .team import Team
 

@@ -6,6 +6,7 @@
     3. thresholds  two more radix rounds over the kept values: the exact T_k; units whose T_k lies
                    below their T_lo are collected again without a bound
     4. count       mask pixels from the cells above T_k, overlaps with the labels, top images
+                   (`block_counts`)
 
 Images come in batches of a fixed (seeded) order, all statistics are integers or order statistics:
 the result does not depend on how often, where or in what order the batches are processed. Of each
@@ -21,18 +22,15 @@ import torch
 from torch import Tensor
 
 from ..graph.errors import ConceptGraphError
-from .cells import Cells, Grid, Values, above, find_cells, native_values, of_images, some
+from .cells import Cells, Grid, Values, above, find_cells, native_values, some
 from .scratch import CellFile
 from .thresholds import RadixSelect, lower_bounds, values_above
-from .top_images import TopImages, peaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from .bookmark import State
-    from .counting import Labels, Overlaps
-    from .inputs import Batch
     from .lanes import Lanes
     from .team import Team
 
@@ -251,84 +249,3 @@ class Collection:
         for parts in self.parts.values():
             for part in parts:
                 part.file.close()
-
-
-@dataclass
-class Dissection:
-    """What one block's units do, over all images.
-
-    Attributes:
-        grid: shape of the block's maps.
-        thresholds: float32 (units,).
-        active: bool (units,), False for dead units.
-        overlaps: counts with the concepts.
-        top: strongest images.
-    """
-
-    grid: Grid
-    thresholds: Tensor
-    active: Tensor
-    overlaps: Overlaps
-    top: TopImages
-
-    def look(self, cells: Cells, images: int, labels: Sequence[Labels]) -> tuple[Overlaps, Tensor]:
-        """Step 4, for the cells above threshold of one batch."""
-        overlaps = self.overlaps.empty()
-        for group in labels:
-            part = cells if len(labels) == 1 else of_images(cells, self.grid, group.number)
-            overlaps.add(part, self.grid, self.thresholds, group)
-        return overlaps, peaks(cells, self.grid, images)
-
-    def keep(self, first: int, found: tuple[Overlaps, Tensor]) -> None:
-        """Take in what `look` gave of the batch whose first image has position `first`."""
-        overlaps, strongest = found
-        self.overlaps.merge(overlaps)
-        self.top.add(strongest, first)
-
-    def state(self) -> State:
-        """All that it has counted so far."""
-        return {"overlaps": self.overlaps.state(), "top": self.top.state()}
-
-    def load(self, state: State) -> None:
-        """Go on from an earlier `state`."""
-        self.overlaps.load(state["overlaps"])
-        self.top.load(state["top"])
-
-    def share(self, team: Team) -> None:
-        """What all members of the team have counted together."""
-        self.overlaps.share(team)
-        self.top.share(team)
-
-
-def uncounted(
-    collection: Collection, overlaps: Callable[[int], Overlaps], top_images: int
-) -> dict[str, Dissection]:
-    """Step 4 of all blocks, before the first batch.
-
-    Args:
-        collection: with its thresholds.
-        overlaps: makes empty counts for so many units.
-        top_images: kept per unit.
-    """
-    result = {}
-    for block in collection.parts:
-        thresholds, grid = collection.thresholds(block), collection.grid(block)
-        top = TopImages(grid.units, top_images, thresholds.device)
-        result[block] = Dissection(
-            grid, thresholds, collection.active(block), overlaps(grid.units), top
-        )
-    return result
-
-
-def count_batch(
-    collection: Collection,
-    blocks: Mapping[str, Dissection],
-    batch: Batch,
-    labels: Sequence[Labels],
-) -> dict[str, tuple[Overlaps, Tensor]]:
-    """Step 4, for one batch and all blocks."""
-    images = len(batch.images)
-    return {
-        block: found.look(collection.cells(block, batch.number), images, labels)
-        for block, found in blocks.items()
-    }

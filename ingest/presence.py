@@ -17,7 +17,6 @@ order, on any number of machines.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from .lanes import one_thread
 from .presence_scores import Histograms
+from .ridge import Ridge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,17 +33,11 @@ if TYPE_CHECKING:
 
     from .bookmark import State
     from .counting import Labels
-    from .inputs import Batch
     from .team import Team
 
-    Maps = Mapping[str, Tensor]
-
-RIDGE = 0.01
-"""Ridge penalty, where every unit's activation has variance 1."""
 POSITIONS = 98
 """Positions looked at in each image, at the most; random ones, others in each batch."""
 _GRAIN = 2.0**24
-_STEADY = 1e-6  # variance, in units of 1 + mean², that is no more than rounding
 
 
 class Places(NamedTuple):
@@ -163,7 +157,7 @@ class BlockProbes:
                 square = torch.stack([squares[key] for key in keys]).sum(dim=0) / _GRAIN
                 mine = torch.isin(self._category, self._category.new_tensor(categories))
                 with one_thread():
-                    probes[mine] = _Solver(square).probes(products[mine] / _GRAIN)
+                    probes[mine] = Ridge(square).probes(products[mine] / _GRAIN)
         probes[:, :-1] *= self._scale
         return probes
 
@@ -226,98 +220,6 @@ class BlockProbes:
             )
 
 
-class PresenceProbes:
-    """The probes of all blocks.
-
-    Attributes:
-        blocks: probes by block, once its first output has been seen.
-    """
-
-    def __init__(self, fitted: int, category: Tensor, seed: int) -> None:
-        """Prepare.
-
-        Args:
-            fitted: the first so many images fit the probes; the others are held out.
-            category: int64 (concepts,), each concept's category, on the device of the work.
-            seed: of the choice of positions.
-        """
-        self.fitted = fitted
-        self._category = category
-        self._seed = seed
-        self.blocks: dict[str, BlockProbes] = {}
-
-    def start(self, loud: Mapping[str, Tensor]) -> None:
-        """Prepare the probes of all blocks.
-
-        Args:
-            loud: of each block, values that its units seldom exceed, float32 (units,).
-        """
-        for block, values in loud.items():
-            largest = float(values.max())
-            scale = 2.0 ** -math.ceil(math.log2(largest)) if 0 < largest < math.inf else 1.0
-            self.blocks[block] = BlockProbes(len(values), self._category, self._seed, scale)
-
-    def sums(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> dict[str, Sums]:
-        """Step 1, for those images of a batch that fit; nothing where none does."""
-        fit, _ = _parted(labels, self.fitted - batch.first)
-        if not fit:
-            return {}
-        return {
-            block: probes.sums(maps[block], fit, batch.number)
-            for block, probes in self.blocks.items()
-        }
-
-    def readings(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> dict[str, Tensor]:
-        """Step 3, for those images of a batch that were held out; nothing where none was."""
-        _, held_out = _parted(labels, self.fitted - batch.first)
-        if not held_out:
-            return {}
-        return {
-            block: probes.readings(maps[block], held_out, batch.number, batch.first)
-            for block, probes in self.blocks.items()
-        }
-
-    def fit(self, sums: Mapping[str, Sums]) -> None:
-        """Step 1: take in."""
-        for block, each in sums.items():
-            self.blocks[block].fit(each)
-
-    def score(self, readings: Mapping[str, Tensor]) -> None:
-        """Step 3: take in."""
-        for block, each in readings.items():
-            self.blocks[block].score(each)
-
-
-class _Solver:
-    """Ridge regressions that share their positions."""
-
-    def __init__(self, square: Tensor) -> None:
-        """Factorise.
-
-        Args:
-            square: float64 (units + 1, units + 1), Σ a aᵀ with a constant 1 behind each a.
-        """
-        self._positions = square[-1, -1]
-        self._mean = square[-1, :-1] / self._positions
-        self._covariance = square[:-1, :-1] / self._positions - torch.outer(self._mean, self._mean)
-        variance = self._covariance.diagonal()
-        steady = variance <= _STEADY * (1 + self._mean**2)
-        self._spread = torch.where(steady, torch.inf, variance.clamp(min=0).sqrt())
-        scaled = self._covariance / torch.outer(self._spread, self._spread)
-        scaled.diagonal().add_(RIDGE)
-        self._factors = torch.linalg.lu_factor(scaled)
-
-    def probes(self, products: Tensor) -> Tensor:
-        """Probes (concepts, units + 1) of Σ a y, likewise; zeros where nothing can be read."""
-        share = products[:, -1:] / self._positions
-        slopes = (products[:, :-1] / self._positions - share * self._mean) / self._spread
-        weights = torch.linalg.lu_solve(*self._factors, slopes.T).T / self._spread
-        variance = ((weights @ self._covariance) * weights).sum(dim=1, keepdim=True)
-        told_apart = (share > 0) & (share < 1) & (variance > 0)
-        weights = torch.where(told_apart, weights / variance.clamp(min=1e-30).sqrt(), 0.0)
-        return torch.cat([weights, -(weights @ self._mean)[:, None]], dim=1)
-
-
 def labelled(labels: Labels, grid: tuple[int, int], chosen: Tensor) -> Tensor:
     """What labels the middles of some positions of a map; as `Places.found`.
 
@@ -340,29 +242,6 @@ def labelled(labels: Labels, grid: tuple[int, int], chosen: Tensor) -> Tensor:
     whole = (concept * size + image * positions)[:, None] + every
     keys: Tensor = torch.cat([found, whole.flatten()]).unique()  # type: ignore[no-untyped-call]
     return keys
-
-
-def _parted(groups: Sequence[Labels], fitted: int) -> tuple[list[Labels], list[Labels]]:
-    """Labels of the first `fitted` images of a batch, and of the others."""
-    fit: list[Labels] = []
-    held_out: list[Labels] = []
-    for group in groups:
-        for parts, wanted in ((fit, group.number < fitted), (held_out, group.number >= fitted)):
-            if wanted.all():
-                parts.append(group)
-            elif wanted.any():
-                parts.append(_some(group, wanted.nonzero().squeeze(1)))
-    return fit, held_out
-
-
-def _some(labels: Labels, rows: Tensor) -> Labels:
-    planes = labels.planes.view(len(labels.planes), len(labels.number), -1)[:, rows]
-    return labels._replace(
-        number=labels.number[rows],
-        planes=planes.reshape(len(planes), -1),
-        scalars=labels.scalars[rows],
-        present=labels.present[rows],
-    )
 
 
 def _alike(flags: Tensor) -> dict[tuple[bool, ...], list[int]]:

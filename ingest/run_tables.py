@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .block_counts import Dissection
     from .concepts import ConceptData
     from .counting import Overlaps
-    from .dissect import Dissection
     from .survey import Survey
     from .top_images import TopImages
 

@@ -11,14 +11,10 @@ import torch
 
 from conceptgraph.ingest.counting import labels_of_batch
 from conceptgraph.ingest.inputs import Batch
-from conceptgraph.ingest.presence import (
-    POSITIONS,
-    RIDGE,
-    BlockProbes,
-    PresenceProbes,
-    labelled,
-)
+from conceptgraph.ingest.presence import POSITIONS, BlockProbes, labelled
 from conceptgraph.ingest.presence_scores import BINS, LOWEST, STEP, Histograms
+from conceptgraph.ingest.probes import PresenceProbes
+from conceptgraph.ingest.ridge import RIDGE
 
 from . import reference
 from .reference import Labelled

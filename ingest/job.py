@@ -1,0 +1,275 @@
+"""An ingest at work: steps 2 to 8 of `pipeline`, each of which tells of its progress and time.
+
+Steps 3 and 5 keep bookmarks; the others are repeated by an ingest that resumes. In a team (see
+`team`) each process goes through steps 2 to 7 for its own batches; the first one writes tables,
+arrays and manifest.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+
+from .block_counts import Dissection, count_batch, uncounted
+from .bookmark import Bookmarks, forget
+from .center_box import CenterBoxes
+from .collect import Collector
+from .contributions import contributions
+from .counting import Overlaps, labels_of_batch
+from .dissect import Collection
+from .images import open_image
+from .lanes import Lanes
+from .probes import PresenceProbes
+from .progress import Progress, Quiet
+from .provenance import manifest
+from .run_tables import (
+    BlockTables,
+    classes_table,
+    concepts_table,
+    presence_table,
+    thumbnail_name,
+    top_images_table,
+)
+from .significance import largest_significant
+from .survey import Survey, category_columns, survey
+from .top_images import masks_of_tiles, save_tile, thumbnail, tiles_of_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from ..graph.run_writer import RunWriter
+    from .contributions import Contribution
+    from .counting import Labels
+    from .inputs import Batch, Inputs
+    from .pipeline import Source
+    from .progress import Advance
+    from .team import Team
+
+
+class Job:
+    """One ingest at work in one process: steps 2 to 8, each telling of its progress and time."""
+
+    def __init__(
+        self,
+        source: Source,
+        inputs: Inputs,
+        team: Team,
+        progress: Progress,
+        writer: RunWriter,
+        minutes: float,
+    ) -> None:
+        """Nothing is done yet."""
+        self.source = source
+        self.inputs = inputs
+        self.settings = inputs.settings
+        self.data = inputs.data
+        self.team = team
+        self.progress = progress if team.leads else Quiet()
+        self.writer = writer
+        self.timings: dict[str, float] = {}
+        self._scratch = writer.path / "scratch" / f"process {team.rank}"
+        self._bookmarks = Bookmarks(self._scratch, minutes, writer.keep)
+        self._lanes = Lanes(inputs.device)
+        self._batches = inputs.batches(team)
+        self._images = sum(len(batch.images) for batch in self._batches)
+        self._category = category_columns(self.data)
+        category = torch.from_numpy(self._category).to(inputs.device)
+        self._probes = PresenceProbes(inputs.learnt_from, category, self.settings.seed)
+        self._boxes = CenterBoxes(self._category, len(self.data.categories), self.settings.iou)
+
+    @contextmanager
+    def _step(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        begun = time.perf_counter()
+        with self.progress.step(name, self._images if total is None else total) as advance:
+            yield advance
+        self.timings[name] = round(time.perf_counter() - begun, 3)
+
+    def dissect(self) -> tuple[Collection, Survey, dict[str, Dissection]]:
+        """Steps 2 to 5."""
+        mine = [place for b in self._batches for place in range(b.first, b.first + len(b.images))]
+        with self._step("survey") as advance:
+            found = survey(
+                self.data,
+                self.inputs.images,
+                self._scratch,
+                self._boxes,
+                mine=mine,
+                team=self.team,
+                workers=self.inputs.workers,
+                advance=advance,
+            )
+        collection = self._collect(found)
+        with self._step("count") as advance:
+            blocks = self._count(collection, found, advance)
+        return collection, found, blocks
+
+    def write(self) -> None:
+        """Steps 2 to 8."""
+        collection, found, blocks = self.dissect()
+        contributions = self._contributions(blocks)
+        with self._step("thumbnails") as advance:
+            self._draw(collection, blocks, advance)
+        self.team.wait()
+        if self.team.leads:
+            for each in contributions:
+                name = f"contributions_{each.source}_{each.target}"
+                self.writer.array(name, each.weight)
+                self.writer.array(f"{name}_pre", each.pre)
+            self._write_tables(blocks, found)
+            self._seal(blocks)
+            forget(self._scratch.parent)
+        self.team.wait()  # the bookmarks are gone before what they speak of
+        collection.close()
+        found.planes.close()
+        self.team.wait()
+        if self.team.leads:
+            self.writer.take_name()
+
+    def _seal(self, blocks: dict[str, Dissection]) -> None:
+        self.writer.seal(
+            manifest(
+                self.source,
+                self.settings,
+                self.inputs.network,
+                self.data,
+                {block: dissection.grid for block, dissection in blocks.items()},
+                self.inputs.shape,
+                device=self.inputs.device,
+                timings=self.timings,
+                created=datetime.now(timezone.utc),
+            )
+        )
+
+    def _collect(self, found: Survey) -> Collection:
+        collection = Collection(
+            self._scratch, self.settings.quantile, self.inputs.fitted, self.settings.batch_size
+        )
+        collector = Collector(
+            self.inputs,
+            lambda batch: self._labels(batch, found),
+            collection,
+            self._probes,
+            self._lanes,
+            self.team,
+            self._bookmarks,
+        )
+        with self._step("collect") as advance:
+            collector.run(advance)
+        with self._step("thresholds") as advance:
+            numbers = [batch.number for batch in self._batches]
+            collection.find_thresholds(
+                numbers, self._lanes, self.team, lambda: collector.again(advance)
+            )
+        for probes in self._probes.blocks.values():
+            probes.share_scores(self.team)
+        return collection
+
+    def _count(
+        self, collection: Collection, found: Survey, advance: Advance
+    ) -> dict[str, Dissection]:
+        category = torch.from_numpy(self._category).to(self.inputs.device)
+        categories, null = len(self.data.categories), self.settings.null_values
+        blocks = uncounted(
+            collection,
+            lambda units: Overlaps(units, category, categories, self.settings.iou, null),
+            self.settings.top_images,
+        )
+        state = self._bookmarks.find("count") or {"done": 0, "blocks": {}}
+        for block, kept in state["blocks"].items():
+            blocks[block].load(kept)
+        done: int = state["done"]
+        advance(sum(len(batch.images) for batch in self._batches[:done]))
+
+        def look(batch: Batch) -> tuple[Batch, dict[str, tuple[Overlaps, Tensor]]]:
+            labels = self._labels(batch, found, chance=null > 0)
+            return batch, count_batch(collection, blocks, batch, labels)
+
+        for batch, counted in self._lanes.map(look, self._batches[done:]):
+            for block, each in counted.items():
+                blocks[block].keep(batch.first, each)
+            done += 1
+            advance(len(batch.images))
+            if self._bookmarks.due:
+                kept = {block: each.state() for block, each in blocks.items()}
+                self._bookmarks.keep("count", {"done": done, "blocks": kept})
+        for dissection in blocks.values():
+            dissection.share(self.team)
+        return blocks
+
+    def _labels(self, batch: Batch, found: Survey, *, chance: bool = False) -> list[Labels]:
+        return labels_of_batch(
+            self.data, batch.images, batch.first, found, self.inputs.device, chance=chance
+        )
+
+    def _contributions(self, blocks: dict[str, Dissection]) -> list[Contribution]:
+        sizes = {block: (found.grid.height, found.grid.width) for block, found in blocks.items()}
+        sources = sum(found.grid.units for found in list(blocks.values())[:-1])
+        with self._step("contributions", sources) as advance:
+            return contributions(
+                self.inputs.network,
+                sizes,
+                batch_size=256 if self.inputs.device.type == "cuda" else 32,
+                device=self.inputs.device,
+                team=self.team,
+                progress=advance,
+            )
+
+    def _write_tables(self, blocks: dict[str, Dissection], found: Survey) -> None:
+        names = [image.name for image in self.inputs.images]
+        tables = [
+            BlockTables(
+                block, dissection, self.data, found.truth, self._category, self.settings.top_labels
+            )
+            for block, dissection in blocks.items()
+        ]
+        detections = pd.concat([each.detections for each in tables], ignore_index=True)
+        tested = np.concatenate([each.p.reshape(-1) for each in tables])
+        limit = largest_significant(tested, self.settings.significance)
+        detections["significant"] = detections["p"] <= limit
+        for each in tables:
+            self.writer.array(f"iou_{each.block}", each.iou)
+        top_images = [top_images_table(block, each.top, names) for block, each in blocks.items()]
+        presence = []
+        for block, probes in self._probes.blocks.items():
+            self.writer.array(f"presence_{block}", probes.solve().cpu().numpy())
+            presence.append(presence_table(block, self.data, probes.levels()))
+        self.writer.table("presence", pd.concat(presence, ignore_index=True))
+        self.writer.table("units", pd.concat([each.units for each in tables], ignore_index=True))
+        self.writer.table("detections", detections)
+        self.writer.table("top_images", pd.concat(top_images, ignore_index=True))
+        self.writer.table("concepts", concepts_table(self.data, found, self._boxes.best()))
+        self.writer.table("classes", classes_table(self.inputs.network.classes))
+
+    def _draw(
+        self, collection: Collection, blocks: dict[str, Dissection], advance: Advance
+    ) -> None:
+        for block in blocks:
+            (self.writer.path / "thumbnails" / block).mkdir(parents=True, exist_ok=True)
+
+        def draw(batch: Batch) -> Batch:
+            pictures: dict[int, NDArray[np.uint8]] = {}
+            for block, found in blocks.items():
+                tiles = tiles_of_batch(found.top, batch.first, len(batch.images))
+                if not tiles:
+                    continue
+                cells = collection.cells(block, batch.number)
+                masks = masks_of_tiles(tiles, cells, found.grid, found.thresholds)
+                for tile, mask in zip(tiles, masks, strict=True):
+                    if tile.image not in pictures:
+                        path = self.data.images[batch.images[tile.image]].path
+                        pictures[tile.image] = thumbnail(open_image(path))
+                    name = thumbnail_name(block, tile.unit, tile.rank)
+                    save_tile(pictures[tile.image], mask, self.writer.path / name)
+            return batch
+
+        for batch in self._lanes.map(draw, self._batches):
+            advance(len(batch.images))

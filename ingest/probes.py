@@ -1,0 +1,104 @@
+"""The presence probes of all blocks of a run, and which images of a batch they are fitted on."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .presence import BlockProbes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from .counting import Labels
+    from .inputs import Batch
+    from .presence import Sums
+
+    Maps = Mapping[str, Tensor]
+
+
+class PresenceProbes:
+    """The probes of all blocks.
+
+    Attributes:
+        blocks: probes by block, once its first output has been seen.
+    """
+
+    def __init__(self, fitted: int, category: Tensor, seed: int) -> None:
+        """Prepare.
+
+        Args:
+            fitted: the first so many images fit the probes; the others are held out.
+            category: int64 (concepts,), each concept's category, on the device of the work.
+            seed: of the choice of positions.
+        """
+        self.fitted = fitted
+        self._category = category
+        self._seed = seed
+        self.blocks: dict[str, BlockProbes] = {}
+
+    def start(self, loud: Mapping[str, Tensor]) -> None:
+        """Prepare the probes of all blocks.
+
+        Args:
+            loud: of each block, values that its units seldom exceed, float32 (units,).
+        """
+        for block, values in loud.items():
+            largest = float(values.max())
+            scale = 2.0 ** -math.ceil(math.log2(largest)) if 0 < largest < math.inf else 1.0
+            self.blocks[block] = BlockProbes(len(values), self._category, self._seed, scale)
+
+    def sums(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> dict[str, Sums]:
+        """Step 1, for those images of a batch that fit; nothing where none does."""
+        fit, _ = _parted(labels, self.fitted - batch.first)
+        if not fit:
+            return {}
+        return {
+            block: probes.sums(maps[block], fit, batch.number)
+            for block, probes in self.blocks.items()
+        }
+
+    def readings(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> dict[str, Tensor]:
+        """Step 3, for those images of a batch that were held out; nothing where none was."""
+        _, held_out = _parted(labels, self.fitted - batch.first)
+        if not held_out:
+            return {}
+        return {
+            block: probes.readings(maps[block], held_out, batch.number, batch.first)
+            for block, probes in self.blocks.items()
+        }
+
+    def fit(self, sums: Mapping[str, Sums]) -> None:
+        """Step 1: take in."""
+        for block, each in sums.items():
+            self.blocks[block].fit(each)
+
+    def score(self, readings: Mapping[str, Tensor]) -> None:
+        """Step 3: take in."""
+        for block, each in readings.items():
+            self.blocks[block].score(each)
+
+
+def _parted(groups: Sequence[Labels], fitted: int) -> tuple[list[Labels], list[Labels]]:
+    """Labels of the first `fitted` images of a batch, and of the others."""
+    fit: list[Labels] = []
+    held_out: list[Labels] = []
+    for group in groups:
+        for parts, wanted in ((fit, group.number < fitted), (held_out, group.number >= fitted)):
+            if wanted.all():
+                parts.append(group)
+            elif wanted.any():
+                parts.append(_some(group, wanted.nonzero().squeeze(1)))
+    return fit, held_out
+
+
+def _some(labels: Labels, rows: Tensor) -> Labels:
+    planes = labels.planes.view(len(labels.planes), len(labels.number), -1)[:, rows]
+    return labels._replace(
+        number=labels.number[rows],
+        planes=planes.reshape(len(planes), -1),
+        scalars=labels.scalars[rows],
+        present=labels.present[rows],
+    )
