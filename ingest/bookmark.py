@@ -27,7 +27,7 @@ State = dict[str, Any]
 """Tensors, numbers, text, and lists, tuples and dicts of these."""
 
 _STARTED = "started.json"
-_ANEW = "Or begin anew, with --overwrite and without --resume"
+_ANEW = "begin anew with --overwrite and without --resume"
 
 
 class Bookmarks:
@@ -76,7 +76,7 @@ class Bookmarks:
             raise RunError(
                 f"what an ingest kept of itself cannot be read ({error})",
                 file=path,
-                remedy=_ANEW,
+                remedy=_ANEW.capitalize(),
             ) from error
         return state
 
@@ -103,7 +103,9 @@ def begin(folder: Path, facts: Mapping[str, object]) -> None:
     try:
         before = json.loads((folder / _STARTED).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise RunError("cannot be read", file=folder / _STARTED, remedy=_ANEW) from error
+        raise RunError(
+            "cannot be read", file=folder / _STARTED, remedy=_ANEW.capitalize()
+        ) from error
     check_same(before, facts, folder.parent)
 
 
@@ -128,7 +130,7 @@ def check_same(before: Mapping[str, object], facts: Mapping[str, object], run: P
                 file=run,
                 found=str(now.get(name)),
                 expected=str(value),
-                remedy=f"Give what it was begun with. {_ANEW}",
+                remedy=f"Give what it was begun with, or {_ANEW}",
             )
 
 
