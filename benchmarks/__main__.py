@@ -2,8 +2,8 @@
 
     python -m benchmarks --weights net.pth.tar --classes names.txt --data broden1_224 [--large]
 
-Dissection in float32 and bfloat16 (see `benchmarks.dissect`); with `--large` its peak memory on ten
-times the images (the list repeated); contributions of a ResNet-50; on a run of the given network:
+Dissection in float32 and bfloat16 (see `benchmarks.dissect`); with `--large` its peak memory on
+15,000 images (the list repeated); contributions of a ResNet-50; on a run of the given network:
 `why`, cold and warm, path search, opening the graph; start-up. On the GPU too where there is one.
 Each row is measured in a process of its own; Neo4j has `benchmarks.neo4j`.
 """
@@ -53,20 +53,20 @@ def dissections(arguments: argparse.Namespace, device: str) -> dict[str, float]:
 
 
 def large(arguments: argparse.Namespace) -> dict[str, float]:
-    """Peak memory with ten times the images."""
+    """Peak memory with 15,000 images."""
     words = ["--model", arguments.model, "--weights", arguments.weights, "--only-dissect"]
     words += ["--threads", str(arguments.threads)]
     with tempfile.TemporaryDirectory() as folder:
-        data = repeat(arguments.data, Path(folder) / "data", 10)
+        data = repeat(arguments.data, Path(folder) / "data", 15_000)
         found = run("dissect", *words, "--data", str(data))
-    return {"dissect, cpu, ten times the images: peak_gb": found["peak_gb"]}
+    return {"dissect, cpu, 15,000 images: peak_gb": found["peak_gb"]}
 
 
 def main() -> None:
     """Measure and print."""
     found = parser(__doc__)
     found.add_argument("--threads", type=int, default=2)
-    found.add_argument("--large", action="store_true", help="also ten times the images")
+    found.add_argument("--large", action="store_true", help="also 15,000 images")
     arguments = found.parse_args()
     rows: dict[str, float] = {}
     for device in ("cpu", *(("cuda",) if torch.cuda.is_available() else ())):

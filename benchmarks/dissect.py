@@ -170,7 +170,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--quantile", type=float, default=0.005)
     found.add_argument("--precision", default="float32")
     found.add_argument("--threads", type=int, default=2)
-    found.add_argument("--batch-size", type=int, default=Settings().batch_size)
+    found.add_argument("--batch-size", type=int, default=32)
     found.add_argument("--device", default="cpu")
     found.add_argument("--json", action="store_true")
     found.add_argument("--only-dissect", action="store_true", help=argparse.SUPPRESS)

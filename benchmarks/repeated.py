@@ -11,29 +11,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def repeat(data: Path, out: Path, times: int) -> Path:
-    """Write `out`: the images and masks of `data` under other names, `times` over."""
-    data = data.resolve()
-    (out / "images").mkdir(parents=True)
+def repeat(data: Path, out: Path, images: int) -> Path:
+    """Write `out`: so many images, those of `data` under other names; their masks are shared."""
+    shutil.copytree(data / "images", out / "images")
     for table in data.glob("*.csv"):
-        (out / table.name).write_bytes(table.read_bytes())
+        shutil.copyfile(table, out / table.name)
     rows = pd.read_csv(data / "index.csv", dtype=str, keep_default_na=False)
-    files = {name for cells in rows.to_numpy().ravel() for name in str(cells).split(";")}
-    files = {name for name in files if (data / "images" / name).is_file()}
-    copies = []
-    for copy in range(times):
-        folder = f"copy{copy}"
-        for name in files:
-            link = out / "images" / folder / name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if copy == 0:
-                shutil.copyfile(data / "images" / name, link)
-            else:
-                link.hardlink_to(out / "images" / "copy0" / name)
-
-        def moved(cell: str, folder: str = folder) -> str:
-            return ";".join(f"{folder}/{n}" if n in files else n for n in cell.split(";"))
-
-        copies.append(rows.map(moved))
-    pd.concat(copies).to_csv(out / "index.csv", index=False)
+    copies = [rows]
+    for copy in range(1, -(-images // len(rows))):
+        (out / "images" / f"copy{copy}").mkdir()
+        again = rows.assign(image=[f"copy{copy}/{place}.jpg" for place in range(len(rows))])
+        for name, original in zip(again["image"], rows["image"], strict=True):
+            (out / "images" / name).hardlink_to(out / "images" / original)
+        copies.append(again)
+    pd.concat(copies)[:images].to_csv(out / "index.csv", index=False)
     return out

@@ -71,8 +71,18 @@ def ingest(
         str | None, typer.Option(help="Fit thresholds on images of this split only.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
-    batch_size: Annotated[int, typer.Option(help="Images per forward pass.")] = DEFAULT.batch_size,
-    workers: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = 2,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Images per forward pass.", show_default="32; on a GPU up to 256, for many images"
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Threads that decode images.", show_default="one a core, up to 16"
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(help="Of the order of the images, and of random weights.")
     ] = DEFAULT.seed,

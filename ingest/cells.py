@@ -13,6 +13,7 @@ threshold holds no pixel above it, and with thresholds at the 99.5th percentile 
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -173,6 +174,7 @@ class Spread(NamedTuple):
     full: bool
 
 
+@functools.lru_cache(maxsize=64)
 def spread(values: int, pixels: int, device: torch.device) -> Spread:
     """How `pixels` mask pixels lie over the `values + 1` cells of one axis."""
     under: list[list[tuple[int, float]]] = [[] for _ in range(values + 1)]
@@ -213,7 +215,12 @@ def above(cells: Cells, grid: Grid, thresholds: Tensor) -> Cells:
 
 
 def mask_pixels(
-    cells: Cells, grid: Grid, thresholds: Tensor, height: int, width: int, chunk: int = 1 << 20
+    cells: Cells,
+    grid: Grid,
+    thresholds: Tensor,
+    height: int,
+    width: int,
+    chunk: int | None = None,
 ) -> Iterator[Pixels]:
     """The pixels of height × width masks where the up-sampled maps exceed the threshold (strictly).
 
@@ -226,7 +233,8 @@ def mask_pixels(
         thresholds: float32 (units,).
         height: of the masks, in pixels.
         width: of the masks, in pixels.
-        chunk: pixels worked on at a time: few enough to stay in the processor's cache.
+        chunk: pixels worked on at a time. Without it, on a processor few enough to stay in its
+            cache, on a GPU enough to keep it busy.
 
     Yields:
         Each pixel once, in some number of parts.
@@ -237,6 +245,7 @@ def mask_pixels(
     most = down * right
     offset = torch.arange(down, dtype=torch.int32, device=device).unsqueeze(1) * width
     offset = (offset + torch.arange(right, dtype=torch.int32, device=device)).view(-1)
+    chunk = chunk or (1 << 20 if device.type == "cpu" else 1 << 26)
     step = max(1, chunk // most)
     for index, corners in zip(
         torch.split(cells.where, step), torch.split(cells.corners, step), strict=True

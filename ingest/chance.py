@@ -185,10 +185,9 @@ class BatchChance:
     def both(self) -> Tensor:
         """int64 (1 + draws, units, concepts), with own labels, then with those of each draw."""
         found = self._columns[..., 1:].clone()
-        there = self._scalars.any(dim=0).nonzero().squeeze(1)
-        if len(there):
-            whole = self._scalars[:, there].long()[self._orders]
+        image, concept = self._scalars.nonzero(as_tuple=True)
+        if len(image):
+            given_to = self._orders.argsort(dim=1)[:, image]
             for chosen, both in zip(self._chosen, found, strict=True):
-                part = (self._area.T.unsqueeze(2) * whole[chosen]).sum(dim=1)
-                both.index_add_(1, there, part)
+                both.index_add_(1, concept, self._area.T.gather(1, given_to[chosen]))
         return found

@@ -121,8 +121,8 @@ class Collector:
 
     def _look_at_pilot(self) -> None:
         """Lower bounds from the first batches, whose outputs are kept for `run`."""
-        size = self._inputs.settings.batch_size
-        wanted = self._inputs.batches()[: -(-self._inputs.settings.pilot // size)]
+        number = -(-self._inputs.settings.pilot // self._inputs.batch_size)
+        wanted = self._inputs.batches()[:number]
         found = self._lanes.map(lambda each: self._outputs(*each), self._read(wanted))
         self._pilot = {batch.number: maps for batch, maps in zip(wanted, found, strict=True)}
         self._collection.start(list(self._pilot.values()))
@@ -148,6 +148,7 @@ class Collector:
         self._probes.start({block: part.lower for block, (part,) in self._collection.parts.items()})
 
     def _take(self, looked: Looked, done: int, advance: Advance) -> None:
+        self._pilot.pop(looked.batch.number, None)
         self._collection.keep(looked.batch.number, looked.kept)
         self._probes.fit(looked.sums)
         self._probes.score(looked.readings)
@@ -167,7 +168,7 @@ class Collector:
                 yield from islice(decoded, 1)
 
     def _outputs(self, batch: Batch, pixels: Tensor | None) -> dict[str, Tensor]:
-        return self._pilot.pop(batch.number) if pixels is None else self._inputs.outputs(pixels)
+        return self._pilot[batch.number] if pixels is None else self._inputs.outputs(pixels)
 
     def _looked_at(
         self, batches: Sequence[Batch], look: Callable[[Batch, dict[str, Tensor]], Looked]

@@ -83,13 +83,14 @@ def labels_of_batch(
     for group, ((height, width), numbers) in enumerate(groups.items()):
         stacks = [found.planes.read(first + number) for number in numbers]
         most = max(len(stack) for stack in stacks)
-        planes = np.zeros((most, len(numbers), height * width), np.int32)
+        planes = np.zeros((most, len(numbers), height * width), np.uint16)
         scalars = np.zeros((len(numbers), len(data.concepts)))
         for row, (number, stack) in enumerate(zip(numbers, stacks, strict=True)):
             planes[: len(stack), row] = stack.reshape(len(stack), height * width)
             scalars[row, list(images[number].scalars)] = 1
         present = found.present[[first + number for number in numbers]].astype(np.float64)
-        flat = torch.from_numpy(planes.reshape(most, len(numbers) * height * width)).to(device)
+        flat = torch.from_numpy(planes.reshape(most, len(numbers) * height * width))
+        flat = flat.to(device).int()
         cut = (len(numbers), height, width, len(data.concepts))
         result.append(
             Labels(

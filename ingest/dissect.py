@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..graph.errors import ConceptGraphError
 from .cells import Cells, Grid, Values, above, find_cells, native_values, some
-from .scratch import CellFile
+from .scratch import CellFile, Room
 from .thresholds import RadixSelect, lower_bounds, values_above
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class Collection:
         self._quantile = quantile
         self._fitted = fitted
         self._batch_size = batch_size
+        self._room = Room(fitted.device)
         self.parts: dict[str, list[BlockCells]] = {}
 
     def _fitted_of(self, batch: int) -> Tensor:
@@ -136,7 +137,7 @@ class Collection:
         values = int(self._fitted.sum()) * grid.height * grid.width
         select = RadixSelect(grid.units, values_above(self._quantile, values), lower.device)
         name = f"{block}.{len(self.parts.get(block, []))}"
-        return BlockCells(grid, lower, CellFile(self._scratch, name, state), select)
+        return BlockCells(grid, lower, CellFile(self._scratch, name, self._room, state), select)
 
     def look(self, batch: int, maps: Maps) -> dict[str, Kept]:
         """Step 2, for one batch."""

@@ -52,6 +52,7 @@ class Inputs:
     """A network, and the images it sees.
 
     Attributes:
+        batch_size: images per forward pass.
         order: positions in `data.images`, in the order of the run.
         images: the images in that order.
         shape: what the network is given.
@@ -82,10 +83,11 @@ class Inputs:
         self.settings = settings
         self.device = device
         self.workers = workers
+        self.batch_size = settings.batch_size_on(device.type, len(data.images))
         self.order = self._order()
         self.images = [data.images[number] for number in self.order]
         self.shape = self._shape()
-        self.module = self._fast_module()
+        self.module, self._layout = self._on_device()
         self._forward = BlockOutputs(self.module, self._stages(self.module))
 
     @property
@@ -128,8 +130,18 @@ class Inputs:
             mean, std = NETDISSECT_MEAN, NETDISSECT_STD
         return {"height": height, "width": width, "mean": list(mean), "std": list(std)}
 
-    def _fast_module(self) -> nn.Module:
-        """The network with batch norms folded in, if that computes the same; on the device."""
+    def _on_device(self) -> tuple[nn.Module, torch.memory_format]:
+        """The network on the device, in the layout that is the fastest there."""
+        dtype, layout = DTYPES[self.settings.precision], torch.channels_last
+        if self.device.type == "cpu":
+            module = self._folded()
+        else:  # measured on an H100: folding gains nothing in float32 and costs 10 % in bfloat16
+            module = copy.deepcopy(self.network.module)
+            layout = torch.contiguous_format if dtype == torch.float32 else layout
+        return module.to(self.device, dtype).to(memory_format=layout), layout
+
+    def _folded(self) -> nn.Module:
+        """A copy of the network with batch norms folded in, if that computes the same."""
         plain = self.network.module
         folded = fold_batchnorm(plain)
         probe = torch.rand(
@@ -146,9 +158,7 @@ class Inputs:
             torch.allclose(found[b], expected[b], rtol=1e-3, atol=1e-4 * float(expected[b].max()))
             for b in blocks
         )
-        module = folded if same else copy.deepcopy(plain)
-        module = module.to(self.device, DTYPES[self.settings.precision])
-        return module.to(memory_format=torch.channels_last)
+        return folded if same else copy.deepcopy(plain)
 
     def _stages(self, module: nn.Module) -> dict[str, nn.Module]:
         return {
@@ -158,7 +168,7 @@ class Inputs:
 
     def batches(self, team: Team | None = None) -> list[Batch]:
         """All batches in the order of the run, or those of this member of the team."""
-        size, order = self.settings.batch_size, self.order
+        size, order = self.batch_size, self.order
         whole = [
             Batch(number, first, order[first : first + size])
             for number, first in enumerate(range(0, len(order), size))
@@ -169,8 +179,7 @@ class Inputs:
         """Batches with their images, uint8 (images, height, width, 3); decoded ahead."""
         height, width = self.shape["height"], self.shape["width"]
         paths = [self.data.images[number].path for batch in wanted for number in batch.images]
-        size = self.settings.batch_size
-        pixels = batches(paths, height, width, batch_size=size, workers=self.workers)
+        pixels = batches(paths, height, width, batch_size=self.batch_size, workers=self.workers)
         return zip(wanted, pixels, strict=True)
 
     def outputs(self, pixels: Tensor) -> dict[str, Tensor]:
@@ -178,4 +187,5 @@ class Inputs:
         batch = normalise(
             pixels.to(self.device, non_blocking=True), self.shape["mean"], self.shape["std"]
         )
-        return self._forward(batch.to(DTYPES[self.settings.precision]))
+        batch = batch.to(DTYPES[self.settings.precision]).contiguous(memory_format=self._layout)
+        return self._forward(batch)

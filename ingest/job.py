@@ -151,7 +151,7 @@ class Job:
 
     def _collect(self, found: Survey) -> Collection:
         collection = Collection(
-            self._scratch, self.settings.quantile, self.inputs.fitted, self.settings.batch_size
+            self._scratch, self.settings.quantile, self.inputs.fitted, self.inputs.batch_size
         )
         collector = Collector(
             self.inputs,
@@ -271,5 +271,6 @@ class Job:
                     save_tile(pictures[tile.image], mask, self.writer.path / name)
             return batch
 
-        for batch in self._lanes.map(draw, self._batches):
+        lanes = Lanes(self.inputs.device, on_device=self.inputs.workers)
+        for batch in lanes.map(draw, self._batches):
             advance(len(batch.images))

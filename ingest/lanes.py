@@ -8,6 +8,8 @@ fewer cores wastes less. On a GPU two lanes keep it busy while one of them waits
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +26,14 @@ Result = TypeVar("Result")
 MOST = 8
 """Lanes on a processor, at the most: each holds a batch in memory."""
 ON_DEVICE = 2
+DECODERS = 16
+"""Threads that decode, at the most: Python's own part of it is done by one at a time."""
+
+
+def usual_workers() -> int:
+    """Threads that decode, where nobody says how many: this process's share of the cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(DECODERS, max(2, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
 
 
 def in_order(
@@ -76,21 +86,40 @@ class Lanes:
         number: how many batches are worked on at once.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        """Share out the threads that torch has now (`torch.set_num_threads`)."""
+    def __init__(self, device: torch.device, on_device: int = ON_DEVICE) -> None:
+        """Share out the threads that torch has now (`torch.set_num_threads`).
+
+        Args:
+            device: of the work.
+            on_device: lanes of a GPU.
+        """
         import torch
 
         self._threads = torch.get_num_threads()
-        self.number = min(MOST, self._threads) if device.type == "cpu" else ON_DEVICE
+        self.number = min(MOST, self._threads if device.type == "cpu" else on_device)
+        self._alone = threading.Lock()
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Results in the items' order; each item is worked on by one lane."""
+        """Results in the items' order; each item is worked on by one lane.
+
+        Work that finds too little of a device's memory is done once more, one item at a time:
+        `work` must not mind that.
+        """
         import torch
+
+        def patient(item: Item) -> Result:
+            try:
+                return work(item)
+            except torch.OutOfMemoryError:
+                pass  # its tensors are let go of outside of this
+            with self._alone:
+                torch.cuda.empty_cache()
+                return work(item)
 
         each = max(1, self._threads // self.number)
         try:
             yield from in_order(
-                work, items, self.number, self.number, lambda: torch.set_num_threads(each)
+                patient, items, self.number, self.number, lambda: torch.set_num_threads(each)
             )
         finally:
             torch.set_num_threads(self._threads)  # the number also holds for threads made later

@@ -15,7 +15,7 @@ Here is step 1, and what was left by an earlier ingest; `job` has the others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..graph.run import Run, open_run
@@ -27,6 +27,7 @@ from .concepts import open_concept_data
 from .device import choose_device, memory_errors, whole_float32
 from .inputs import Inputs
 from .job import Job
+from .lanes import usual_workers
 from .networks import load_network
 from .progress import Progress, Quiet
 from .provenance import facts_of, facts_of_run
@@ -62,7 +63,7 @@ def ingest(
     settings: Settings | None = None,
     *,
     device: str = "auto",
-    workers: int = 2,
+    workers: int | None = None,
     overwrite: bool = False,
     resume: bool = False,
     minutes: float = 5,
@@ -77,7 +78,7 @@ def ingest(
         out: where the run goes; written beside it under a temporary name until complete.
         settings: all that decides the result.
         device: `cpu`, `cuda`, `cuda:1`, …; `auto` takes CUDA where there is one.
-        workers: threads that decode images.
+        workers: threads that decode images; without it, as many as there are cores, up to 16.
         overwrite: replace an earlier run, once the new one is complete.
         resume: go on with an ingest into `out` that was killed, if there is one; a run that is
             complete is given back as it is.
@@ -102,12 +103,14 @@ def ingest(
             seed=settings.seed,
         )
         data = open_concept_data(source.data, label_zero=settings.iou == "lite")
+        size = settings.batch_size_on(chosen.type, len(data.images))
+        settings = replace(settings, batch_size=size)
         facts = facts_of(settings, network, data, chosen, team)
         if resume and is_complete(out) and not overwrite:
             run = open_run(out)
             check_same(facts_of_run(run), facts, out)
             return run
-        inputs = Inputs(network, data, settings, chosen, workers)
+        inputs = Inputs(network, data, settings, chosen, workers or usual_workers())
         keep_freed_memory()
         with (
             RunWriter(out, overwrite=overwrite, resume=resume, leads=team.leads) as writer,

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .lanes import one_thread
 from .presence_scores import Histograms
@@ -111,13 +111,14 @@ class BlockProbes:
                 square = _grained(some.T @ some)
                 squares[key] = squares[key] + square if key in squares else square
             size = images * positions
-            index = torch.stack([places.found // size, places.found % size])
-            weights = torch.ones(len(places.found), device=maps.device)
-            shape = (len(self._category), size)
-            flags = torch.sparse_coo_tensor(
-                index, weights, shape, is_coalesced=True, check_invariants=False
+            starts = torch.arange(len(self._category), device=maps.device) * size
+            labelled_by = nn.functional.embedding_bag(
+                places.found % size,
+                values.view(size, units + 1),
+                torch.searchsorted(places.found, starts),
+                mode="sum",
             )
-            products += _grained(torch.sparse.mm(flags, values.view(size, units + 1)))
+            products += _grained(labelled_by)
         return Sums(squares, products)
 
     def fit(self, sums: Sums) -> None:

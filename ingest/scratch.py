@@ -1,6 +1,8 @@
 """Scratch files of a run in the making: arrays appended batch by batch, read back batch by batch.
 
-Memory therefore does not grow with the number of images; small runs stay in the page cache.
+Memory therefore does not grow with the number of images; small runs stay in the page cache. On a
+GPU cells stay in its memory as long as there is room: they are read five times, and would keep the
+way to the processor busy.
 """
 
 from __future__ import annotations
@@ -66,28 +68,65 @@ class ArrayFile:
         self._path.unlink(missing_ok=True)
 
 
+class Room:
+    """Memory of a device for cells, shared by the files of all blocks."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Half of what is free now, the rest being for work; a processor's cells go to files."""
+        self._left = 0
+        if device.type == "cuda":
+            reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+            self._left = (torch.cuda.mem_get_info(device)[0] + reserved) // 2
+
+    def take(self, cells: Cells) -> bool:
+        """Whether there is room for these; then it is theirs."""
+        size = cells.where.nbytes + cells.corners.nbytes
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
 class CellFile:
     """The cells of one block, one entry per batch."""
 
-    def __init__(self, folder: Path, name: str, state: State | None = None) -> None:
-        """Create the files in `folder`, or go on with those of an earlier `state`."""
+    def __init__(self, folder: Path, name: str, room: Room, state: State | None = None) -> None:
+        """Create the files in `folder`, or go on with those of an earlier `state`.
+
+        What finds `room` is written only when it must be safe on the disk (`state`).
+        """
         index, corners = (state["index"], state["corners"]) if state else (None, None)
         self._index = ArrayFile(folder / f"{name}.index", np.int32, index)
         self._corners = ArrayFile(folder / f"{name}.corners", np.float32, corners)
+        self._room = room
+        self._held: dict[int, Cells] = {}
+        self._unwritten: list[int] = []
 
     def append(self, batch: int, cells: Cells) -> None:
         """Keep the cells of one more batch."""
+        if self._room.take(cells):
+            self._held[batch] = cells
+            self._unwritten.append(batch)
+        else:
+            self._write(batch, cells)
+
+    def _write(self, batch: int, cells: Cells) -> None:
         self._index.append(batch, cells.where.cpu().numpy())
         self._corners.append(batch, cells.corners.cpu().numpy())
 
     def read(self, batch: int, device: torch.device) -> Cells:
         """The cells of a batch, as they were given."""
+        if batch in self._held:
+            return self._held[batch]
         index = torch.from_numpy(self._index.read(batch))
         corners = torch.from_numpy(self._corners.read(batch))
         return Cells(index.to(device), corners.to(device))
 
     def state(self) -> State:
         """What it holds now, safe on the disk."""
+        for batch in self._unwritten:
+            self._write(batch, self._held[batch])
+        self._unwritten.clear()
         return {"index": self._index.state(), "corners": self._corners.state()}
 
     @property
@@ -97,5 +136,6 @@ class CellFile:
 
     def close(self) -> None:
         """Delete the files."""
+        self._held.clear()
         self._index.close()
         self._corners.close()

@@ -20,6 +20,7 @@ Preprocess = Literal["model", "netdissect"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 BLOCKS = ("block1", "block2", "block3", "block4")
+USUAL, ON_GPU, BATCHES = 32, 256, 32  # images of a batch; the most on a GPU; batches at least there
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Settings:
         precision: number format of the forward pass; `auto` is float32.
         image_size: side to which images are squashed; None keeps the size the data state, when all
             images share one of up to 512 pixels a side, else 224.
-        batch_size: images per forward pass.
+        batch_size: images per forward pass; None leaves it to `batch_size_on`.
         threshold_split: fit thresholds on images of this split only.
         seed: fixes the order of the images (and an untrained network).
         pilot: images from which the lower bounds of the thresholds are read.
@@ -55,7 +56,7 @@ class Settings:
     preprocess: Preprocess = "model"
     precision: Precision = "auto"
     image_size: int | None = None
-    batch_size: int = 32
+    batch_size: int | None = None
     threshold_split: str | None = None
     seed: int = 0
     pilot: int = 128
@@ -95,7 +96,7 @@ class Settings:
                 "null-values out of range", found=self.null_values, expected="0 or more"
             )
         for name in ("batch_size", "pilot", "top_labels", "top_images", "top_k"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConceptGraphError(
                     f"{name.replace('_', '-')} out of range",
                     found=getattr(self, name),
@@ -105,6 +106,16 @@ class Settings:
             raise ConceptGraphError(
                 "image-size out of range", found=self.image_size, expected="32 or more"
             )
+
+    def batch_size_on(self, device: str, images: int) -> int:
+        """Images per forward pass on a device of type `device`.
+
+        A GPU wants many; but the test against chance (`chance`) and its swaps within a batch want
+        many batches.
+        """
+        if self.batch_size is not None:
+            return self.batch_size
+        return min(ON_GPU, max(USUAL, images // BATCHES)) if device == "cuda" else USUAL
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, as the manifest stores them."""

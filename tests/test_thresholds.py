@@ -106,12 +106,23 @@ def test_lower_bounds_leave_twice_the_tail(shape: tuple[int, ...], quantile: flo
     maps = torch.randn(shape, generator=torch.Generator().manual_seed(0)).relu()
     flat = [maps[:, unit].flatten().tolist() for unit in range(shape[1])]
     ranks = [min(values_above(2 * quantile, len(values)), len(values) - 1) for values in flat]
-    twice = [ranked(values, rank) for values, rank in zip(flat, ranks, strict=True)]
+    exact = [ranked(values, rank) for values, rank in zip(flat, ranks, strict=True)]
+    twice = (torch.tensor(exact) * (1 - torch.finfo(torch.float32).eps)).tolist()
     last = maps.contiguous(memory_format=torch.channels_last)
     for chunk in (1, 2, 64):
         assert lower_bounds([maps[:1], maps[1:]], quantile, chunk).tolist() == twice
         assert lower_bounds([last], quantile, chunk).tolist() == twice
     assert all(twice <= reference.thresholds(maps.numpy(), quantile))
+
+
+def test_lower_bounds_of_half_precision_leave_what_is_equal_to_them() -> None:
+    maps = torch.rand((40, 3, 6, 6), generator=torch.Generator().manual_seed(0)).bfloat16()
+    maps = (maps * 8).round() / 8  # nine different values
+    lower = lower_bounds([maps], 0.05)
+    assert torch.equal(lower.bfloat16().float(), lower)
+    thresholds = torch.tensor(reference.thresholds(maps.float().numpy(), 0.05))
+    assert (lower < thresholds).all()
+    assert (lower > 0.8 * thresholds).all()
 
 
 def test_lower_bounds_are_never_negative() -> None:
@@ -164,7 +175,7 @@ def test_thresholds_are_exact_whatever_the_pilot_promised(
     found = Collection(tmp_path, quantile, torch.ones(12, dtype=torch.bool), size)
     passes = Passes(found, maps, size)
     passes.collect(pilot)
-    if pilot == 1:
+    if pilot == 1 and quantile == 0.1:
         assert passes.number == 2  # or this test would show nothing
     expected = reference.thresholds(maps.numpy(), quantile)
     assert found.thresholds("block1").tolist() == expected.tolist()

@@ -1,0 +1,137 @@
+"""An ingest of Broden's size on a GPU: `python -m benchmarks.broden_size --device cuda`.
+
+63,305 drawn images of 224×224 (1,024 different ones, repeated) with 1,200 concepts: a plane of
+colors for all, and, as in Broden's sources, objects and parts with a scene, or materials, or a
+texture. An untrained ResNet-50, four blocks, the whole command. Beside it the bare forward pass, in
+the same precision, over some of the images, already decoded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from conceptgraph.ingest.broden_writer import BrodenWriter
+from conceptgraph.ingest.images import batches
+from conceptgraph.ingest.lanes import usual_workers
+
+from .repeated import repeat
+
+IMAGES, DISTINCT = 63_305, 1_024
+SIZES = {"color": 11, "object": 552, "part": 200, "material": 32, "scene": 358, "texture": 47}
+CONCEPTS = {name: [f"{name} {i}" for i in range(size)] for name, size in SIZES.items()}
+FIRST = {name: 1 + sum(list(SIZES.values())[:place]) for place, name in enumerate(SIZES)}
+SOURCES = (
+    *7 * (("object", "part", "scene"),),
+    *4 * (("object", "part"),),
+    *7 * (("material",),),
+    *2 * (("texture",),),
+)
+
+
+def drawing(number: int) -> tuple[Image.Image, dict[str, list[np.ndarray]], dict[str, list[str]]]:
+    """One image: regions of one color each, with noise."""
+    rng = np.random.default_rng(number)
+    middles = rng.random((12, 2)) * 112
+    grid = np.moveaxis(np.mgrid[:112, :112], 0, -1)
+    region = ((grid[:, :, None] - middles) ** 2).sum(axis=-1).argmin(axis=-1)
+    colors = rng.integers(0, 256, (12, 3))[region]
+    noise = rng.normal(0, 12, (112, 112, 3))
+    pixels = np.clip(colors + noise, 0, 255).astype(np.uint8)
+    image = Image.fromarray(pixels).resize((224, 224), Image.Resampling.BICUBIC)
+    turn, place = divmod(number, len(SOURCES))
+    source = SOURCES[place]
+    of_source = turn * SOURCES.count(source) + place - SOURCES.index(source)
+    planes = {"color": [FIRST["color"] + pixels.sum(axis=2, dtype=int) // 70]}
+    for name in source[:2]:
+        if name in ("object", "part", "material"):
+            of_region = FIRST[name] + rng.integers(0, SIZES[name], 12)
+            of_region[rng.random(12) < (0.7 if name == "part" else 0.2)] = 0
+            planes[name] = [of_region[region]]
+    scalars = {
+        name: [CONCEPTS[name][of_source % SIZES[name]]] for name in source if name not in planes
+    }
+    return image, planes, scalars
+
+
+def draw(folder: Path, images: int) -> Path:
+    """Write the data set."""
+    with (
+        BrodenWriter(folder / "distinct", CONCEPTS, mask_shape=(112, 112)) as writer,
+        ProcessPoolExecutor() as pool,
+    ):
+        found = pool.map(drawing, range(min(images, DISTINCT)), chunksize=16)
+        for number, (image, planes, scalars) in enumerate(found):
+            writer.add(f"{number}.jpg", image, planes, scalars)
+    return repeat(folder / "distinct", folder / "data", images)
+
+
+def bare_images_a_second(data: Path, precision: str, device: str, batch_size: int) -> float:
+    """Of the plain network, on decoded images."""
+    import torch
+
+    from conceptgraph.ingest.device import whole_float32
+    from conceptgraph.ingest.forward import DTYPES
+    from conceptgraph.ingest.images import normalise
+    from conceptgraph.ingest.networks import load_network
+
+    network = load_network("resnet50", "random")
+    paths = sorted((data / "images").glob("*.jpg"))[: 4 * batch_size]
+    decoded = list(batches(paths, 224, 224, batch_size=batch_size, workers=usual_workers()))
+    dtype = DTYPES[precision]
+    layout = torch.contiguous_format if dtype == torch.float32 else torch.channels_last
+    module = network.module.to(device, dtype).to(memory_format=layout)
+    with torch.inference_mode(), whole_float32():
+        for repetition in range(4):
+            if repetition == 1:  # warm
+                torch.cuda.synchronize()
+                begun = time.perf_counter()
+            for pixels in decoded:
+                ready = normalise(pixels.to(device), network.mean, network.std)
+                module(ready.to(dtype).contiguous(memory_format=layout))
+        torch.cuda.synchronize()
+    return 3 * len(paths) / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    """Measure and print."""
+    from conceptgraph.ingest.pipeline import Source, ingest
+    from conceptgraph.ingest.settings import Settings
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--device", default="cuda")
+    arguments = parser.parse_args()
+    settings = Settings(precision=arguments.precision)
+    with tempfile.TemporaryDirectory() as name:
+        data = draw(Path(name), arguments.images)
+        begun = time.perf_counter()
+        run = ingest(
+            Source("resnet50", "random", None, data),
+            Path(name) / "a.cg",
+            settings,
+            device=arguments.device,
+        )
+        whole = time.perf_counter() - begun
+        figures = {
+            **run.manifest["timings"],
+            "whole": whole,
+            "collected a second": arguments.images / run.manifest["timings"]["collect"],
+        }
+        if arguments.device == "cuda":
+            size = settings.batch_size_on("cuda", arguments.images)
+            found = bare_images_a_second(data, arguments.precision, "cuda", size)
+            figures["bare pass a second"] = found
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
