@@ -28,7 +28,14 @@ from .repeated import repeat
 if TYPE_CHECKING:
     import argparse
 
-RATIOS = ("ratio", "ratio, decoded ahead", "ratio, whole command", "peak_gb", "images a second")
+RATIOS = (
+    "ratio",
+    "ratio, decoded ahead",
+    "ratio, whole command",
+    "share of the bare pass in this precision",
+    "peak_gb",
+    "images a second",
+)
 
 
 def run(module: str, *words: str) -> dict[str, float]:
@@ -85,7 +92,7 @@ def main() -> None:
         return
     print(machine, *(f"{name} {number}" for name, number in versions.items()), sep=", ")
     for name, value in rows.items():
-        print(f"{name:60}{value:12.3f}")
+        print(f"{name:80}{value:12.3f}")
 
 
 if __name__ == "__main__":

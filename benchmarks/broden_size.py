@@ -102,6 +102,8 @@ def bare_images_a_second(data: Path, precision: str, device: str, batch_size: in
 
 def main() -> None:
     """Measure and print."""
+    import torch
+
     from conceptgraph.ingest.pipeline import Source, ingest
     from conceptgraph.ingest.settings import Settings
 
@@ -130,6 +132,7 @@ def main() -> None:
             size = settings.batch_size_on("cuda", arguments.images)
             found = bare_images_a_second(data, arguments.precision, "cuda", size)
             figures["bare pass a second"] = found
+            figures["peak GB on the GPU"] = torch.cuda.max_memory_allocated() / 1e9
     print(json.dumps(figures))
 
 

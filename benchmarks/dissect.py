@@ -13,6 +13,7 @@ peak memory of dissection, and the whole command `conceptgraph ingest`, start-up
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import resource
@@ -29,9 +30,11 @@ from conceptgraph.graph.run_writer import RunWriter
 from conceptgraph.ingest.allocation import keep_freed_memory
 from conceptgraph.ingest.concepts import open_concept_data
 from conceptgraph.ingest.device import choose_device, whole_float32
+from conceptgraph.ingest.forward import DTYPES
 from conceptgraph.ingest.images import normalise
 from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.job import Job
+from conceptgraph.ingest.lanes import usual_workers
 from conceptgraph.ingest.networks import load_network
 from conceptgraph.ingest.pipeline import Source
 from conceptgraph.ingest.progress import Quiet
@@ -56,22 +59,27 @@ def prepare(arguments: argparse.Namespace, kind: type[Some]) -> Some:
     )
     network = load_network(arguments.model, arguments.weights)
     data = open_concept_data(arguments.data)
-    return kind(network, data, settings, choose_device(arguments.device), arguments.threads)
+    device = choose_device(arguments.device)
+    workers = arguments.threads if device.type == "cpu" else usual_workers()
+    return kind(network, data, settings, device, workers)
 
 
-def bare_pass(inputs: Inputs, decoded: list[torch.Tensor]) -> tuple[float, float]:
+def bare_pass(
+    inputs: Inputs, decoded: list[torch.Tensor], precision: str = "float32"
+) -> tuple[float, float]:
     """Seconds, and processor seconds, of one forward pass of the plain network."""
-    module = inputs.network.module.to(inputs.device)
+    dtype = DTYPES[precision]
+    layout = torch.contiguous_format if dtype == torch.float32 else torch.channels_last
+    network = inputs.network
+    module = copy.deepcopy(network.module).to(inputs.device, dtype).to(memory_format=layout)
     begun, busy = time.perf_counter(), time.process_time()
-    with torch.inference_mode():
+    with torch.inference_mode(), whole_float32():
         for pixels in decoded:
-            batch = normalise(pixels.to(inputs.device), inputs.network.mean, inputs.network.std)
-            module(batch.contiguous())
+            batch = normalise(pixels.to(inputs.device), network.mean, network.std)
+            module(batch.to(dtype).contiguous(memory_format=layout))
     if inputs.device.type == "cuda":
         torch.cuda.synchronize(inputs.device)
-    seconds, busy = time.perf_counter() - begun, time.process_time() - busy
-    inputs.network.module.cpu()
-    return seconds, busy
+    return time.perf_counter() - begun, time.process_time() - busy
 
 
 def dissection(inputs: Inputs) -> dict[str, float]:
@@ -139,6 +147,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
         batch.number: pixels for batch, pixels in Inputs.decoded(inputs, inputs.batches())
     }
     decoded = list(inputs.ahead.values())
+    bare_pass(inputs, decoded[:4], arguments.precision)
+    same = bare_pass(inputs, decoded, arguments.precision)[0]
     bare_pass(inputs, decoded[:4])
     before = bare_pass(inputs, decoded)
     steps = dissection(prepare(arguments, Inputs))
@@ -151,6 +161,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
         "bare before": before[0],
         "bare after": after[0],
         **steps,
+        "share of the bare pass in this precision": same / ahead,
         "images a second": len(inputs.images) / steps["dissection"],
         "ratio": steps["dissection"] / bare,
         "ratio, decoded ahead": ahead / bare,

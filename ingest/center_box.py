@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from .scores import Counts, iou
 
@@ -31,65 +33,75 @@ class CenterBoxes:
         activation: int64 (SIZES, categories), pixels of each box in images that count.
     """
 
-    def __init__(self, category: NDArray[np.int64], categories: int, variant: IouVariant) -> None:
+    def __init__(self, category: Tensor, categories: int, variant: IouVariant) -> None:
         """Start at zero.
 
         Args:
-            category: int64 (concepts,), position of each concept's category.
+            category: int64 (concepts,), position of each concept's category, on the device of the
+                work.
             categories: how many there are.
             variant: which images count for a category, as for units.
         """
-        self.inside = np.zeros((SIZES, len(category)), np.int64)
-        self.activation = np.zeros((SIZES, categories), np.int64)
+        self.inside = category.new_zeros(SIZES, len(category))
+        self.activation = category.new_zeros(SIZES, categories)
         self._category, self._variant = category, variant
-        self._one_hot = category[:, None] == np.arange(categories)
+        self._one_hot = torch.nn.functional.one_hot(category, categories).double()
 
-    def add(self, inside: NDArray[np.int64], area: NDArray[np.int64]) -> None:
-        """Count an image.
+    def add(self, inside: Tensor, area: Tensor) -> None:
+        """Count images whose masks share a size.
 
         Args:
-            inside: int64 (SIZES, concepts), its labelled pixels inside each box.
+            inside: int64 (images, SIZES, concepts), labelled pixels inside each box.
             area: int64 (SIZES,), pixels of each box.
         """
-        self.inside += inside
-        counts = (inside > 0) @ self._one_hot
+        self.inside += inside.sum(dim=0)
+        counts = self.of_categories(inside)
         if self._variant == "paper":
-            counts = counts[-1:]
+            counts = counts[:, -1:]
         elif self._variant == "unrestricted":
-            counts[:] = True
-        self.activation += area[:, None] * counts
+            counts = torch.ones_like(counts)
+        self.activation += (counts * area[:, None]).sum(dim=0)
+
+    def of_categories(self, inside: Tensor) -> Tensor:
+        """Whether any of a category's concepts is there, bool (…, categories)."""
+        return (inside > 0).double() @ self._one_hot > 0
 
     def best(self) -> NDArray[np.float64]:
         """The largest IoU that a box has with each concept, float64 (concepts,)."""
-        truth = self.inside[-1]
-        scores = iou(Counts(self.inside, self.activation, truth, self._category))
+        inside, activation = self.inside.cpu().numpy(), self.activation.cpu().numpy()
+        scores = iou(Counts(inside, activation, inside[-1], self._category.cpu().numpy()))
         best: NDArray[np.float64] = scores.max(axis=0)
         return best
 
 
-def labelled_inside(planes: NDArray[np.uint16], concepts: int) -> NDArray[np.int64]:
-    """Labelled pixels of an image inside each box, int64 (SIZES, concepts).
+def labelled_inside(planes: Tensor, concepts: int) -> Tensor:
+    """Labelled pixels of images inside each box, int64 (images, SIZES, concepts).
 
     Args:
-        planes: uint16 (planes, height, width): concept column + 1, 0 where unlabelled.
+        planes: int32 (planes, images, height, width): concept column + 1, 0 where unlabelled.
         concepts: how many there are.
     """
-    at = planes.astype(np.int64) * SIZES + _first_boxes(*planes.shape[1:])
-    found = np.bincount(at.reshape(-1), minlength=SIZES * (concepts + 1))
-    inside: NDArray[np.int64] = found.reshape(concepts + 1, SIZES)[1:].T.cumsum(axis=0)
-    return inside
+    images, height, width = planes.shape[1:]
+    columns = concepts + 1
+    box = _first_boxes(height, width, planes.device)
+    box = box + SIZES * torch.arange(images, device=planes.device)[:, None, None]
+    at = (planes + box * columns).view(-1)
+    found = torch.bincount(at, minlength=images * SIZES * columns)
+    return found.view(images, SIZES, columns)[:, :, 1:].cumsum(dim=1)
 
 
 @lru_cache(maxsize=64)
-def box_areas(height: int, width: int) -> NDArray[np.int64]:
+def box_areas(height: int, width: int, device: torch.device) -> Tensor:
     """Pixels of each box, int64 (SIZES,)."""
-    return np.bincount(_first_boxes(height, width).reshape(-1), minlength=SIZES).cumsum()
+    boxes = _first_boxes(height, width, device).view(-1)
+    return torch.bincount(boxes, minlength=SIZES).cumsum(dim=0)
 
 
 @lru_cache(maxsize=64)
-def _first_boxes(height: int, width: int) -> NDArray[np.int64]:
+def _first_boxes(height: int, width: int, device: torch.device) -> Tensor:
     """The smallest box that holds each pixel's middle, from 0; int64 (height, width)."""
-    return np.maximum(_first(height)[:, None], _first(width))
+    rows, columns = (torch.from_numpy(_first(side)).to(device) for side in (height, width))
+    return torch.maximum(rows[:, None], columns)
 
 
 def _first(side: int) -> NDArray[np.int64]:

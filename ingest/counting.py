@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .cells import Pixels, mask_pixels
 from .chance import BatchChance, ChanceCounts, Segments, segments, swaps
+from .survey import groups_of, whole_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,21 +77,11 @@ def labels_of_batch(
         chance: also prepare what swaps them.
     """
     images = [data.images[number] for number in order]
-    groups: dict[tuple[int, int], list[int]] = {}
-    for number, image in enumerate(images):
-        groups.setdefault((image.mask_height, image.mask_width), []).append(number)
     result = []
-    for group, ((height, width), numbers) in enumerate(groups.items()):
-        stacks = [found.planes.read(first + number) for number in numbers]
-        most = max(len(stack) for stack in stacks)
-        planes = np.zeros((most, len(numbers), height * width), np.uint16)
-        scalars = np.zeros((len(numbers), len(data.concepts)))
-        for row, (number, stack) in enumerate(zip(numbers, stacks, strict=True)):
-            planes[: len(stack), row] = stack.reshape(len(stack), height * width)
-            scalars[row, list(images[number].scalars)] = 1
+    for group, (height, width, numbers) in enumerate(groups_of(images)):
+        scalars = whole_labels([images[number] for number in numbers], len(data.concepts))
         present = found.present[[first + number for number in numbers]].astype(np.float64)
-        flat = torch.from_numpy(planes.reshape(most, len(numbers) * height * width))
-        flat = flat.to(device).int()
+        flat = torch.from_numpy(found.planes.read(first + numbers[0])).to(device).int().flatten(1)
         cut = (len(numbers), height, width, len(data.concepts))
         result.append(
             Labels(

@@ -84,7 +84,7 @@ class Job:
         self._category = category_columns(self.data)
         category = torch.from_numpy(self._category).to(inputs.device)
         self._probes = PresenceProbes(inputs.learnt_from, category, self.settings.seed)
-        self._boxes = CenterBoxes(self._category, len(self.data.categories), self.settings.iou)
+        self._boxes = CenterBoxes(category, len(self.data.categories), self.settings.iou)
 
     @contextmanager
     def _step(self, name: str, total: int | None = None) -> Iterator[Advance]:
@@ -95,14 +95,13 @@ class Job:
 
     def dissect(self) -> tuple[Collection, Survey, dict[str, Dissection]]:
         """Steps 2 to 5."""
-        mine = [place for b in self._batches for place in range(b.first, b.first + len(b.images))]
         with self._step("survey") as advance:
             found = survey(
                 self.data,
-                self.inputs.images,
+                len(self.inputs.images),
                 self._scratch,
                 self._boxes,
-                mine=mine,
+                mine=self._batches,
                 team=self.team,
                 workers=self.inputs.workers,
                 advance=advance,

@@ -106,6 +106,18 @@ def read_planes(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
     return planes
 
 
+def decode_planes(image: ConceptImage) -> NDArray[np.uint8]:
+    """The pixels of every mask of an image, uint8 (planes, mask_height, mask_width, 3).
+
+    Raises:
+        DataError: a damaged file.
+    """
+    pixels = np.empty((len(image.planes), image.mask_height, image.mask_width, 3), np.uint8)
+    for plane, path in zip(pixels, image.planes, strict=True):
+        plane[...] = _decode(path, image)
+    return pixels
+
+
 def _decode(path: Path, image: ConceptImage) -> NDArray[np.uint8]:
     """The mask's pixels (height, width, 3)."""
     try:

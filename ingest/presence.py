@@ -110,15 +110,9 @@ class BlockProbes:
                 some = values[rows].view(-1, units + 1)
                 square = _grained(some.T @ some)
                 squares[key] = squares[key] + square if key in squares else square
-            size = images * positions
-            starts = torch.arange(len(self._category), device=maps.device) * size
-            labelled_by = nn.functional.embedding_bag(
-                places.found % size,
-                values.view(size, units + 1),
-                torch.searchsorted(places.found, starts),
-                mode="sum",
-            )
-            products += _grained(labelled_by)
+            flat = values.view(images * positions, units + 1)
+            on_gpu = maps.device.type != "cpu"
+            products += _grained(summed(flat, places.found, len(self._category), dense=on_gpu))
         return Sums(squares, products)
 
     def fit(self, sums: Sums) -> None:
@@ -210,8 +204,7 @@ class BlockProbes:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + batch)
         chosen = torch.randperm(height * width, generator=generator)[:POSITIONS].sort().values
         chosen = chosen.to(maps.device)
-        values = maps.permute(0, 2, 3, 1).reshape(len(maps), height * width, -1)
-        values = values.index_select(1, chosen).float()
+        values = maps.flatten(2).transpose(1, 2).index_select(1, chosen).float()
         for group in labels:
             yield Places(
                 values[group.number] if len(group.number) < len(maps) else values,
@@ -243,6 +236,26 @@ def labelled(labels: Labels, grid: tuple[int, int], chosen: Tensor) -> Tensor:
     whole = (concept * size + image * positions)[:, None] + every
     keys: Tensor = torch.cat([found, whole.flatten()]).unique()  # type: ignore[no-untyped-call]
     return keys
+
+
+def summed(values: Tensor, found: Tensor, concepts: int, *, dense: bool) -> Tensor:
+    """The sum of the values of the positions that each concept labels, float32 (concepts, units).
+
+    Args:
+        values: float32 (positions, units).
+        found: int64 (n,), concept · positions + position, ascending.
+        concepts: how many there are.
+        dense: multiply by zeros and ones, which is quicker on a GPU, and always in one order
+            (products of sparse tensors are not).
+    """
+    positions = len(values)
+    if not dense:
+        starts = torch.arange(concepts) * positions
+        bags = torch.searchsorted(found, starts)
+        return nn.functional.embedding_bag(found % positions, values, bags, mode="sum")
+    flags = values.new_zeros(concepts * positions)
+    flags[found] = 1
+    return flags.view(concepts, positions) @ values
 
 
 def _alike(flags: Tensor) -> dict[tuple[bool, ...], list[int]]:

@@ -1,38 +1,43 @@
 """First look at the concept data: every mask decoded and checked once, before anything long starts.
 
 Keeps the label planes in scratch for counting, and counts what does not depend on the network.
+Files are decoded by threads, one image each; all else is done to whole batches on the device.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
 from .center_box import box_areas, labelled_inside
 from .lanes import in_order
-from .masks import read_planes
+from .masks import decode_planes, read_planes
 from .scratch import ArrayFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from .center_box import CenterBoxes
     from .concepts import ConceptData, ConceptImage
+    from .inputs import Batch
     from .progress import Advance
     from .team import Team
+
+Number = TypeVar("Number", bound=np.integer)
 
 
 class Survey(NamedTuple):
     """What the concept data hold.
 
     Attributes:
-        planes: one entry per image, uint16 (planes, mask height, mask width): concept column + 1,
-            0 where unlabelled.
+        planes: one entry per batch and size of mask, under the place of its first image in the
+            run: uint16 (planes, images, height · width): concept column + 1, 0 where unlabelled.
         truth: int64 (concepts,), labelled pixels of each concept over all images and planes; a
             whole-image label counts all pixels of the image's mask.
         images: int64 (concepts,), images in which the concept occurs.
@@ -45,18 +50,43 @@ class Survey(NamedTuple):
     present: NDArray[np.bool_]
 
 
+class Group(NamedTuple):
+    """Images of a batch whose masks share a size: their numbers in the batch."""
+
+    height: int
+    width: int
+    numbers: list[int]
+
+
+def groups_of(images: Sequence[ConceptImage]) -> list[Group]:
+    """The images of a batch by the size of their masks, in order of their first ones."""
+    groups: dict[tuple[int, int], Group] = {}
+    for number, image in enumerate(images):
+        shape = (image.mask_height, image.mask_width)
+        groups.setdefault(shape, Group(*shape, [])).numbers.append(number)
+    return list(groups.values())
+
+
 def category_columns(data: ConceptData) -> NDArray[np.int64]:
     """Position of each concept's category among the categories; int64 (concepts,)."""
     return np.array([data.categories.index(c.category) for c in data.concepts], dtype=np.int64)
 
 
+def whole_labels(images: Sequence[ConceptImage], concepts: int) -> NDArray[np.float64]:
+    """1 where a concept labels the whole image; (images, concepts)."""
+    labels = np.zeros((len(images), concepts))
+    for row, image in enumerate(images):
+        labels[row, list(image.scalars)] = 1
+    return labels
+
+
 def survey(
     data: ConceptData,
-    images: Sequence[ConceptImage],
+    images: int,
     scratch: Path,
     boxes: CenterBoxes,
     *,
-    mine: Sequence[int],
+    mine: Sequence[Batch],
     team: Team,
     workers: int,
     advance: Advance,
@@ -65,10 +95,10 @@ def survey(
 
     Args:
         data: the concept data.
-        images: of the run, in its order.
+        images: of the run.
         scratch: folder for the planes.
-        boxes: filled.
-        mine: positions of the images to decode here.
+        boxes: filled, on its device.
+        mine: the batches to decode here.
         team: who decodes the others.
         workers: threads that decode.
         advance: told of each image.
@@ -79,33 +109,79 @@ def survey(
     Raises:
         DataError: naming the mask and its row: cannot be decoded, or holds unknown labels.
     """
-    concepts = len(data.concepts)
-    category = category_columns(data)
-    result = Survey(
-        ArrayFile(scratch / "planes", np.uint16),
-        np.zeros(concepts, np.int64),
-        np.zeros(concepts, np.int64),
-        np.zeros((len(images), len(data.categories)), np.bool_),
-    )
+    surveyor = _Surveyor(data, images, scratch, boxes)
+    wanted = [data.images[number] for batch in mine for number in batch.images]
+    decoded = in_order(decode_planes, wanted, workers, ahead=4 * workers)
+    for batch in mine:
+        surveyor.look(batch, decoded, advance)
+    return surveyor.shared(team)
 
-    def look(image: ConceptImage) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
-        planes = read_planes(data, image)
-        return planes, labelled_inside(planes, concepts)
 
-    decoded = in_order(look, (images[row] for row in mine), workers, ahead=64)
-    for row, (planes, inside) in zip(mine, decoded, strict=True):
-        image = images[row]
-        areas = box_areas(image.mask_height, image.mask_width)
-        for column in image.scalars:
-            inside[:, column] += areas
-        boxes.add(inside, areas)
-        pixels = inside[-1]
-        there = np.flatnonzero(pixels)
-        result.planes.append(row, planes)
-        result.truth[:] += pixels
-        result.images[there] += 1
-        result.present[row, category[there]] = True
-        advance(1)
-    for counts in (result.truth, result.images, boxes.inside, boxes.activation):
-        counts[:] = team.sum(torch.from_numpy(counts)).numpy()
+class _Surveyor:
+    """A survey at work."""
+
+    def __init__(self, data: ConceptData, images: int, scratch: Path, boxes: CenterBoxes) -> None:
+        self._data = data
+        self._boxes = boxes
+        self._truth = torch.zeros_like(boxes.inside[0])
+        self._images = torch.zeros_like(self._truth)
+        self._planes = ArrayFile(scratch / "planes", np.uint16)
+        self._present = np.zeros((images, len(data.categories)), np.bool_)
+        table = torch.from_numpy(data.columns).to(boxes.inside.device) + 1
+        table[table == 0] = -1  # no concept
+        table[0] = 0
+        self._table = table
+
+    def look(self, batch: Batch, decoded: Iterator[NDArray[np.uint8]], advance: Advance) -> None:
+        """Keep and count a batch; its images come next among the `decoded`."""
+        images = [self._data.images[number] for number in batch.images]
+        pixels = []
+        for _ in images:
+            pixels.append(next(decoded))
+            advance(1)
+        for group in groups_of(images):
+            stack = stacked([pixels[number] for number in group.numbers])
+            columns = self._columns(stack, [images[number] for number in group.numbers])
+            first = batch.first + group.numbers[0]
+            flat = columns.to(torch.uint16).flatten(2)
+            self._planes.append(first, flat.cpu().numpy())
+            inside = labelled_inside(columns, len(self._data.concepts))
+            areas = box_areas(group.height, group.width, inside.device)
+            whole = whole_labels([images[number] for number in group.numbers], inside.shape[2])
+            inside += torch.from_numpy(whole).to(inside)[:, None] * areas[:, None]
+            self._boxes.add(inside, areas)
+            self._truth += inside[:, -1].sum(dim=0)
+            self._images += (inside[:, -1] > 0).sum(dim=0)
+            rows = [batch.first + number for number in group.numbers]
+            self._present[rows] = self._boxes.of_categories(inside[:, -1]).cpu().numpy()
+
+    def _columns(self, pixels: NDArray[np.uint8], images: Sequence[ConceptImage]) -> Tensor:
+        """Concept column + 1, or 0; int32 (planes, images, height, width).
+
+        Args:
+            pixels: uint8 (planes, images, height, width, 3).
+            images: whose masks they are.
+        """
+        red, green, blue = torch.from_numpy(pixels).to(self._table.device).unbind(-1)
+        columns = self._table[red.int() + 256 * green.int()]
+        if (columns < 0).any() or blue.any():
+            for image in images:
+                read_planes(self._data, image)  # says what is wrong, and where
+        return columns
+
+    def shared(self, team: Team) -> Survey:
+        """What the whole team has found."""
+        for counts in (self._truth, self._images, self._boxes.inside, self._boxes.activation):
+            counts.copy_(team.sum(counts))
+        truth, images = self._truth.cpu().numpy(), self._images.cpu().numpy()
+        return Survey(self._planes, truth, images, self._present)
+
+
+def stacked(planes: Sequence[NDArray[Number]]) -> NDArray[Number]:
+    """Arrays (planes, …) of images behind one another: (most planes, images, …), 0 for none."""
+    most = max(len(each) for each in planes)
+    shape = (most, len(planes), *planes[0].shape[1:])
+    result: NDArray[Number] = np.zeros(shape, planes[0].dtype)
+    for place, each in enumerate(planes):
+        result[: len(each), place] = each
     return result

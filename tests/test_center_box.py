@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,12 +28,13 @@ def best(
     labelled: Sequence[Labelled], variant: IouVariant, category: Sequence[int] = CATEGORY
 ) -> NDArray[np.float64]:
     """As the survey goes about it."""
-    boxes = CenterBoxes(np.array(category), 3, variant)
+    boxes = CenterBoxes(torch.tensor(category), 3, variant)
     for labels in labelled:
-        inside = labelled_inside(labels.planes.astype(np.uint16), len(category))
-        areas = box_areas(*labels.planes.shape[1:])
+        planes = torch.from_numpy(labels.planes).int().unsqueeze(1)
+        inside = labelled_inside(planes, len(category))
+        areas = box_areas(*labels.planes.shape[1:], torch.device("cpu"))
         for column in labels.scalars:
-            inside[:, column] += areas
+            inside[0, :, column] += areas
         boxes.add(inside, areas)
     return boxes.best()
 
@@ -75,5 +77,5 @@ def test_what_lies_in_the_middle_and_what_does_not() -> None:
 
 def test_many_concepts_do_not_wrap_round() -> None:
     """8 × 65,000 does not fit the 16 bits of a label plane."""
-    planes = np.full((1, 8, 8), 65_000, np.uint16)
-    assert labelled_inside(planes, 65_534)[:, 64_999].tolist() == [4, 4, 16, 16, 36, 36, 64, 64]
+    planes = torch.full((1, 1, 8, 8), 65_000, dtype=torch.int32)
+    assert labelled_inside(planes, 65_534)[0, :, 64_999].tolist() == [4, 4, 16, 16, 36, 36, 64, 64]

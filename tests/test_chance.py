@@ -61,7 +61,7 @@ def counted(
     of a unit says which images they are.
     """
     data = concept_data(case.labelled, case.category)
-    found = survey_of(case.labelled, case.category, scratch)
+    found = survey_of(case.labelled, case.category, scratch, batch_size)
     units, height, width = case.maps.shape[1:]
     grid = Grid(height, width, units)
     category = torch.from_numpy(category_columns(data))

@@ -18,7 +18,7 @@ from conceptgraph.ingest.counting import Overlaps, gathered, labels_of_batch
 from conceptgraph.ingest.labels import Concept
 from conceptgraph.ingest.scratch import ArrayFile
 from conceptgraph.ingest.settings import IouVariant
-from conceptgraph.ingest.survey import Survey, category_columns
+from conceptgraph.ingest.survey import Survey, category_columns, groups_of, stacked
 
 from . import reference
 from .reference import Labelled
@@ -54,12 +54,19 @@ def concept_data(labelled: Sequence[Labelled], category: Sequence[int]) -> Conce
     return ConceptData(Path(), CATEGORIES, concepts, images, "")
 
 
-def survey_of(labelled: Sequence[Labelled], category: Sequence[int], scratch: Path) -> Survey:
+def survey_of(
+    labelled: Sequence[Labelled], category: Sequence[int], scratch: Path, batch_size: int
+) -> Survey:
     """What a survey of these labels finds."""
+    images = concept_data(labelled, category).images
     planes = ArrayFile(scratch / "planes", np.uint16)
     present = np.zeros((len(labelled), len(CATEGORIES)), np.bool_)
+    for first in range(0, len(labelled), batch_size):
+        for group in groups_of(images[first : first + batch_size]):
+            stack = stacked([labelled[first + number].planes for number in group.numbers])
+            size = group.height * group.width
+            planes.append(first + group.numbers[0], stack.reshape(*stack.shape[:2], size))
     for row, labels in enumerate(labelled):
-        planes.append(row, labels.planes)
         for concept, number in enumerate(category):
             there = labels.occurrences(concept).any() or concept in labels.scalars
             present[row, number] |= bool(there)
@@ -89,7 +96,7 @@ class Case:
 
     def fast(self, variant: IouVariant, scratch: Path, batch_size: int = 3) -> Overlaps:
         data = concept_data(self.labelled, self.category)
-        found = survey_of(self.labelled, self.category, scratch)
+        found = survey_of(self.labelled, self.category, scratch, batch_size)
         category = torch.from_numpy(category_columns(data))
         units, height, width = self.maps.shape[1:]
         grid = Grid(height, width, units)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conceptgraph.ingest.counting import labels_of_batch
 from conceptgraph.ingest.inputs import Batch
-from conceptgraph.ingest.presence import POSITIONS, BlockProbes, labelled
+from conceptgraph.ingest.presence import POSITIONS, BlockProbes, labelled, summed
 from conceptgraph.ingest.presence_scores import BINS, LOWEST, STEP, Histograms
 from conceptgraph.ingest.probes import PresenceProbes
 from conceptgraph.ingest.ridge import RIDGE
@@ -53,9 +55,9 @@ def world(images: int, seed: int = 0, mask: int = 8) -> tuple[Tensor, list[Label
 def batch_labels(
     labelled_images: list[Labelled], scratch: Path, first: int, last: int
 ) -> list[Labels]:
-    data = concept_data(labelled_images, CATEGORY)
-    found = survey_of(labelled_images, CATEGORY, scratch)
-    return labels_of_batch(data, range(first, last), first, found, CPU)
+    batch = labelled_images[first:last]
+    found = survey_of(batch, CATEGORY, scratch, len(batch))
+    return labels_of_batch(concept_data(batch, CATEGORY), range(len(batch)), 0, found, CPU)
 
 
 def annotated(label: Labelled, category: int) -> bool:
@@ -175,11 +177,22 @@ def test_held_out_images_are_not_learnt_from(tmp_path: Path) -> None:
     assert probes.blocks["block1"].levels()["positions"][0] == held_out
 
 
+@given(seed=st.integers(0, 2**16), concepts=st.integers(1, 9), positions=st.integers(1, 30))
+def test_sums_of_what_concepts_label(seed: int, concepts: int, positions: int) -> None:
+    rng = np.random.default_rng(seed)
+    flags = rng.random((concepts, positions)) < 0.3
+    values = rng.normal(size=(positions, 4)).astype(np.float32)
+    found = torch.from_numpy(flags.reshape(-1).nonzero()[0])
+    for dense in (False, True):
+        sums = summed(torch.from_numpy(values), found, concepts, dense=dense)
+        np.testing.assert_allclose(sums, flags.astype(float) @ values, atol=1e-5)
+
+
 def test_what_never_occurs_is_never_there(tmp_path: Path) -> None:
     maps, labels = world(8)
     probes = BlockProbes(UNITS, torch.tensor([*CATEGORY, 1]), seed=0)
     data = concept_data(labels, [*CATEGORY, 1])
-    survey = survey_of(labels, [*CATEGORY, 1], tmp_path)
+    survey = survey_of(labels, [*CATEGORY, 1], tmp_path, 8)
     some = labels_of_batch(data, range(8), 0, survey, CPU)
     probes.fit(probes.sums(maps, some, 0))
     probes.score(probes.readings(maps, some, 1, 8))
