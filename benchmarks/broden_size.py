@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from conceptgraph.ingest.broden_writer import BrodenWriter
-from conceptgraph.ingest.images import batches
+from conceptgraph.ingest.decoding import batches
 from conceptgraph.ingest.lanes import usual_workers
 
 from .repeated import repeat

@@ -1,7 +1,6 @@
 """Images from files to network input.
 
-Images are decoded by threads (Pillow releases the interpreter lock) ahead of the network, and
-squashed, never cropped, to one size: masks keep lying over what they label.
+They are squashed, never cropped, to one size: masks keep lying over what they label.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..graph.errors import DataError
-from .lanes import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -79,25 +77,3 @@ def normalise(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float])
     scale = torch.tensor([1 / (255 * s) for s in std], device=pixels.device)
     shift = torch.tensor([m / s for m, s in zip(mean, std, strict=True)], device=pixels.device)
     return (pixels.float() * scale - shift).permute(0, 3, 1, 2)
-
-
-def batches(
-    paths: Sequence[Path], height: int, width: int, *, batch_size: int, workers: int
-) -> Iterator[torch.Tensor]:
-    """Decoded images, uint8 (images, height, width, 3), in order, decoded one batch ahead.
-
-    Raises:
-        DataError: naming the first file, in order, that is no readable image.
-    """
-
-    def decode(path: Path) -> NDArray[np.uint8]:
-        return to_array(open_image(path), height, width)
-
-    batch: list[NDArray[np.uint8]] = []
-    for pixels in in_order(decode, paths, workers, ahead=2 * batch_size):
-        batch.append(pixels)
-        if len(batch) == batch_size:
-            yield torch.from_numpy(np.stack(batch))
-            batch = []
-    if batch:
-        yield torch.from_numpy(np.stack(batch))

@@ -10,8 +10,9 @@ import torch
 
 from ..graph.errors import ConceptGraphError
 from .affine import fold_batchnorm
+from .decoding import batches
 from .forward import DTYPES, BlockOutputs, block_outputs
-from .images import NETDISSECT_MEAN, NETDISSECT_STD, batches, normalise
+from .images import NETDISSECT_MEAN, NETDISSECT_STD, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -119,7 +119,7 @@ def decode_planes(image: ConceptImage) -> NDArray[np.uint8]:
 
 
 def _decode(path: Path, image: ConceptImage) -> NDArray[np.uint8]:
-    """The mask's pixels (height, width, 3)."""
+    """One mask's pixels, (mask_height, mask_width, 3)."""
     try:
         content = path.read_bytes()
         _check_chunks(content)

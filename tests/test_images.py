@@ -15,7 +15,6 @@ from conceptgraph.graph.errors import DataError
 from conceptgraph.ingest.images import (
     NETDISSECT_MEAN,
     NETDISSECT_STD,
-    batches,
     normalise,
     open_image,
     to_array,
@@ -164,32 +163,6 @@ def test_netdissects_normalisation_is_its_own() -> None:
     found = normalise(grey, NETDISSECT_MEAN, NETDISSECT_STD)
     expected = [(200 - mean) / 57.12 for mean in (124.6901, 118.6897, 109.5388)]
     np.testing.assert_allclose(found.flatten().numpy(), expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("workers", [1, 7])
-@pytest.mark.parametrize("batch_size", [1, 4, 50])
-def test_batches_keep_the_order(tmp_path: Path, workers: int, batch_size: int) -> None:
-    paths = []
-    for shade in range(23):
-        side = 300 if shade % 5 == 0 else 3  # some take much longer than others
-        image = Image.new("RGB", (side, side), (shade, 2 * shade, 3 * shade))
-        paths.append(saved(image, tmp_path / f"{shade:02}.png"))
-    found = list(batches(paths, 2, 3, batch_size=batch_size, workers=workers))
-    assert [len(batch) for batch in found[:-1]] == [batch_size] * ((23 - 1) // batch_size)
-    pixels = torch.cat(found)
-    assert pixels.shape == (23, 2, 3, 3)
-    assert pixels.dtype == torch.uint8
-    assert pixels[:, 1, 2].tolist() == [[s, 2 * s, 3 * s] for s in range(23)]
-
-
-def test_the_first_bad_file_in_order_is_named(tmp_path: Path) -> None:
-    paths = [saved(Image.fromarray(colours(300, 9)), tmp_path / f"{i}.png") for i in range(9)]
-    for bad in (4, 7):
-        paths[bad].write_bytes(b"no image")
-    found = batches(paths, 2, 2, batch_size=2, workers=4)
-    assert len(next(found)) == 2
-    with pytest.raises(DataError, match=r"4\.png"):
-        list(found)
 
 
 def test_work_runs_only_so_far_ahead() -> None:
