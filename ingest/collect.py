@@ -1,5 +1,6 @@
 """The long step: one forward pass over the images, for the cells and for the presence probes.
 
+    pilot                 before all: bounds of the thresholds; needs no label
     images that fit       lanes look at batches; cells kept, sums of the probes taken in
     the batch between     holds images of both kinds: it waits until all sums are there
     solve                 the probes, from the sums of the whole team
@@ -10,7 +11,7 @@ Every so often a bookmark says how far it got. One that resumes skips the batche
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from ..graph.errors import ConceptGraphError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from threading import Event
 
     from torch import Tensor
 
@@ -47,10 +49,11 @@ class Looked(NamedTuple):
 class Collector:
     """The step at work in one process; it fills a collection and probes."""
 
+    _labels_of: Callable[[Batch], list[Labels]]  # given to `run`
+
     def __init__(
         self,
         inputs: Inputs,
-        labels_of: Callable[[Batch], list[Labels]],
         collection: Collection,
         probes: PresenceProbes,
         lanes: Lanes,
@@ -59,20 +62,24 @@ class Collector:
     ) -> None:
         """Nothing is done yet."""
         self._inputs = inputs
-        self._labels_of = labels_of
         self._collection = collection
         self._probes = probes
         self._lanes = lanes
         self._team = team
         self._bookmarks = bookmarks
         self._pilot: dict[int, dict[str, Tensor]] = {}
+        self._done = 0
 
-    def run(self, advance: Advance) -> None:
-        """All batches of this process; `advance` is told the images of each."""
-        batches = self._inputs.batches(self._team)
-        done = self._resume()
-        if not done:
-            self._look_at_pilot()
+    def prepare(self, given_up: Event) -> None:
+        """What needs no label: go on from a bookmark, or look at the pilot until `given_up`."""
+        self._done = self._resume()
+        if not self._done:
+            self._look_at_pilot(given_up)
+
+    def run(self, labels_of: Callable[[Batch], list[Labels]], advance: Advance) -> None:
+        """All batches of this process, once prepared; `advance` is told the images of each."""
+        self._labels_of = labels_of
+        batches, done = self._inputs.batches(self._team), self._done
         self._agree_on_bounds(fresh=not done)
         advance(sum(len(batch.images) for batch in batches[:done]))
         fitted = self._probes.fitted
@@ -119,11 +126,14 @@ class Collector:
         done: int = state["done"]
         return done
 
-    def _look_at_pilot(self) -> None:
+    def _look_at_pilot(self, given_up: Event) -> None:
         """Lower bounds from the first batches, whose outputs are kept for `run`."""
         number = -(-self._inputs.settings.pilot // self._inputs.batch_size)
         wanted = self._inputs.batches()[:number]
-        found = self._lanes.map(lambda each: self._outputs(*each), self._read(wanted))
+        read = takewhile(lambda _: not given_up.is_set(), self._read(wanted))
+        found = list(self._lanes.map(lambda each: self._outputs(*each), read))
+        if given_up.is_set():
+            return
         self._pilot = {batch.number: maps for batch, maps in zip(wanted, found, strict=True)}
         self._collection.start(list(self._pilot.values()))
         mine = {batch.number for batch in self._inputs.batches(self._team)}

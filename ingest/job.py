@@ -8,8 +8,10 @@ arrays and manifest.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +43,7 @@ from .survey import Survey, category_columns, survey
 from .top_images import masks_of_tiles, save_tile, thumbnail, tiles_of_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -95,21 +97,40 @@ class Job:
 
     def dissect(self) -> tuple[Collection, Survey, dict[str, Dissection]]:
         """Steps 2 to 5."""
-        with self._step("survey") as advance:
-            found = survey(
-                self.data,
-                len(self.inputs.images),
-                self._scratch,
-                self._boxes,
-                mine=self._batches,
-                team=self.team,
-                workers=self.inputs.workers,
-                advance=advance,
-            )
-        collection = self._collect(found)
+        collection = Collection(
+            self._scratch, self.settings.quantile, self.inputs.fitted, self.inputs.batch_size
+        )
+        collector = Collector(
+            self.inputs, collection, self._probes, self._lanes, self.team, self._bookmarks
+        )
+        found = self._survey(beside=collector.prepare)
+        self._collect(collector, collection, found)
         with self._step("count") as advance:
             blocks = self._count(collection, found, advance)
         return collection, found, blocks
+
+    def _survey(self, beside: Callable[[Event], None]) -> Survey:
+        """Step 2, and at the same time `beside`, on a thread, which ends early if it is set."""
+        given_up = Event()
+        with ThreadPoolExecutor(1) as thread:
+            try:
+                other = thread.submit(beside, given_up)
+                with self._step("survey") as advance:
+                    found = survey(
+                        self.data,
+                        len(self.inputs.images),
+                        self._scratch,
+                        self._boxes,
+                        mine=self._batches,
+                        team=self.team,
+                        workers=self.inputs.workers,
+                        advance=advance,
+                    )
+                other.result()
+            except BaseException:
+                given_up.set()
+                raise
+        return found
 
     def write(self) -> None:
         """Steps 2 to 8."""
@@ -148,21 +169,9 @@ class Job:
             )
         )
 
-    def _collect(self, found: Survey) -> Collection:
-        collection = Collection(
-            self._scratch, self.settings.quantile, self.inputs.fitted, self.inputs.batch_size
-        )
-        collector = Collector(
-            self.inputs,
-            lambda batch: self._labels(batch, found),
-            collection,
-            self._probes,
-            self._lanes,
-            self.team,
-            self._bookmarks,
-        )
+    def _collect(self, collector: Collector, collection: Collection, found: Survey) -> None:
         with self._step("collect") as advance:
-            collector.run(advance)
+            collector.run(lambda batch: self._labels(batch, found), advance)
         with self._step("thresholds") as advance:
             numbers = [batch.number for batch in self._batches]
             collection.find_thresholds(
@@ -170,7 +179,6 @@ class Job:
             )
         for probes in self._probes.blocks.values():
             probes.share_scores(self.team)
-        return collection
 
     def _count(
         self, collection: Collection, found: Survey, advance: Advance
