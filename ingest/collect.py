@@ -158,7 +158,6 @@ class Collector:
         self._probes.start({block: part.lower for block, (part,) in self._collection.parts.items()})
 
     def _take(self, looked: Looked, done: int, advance: Advance) -> None:
-        self._pilot.pop(looked.batch.number, None)
         self._collection.keep(looked.batch.number, looked.kept)
         self._probes.fit(looked.sums)
         self._probes.score(looked.readings)
@@ -178,7 +177,7 @@ class Collector:
                 yield from islice(decoded, 1)
 
     def _outputs(self, batch: Batch, pixels: Tensor | None) -> dict[str, Tensor]:
-        return self._pilot[batch.number] if pixels is None else self._inputs.outputs(pixels)
+        return self._pilot.pop(batch.number) if pixels is None else self._inputs.outputs(pixels)
 
     def _looked_at(
         self, batches: Sequence[Batch], look: Callable[[Batch, dict[str, Tensor]], Looked]
@@ -189,7 +188,12 @@ class Collector:
         def work(each: tuple[Batch, Tensor | None]) -> tuple[Looked, dict[str, Tensor]]:
             batch, maps = each[0], self._outputs(*each)
             between = batch.first < fitted < batch.first + len(batch.images)
-            return look(batch, maps), maps if between else {}
+            try:
+                return look(batch, maps), maps if between else {}
+            except torch.OutOfMemoryError:  # lanes try again
+                if each[1] is None:
+                    self._pilot[batch.number] = maps
+                raise
 
         return self._lanes.map(work, self._read(batches))
 
