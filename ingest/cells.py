@@ -84,14 +84,20 @@ class Pixels(NamedTuple):
     owner: Tensor
 
 
+def divided(values: Tensor, by: int) -> tuple[Tensor, Tensor]:
+    """Quotient and remainder of integers ≥ 0; by a power of 2, as units are, five times as fast."""
+    if by & (by - 1) == 0:
+        return values >> (by.bit_length() - 1), values & (by - 1)
+    quotient = values // by
+    return quotient, values - quotient * by
+
+
 def place(index: Tensor, grid: Grid) -> Place:
     """Unravel flat cell positions."""
-    position = index // grid.units
-    unit = index - position * grid.units
-    line = position // (grid.width + 1)
-    column = position - line * (grid.width + 1)
-    image = line // (grid.height + 1)
-    return Place(image, line - image * (grid.height + 1), column, unit)
+    position, unit = divided(index, grid.units)
+    line, column = divided(position, grid.width + 1)
+    image, row = divided(line, grid.height + 1)
+    return Place(image, row, column, unit)
 
 
 def find_cells(maps: Tensor, lower: Tensor) -> tuple[Cells, Values]:
@@ -119,8 +125,9 @@ def find_cells(maps: Tensor, lower: Tensor) -> tuple[Cells, Values]:
         dim=1,
     )
     at = _true_positions(above.view(-1))
-    found = Values(at // (height * width * units), at % units, flat.index_select(0, at).float())
-    return Cells(index, corners), found
+    position, unit = divided(at, units)
+    values_above = flat.index_select(0, at).float()
+    return Cells(index, corners), Values(position // (height * width), unit, values_above)
 
 
 def _around(above: Tensor) -> Tensor:
@@ -163,15 +170,12 @@ class Spread(NamedTuple):
 
     Attributes:
         first: int32 (cells,), the first pixel under the cell.
-        fraction: float32 (cells, most), position of each pixel between the two corners.
-        valid: bool (cells, most), False where a cell has fewer pixels than `most`.
-        full: all have as many.
+        fraction: float32 (cells, most), position of each pixel between the two corners; NaN where a
+            cell has fewer pixels than `most`.
     """
 
     first: Tensor
     fraction: Tensor
-    valid: Tensor
-    full: bool
 
 
 @functools.lru_cache(maxsize=64)
@@ -184,12 +188,11 @@ def spread(values: int, pixels: int, device: torch.device) -> Spread:
         under[cell].append((pixel, source - (cell - 1)))
     most = max(len(pixels_under) for pixels_under in under)
     first = torch.tensor([p[0][0] if p else 0 for p in under], dtype=torch.int32)
-    fraction = torch.zeros(values + 1, most)
-    valid = torch.zeros(values + 1, most, dtype=torch.bool)
+    fraction = torch.full((values + 1, most), torch.nan)
     for cell, pixels_under in enumerate(under):
         for order, (_, part) in enumerate(pixels_under):
-            fraction[cell, order], valid[cell, order] = part, True
-    return Spread(first.to(device), fraction.to(device), valid.to(device), bool(valid.all()))
+            fraction[cell, order] = part
+    return Spread(first.to(device), fraction.to(device))
 
 
 def of_images(cells: Cells, grid: Grid, numbers: Tensor) -> Cells:
@@ -208,10 +211,8 @@ def some(cells: Cells, keep: Tensor) -> Cells:
 
 def above(cells: Cells, grid: Grid, thresholds: Tensor) -> Cells:
     """Only the cells of which some corner exceeds its unit's threshold, float32 (units,)."""
-    limit = thresholds.index_select(0, cells.where % grid.units)
-    first, second, third, fourth = cells.corners.unbind(1)
-    largest = torch.maximum(torch.maximum(first, second), torch.maximum(third, fourth))
-    return some(cells, (largest > limit).nonzero().squeeze(1))
+    limit = thresholds.index_select(0, divided(cells.where, grid.units)[1])
+    return some(cells, (cells.corners.amax(1) > limit).nonzero().squeeze(1))
 
 
 def mask_pixels(
@@ -252,11 +253,7 @@ def mask_pixels(
     ):
         where = place(index, grid)
         limit = thresholds.index_select(0, where.unit).view(-1, 1, 1)
-        on = _values_under(corners, where, rows, columns) > limit
-        if not rows.full:
-            on &= rows.valid.index_select(0, where.row).unsqueeze(2)
-        if not columns.full:
-            on &= columns.valid.index_select(0, where.column).unsqueeze(1)
+        on = _values_under(corners, where, rows, columns) > limit  # NaN is not
         flat = _true_positions(on.view(-1))
         cell = flat // most
         inner = flat - cell * most
@@ -270,7 +267,7 @@ def mask_pixels(
 
 
 def _values_under(corners: Tensor, where: Place, rows: Spread, columns: Spread) -> Tensor:
-    """The up-sampled values under each cell, float32 (cells, most rows, most columns)."""
+    """The up-sampled values under each cell, float32 (cells, most rows, most columns), or NaN."""
     square = corners.view(-1, 2, 1, 2)
     down = rows.fraction.index_select(0, where.row).unsqueeze(2)
     right = columns.fraction.index_select(0, where.column).unsqueeze(1)

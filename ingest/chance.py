@@ -28,6 +28,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .cells import divided
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -86,12 +88,12 @@ class Segments(NamedTuple):
     place: Tensor
 
     def counted(self, on: Pixels, units: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Image, place and unit of the mask pixels on that are counted; int64 (pixels,) each."""
-        image = on.owner // units
-        place = self.place[on.position - image * len(self.place)]
+        """Image, place and unit of the mask pixels on that are counted; integers (pixels,) each."""
+        image, unit = divided(on.owner, units)
+        place = self.place.index_select(0, on.position - image * len(self.place))
         kept = (place >= 0).nonzero().squeeze(1)
-        image = image[kept]
-        return image, place[kept], on.owner[kept] - image * units
+        image, place, unit = (each.index_select(0, kept) for each in (image, place, unit))
+        return image, place, unit
 
 
 def segments(planes: Tensor, images: int, height: int, width: int, concepts: int) -> Segments:
@@ -176,7 +178,8 @@ class BatchChance:
         size, many = self._segments.segment.shape[1], self._segments.concepts.shape[1]
         row, flat, away = unit * many, self._segments.segment.view(-1), self._orders * size
         for chosen, columns in zip(self._chosen, self._columns, strict=True):
-            index = flat[away[chosen[unit], image] + place].add_(row)
+            whose = away.index_select(0, chosen).T.reshape(-1).index_select(0, owner)
+            index = flat.index_select(0, whose.add_(place)).add_(row)
             found = torch.bincount(index, minlength=units * many).view(units, many)
             for concepts in self._segments.concepts:
                 columns.index_add_(1, concepts, found)

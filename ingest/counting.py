@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .cells import Pixels, mask_pixels
+from .cells import Pixels, divided, mask_pixels
 from .chance import BatchChance, ChanceCounts, Segments, segments, swaps
 from .survey import groups_of, whole_labels
 
@@ -174,7 +174,7 @@ class Overlaps:
         parts = mask_pixels(cells, grid, thresholds, labels.height, labels.width)
         for on in gathered(parts, at_least=self.both.numel()):
             area += torch.bincount(on.owner, minlength=owners)
-            row = on.owner % grid.units * (len(self._category) + 1)
+            row = divided(on.owner, grid.units)[1] * (len(self._category) + 1)
             for plane in labels.planes:
                 label = plane.index_select(0, on.position)
                 self._count(row + label)

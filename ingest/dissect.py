@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from ..graph.errors import ConceptGraphError
-from .cells import Cells, Grid, Values, above, find_cells, native_values, some
-from .scratch import CellFile, Room
+from .cells import Cells, Grid, Values, above, divided, find_cells, native_values, some
+from .scratch import CellFile, room_on
 from .thresholds import RadixSelect, lower_bounds, values_above
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class BlockCells:
 
     def digits(self, cells: Cells, fitted: Tensor) -> Tensor:
         """The kept values of a batch, as the search for the thresholds counts them."""
-        unit, value = cells.where % self.grid.units, cells.corners[:, 3]
+        unit, value = divided(cells.where, self.grid.units)[1], cells.corners[:, 3]
         wanted = self.select.wanted(unit, value) & (value > self.lower.index_select(0, unit))
         keep = wanted.nonzero().squeeze(1)
         return self._digits(native_values(some(cells, keep), self.grid), fitted)
@@ -108,7 +108,7 @@ class Collection:
         self._quantile = quantile
         self._fitted = fitted
         self._batch_size = batch_size
-        self._room = Room(fitted.device)
+        self._room = room_on(fitted.device)
         self.parts: dict[str, list[BlockCells]] = {}
 
     def _fitted_of(self, batch: int) -> Tensor:

@@ -71,12 +71,9 @@ class ArrayFile:
 class Room:
     """Memory of a device for cells, shared by the files of all blocks."""
 
-    def __init__(self, device: torch.device) -> None:
-        """Half of what is free now, the rest being for work; a processor's cells go to files."""
-        self._left = 0
-        if device.type == "cuda":
-            reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-            self._left = (torch.cuda.mem_get_info(device)[0] + reserved) // 2
+    def __init__(self, size: int) -> None:
+        """So many bytes."""
+        self._left = size
 
     def take(self, cells: Cells) -> bool:
         """Whether there is room for these; then it is theirs."""
@@ -85,6 +82,14 @@ class Room:
             return False
         self._left -= size
         return True
+
+
+def room_on(device: torch.device) -> Room:
+    """Half of what is free on a GPU now, the rest being for work; none on a processor."""
+    if device.type != "cuda":
+        return Room(0)
+    reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return Room((torch.cuda.mem_get_info(device)[0] + reserved) // 2)
 
 
 class CellFile:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +17,6 @@ from conceptgraph.ingest.images import (
     open_image,
     to_array,
 )
-from conceptgraph.ingest.lanes import in_order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,18 +160,3 @@ def test_netdissects_normalisation_is_its_own() -> None:
     found = normalise(grey, NETDISSECT_MEAN, NETDISSECT_STD)
     expected = [(200 - mean) / 57.12 for mean in (124.6901, 118.6897, 109.5388)]
     np.testing.assert_allclose(found.flatten().numpy(), expected, rtol=1e-5)
-
-
-def test_work_runs_only_so_far_ahead() -> None:
-    begun: list[int] = []
-
-    def work(item: int) -> int:
-        begun.append(item)
-        time.sleep(0.001 * (item % 3))
-        return item
-
-    results = in_order(work, iter(range(1000)), workers=3, ahead=5)
-    assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
-    results.close()  # type: ignore[attr-defined]  # it is a generator
-    assert len(begun) <= 4 + 5 + 1
-    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]

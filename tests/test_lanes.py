@@ -1,0 +1,73 @@
+"""Work side by side on threads, and how large its pieces are."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import torch
+
+from conceptgraph.ingest.lanes import DECODERS, Lanes, in_order, usual_workers
+from conceptgraph.ingest.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("device", "images", "size"),
+    [
+        ("cpu", 1_000_000, 32),
+        ("cuda", 100, 32),
+        ("cuda", 1_468, 45),
+        ("cuda", 8_000, 250),
+        ("cuda", 63_305, 256),
+    ],
+)
+def test_a_gpu_gets_larger_batches_where_there_are_many(
+    device: str, images: int, size: int
+) -> None:
+    assert Settings().batch_size_on(device, images) == size
+    assert Settings(batch_size=7).batch_size_on(device, images) == 7
+
+
+def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = usual_workers()
+    assert 2 <= alone <= DECODERS
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
+    assert usual_workers() == 2
+
+
+def test_work_that_finds_no_memory_is_done_again() -> None:
+    tried: list[int] = []
+
+    def work(item: int) -> int:
+        tried.append(item)
+        if item % 3 == 1 and tried.count(item) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 2 * item
+
+    lanes = Lanes(torch.device("cpu"))
+    assert list(lanes.map(work, range(9))) == list(range(0, 18, 2))
+    assert sorted(tried) == sorted([*range(9), 1, 4, 7])
+
+
+def test_work_that_never_finds_memory_says_so() -> None:
+    def work(item: int) -> int:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        list(Lanes(torch.device("cpu")).map(work, range(3)))
+
+
+def test_work_runs_only_so_far_ahead() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.001 * (item % 3))
+        return item
+
+    results = in_order(work, iter(range(1000)), workers=3, ahead=5)
+    assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
+    results.close()  # type: ignore[attr-defined]  # it is a generator
+    assert len(begun) <= 4 + 5 + 1
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]

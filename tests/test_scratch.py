@@ -1,0 +1,64 @@
+"""Cells in scratch files, and in the memory of a device as long as there is room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from conceptgraph.ingest.cells import Cells
+from conceptgraph.ingest.scratch import CellFile, Room, room_on
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CPU = torch.device("cpu")
+
+
+def some_cells(seed: int) -> Cells:
+    """Ten cells: 200 bytes."""
+    generator = torch.Generator().manual_seed(seed)
+    where = torch.randint(0, 1000, (10,), dtype=torch.int32, generator=generator)
+    return Cells(where, torch.rand(10, 4, generator=generator))
+
+
+def check(file: CellFile, batches: range) -> None:
+    for batch in batches:
+        found = file.read(batch, CPU)
+        assert all(map(torch.equal, found, some_cells(batch)))
+
+
+@pytest.mark.parametrize("size", [0, 199, 450, 10_000])
+def test_what_finds_no_room_is_written(tmp_path: Path, size: int) -> None:
+    file = CellFile(tmp_path, "a", Room(size))
+    for batch in range(5):
+        file.append(batch, some_cells(batch))
+    assert file.bytes_written == 200 * max(0, 5 - size // 200)
+    check(file, range(5))
+
+
+def test_room_is_shared(tmp_path: Path) -> None:
+    room = Room(250)
+    first, second = CellFile(tmp_path, "a", room), CellFile(tmp_path, "b", room)
+    first.append(0, some_cells(0))
+    second.append(0, some_cells(0))
+    assert (first.bytes_written, second.bytes_written) == (0, 200)
+
+
+def test_what_must_be_safe_is_written_once(tmp_path: Path) -> None:
+    file = CellFile(tmp_path, "a", Room(650))
+    for batch in range(4):
+        file.append(batch, some_cells(batch))
+    file.state()
+    assert file.bytes_written == 800
+    file.append(4, some_cells(4))
+    state = file.state()
+    assert file.bytes_written == 1000
+    file.append(5, some_cells(5))
+    check(file, range(6))
+    check(CellFile(tmp_path, "a", Room(0), state), range(5))
+
+
+def test_a_processor_has_no_room_beside_its_files() -> None:
+    assert not room_on(CPU).take(some_cells(0))
