@@ -89,6 +89,7 @@ def ingest(
         ConceptGraphError: one line on what is wrong; nothing is left half-written, but for what
             `resume` can go on with.
     """
+    keep_freed_memory()
     settings = settings or Settings()
     team = team_of_environment()
     with joined(team):
@@ -111,7 +112,6 @@ def ingest(
             check_same(facts_of_run(run), facts, out)
             return run
         inputs = Inputs(network, data, settings, chosen, workers or usual_workers())
-        keep_freed_memory()
         with (
             RunWriter(out, overwrite=overwrite, resume=resume, leads=team.leads) as writer,
             disk_errors(writer.path, "cannot be written"),
