@@ -104,6 +104,7 @@ def main() -> None:
     """Measure and print."""
     import torch
 
+    from conceptgraph.ingest.device import gigabytes_of
     from conceptgraph.ingest.pipeline import Source, ingest
     from conceptgraph.ingest.settings import Settings
 
@@ -129,7 +130,7 @@ def main() -> None:
             "collected a second": arguments.images / run.manifest["timings"]["collect"],
         }
         if arguments.device == "cuda":
-            size = settings.batch_size_on("cuda", arguments.images)
+            size = settings.batch_size_for(arguments.images, gigabytes_of(torch.device("cuda")))
             found = bare_images_a_second(data, arguments.precision, "cuda", size)
             figures["bare pass a second"] = found
             figures["peak GB on the GPU"] = torch.cuda.max_memory_allocated() / 1e9

@@ -64,6 +64,13 @@ def choose_device(name: str, number: int = 0) -> torch.device:
     return device
 
 
+def gigabytes_of(device: torch.device) -> float | None:
+    """All the memory of a GPU; None of a processor, whose memory is not for one ingest alone."""
+    if device.type != "cuda":
+        return None
+    return float(torch.cuda.get_device_properties(device).total_memory) / 1e9
+
+
 def device_name(device: torch.device) -> str:
     """The device as people call it."""
     if device.type == "cuda":

@@ -11,6 +11,7 @@ import torch
 from ..graph.errors import ConceptGraphError
 from .affine import fold_batchnorm
 from .decoding import batches
+from .device import gigabytes_of
 from .forward import DTYPES, BlockOutputs, block_outputs
 from .images import NETDISSECT_MEAN, NETDISSECT_STD, normalise
 
@@ -84,7 +85,7 @@ class Inputs:
         self.settings = settings
         self.device = device
         self.workers = workers
-        self.batch_size = settings.batch_size_on(device.type, len(data.images))
+        self.batch_size = settings.batch_size_for(len(data.images), gigabytes_of(device))
         self.order = self._order()
         self.images = [data.images[number] for number in self.order]
         self.shape = self._shape()

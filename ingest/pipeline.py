@@ -24,7 +24,7 @@ from ..graph.run_writer import RunWriter, check_out, is_complete
 from .allocation import keep_freed_memory
 from .bookmark import begin, check_same, is_begun
 from .concepts import open_concept_data
-from .device import choose_device, memory_errors, whole_float32
+from .device import choose_device, gigabytes_of, memory_errors, whole_float32
 from .inputs import Inputs
 from .job import Job
 from .lanes import usual_workers
@@ -104,7 +104,7 @@ def ingest(
             seed=settings.seed,
         )
         data = open_concept_data(source.data, label_zero=settings.iou == "lite")
-        size = settings.batch_size_on(chosen.type, len(data.images))
+        size = settings.batch_size_for(len(data.images), gigabytes_of(chosen))
         settings = replace(settings, batch_size=size)
         facts = facts_of(settings, network, data, chosen, team)
         if resume and is_complete(out) and not overwrite:

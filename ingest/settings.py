@@ -20,7 +20,10 @@ Preprocess = Literal["model", "netdissect"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 BLOCKS = ("block1", "block2", "block3", "block4")
-USUAL, ON_GPU, BATCHES = 32, 256, 32  # images of a batch; the most on a GPU; batches at least there
+USUAL, ON_GPU = 32, 256  # images of a batch; the most on a GPU
+BATCHES = 32  # wanted at least, where batches could be larger than usual
+GIGABYTES = 0.085
+"""Of a GPU, per image of a batch (ResNet-50 on images of 224², half of it for cells)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Settings:
         precision: number format of the forward pass; `auto` is float32.
         image_size: side to which images are squashed; None keeps the size the data state, when all
             images share one of up to 512 pixels a side, else 224.
-        batch_size: images per forward pass; None leaves it to `batch_size_on`.
+        batch_size: images per forward pass; None leaves it to `batch_size_for`.
         threshold_split: fit thresholds on images of this split only.
         seed: fixes the order of the images (and an untrained network).
         pilot: images from which the lower bounds of the thresholds are read.
@@ -107,15 +110,24 @@ class Settings:
                 "image-size out of range", found=self.image_size, expected="32 or more"
             )
 
-    def batch_size_on(self, device: str, images: int) -> int:
-        """Images per forward pass on a device of type `device`.
+    def batch_size_for(self, images: int, gigabytes: float | None) -> int:
+        """Images per forward pass.
 
-        A GPU wants many; but the test against chance (`chance`) and its swaps within a batch want
-        many batches.
+        A GPU wants as many as its memory holds; but the test against chance (`chance`), which swaps
+        labels within a batch, wants many batches.
+
+        Args:
+            images: of the run.
+            gigabytes: memory of the GPU; None for a processor.
         """
         if self.batch_size is not None:
             return self.batch_size
-        return min(ON_GPU, max(USUAL, images // BATCHES)) if device == "cuda" else USUAL
+        if gigabytes is None:
+            return USUAL
+        most = ON_GPU
+        while most > USUAL and gigabytes < most * GIGABYTES:
+            most //= 2
+        return min(most, max(USUAL, images // BATCHES))
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, as the manifest stores them."""

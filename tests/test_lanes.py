@@ -13,20 +13,24 @@ from conceptgraph.ingest.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("device", "images", "size"),
+    ("gigabytes", "images", "size"),
     [
-        ("cpu", 1_000_000, 32),
-        ("cuda", 100, 32),
-        ("cuda", 1_468, 45),
-        ("cuda", 8_000, 250),
-        ("cuda", 63_305, 256),
+        (None, 1_000_000, 32),
+        (80, 100, 32),
+        (80, 1_468, 45),
+        (80, 8_000, 250),
+        (80, 63_305, 256),
+        (24, 63_305, 256),
+        (16, 63_305, 128),
+        (8, 63_305, 64),
+        (2, 63_305, 32),
     ],
 )
 def test_a_gpu_gets_larger_batches_where_there_are_many(
-    device: str, images: int, size: int
+    gigabytes: float | None, images: int, size: int
 ) -> None:
-    assert Settings().batch_size_on(device, images) == size
-    assert Settings(batch_size=7).batch_size_on(device, images) == 7
+    assert Settings().batch_size_for(images, gigabytes) == size
+    assert Settings(batch_size=7).batch_size_for(images, gigabytes) == 7
 
 
 def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
