@@ -130,7 +130,9 @@ def main() -> None:
             "collected a second": arguments.images / run.manifest["timings"]["collect"],
         }
         if arguments.device == "cuda":
-            size = settings.batch_size_for(arguments.images, gigabytes_of(torch.device("cuda")))
+            size = settings.batch_size_for(
+                arguments.images, 224**2, gigabytes_of(torch.device("cuda"))
+            )
             found = bare_images_a_second(data, arguments.precision, "cuda", size)
             figures["bare pass a second"] = found
             figures["peak GB on the GPU"] = torch.cuda.max_memory_allocated() / 1e9

@@ -79,7 +79,7 @@ def ingest(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads that decode images.", show_default="one a core, up to 6"),
+        typer.Option(min=1, help="Threads that decode images.", show_default="one a core, 2 to 6"),
     ] = None,
     seed: Annotated[
         int, typer.Option(help="Of the order of the images, and of random weights.")

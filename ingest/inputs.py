@@ -50,6 +50,23 @@ class Batch(NamedTuple):
     images: Sequence[int]
 
 
+def batch_size_for(settings: Settings, data: ConceptData, device: torch.device) -> int:
+    """Images per forward pass."""
+    height, width = _input_size(settings, data)
+    masks = (image.mask_height * image.mask_width for image in data.images)
+    pixels = max(height * width, *masks)
+    return settings.batch_size_for(len(data.images), pixels, gigabytes_of(device))
+
+
+def _input_size(settings: Settings, data: ConceptData) -> tuple[int, int]:
+    """Height and width that the network is given."""
+    if settings.image_size is not None:
+        return settings.image_size, settings.image_size
+    sizes = {(image.height, image.width) for image in data.images}
+    height, width = sizes.pop() if len(sizes) == 1 else (USUAL, USUAL)
+    return (height, width) if max(height, width) <= LARGEST else (USUAL, USUAL)
+
+
 class Inputs:
     """A network, and the images it sees.
 
@@ -85,7 +102,7 @@ class Inputs:
         self.settings = settings
         self.device = device
         self.workers = workers
-        self.batch_size = settings.batch_size_for(len(data.images), gigabytes_of(device))
+        self.batch_size = batch_size_for(settings, data, device)
         self.order = self._order()
         self.images = [data.images[number] for number in self.order]
         self.shape = self._shape()
@@ -121,12 +138,7 @@ class Inputs:
 
     def _shape(self) -> InputShape:
         """What the network is given: one size for all images, one normalisation."""
-        sizes = {(image.height, image.width) for image in self.images}
-        height, width = sizes.pop() if len(sizes) == 1 else (USUAL, USUAL)
-        if max(height, width) > LARGEST:
-            height = width = USUAL
-        if self.settings.image_size is not None:
-            height = width = self.settings.image_size
+        height, width = _input_size(self.settings, self.data)
         mean, std = self.network.mean, self.network.std
         if self.settings.preprocess == "netdissect":
             mean, std = NETDISSECT_MEAN, NETDISSECT_STD

@@ -110,7 +110,7 @@ class Job:
         return collection, found, blocks
 
     def _survey(self, beside: Callable[[Event], None]) -> Survey:
-        """Step 2, and at the same time `beside`, on a thread, which ends early if it is set."""
+        """Step 2, and `beside` at the same time, which ends early when its event is set."""
         given_up = Event()
         with ThreadPoolExecutor(1) as thread:
             try:
@@ -126,7 +126,7 @@ class Job:
                         workers=self.inputs.workers,
                         advance=advance,
                     )
-                other.result()
+                    other.result()
             except BaseException:
                 given_up.set()
                 raise

@@ -1,6 +1,6 @@
 """Work side by side on threads; results come in order, so that nothing depends on who was first.
 
-torch and Pillow release the interpreter lock, so threads are enough. On a processor, *lanes* that
+torch releases Python's lock, so threads are enough. On a processor, *lanes* that
 each take a whole batch through a step with a part of the cores beat all cores on one batch: much of
 what is done to a batch (finding, counting, sorting) keeps one core busy only, and a convolution on
 fewer cores wastes less. On a GPU two lanes keep it busy while one of them waits for it.
@@ -98,22 +98,24 @@ class Lanes:
 
         self._threads = torch.get_num_threads()
         self.number = min(MOST, self._threads if device.type == "cpu" else on_device)
-        self._alone = threading.Lock()
+        self._turn = threading.Condition()
+        self._running, self._retrying = 0, False
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Results in the items' order; each item is worked on by one lane.
 
-        Work that finds too little of a device's memory is done once more, one item at a time:
-        `work` must not mind that.
+        Work that finds too little of a device's memory is done once more, while all other lanes
+        wait: `work` must not mind that.
         """
         import torch
 
         def patient(item: Item) -> Result:
             try:
-                return work(item)
+                with self._beside_others():
+                    return work(item)
             except torch.OutOfMemoryError:
                 pass  # its tensors are let go of outside of this
-            with self._alone:
+            with self._alone():
                 torch.cuda.empty_cache()
                 return work(item)
 
@@ -124,3 +126,28 @@ class Lanes:
             )
         finally:
             torch.set_num_threads(self._threads)  # the number also holds for threads made later
+
+    @contextmanager
+    def _beside_others(self) -> Iterator[None]:
+        with self._turn:
+            self._turn.wait_for(lambda: not self._retrying)
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._running -= 1
+                self._turn.notify_all()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._turn:
+            self._turn.wait_for(lambda: not self._retrying)
+            self._retrying = True
+            self._turn.wait_for(lambda: not self._running)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._retrying = False
+                self._turn.notify_all()

@@ -24,8 +24,8 @@ from ..graph.run_writer import RunWriter, check_out, is_complete
 from .allocation import keep_freed_memory
 from .bookmark import begin, check_same, is_begun
 from .concepts import open_concept_data
-from .device import choose_device, gigabytes_of, memory_errors, whole_float32
-from .inputs import Inputs
+from .device import choose_device, memory_errors, whole_float32
+from .inputs import Inputs, batch_size_for
 from .job import Job
 from .lanes import usual_workers
 from .networks import load_network
@@ -78,7 +78,7 @@ def ingest(
         out: where the run goes; written beside it under a temporary name until complete.
         settings: all that decides the result.
         device: `cpu`, `cuda`, `cuda:1`, …; `auto` takes CUDA where there is one.
-        workers: threads that decode images; without it, as many as there are cores, up to 6.
+        workers: threads that decode images; without it, one a core of this process's share, 2 to 6.
         overwrite: replace an earlier run, once the new one is complete.
         resume: go on with an ingest into `out` that was killed, if there is one; a run that is
             complete is given back as it is.
@@ -104,12 +104,15 @@ def ingest(
             seed=settings.seed,
         )
         data = open_concept_data(source.data, label_zero=settings.iou == "lite")
-        size = settings.batch_size_for(len(data.images), gigabytes_of(chosen))
-        settings = replace(settings, batch_size=size)
+        asked, size = settings.batch_size, batch_size_for(settings, data, chosen)
+        settings = replace(settings, batch_size=min(team.gather(size)))
         facts = facts_of(settings, network, data, chosen, team)
         if resume and is_complete(out) and not overwrite:
             run = open_run(out)
-            check_same(facts_of_run(run), facts, out)
+            before = facts_of_run(run)
+            if asked is None:  # another device may choose another
+                del before["batch-size"]
+            check_same(before, facts, out)
             return run
         inputs = Inputs(network, data, settings, chosen, workers or usual_workers())
         with (

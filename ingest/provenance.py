@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .team import Team
 
-_PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow")
+_PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
 
 
 def manifest(

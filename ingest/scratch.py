@@ -85,11 +85,13 @@ class Room:
 
 
 def room_on(device: torch.device) -> Room:
-    """Half of what is free on a GPU now, the rest being for work; none on a processor."""
+    """Half of a process's share of what is free on a GPU now; none on a processor."""
     if device.type != "cuda":
         return Room(0)
     reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return Room((torch.cuda.mem_get_info(device)[0] + reserved) // 2)
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    sharing = -(-processes // torch.cuda.device_count())
+    return Room((torch.cuda.mem_get_info(device)[0] + reserved) // (2 * sharing))
 
 
 class CellFile:

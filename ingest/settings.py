@@ -2,7 +2,8 @@
 
 The command line takes its defaults from here; the digest names the settings in a run's manifest.
 How the work is done (device, processes, workers) is not here: it changes no more than the last
-digits of floats, between kinds of device.
+digits of floats, between kinds of device. But a GPU has another batch size, where none is given,
+and with it other swaps in the test against chance and other positions for the presence probes.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Settings:
                 "image-size out of range", found=self.image_size, expected="32 or more"
             )
 
-    def batch_size_for(self, images: int, gigabytes: float | None) -> int:
+    def batch_size_for(self, images: int, pixels: int, gigabytes: float | None) -> int:
         """Images per forward pass.
 
         A GPU wants as many as its memory holds; but the test against chance (`chance`), which swaps
@@ -118,6 +119,7 @@ class Settings:
 
         Args:
             images: of the run.
+            pixels: of the largest input or mask.
             gigabytes: memory of the GPU; None for a processor.
         """
         if self.batch_size is not None:
@@ -125,7 +127,7 @@ class Settings:
         if gigabytes is None:
             return USUAL
         most = ON_GPU
-        while most > USUAL and gigabytes < most * GIGABYTES:
+        while most > USUAL and gigabytes < most * GIGABYTES * pixels / 224**2:
             most //= 2
         return min(most, max(USUAL, images // BATCHES))
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", bound=np.integer)
 
+AT_ONCE = 1 << 24  # pixels of masks that are worked on at a time, which bounds memory
+
 
 class Survey(NamedTuple):
     """What the concept data hold.
@@ -141,20 +143,27 @@ class _Surveyor:
             pixels.append(next(decoded))
             advance(1)
         for group in groups_of(images):
-            stack = stacked([pixels[number] for number in group.numbers])
-            columns = self._columns(stack, [images[number] for number in group.numbers])
-            first = batch.first + group.numbers[0]
-            flat = columns.to(torch.uint16).flatten(2)
-            self._planes.append(first, flat.cpu().numpy())
-            inside = labelled_inside(columns, len(self._data.concepts))
-            areas = box_areas(group.height, group.width, inside.device)
-            whole = whole_labels([images[number] for number in group.numbers], inside.shape[2])
-            inside += torch.from_numpy(whole).to(inside)[:, None] * areas[:, None]
-            self._boxes.add(inside, areas)
-            self._truth += inside[:, -1].sum(dim=0)
-            self._images += (inside[:, -1] > 0).sum(dim=0)
-            rows = [batch.first + number for number in group.numbers]
-            self._present[rows] = self._boxes.of_categories(inside[:, -1]).cpu().numpy()
+            size, columns = group.height * group.width, []
+            step = max(1, AT_ONCE // (size * max(1, *(len(each) for each in pixels))))
+            for start in range(0, len(group.numbers), step):
+                numbers = group.numbers[start : start + step]
+                stack = stacked([pixels[number] for number in numbers])
+                found = self._columns(stack, [images[number] for number in numbers])
+                self._count(found, [images[n] for n in numbers], [batch.first + n for n in numbers])
+                flat = found.to(torch.uint16).view(*found.shape[:2], size).cpu().numpy()
+                columns += list(flat.swapaxes(0, 1))
+            self._planes.append(batch.first + group.numbers[0], stacked(columns))
+
+    def _count(self, columns: Tensor, images: Sequence[ConceptImage], rows: list[int]) -> None:
+        """Count some images, whose places in the run are `rows`."""
+        inside = labelled_inside(columns, len(self._data.concepts))
+        areas = box_areas(*columns.shape[2:], inside.device)
+        whole = torch.from_numpy(whole_labels(images, inside.shape[2])).to(inside)
+        inside += whole[:, None] * areas[:, None]
+        self._boxes.add(inside, areas)
+        self._truth += inside[:, -1].sum(dim=0)
+        self._images += (inside[:, -1] > 0).sum(dim=0)
+        self._present[rows] = self._boxes.of_categories(inside[:, -1]).cpu().numpy()
 
     def _columns(self, pixels: NDArray[np.uint8], images: Sequence[ConceptImage]) -> Tensor:
         """Concept column + 1, or 0; int32 (planes, images, height, width).

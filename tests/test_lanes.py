@@ -29,8 +29,13 @@ from conceptgraph.ingest.settings import Settings
 def test_a_gpu_gets_larger_batches_where_there_are_many(
     gigabytes: float | None, images: int, size: int
 ) -> None:
-    assert Settings().batch_size_for(images, gigabytes) == size
-    assert Settings(batch_size=7).batch_size_for(images, gigabytes) == 7
+    assert Settings().batch_size_for(images, 224**2, gigabytes) == size
+    assert Settings(batch_size=7).batch_size_for(images, 224**2, gigabytes) == 7
+
+
+def test_larger_images_come_in_smaller_batches() -> None:
+    assert Settings().batch_size_for(63_305, 448**2, 80) == 128
+    assert Settings().batch_size_for(63_305, 1024**2, 80) == 32
 
 
 def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,18 +45,27 @@ def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch)
     assert usual_workers() == 2
 
 
-def test_work_that_finds_no_memory_is_done_again() -> None:
-    tried: list[int] = []
+def test_work_that_finds_no_memory_is_done_again_alone() -> None:
+    lock, running, tried, beside = threading.Lock(), set[int](), list[int](), list[int]()
 
     def work(item: int) -> int:
-        tried.append(item)
-        if item % 3 == 1 and tried.count(item) == 1:
+        with lock:
+            again = item in tried
+            tried.append(item)
+            running.add(item)
+        time.sleep(0.005)
+        with lock:
+            if again:
+                beside.append(len(running))
+            running.remove(item)
+        if item % 3 == 1 and not again:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return 2 * item
 
-    lanes = Lanes(torch.device("cpu"))
-    assert list(lanes.map(work, range(9))) == list(range(0, 18, 2))
-    assert sorted(tried) == sorted([*range(9), 1, 4, 7])
+    lanes = Lanes(torch.device("cuda"), on_device=3)
+    assert list(lanes.map(work, range(20))) == list(range(0, 40, 2))
+    assert sorted(tried) == sorted([*range(20), *range(1, 20, 3)])
+    assert beside == [1] * 7
 
 
 def test_work_that_never_finds_memory_says_so() -> None:
