@@ -15,8 +15,6 @@ import torch
 from PIL import Image
 
 from conceptgraph.graph.errors import DataError, QueryError, RunError
-from conceptgraph.ingest.pipeline import Source, ingest
-from conceptgraph.ingest.settings import Settings
 from conceptgraph.queries.audit import Audit, audit
 from conceptgraph.queries.audit_counts import PUSHING, Tally, excess
 from conceptgraph.queries.audit_rows import Row, RowFile
@@ -26,6 +24,7 @@ from conceptgraph.queries.what_if import what_if
 
 from .commands import call
 from .drawn import draw_concept_data
+from .lively import lively_run
 from .pages import NARROW, WIDE, open_file
 
 if TYPE_CHECKING:
@@ -46,9 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    source = Source("tests.test_explain:lively", None, None, data)
-    out = tmp_path_factory.mktemp("runs") / "lively.cg"
-    return ingest(source, out, Settings(quantile=0.1, min_iou=0.01, top_images=1))
+    return lively_run(data, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,6 @@ from conceptgraph.graph.errors import QueryError
 from conceptgraph.graph.memory import open_store
 from conceptgraph.graph.run import Run, open_run
 from conceptgraph.graph.run_files import LATER
-from conceptgraph.ingest.pipeline import Source, ingest
-from conceptgraph.ingest.settings import Settings
 from conceptgraph.queries.cards import class_card, concept_card, unit_card
 from conceptgraph.queries.explain import explain
 from conceptgraph.queries.paths import class_paths
@@ -23,18 +21,11 @@ from conceptgraph.queries.silence import detectors
 
 from .commands import call
 from .drawn import draw_concept_data
-from .networks import random_network
+from .lively import lively_run
 from .runs import small_run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from torch import nn
-
-
-def lively() -> nn.Module:
-    """The network of the run below, as `module:factory` finds it again."""
-    return random_network("basic", classes=4, seed=3).module
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +34,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("desk")
     data = draw_concept_data(folder / "data", 12)
     shutil.copy(sorted((data / "images").rglob("*.jpg"))[0], folder / "x.jpg")
-    settings = Settings(quantile=0.1, min_iou=0.01, top_images=1)
-    source = Source("tests.test_beyond_chance:lively", None, None, data)
-    file = ingest(source, folder / "net.cg", settings).path / "detections.parquet"
+    file = lively_run(data, folder).path.rename(folder / "net.cg") / "detections.parquet"
     table = pd.read_parquet(file)
     table["significant"] = [number % 2 == 0 for number in range(len(table))]
     table.to_parquet(file)

@@ -7,29 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from torch import nn
 
 from conceptgraph.graph.errors import ModelError, QueryError
 from conceptgraph.graph.run import Run
 from conceptgraph.ingest.forward import watching
 from conceptgraph.ingest.images import open_image, to_array
-from conceptgraph.ingest.pipeline import Source, ingest
-from conceptgraph.ingest.settings import Settings
 from conceptgraph.queries.accounting import account
 from conceptgraph.queries.concept_shares import POOR
 from conceptgraph.queries.explain import explain
 from conceptgraph.queries.subject import open_subject
 
 from .drawn import draw_concept_data
-from .networks import random_network
+from .lively import lively_run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def lively() -> nn.Module:
-    """The network of the run below, as `module:factory` finds it again."""
-    return random_network("basic", classes=4, seed=3).module
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    source = Source("tests.test_explain:lively", None, None, data)
-    out = tmp_path_factory.mktemp("runs") / "lively.cg"
-    return ingest(source, out, Settings(quantile=0.1, min_iou=0.01, top_images=1))
+    return lively_run(data, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 
 from conceptgraph.graph.errors import QueryError
-from conceptgraph.ingest.pipeline import Source, ingest
-from conceptgraph.ingest.settings import Settings
 from conceptgraph.queries.concept_shares import POOR
 from conceptgraph.queries.explain import explain
 from conceptgraph.queries.silence import detectors
@@ -19,6 +17,7 @@ from conceptgraph.queries.subject import Subject, open_subject
 from conceptgraph.queries.what_if import least_removal, what_if
 
 from .drawn import draw_concept_data
+from .lively import lively_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    source = Source("tests.test_explain:lively", None, None, data)
-    out = tmp_path_factory.mktemp("runs") / "lively.cg"
-    return ingest(source, out, Settings(quantile=0.1, min_iou=0.01, top_images=1))
+    return lively_run(data, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
