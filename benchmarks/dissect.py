@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from conceptgraph.ingest.inputs import Batch
+    from conceptgraph.ingest.networks import Network
 
 Some = TypeVar("Some", bound=Inputs)
 
@@ -65,20 +66,22 @@ def prepare(arguments: argparse.Namespace, kind: type[Some]) -> Some:
 
 
 def bare_pass(
-    inputs: Inputs, decoded: list[torch.Tensor], precision: str = "float32"
+    network: Network,
+    device: torch.device,
+    decoded: list[torch.Tensor],
+    precision: str = "float32",
 ) -> tuple[float, float]:
     """Seconds, and processor seconds, of one forward pass of the plain network."""
     dtype = DTYPES[precision]
     layout = torch.contiguous_format if dtype == torch.float32 else torch.channels_last
-    network = inputs.network
-    module = copy.deepcopy(network.module).to(inputs.device, dtype).to(memory_format=layout)
+    module = copy.deepcopy(network.module).to(device, dtype).to(memory_format=layout)
     begun, busy = time.perf_counter(), time.process_time()
     with torch.inference_mode(), whole_float32():
         for pixels in decoded:
-            batch = normalise(pixels.to(inputs.device), network.mean, network.std)
+            batch = normalise(pixels.to(device), network.mean, network.std)
             module(batch.to(dtype).contiguous(memory_format=layout))
-    if inputs.device.type == "cuda":
-        torch.cuda.synchronize(inputs.device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.perf_counter() - begun, time.process_time() - busy
 
 
@@ -147,13 +150,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
         batch.number: pixels for batch, pixels in Inputs.decoded(inputs, inputs.batches())
     }
     decoded = list(inputs.ahead.values())
-    bare_pass(inputs, decoded[:4], arguments.precision)
-    same = bare_pass(inputs, decoded, arguments.precision)[0]
-    bare_pass(inputs, decoded[:4])
-    before = bare_pass(inputs, decoded)
+    network, device = inputs.network, inputs.device
+    bare_pass(network, device, decoded[:4], arguments.precision)
+    same = bare_pass(network, device, decoded, arguments.precision)[0]
+    bare_pass(network, device, decoded[:4])
+    before = bare_pass(network, device, decoded)
     steps = dissection(prepare(arguments, Inputs))
     ahead = dissection(inputs)["dissection"]
-    after = bare_pass(inputs, decoded)
+    after = bare_pass(network, device, decoded)
     bare, busy = (before[0] + after[0]) / 2, (before[1] + after[1]) / 2
     whole = whole_command(arguments)
     return {

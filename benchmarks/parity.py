@@ -44,7 +44,7 @@ class Agreement:
 def compare(run: Run, block: str, reference: pd.DataFrame) -> Agreement:
     """Compare one block with its reference table."""
     reference = reference.sort_values("unit").reset_index(drop=True)
-    units = run.units[run.units["block"] == block].sort_values("index").reset_index(drop=True)
+    units = units_of(run, block)
     if len(units) != len(reference):
         raise SystemExit(f"{block}: {len(units)} units, the reference has {len(reference)}")
     iou = run.iou(block)
@@ -54,8 +54,7 @@ def compare(run: Run, block: str, reference: pd.DataFrame) -> Agreement:
     mine = iou.to_numpy()[pairs[0], [column[uid] for uid in pairs[1]]]
     difference = np.abs(mine - pairs[2])
     truths = dict(zip(pairs[1], pairs[3], strict=True))
-    best_two = np.sort(iou.to_numpy(), axis=1)[:, -2:]
-    clear = best_two[:, 1] - best_two[:, 0] > MARGIN
+    clear = clearly_named(iou.to_numpy())
     same = (units["label"] == reference["label"]) & (units["category"] == reference["category"])
     relative = np.array([np.nan])
     if "threshold" in reference:
@@ -68,6 +67,20 @@ def compare(run: Run, block: str, reference: pd.DataFrame) -> Agreement:
         (int(clear.sum()), int((clear & same.to_numpy()).sum())),
         (float(np.median(difference)), float(np.percentile(difference, 99))),
     )
+
+
+def units_of(run: Run, block: str) -> pd.DataFrame:
+    """The block's rows of the table of units, in their order."""
+    mine = run.units[run.units["block"] == block]
+    found: pd.DataFrame = mine.sort_values("index").reset_index(drop=True)
+    return found
+
+
+def clearly_named(iou: np.ndarray) -> np.ndarray:
+    """Which units, bool (units,), have a best concept by more than `MARGIN`."""
+    best_two = np.sort(iou, axis=1)[:, -2:]
+    clear: np.ndarray = best_two[:, 1] - best_two[:, 0] > MARGIN
+    return clear
 
 
 def _pairs(

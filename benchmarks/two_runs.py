@@ -14,7 +14,7 @@ import pandas as pd
 
 from conceptgraph.graph.run import open_run
 
-from .parity import MARGIN
+from .parity import clearly_named, units_of
 
 if TYPE_CHECKING:
     from conceptgraph.graph.run import Run
@@ -24,16 +24,12 @@ def differences(run: Run, other: Run) -> pd.DataFrame:
     """One row per block; shares, relative differences of thresholds, and differences of IoUs."""
     rows = []
     for block in run.blocks:
-        mine, theirs = (
-            each.units[each.units["block"] == block].sort_values("index").reset_index(drop=True)
-            for each in (run, other)
-        )
+        mine, theirs = units_of(run, block), units_of(other, block)
         iou = run.iou(block).to_numpy()
         apart = np.abs(iou - other.iou(block).to_numpy())
         threshold = np.abs(theirs["threshold"] / mine["threshold"] - 1).fillna(0)
         label = (mine[["category", "label"]] != theirs[["category", "label"]]).any(axis=1)
-        best = np.sort(iou, axis=1)[:, -2:]
-        clear = best[:, 1] - best[:, 0] > MARGIN
+        clear = clearly_named(iou)
         rows.append(
             {
                 "block": block,
