@@ -21,7 +21,7 @@ Preprocess = Literal["model", "netdissect"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 BLOCKS = ("block1", "block2", "block3", "block4")
-USUAL, ON_GPU = 32, 256  # images of a batch; the most on a GPU
+USUAL_BATCH, LARGEST_BATCH = 32, 256  # images; where none is given
 BATCHES = 32  # wanted at least, where batches could be larger than usual
 GIGABYTES = 0.085
 """Of a GPU, per image of a batch (ResNet-50 on images of 224², half of it for cells)."""
@@ -125,11 +125,11 @@ class Settings:
         if self.batch_size is not None:
             return self.batch_size
         if gigabytes is None:
-            return USUAL
-        most = ON_GPU
-        while most > USUAL and gigabytes < most * GIGABYTES * pixels / 224**2:
+            return USUAL_BATCH
+        most = LARGEST_BATCH
+        while most > USUAL_BATCH and gigabytes < most * GIGABYTES * pixels / 224**2:
             most //= 2
-        return min(most, max(USUAL, images // BATCHES))
+        return min(most, max(USUAL_BATCH, images // BATCHES))
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, as the manifest stores them."""
