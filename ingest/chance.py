@@ -60,11 +60,11 @@ def swaps(present: NDArray[np.generic], seed: tuple[int, int]) -> NDArray[np.int
     """
     _, pattern = np.unique(present, axis=0, return_inverse=True)
     pattern = pattern.reshape(-1)
-    rng = np.random.default_rng(seed)
-    in_order = np.argsort(pattern, kind="stable")
+    dice = np.random.default_rng(seed).random((PERMUTATIONS, len(pattern)))
     result = np.empty((PERMUTATIONS, len(pattern)), np.int64)
-    for row in result:
-        row[in_order] = np.lexsort((rng.random(len(pattern)), pattern))
+    for number in range(pattern.max() + 1):
+        alike = np.flatnonzero(pattern == number)
+        result[:, alike] = alike[dice[:, alike].argsort(axis=1, kind="stable")]
     return result
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..graph.errors import DataError
+from .allocation import no_collections
 from .labels import Concept, read_categories, read_concepts
 from .masks import check_mask
 from .tables import read_table, whole_number
@@ -77,6 +78,7 @@ class ConceptData:
         concepts: in order of label number; a concept's place here is its column everywhere.
         images: in order of name, whatever the order of the rows.
         digest: sha256 over tables, names and file sizes; not over the files' content.
+        state: sha256 over sizes and times of all files: another one when a file was written.
     """
 
     folder: Path
@@ -84,6 +86,7 @@ class ConceptData:
     concepts: tuple[Concept, ...]
     images: tuple[ConceptImage, ...]
     digest: str
+    state: str
 
     @cached_property
     def columns(self) -> NDArray[np.int32]:
@@ -97,6 +100,7 @@ class ConceptData:
         return int(self.columns[number])
 
 
+@no_collections()
 def open_concept_data(
     folder: Path, *, label_zero: bool = False, split: str | None = None
 ) -> ConceptData:
@@ -122,15 +126,20 @@ def open_concept_data(
         concepts = (Concept(0, "", categories[-1]), *concepts)
     reader = _RowReader(index, folder / "images", categories, concepts)
     images = tuple(reader.read(row) for row in rows)
+    files = sorted(reader.files.items())
     cells = [[row.cells[column] for column in (*_INDEX_COLUMNS, *categories)] for row in rows]
     content = [
         categories,
         [(concept.number, concept.uid) for concept in concepts],
         cells,
-        sorted(reader.sizes.items()),
+        [(name, found.st_size) for name, found in files],
     ]
-    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    return ConceptData(folder, categories, concepts, images, digest)
+    state = [(found.st_size, found.st_mtime_ns) for _, found in files]
+    return ConceptData(folder, categories, concepts, images, _digest(content), _digest(state))
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _check_layout(folder: Path) -> None:
@@ -190,12 +199,12 @@ def _has_label_zero(row: Row, categories: tuple[str, ...]) -> bool:
 
 
 class _RowReader:
-    """Rows of the index to images. `sizes` collects the bytes of every file it has seen."""
+    """Rows of the index to images. `files` collects size and times of every file it has seen."""
 
     def __init__(
         self, index: Table, images: Path, categories: tuple[str, ...], concepts: tuple[Concept, ...]
     ) -> None:
-        self.sizes: dict[str, int] = {}
+        self.files: dict[str, os.stat_result] = {}
         self._index = index
         self._images = images
         self._root = images.resolve()
@@ -214,8 +223,8 @@ class _RowReader:
         )
         name = row.cells["image"]
         path = self._find(row, name)
-        self.sizes[name] = path.stat().st_size
-        if not self.sizes[name]:
+        self.files[name] = path.stat()
+        if not self.files[name].st_size:
             raise self._index.error(row, f"image {name!r}", found="an empty file")
         planes: dict[str, Path] = {}
         scalars: set[int] = set()
@@ -224,7 +233,7 @@ class _RowReader:
                 number = whole_number(item)
                 if number is None:
                     planes[item] = self._find(row, item)
-                    self.sizes[item] = check_mask(planes[item], mask_height, mask_width, row.line)
+                    self.files[item] = check_mask(planes[item], mask_height, mask_width, row.line)
                 elif number in self._columns:
                     scalars.add(self._columns[number])
                 elif number:

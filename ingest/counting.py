@@ -79,15 +79,15 @@ def labels_of_batch(
     images = [data.images[number] for number in order]
     result = []
     for group, (height, width, numbers) in enumerate(groups_of(images)):
-        scalars = whole_labels([images[number] for number in numbers], len(data.concepts))
+        mine = [images[number] for number in numbers]
         present = found.present[[first + number for number in numbers]].astype(np.float64)
-        flat = torch.from_numpy(found.planes.read(first + numbers[0])).to(device).int().flatten(1)
+        flat = found.planes.read(first + numbers[0], device).int().flatten(1)
         cut = (len(numbers), height, width, len(data.concepts))
         result.append(
             Labels(
                 torch.tensor(numbers, device=device),
                 flat,
-                torch.from_numpy(scalars).to(device),
+                whole_labels(mine, len(data.concepts), device),
                 torch.from_numpy(present).to(device),
                 torch.from_numpy(swaps(present, (first, group))).to(device) if chance else None,
                 segments(flat, *cut) if chance else None,

@@ -100,7 +100,7 @@ def check_tables(folder: Path, defects: Defects) -> Tables:
         raise DataError("no images", file=index.path, expected="one row per image")
     _check_index(index, categories, defects)
     ordered = tuple(concepts[number] for number in sorted(concepts))
-    return Tables(ConceptData(folder, categories, ordered, (), ""), index)
+    return Tables(ConceptData(folder, categories, ordered, (), "", ""), index)
 
 
 def _rows_of(path: Path, required: Sequence[str], defects: Defects) -> Table:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..graph.errors import ConceptGraphError
 from .cells import Cells, Grid, Values, above, divided, find_cells, native_values, some
-from .scratch import CellFile, room_on
+from .scratch import CellFile
 from .thresholds import RadixSelect, lower_bounds, values_above
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from .bookmark import State
     from .lanes import Lanes
+    from .scratch import Room
     from .team import Team
 
     Maps = Mapping[str, Tensor]
@@ -94,11 +95,14 @@ class BlockCells:
 class Collection:
     """Steps 1 to 3 for all blocks: from block outputs to exact thresholds and kept cells."""
 
-    def __init__(self, scratch: Path, quantile: float, fitted: Tensor, batch_size: int) -> None:
+    def __init__(
+        self, scratch: Path, room: Room, quantile: float, fitted: Tensor, batch_size: int
+    ) -> None:
         """Prepare; then `start`, or `load` what an earlier one kept.
 
         Args:
             scratch: folder for the cells.
+            room: on the device, for cells that need not be there.
             quantile: wanted tail.
             fitted: bool (images,), in the order of the run: which images fit the thresholds. Those
                 come first, so that the pilot holds them only.
@@ -108,7 +112,7 @@ class Collection:
         self._quantile = quantile
         self._fitted = fitted
         self._batch_size = batch_size
-        self._room = room_on(fitted.device)
+        self._room = room
         self.parts: dict[str, list[BlockCells]] = {}
 
     def _fitted_of(self, batch: int) -> Tensor:

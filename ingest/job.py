@@ -24,8 +24,8 @@ from .center_box import CenterBoxes
 from .collect import Collector
 from .contributions import contributions
 from .counting import Overlaps, labels_of_batch
+from .decoding import decode_image
 from .dissect import Collection
-from .images import open_image
 from .lanes import Lanes
 from .probes import PresenceProbes
 from .progress import Progress, Quiet
@@ -38,6 +38,7 @@ from .run_tables import (
     thumbnail_name,
     top_images_table,
 )
+from .scratch import TensorFile, room_on
 from .significance import largest_significant
 from .survey import Survey, category_columns, survey
 from .top_images import masks_of_tiles, save_tile, thumbnail, tiles_of_batch
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from .inputs import Batch, Inputs
     from .pipeline import Source
     from .progress import Advance
+    from .scratch import Room
     from .team import Team
 
 
@@ -97,19 +99,20 @@ class Job:
 
     def dissect(self) -> tuple[Collection, Survey, dict[str, Dissection]]:
         """Steps 2 to 5."""
+        room = room_on(self.inputs.device)
         collection = Collection(
-            self._scratch, self.settings.quantile, self.inputs.fitted, self.inputs.batch_size
+            self._scratch, room, self.settings.quantile, self.inputs.fitted, self.inputs.batch_size
         )
         collector = Collector(
             self.inputs, collection, self._probes, self._lanes, self.team, self._bookmarks
         )
-        found = self._survey(beside=collector.prepare)
+        found = self._survey(room, beside=collector.prepare)
         self._collect(collector, collection, found)
         with self._step("count") as advance:
             blocks = self._count(collection, found, advance)
         return collection, found, blocks
 
-    def _survey(self, beside: Callable[[Event], None]) -> Survey:
+    def _survey(self, room: Room, beside: Callable[[Event], None]) -> Survey:
         """Step 2, and `beside` at the same time, which ends early when its event is set."""
         given_up = Event()
         with ThreadPoolExecutor(1) as thread:
@@ -119,7 +122,7 @@ class Job:
                     found = survey(
                         self.data,
                         len(self.inputs.images),
-                        self._scratch,
+                        TensorFile(self._scratch / "planes", torch.uint16, room),
                         self._boxes,
                         mine=self._batches,
                         team=self.team,
@@ -140,11 +143,8 @@ class Job:
             self._draw(collection, blocks, advance)
         self.team.wait()
         if self.team.leads:
-            for each in contributions:
-                name = f"contributions_{each.source}_{each.target}"
-                self.writer.array(name, each.weight)
-                self.writer.array(f"{name}_pre", each.pre)
-            self._write_tables(blocks, found)
+            with self._step("tables", len(blocks)) as advance:
+                self._write_tables(blocks, found, contributions, advance)
             self._seal(blocks)
             forget(self._scratch.parent)
         self.team.wait()  # the bookmarks are gone before what they speak of
@@ -230,14 +230,27 @@ class Job:
                 progress=advance,
             )
 
-    def _write_tables(self, blocks: dict[str, Dissection], found: Survey) -> None:
+    def _write_tables(
+        self,
+        blocks: dict[str, Dissection],
+        found: Survey,
+        contributions: list[Contribution],
+        advance: Advance,
+    ) -> None:
+        for pair in contributions:
+            name = f"contributions_{pair.source}_{pair.target}"
+            self.writer.array(name, pair.weight)
+            self.writer.array(f"{name}_pre", pair.pre)
         names = [image.name for image in self.inputs.images]
-        tables = [
-            BlockTables(
-                block, dissection, self.data, found.truth, self._category, self.settings.top_labels
-            )
-            for block, dissection in blocks.items()
-        ]
+
+        def table(block: str) -> BlockTables:
+            top = self.settings.top_labels
+            made = BlockTables(block, blocks[block], self.data, found.truth, self._category, top)
+            advance(1)
+            return made
+
+        with ThreadPoolExecutor(len(blocks)) as threads:
+            tables = list(threads.map(table, blocks))
         detections = pd.concat([each.detections for each in tables], ignore_index=True)
         tested = np.concatenate([each.p.reshape(-1) for each in tables])
         limit = largest_significant(tested, self.settings.significance)
@@ -272,8 +285,9 @@ class Job:
                 masks = masks_of_tiles(tiles, cells, found.grid, found.thresholds)
                 for tile, mask in zip(tiles, masks, strict=True):
                     if tile.image not in pictures:
-                        path = self.data.images[batch.images[tile.image]].path
-                        pictures[tile.image] = thumbnail(open_image(path))
+                        image = self.data.images[batch.images[tile.image]]
+                        pixels = decode_image(image.path, image.height, image.width)
+                        pictures[tile.image] = thumbnail(pixels)
                     name = thumbnail_name(block, tile.unit, tile.rank)
                     save_tile(pictures[tile.image], mask, self.writer.path / name)
             return batch

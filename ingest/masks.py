@@ -18,6 +18,7 @@ from PIL import Image
 from ..graph.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 _HEADER_BYTES = 33  # the signature and the whole IHDR chunk
 _HEADER = struct.Struct(">8sI4sIIBB")
 _CHUNK = struct.Struct(">I4s")
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+"""How a PNG begins."""
 _COLOUR_TYPES = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha", 6: "RGBA"}
 # What damaged files raise here and in Pillow, as found by damaging some.
 _DECODE_ERRORS = (
@@ -40,19 +42,17 @@ _DECODE_ERRORS = (
 )
 
 
-def check_mask(path: Path, height: int, width: int, row: int) -> int:
+def check_mask(path: Path, height: int, width: int, row: int) -> os.stat_result:
     """Check from its header that a file is a mask of the size its row in index.csv states.
 
     Returns:
-        The file's size in bytes.
+        The file's size and times.
 
     Raises:
         DataError: no PNG, truncated in its header, of another size, or not 8-bit RGB.
     """
     try:
-        with path.open("rb", buffering=0) as file:
-            header = file.read(_HEADER_BYTES)
-            size = os.fstat(file.fileno()).st_size
+        header, state = _read_header(path)
     except OSError as error:
         raise _mask_error(path, row, f"mask cannot be read: {error.strerror}") from error
     found = _describe(header)
@@ -65,7 +65,22 @@ def check_mask(path: Path, height: int, width: int, row: int) -> int:
             found=found,
             expected=expected + " (sw×sh), label = R + 256·G",
         )
-    return size
+    return state
+
+
+def _read_header(path: Path) -> tuple[bytes, os.stat_result]:
+    """With as few calls as can be: over a network each takes its time."""
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        return os.read(file, _HEADER_BYTES), os.fstat(file)
+    finally:
+        os.close(file)
+
+
+def pillow_pixels(content: bytes) -> NDArray[np.uint8]:
+    """Of a PNG, (height, width, channels)."""
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+        return np.asarray(picture)
 
 
 def read_planes(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
@@ -79,19 +94,8 @@ def read_planes(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
         DataError: a damaged file, a label number that label.csv does not have, or blue that is
             not 0; the message names the mask and the row of index.csv.
     """
-    planes = np.empty((len(image.planes), image.mask_height, image.mask_width), np.uint16)
-    for plane, path in zip(planes, image.planes, strict=True):
-        rgb = _decode(path, image)
-        if rgb[..., 2].any():
-            raise _mask_error(
-                path,
-                image.row,
-                "mask with blue in it",
-                found=f"B = {rgb[..., 2].max()}",
-                expected="B = 0, label = R + 256·G",
-            )
-        # Widened first: in 8 bits, 256·G is 0 or an error.
-        numbers = rgb[..., 0] + rgb[..., 1].astype(np.uint16) * np.uint16(256)
+    planes = read_numbers(image)
+    for path, numbers in zip(image.planes, planes, strict=True):
         columns = data.columns[numbers]
         unknown = (columns < 0) & (numbers > 0)
         if unknown.any():
@@ -102,29 +106,46 @@ def read_planes(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
                 found=f"number {numbers[unknown][0]}",
                 expected="0 or a number of label.csv",
             )
-        plane[...] = np.where(numbers > 0, columns + 1, 0)
+        numbers[...] = np.where(numbers > 0, columns + 1, 0)
     return planes
 
 
-def decode_planes(image: ConceptImage) -> NDArray[np.uint8]:
-    """The pixels of every mask of an image, uint8 (planes, mask_height, mask_width, 3).
+def read_numbers(
+    image: ConceptImage, pixels_of: Callable[[bytes], NDArray[np.uint8]] = pillow_pixels
+) -> NDArray[np.uint16]:
+    """The label number of every pixel of every mask, uint16 (planes, mask_height, mask_width).
+
+    Args:
+        image: of the concept data.
+        pixels_of: decodes a PNG; raises as Pillow does.
 
     Raises:
-        DataError: a damaged file.
+        DataError: a damaged file, or blue that is not 0.
     """
-    pixels = np.empty((len(image.planes), image.mask_height, image.mask_width, 3), np.uint8)
-    for plane, path in zip(pixels, image.planes, strict=True):
-        plane[...] = _decode(path, image)
-    return pixels
+    planes = np.empty((len(image.planes), image.mask_height, image.mask_width), np.uint16)
+    for plane, path in zip(planes, image.planes, strict=True):
+        rgb = _decode(path, image, pixels_of)
+        if rgb[..., 2].any():
+            raise _mask_error(
+                path,
+                image.row,
+                "mask with blue in it",
+                found=f"B = {rgb[..., 2].max()}",
+                expected="B = 0, label = R + 256·G",
+            )
+        # Widened first: in 8 bits, 256·G is 0 or an error.
+        plane[...] = rgb[..., 0] + rgb[..., 1].astype(np.uint16) * np.uint16(256)
+    return planes
 
 
-def _decode(path: Path, image: ConceptImage) -> NDArray[np.uint8]:
+def _decode(
+    path: Path, image: ConceptImage, pixels_of: Callable[[bytes], NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
     """One mask's pixels, (mask_height, mask_width, 3)."""
     try:
         content = path.read_bytes()
         _check_chunks(content)
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            rgb = np.asarray(picture)
+        rgb = pixels_of(content)
     except _DECODE_ERRORS as error:
         raise _mask_error(
             path, image.row, f"damaged PNG: {error}", remedy="Write the mask again"
@@ -140,7 +161,7 @@ def _check_chunks(content: bytes) -> None:
     Raises:
         ValueError: a checksum is wrong, or the file ends too early.
     """
-    place, kind = len(_SIGNATURE), b""
+    place, kind = len(SIGNATURE), b""
     while kind != b"IEND":
         length, kind = _CHUNK.unpack_from(content, place)
         end = place + _CHUNK.size + length
@@ -152,7 +173,7 @@ def _check_chunks(content: bytes) -> None:
 
 def _describe(header: bytes) -> str:
     """The header in words, exactly as `check_mask` words what it expects."""
-    if not header.startswith(_SIGNATURE):
+    if not header.startswith(SIGNATURE):
         return "no PNG"
     if len(header) < _HEADER_BYTES:
         return f"a PNG truncated to {len(header)} bytes"

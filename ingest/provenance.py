@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .team import Team
 
-_PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow", "simplejpeg")
+_PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow", "simplejpeg", "imagecodecs")
 
 
 def manifest(
@@ -80,7 +80,7 @@ def facts_of(
     return {
         **_known(settings.as_dict(), network.digest, data.digest, network.classes),
         "mean and deviation of colors": [list(network.mean), list(network.std)],
-        "state of an image or mask file": _stamp(data),
+        "state of an image or mask file": data.state,
         "number of processes": team.size,
         "kind of device": _kind(device),
         **{f"version of {package}": version(package) for package in _PACKAGES},
@@ -110,17 +110,6 @@ def _kind(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.backends.cpu.get_cpu_capability()}"
-
-
-def _stamp(data: ConceptData) -> str:
-    """Digest of size and time of all files."""
-    digest = hashlib.sha256()
-    for image in data.images:
-        for path in (image.path, *image.planes):
-            if path.exists():  # one that is missing is told of when it is read
-                found = path.stat()
-                digest.update(f"{found.st_size} {found.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
 
 
 def _absolute(weights: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""First look at the concept data: every mask decoded and checked once, before anything long starts.
+"""What the concept data hold: the pass over the masks that comes before the network runs.
 
 Keeps the label planes in scratch for counting, and counts what does not depend on the network.
 Files are decoded by threads, one image each; all else is done to whole batches on the device.
@@ -6,19 +6,18 @@ Files are decoded by threads, one image each; all else is done to whole batches 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from .center_box import box_areas, labelled_inside
+from .decoding import AT_ONCE, decode_numbers
 from .lanes import in_order, one_thread
-from .masks import decode_planes, read_planes
-from .scratch import ArrayFile
+from .masks import read_planes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
     from .concepts import ConceptData, ConceptImage
     from .inputs import Batch
     from .progress import Advance
+    from .scratch import TensorFile
     from .team import Team
 
-Number = TypeVar("Number", bound=np.integer)
-
-AT_ONCE = 1 << 24  # pixels of masks that are worked on at a time, which bounds memory
+PIXELS = 1 << 24
+"""Pixels of masks that are worked on at a time, which bounds memory."""
 
 
 class Survey(NamedTuple):
@@ -46,7 +45,7 @@ class Survey(NamedTuple):
         present: bool (images, categories), whether the image has any label of the category.
     """
 
-    planes: ArrayFile
+    planes: TensorFile
     truth: NDArray[np.int64]
     images: NDArray[np.int64]
     present: NDArray[np.bool_]
@@ -74,18 +73,19 @@ def category_columns(data: ConceptData) -> NDArray[np.int64]:
     return np.array([data.categories.index(c.category) for c in data.concepts], dtype=np.int64)
 
 
-def whole_labels(images: Sequence[ConceptImage], concepts: int) -> NDArray[np.float64]:
-    """1 where a concept labels the whole image; (images, concepts)."""
-    labels = np.zeros((len(images), concepts))
-    for row, image in enumerate(images):
-        labels[row, list(image.scalars)] = 1
-    return labels
+def whole_labels(images: Sequence[ConceptImage], concepts: int, device: torch.device) -> Tensor:
+    """1 where a concept labels the whole image; float64 (images, concepts)."""
+    row = [row for row, image in enumerate(images) for _ in image.scalars]
+    column = [column for image in images for column in image.scalars]
+    labels = torch.zeros(len(images), concepts, dtype=torch.float64, device=device)
+    at = torch.tensor([row, column], dtype=torch.int64).to(device)
+    return labels.index_put_((at[0], at[1]), labels.new_ones(()))
 
 
 def survey(
     data: ConceptData,
     images: int,
-    scratch: Path,
+    planes: TensorFile,
     boxes: CenterBoxes,
     *,
     mine: Sequence[Batch],
@@ -98,7 +98,7 @@ def survey(
     Args:
         data: the concept data.
         images: of the run.
-        scratch: folder for the planes.
+        planes: filled, as `Survey.planes`.
         boxes: filled, on its device.
         mine: the batches to decode here.
         team: who decodes the others.
@@ -111,70 +111,110 @@ def survey(
     Raises:
         DataError: naming the mask and its row: cannot be decoded, or holds unknown labels.
     """
-    surveyor = _Surveyor(data, images, scratch, boxes)
-    wanted = [data.images[number] for batch in mine for number in batch.images]
-    decoded = in_order(decode_planes, wanted, workers, ahead=4 * workers)
+    surveyor = _Surveyor(data, images, planes, boxes)
+    slots = _slots(data, mine)
+    decoded = in_order(_fill, slots, workers, ahead=2 * AT_ONCE * workers, at_once=AT_ONCE)
     with one_thread():  # others have work too
         for batch in mine:
             surveyor.look(batch, decoded, advance)
     return surveyor.shared(team)
 
 
+def _slots(
+    data: ConceptData, batches: Sequence[Batch]
+) -> Iterator[tuple[ConceptImage, NDArray[np.uint16], int]]:
+    """All images, group by group, with an array (planes, images, …) of the group and a place."""
+    for batch in batches:
+        images = [data.images[number] for number in batch.images]
+        for height, width, numbers in groups_of(images):
+            most = max(len(images[number].planes) for number in numbers)
+            stack = np.zeros((most, len(numbers), height, width), np.uint16)
+            for place, number in enumerate(numbers):
+                yield images[number], stack, place
+
+
+def _fill(slot: tuple[ConceptImage, NDArray[np.uint16], int]) -> NDArray[np.uint16]:
+    """Decode an image's masks to its place in the array of its group."""
+    image, stack, place = slot
+    stack[: len(image.planes), place] = decode_numbers(image)
+    return stack
+
+
 class _Surveyor:
     """A survey at work."""
 
-    def __init__(self, data: ConceptData, images: int, scratch: Path, boxes: CenterBoxes) -> None:
+    def __init__(
+        self, data: ConceptData, images: int, planes: TensorFile, boxes: CenterBoxes
+    ) -> None:
         self._data = data
         self._boxes = boxes
+        self._device = boxes.inside.device
         self._truth = torch.zeros_like(boxes.inside[0])
         self._images = torch.zeros_like(self._truth)
-        self._planes = ArrayFile(scratch / "planes", np.uint16)
-        self._present = np.zeros((images, len(data.categories)), np.bool_)
-        table = torch.from_numpy(data.columns).to(boxes.inside.device) + 1
+        self._planes = planes
+        self._present = torch.zeros(
+            images, len(data.categories), dtype=torch.bool, device=self._device
+        )
+        table = torch.from_numpy(data.columns).to(self._device) + 1
         table[table == 0] = -1  # no concept
         table[0] = 0
         self._table = table
 
-    def look(self, batch: Batch, decoded: Iterator[NDArray[np.uint8]], advance: Advance) -> None:
+    def look(self, batch: Batch, decoded: Iterator[NDArray[np.uint16]], advance: Advance) -> None:
         """Keep and count a batch; its images come next among the `decoded`."""
         images = [self._data.images[number] for number in batch.images]
-        pixels = []
-        for _ in images:
-            pixels.append(next(decoded))
-            advance(1)
-        for group in groups_of(images):
-            size, columns = group.height * group.width, []
-            step = max(1, AT_ONCE // (size * max(1, *(len(each) for each in pixels))))
-            for start in range(0, len(group.numbers), step):
-                numbers = group.numbers[start : start + step]
-                stack = stacked([pixels[number] for number in numbers])
-                found = self._columns(stack, [images[number] for number in numbers])
-                self._count(found, [images[n] for n in numbers], [batch.first + n for n in numbers])
-                flat = found.to(torch.uint16).view(*found.shape[:2], size).cpu().numpy()
-                columns += list(flat.swapaxes(0, 1))
-            self._planes.append(batch.first + group.numbers[0], stacked(columns))
+        for height, width, numbers in groups_of(images):
+            for _ in numbers:
+                stack = next(decoded)
+                advance(1)
+            rows = [batch.first + number for number in numbers]
+            columns = self._look([images[number] for number in numbers], rows, stack)
+            self._planes.append(rows[0], columns.view(*columns.shape[:2], height * width))
+
+    def _look(
+        self, images: Sequence[ConceptImage], rows: list[int], stack: NDArray[np.uint16]
+    ) -> Tensor:
+        """Count images of one size, whose places in the run are `rows`.
+
+        Args:
+            images: of a batch.
+            rows: their places.
+            stack: label numbers, (planes, images, height, width).
+
+        Returns:
+            Concept column + 1, or 0; uint16 like the stack.
+        """
+        step = max(1, PIXELS // max(1, stack[:, 0].size))
+        parts = []
+        for start in range(0, len(images), step):
+            end = start + step
+            part = torch.from_numpy(stack[:, start:end]).to(self._device)
+            columns = self._columns(part, images[start:end])
+            self._count(columns, images[start:end], rows[start:end])
+            parts.append(columns.to(torch.uint16))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def _count(self, columns: Tensor, images: Sequence[ConceptImage], rows: list[int]) -> None:
         """Count some images, whose places in the run are `rows`."""
         inside = labelled_inside(columns, len(self._data.concepts))
-        areas = box_areas(*columns.shape[2:], inside.device)
-        whole = torch.from_numpy(whole_labels(images, inside.shape[2])).to(inside)
+        areas = box_areas(*columns.shape[2:], self._device)
+        whole = whole_labels(images, inside.shape[2], self._device).to(inside)
         inside += whole[:, None] * areas[:, None]
         self._boxes.add(inside, areas)
         self._truth += inside[:, -1].sum(dim=0)
         self._images += (inside[:, -1] > 0).sum(dim=0)
-        self._present[rows] = self._boxes.of_categories(inside[:, -1]).cpu().numpy()
+        at = torch.tensor(rows, device=self._device)
+        self._present[at] = self._boxes.of_categories(inside[:, -1])
 
-    def _columns(self, pixels: NDArray[np.uint8], images: Sequence[ConceptImage]) -> Tensor:
+    def _columns(self, numbers: Tensor, images: Sequence[ConceptImage]) -> Tensor:
         """Concept column + 1, or 0; int32 (planes, images, height, width).
 
         Args:
-            pixels: uint8 (planes, images, height, width, 3).
+            numbers: of labels, uint16, likewise.
             images: whose masks they are.
         """
-        red, green, blue = torch.from_numpy(pixels).to(self._table.device).unbind(-1)
-        columns = self._table[red.int() + 256 * green.int()]
-        if (columns < 0).any() or blue.any():
+        columns = self._table[numbers.int()]
+        if (columns < 0).any():
             for image in images:
                 read_planes(self._data, image)  # says what is wrong, and where
         return columns
@@ -184,14 +224,4 @@ class _Surveyor:
         for counts in (self._truth, self._images, self._boxes.inside, self._boxes.activation):
             counts.copy_(team.sum(counts))
         truth, images = self._truth.cpu().numpy(), self._images.cpu().numpy()
-        return Survey(self._planes, truth, images, self._present)
-
-
-def stacked(planes: Sequence[NDArray[Number]]) -> NDArray[Number]:
-    """Arrays (planes, …) of images behind one another: (most planes, images, …), 0 for none."""
-    most = max(len(each) for each in planes)
-    shape = (most, len(planes), *planes[0].shape[1:])
-    result: NDArray[Number] = np.zeros(shape, planes[0].dtype)
-    for place, each in enumerate(planes):
-        result[: len(each), place] = each
-    return result
+        return Survey(self._planes, truth, images, self._present.cpu().numpy())

@@ -16,9 +16,9 @@ from conceptgraph.ingest.cells import Grid, Pixels, find_cells, of_images
 from conceptgraph.ingest.concepts import ConceptData, ConceptImage
 from conceptgraph.ingest.counting import Overlaps, gathered, labels_of_batch
 from conceptgraph.ingest.labels import Concept
-from conceptgraph.ingest.scratch import ArrayFile
+from conceptgraph.ingest.scratch import Room, TensorFile
 from conceptgraph.ingest.settings import IouVariant
-from conceptgraph.ingest.survey import Survey, category_columns, groups_of, stacked
+from conceptgraph.ingest.survey import Survey, category_columns, groups_of
 
 from . import reference
 from .reference import Labelled
@@ -51,7 +51,7 @@ def concept_data(labelled: Sequence[Labelled], category: Sequence[int]) -> Conce
         )
         for row, labels in enumerate(labelled)
     )
-    return ConceptData(Path(), CATEGORIES, concepts, images, "")
+    return ConceptData(Path(), CATEGORIES, concepts, images, "", "")
 
 
 def survey_of(
@@ -59,13 +59,16 @@ def survey_of(
 ) -> Survey:
     """What a survey of these labels finds."""
     images = concept_data(labelled, category).images
-    planes = ArrayFile(scratch / "planes", np.uint16)
+    planes = TensorFile(scratch / "planes", torch.uint16, Room(0))
     present = np.zeros((len(labelled), len(CATEGORIES)), np.bool_)
     for first in range(0, len(labelled), batch_size):
         for group in groups_of(images[first : first + batch_size]):
-            stack = stacked([labelled[first + number].planes for number in group.numbers])
-            size = group.height * group.width
-            planes.append(first + group.numbers[0], stack.reshape(*stack.shape[:2], size))
+            mine = [labelled[first + number].planes for number in group.numbers]
+            most = max(len(each) for each in mine)
+            stack = torch.zeros(most, len(mine), group.height * group.width, dtype=torch.uint16)
+            for place, each in enumerate(mine):
+                stack[: len(each), place] = torch.from_numpy(each).flatten(1)
+            planes.append(first + group.numbers[0], stack)
     for row, labels in enumerate(labelled):
         for concept, number in enumerate(category):
             there = labels.occurrences(concept).any() or concept in labels.scalars

@@ -306,7 +306,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "step", ["survey", "collect", "thresholds", "count", "contributions", "thumbnails"]
+    "step", ["survey", "collect", "thresholds", "count", "contributions", "thumbnails", "tables"]
 )
 def test_an_interrupted_ingest_leaves_the_earlier_run_and_nothing_else(
     tmp_path: Path, drawn: Path, step: str
@@ -385,7 +385,7 @@ def test_the_manifest_says_where_the_numbers_come_from(tmp_path: Path, drawn: Pa
     }
     assert manifest["device"] == "cpu"
     assert manifest["versions"]["torch"] in torch.__version__
-    steps = ["survey", "collect", "thresholds", "count", "contributions", "thumbnails"]
+    steps = ["survey", "collect", "thresholds", "count", "contributions", "thumbnails", "tables"]
     assert [name for name in manifest["timings"] if "," not in name] == steps
     assert run.hops == (("block3", "block4"), ("block4", "class"))
     assert run.classes["name"].tolist() == list("abcde")

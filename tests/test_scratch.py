@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from conceptgraph.ingest.cells import Cells
-from conceptgraph.ingest.scratch import CellFile, Room, room_on
+from conceptgraph.ingest.scratch import CellFile, Room, TensorFile, room_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,17 +29,19 @@ def check(file: CellFile, batches: range) -> None:
         assert all(map(torch.equal, found, some_cells(batch)))
 
 
-@pytest.mark.parametrize("size", [0, 199, 450, 10_000])
+@pytest.mark.parametrize("size", [0, 39, 230, 450, 10_000])
 def test_what_finds_no_room_is_written(tmp_path: Path, size: int) -> None:
-    file = CellFile(tmp_path, "a", Room(size))
+    file, expected, left = CellFile(tmp_path, "a", Room(size)), 0, size
     for batch in range(5):
         file.append(batch, some_cells(batch))
-    assert file.bytes_written == 200 * max(0, 5 - size // 200)
+        for part in (40, 160):
+            left, expected = (left - part, expected) if part <= left else (left, expected + part)
+    assert file.bytes_written == expected
     check(file, range(5))
 
 
 def test_room_is_shared(tmp_path: Path) -> None:
-    room = Room(250)
+    room = Room(230)
     first, second = CellFile(tmp_path, "a", room), CellFile(tmp_path, "b", room)
     first.append(0, some_cells(0))
     second.append(0, some_cells(0))
@@ -60,5 +62,17 @@ def test_what_must_be_safe_is_written_once(tmp_path: Path) -> None:
     check(CellFile(tmp_path, "a", Room(0), state), range(5))
 
 
+def test_tensors_of_any_shape_and_none(tmp_path: Path) -> None:
+    file = TensorFile(tmp_path / "a", torch.uint16, Room(0))
+    wanted = [torch.arange(24).view(2, 3, 4).transpose(0, 1), torch.zeros(0, 5)]
+    wanted = [each.to(torch.uint16) for each in wanted]
+    for number, tensor in enumerate(wanted):
+        file.append(number, tensor)
+    for number, tensor in enumerate(wanted):
+        found = file.read(number, CPU)
+        assert (found.dtype, found.shape) == (torch.uint16, tensor.shape)
+        assert found.tolist() == tensor.tolist()
+
+
 def test_a_processor_has_no_room_beside_its_files() -> None:
-    assert not room_on(CPU).take(some_cells(0))
+    assert not room_on(CPU).take(1)

@@ -13,6 +13,7 @@ from conceptgraph.ingest.center_box import CenterBoxes
 from conceptgraph.ingest.concepts import open_concept_data
 from conceptgraph.ingest.inputs import Batch
 from conceptgraph.ingest.masks import read_planes
+from conceptgraph.ingest.scratch import Room, TensorFile
 from conceptgraph.ingest.survey import category_columns, groups_of, survey
 from conceptgraph.ingest.team import Team
 
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 SIZE = 7
 
 
-@pytest.mark.parametrize("at_once", [1, 5000, surveys.AT_ONCE])
-def test_planes_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    monkeypatch.setattr(surveys, "AT_ONCE", at_once)
+@pytest.mark.parametrize("room", [0, 2000, 1 << 30])
+@pytest.mark.parametrize("pixels", [1, 5000, surveys.PIXELS])
+def test_planes_and_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int, room: int
+) -> None:
+    monkeypatch.setattr(surveys, "PIXELS", pixels)
     data = open_concept_data(draw_concept_data(tmp_path / "data", 24))
     category, concepts = category_columns(data), len(data.concepts)
     order = np.random.default_rng(0).permutation(24).tolist()
@@ -38,7 +42,7 @@ def test_planes_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_o
     found = survey(
         data,
         24,
-        tmp_path,
+        TensorFile(tmp_path / "planes", torch.uint16, Room(room)),
         CenterBoxes(torch.from_numpy(category), len(data.categories), "paper"),
         mine=batches,
         team=Team(),
@@ -59,7 +63,7 @@ def test_planes_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_o
     for batch in batches:
         members = [data.images[number] for number in batch.images]
         for group in groups_of(members):
-            stack = found.planes.read(batch.first + group.numbers[0])
+            stack = found.planes.read(batch.first + group.numbers[0], torch.device("cpu")).numpy()
             for row, number in enumerate(group.numbers):
                 planes = read_planes(data, members[number])
                 kept, rest = np.split(stack[:, row], [len(planes)])
