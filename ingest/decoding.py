@@ -8,6 +8,7 @@ says what is wrong.
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from imagecodecs import png_decode
 
 from .images import open_image, to_array
 from .lanes import in_order
-from .masks import SIGNATURE, pillow_pixels, read_numbers
+from .masks import SIGNATURE, read_mask
 
 AT_ONCE = 8
 """Images that a thread is given at once."""
@@ -32,50 +33,49 @@ if TYPE_CHECKING:
     from .concepts import ConceptImage
 
 
-def decode_image(path: Path, height: int, width: int) -> NDArray[np.uint8]:
-    """An image of one size, squashed to it if need be; uint8 (height, width, 3).
+def decode_image(path: Path, out: NDArray[np.uint8]) -> None:
+    """Decode an image to an array (height, width, 3), squashed to its size if need be.
 
     Raises:
         DataError: no readable image.
     """
     try:
-        content = path.read_bytes()
-        found = png_pixels(content) if content.startswith(SIGNATURE) else _jpeg_pixels(content)
-    except (OSError, ValueError, RuntimeError):  # neither, or damaged
-        found = None
-    if found is None or found.shape != (height, width, 3) or found.dtype != np.uint8:
-        return to_array(open_image(path), height, width)
-    return found
+        content = read_file(path)
+        if content.startswith(SIGNATURE):
+            png_decode(content, out=out)
+            return
+        if simplejpeg.decode_jpeg_header(content)[:3] == (*out.shape[:2], "YCbCr"):
+            simplejpeg.decode_jpeg(content, "RGB", buffer=out)
+            return
+    except (OSError, ValueError, RuntimeError):  # neither, of another size, or damaged
+        pass
+    out[...] = to_array(open_image(path), *out.shape[:2])
 
 
-def _jpeg_pixels(content: bytes) -> NDArray[np.uint8] | None:
-    """Of a JPEG in the usual colors."""
-    if simplejpeg.decode_jpeg_header(content)[2] != "YCbCr":
-        return None
-    found: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "RGB")
-    return found
-
-
-def png_pixels(content: bytes) -> NDArray[np.uint8]:
-    """Of a PNG of any kind; (height, width, channels) where it has several."""
-    found: NDArray[np.uint8] = png_decode(content)
-    return found
-
-
-def decode_numbers(image: ConceptImage) -> NDArray[np.uint16]:
-    """The label number of every pixel of every mask; as `masks.read_numbers`.
+def decode_masks(image: ConceptImage, out: NDArray[np.uint8]) -> None:
+    """Decode an image's masks to an array (planes, mask_height, mask_width, 3).
 
     Raises:
-        DataError: a damaged file, or blue that is not 0.
+        DataError: a damaged file.
     """
-    return read_numbers(image, _mask_pixels)
+    for path, pixels in zip(image.planes, out, strict=True):
+        _decode_mask(path, image, pixels)
 
 
-def _mask_pixels(content: bytes) -> NDArray[np.uint8]:
+def _decode_mask(path: Path, image: ConceptImage, out: NDArray[np.uint8]) -> None:
     try:
-        return png_pixels(content)
-    except RuntimeError:  # damaged
-        return pillow_pixels(content)
+        png_decode(read_file(path), out=out)  # checks the sums of what it decodes
+    except (OSError, ValueError, RuntimeError):
+        out[...] = read_mask(path, image)
+
+
+def read_file(path: Path) -> bytes:
+    """What a file holds, with as few calls as can be: each gives Python's lock away, and waits."""
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        return os.read(file, os.fstat(file).st_size)
+    finally:
+        os.close(file)
 
 
 def batches(
@@ -96,7 +96,7 @@ def batches(
 
     def decode(wanted: tuple[NDArray[np.uint8], int, Path]) -> NDArray[np.uint8]:
         batch, place, path = wanted
-        batch[place] = decode_image(path, height, width)
+        decode_image(path, batch[place])
         return batch
 
     decoded = in_order(decode, places(), workers, ahead=2 * batch_size, at_once=AT_ONCE)

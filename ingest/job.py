@@ -286,7 +286,8 @@ class Job:
                 for tile, mask in zip(tiles, masks, strict=True):
                     if tile.image not in pictures:
                         image = self.data.images[batch.images[tile.image]]
-                        pixels = decode_image(image.path, image.height, image.width)
+                        pixels = np.empty((image.height, image.width, 3), np.uint8)
+                        decode_image(image.path, pixels)
                         pictures[tile.image] = thumbnail(pixels)
                     name = thumbnail_name(block, tile.unit, tile.rank)
                     save_tile(pictures[tile.image], mask, self.writer.path / name)

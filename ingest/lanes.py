@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 MOST = 8
 """Lanes on a processor, at the most: each holds a batch in memory."""
 ON_DEVICE = 2
-DECODERS = 16
+DECODERS = 8
 """Threads that decode, at the most: Python's own part of it is done by one at a time."""
 
 

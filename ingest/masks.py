@@ -13,12 +13,11 @@ import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..graph.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -77,12 +76,6 @@ def _read_header(path: Path) -> tuple[bytes, os.stat_result]:
         os.close(file)
 
 
-def pillow_pixels(content: bytes) -> NDArray[np.uint8]:
-    """Of a PNG, (height, width, channels)."""
-    with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-        return np.asarray(picture)
-
-
 def read_planes(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
     """Decode every mask of an image.
 
@@ -94,8 +87,19 @@ def read_planes(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
         DataError: a damaged file, a label number that label.csv does not have, or blue that is
             not 0; the message names the mask and the row of index.csv.
     """
-    planes = read_numbers(image)
-    for path, numbers in zip(image.planes, planes, strict=True):
+    planes = np.empty((len(image.planes), image.mask_height, image.mask_width), np.uint16)
+    for plane, path in zip(planes, image.planes, strict=True):
+        rgb = read_mask(path, image)
+        if rgb[..., 2].any():
+            raise _mask_error(
+                path,
+                image.row,
+                "mask with blue in it",
+                found=f"B = {rgb[..., 2].max()}",
+                expected="B = 0, label = R + 256·G",
+            )
+        # Widened first: in 8 bits, 256·G is 0 or an error.
+        numbers = rgb[..., 0] + rgb[..., 1].astype(np.uint16) * np.uint16(256)
         columns = data.columns[numbers]
         unknown = (columns < 0) & (numbers > 0)
         if unknown.any():
@@ -106,49 +110,25 @@ def read_planes(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
                 found=f"number {numbers[unknown][0]}",
                 expected="0 or a number of label.csv",
             )
-        numbers[...] = np.where(numbers > 0, columns + 1, 0)
+        plane[...] = np.where(numbers > 0, columns + 1, 0)
     return planes
 
 
-def read_numbers(
-    image: ConceptImage, pixels_of: Callable[[bytes], NDArray[np.uint8]] = pillow_pixels
-) -> NDArray[np.uint16]:
-    """The label number of every pixel of every mask, uint16 (planes, mask_height, mask_width).
-
-    Args:
-        image: of the concept data.
-        pixels_of: decodes a PNG; raises as Pillow does.
+def read_mask(path: Path, image: ConceptImage) -> NDArray[np.uint8]:
+    """The pixels of one of an image's masks, uint8 (mask_height, mask_width, 3).
 
     Raises:
-        DataError: a damaged file, or blue that is not 0.
+        DataError: a damaged file; the message names the row of index.csv.
     """
-    planes = np.empty((len(image.planes), image.mask_height, image.mask_width), np.uint16)
-    for plane, path in zip(planes, image.planes, strict=True):
-        rgb = _decode(path, image, pixels_of)
-        if rgb[..., 2].any():
-            raise _mask_error(
-                path,
-                image.row,
-                "mask with blue in it",
-                found=f"B = {rgb[..., 2].max()}",
-                expected="B = 0, label = R + 256·G",
-            )
-        # Widened first: in 8 bits, 256·G is 0 or an error.
-        plane[...] = rgb[..., 0] + rgb[..., 1].astype(np.uint16) * np.uint16(256)
-    return planes
-
-
-def _decode(
-    path: Path, image: ConceptImage, pixels_of: Callable[[bytes], NDArray[np.uint8]]
-) -> NDArray[np.uint8]:
-    """One mask's pixels, (mask_height, mask_width, 3)."""
     try:
         content = path.read_bytes()
         _check_chunks(content)
-        rgb = pixels_of(content)
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            rgb = np.asarray(picture)
     except _DECODE_ERRORS as error:
+        why = "no header" if isinstance(error, UnidentifiedImageError) else error
         raise _mask_error(
-            path, image.row, f"damaged PNG: {error}", remedy="Write the mask again"
+            path, image.row, f"damaged PNG: {why}", remedy="Write the mask again"
         ) from error
     if rgb.shape != (image.mask_height, image.mask_width, 3) or rgb.dtype != np.uint8:
         raise _mask_error(path, image.row, "mask changed since it was checked")
@@ -163,6 +143,8 @@ def _check_chunks(content: bytes) -> None:
     """
     place, kind = len(SIGNATURE), b""
     while kind != b"IEND":
+        if place + _CHUNK.size > len(content):
+            raise ValueError("truncated")
         length, kind = _CHUNK.unpack_from(content, place)
         end = place + _CHUNK.size + length
         if content[end : end + 4] != zlib.crc32(content[place + 4 : end]).to_bytes(4, "big"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +12,17 @@ from PIL import Image
 
 from conceptgraph.graph.errors import DataError
 from conceptgraph.ingest import decoding
-from conceptgraph.ingest.decoding import batches, decode_image
+from conceptgraph.ingest.concepts import ConceptImage
+from conceptgraph.ingest.decoding import batches, decode_image, decode_masks
 from conceptgraph.ingest.images import open_image, to_array
+from conceptgraph.ingest.masks import read_mask
 
 from .test_images import colours, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 45, 61
 
@@ -27,9 +32,15 @@ def picture() -> Image.Image:
     return Image.fromarray(noise).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
 
 
+def decoded(path: Path, height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.uint8]:
+    found = np.full((height, width, 3), 77, np.uint8)
+    decode_image(path, found)
+    return found
+
+
 def check(path: Path, height: int = HEIGHT, width: int = WIDTH) -> None:
     expected = to_array(open_image(path), height, width)
-    np.testing.assert_array_equal(decode_image(path, height, width), expected)
+    np.testing.assert_array_equal(decoded(path, height, width), expected)
 
 
 @pytest.mark.parametrize("quality", [30, 75, 95])
@@ -49,14 +60,28 @@ def test_jpeg_as_pillow_decodes_it(
     )
 
 
-def test_pillow_is_not_asked_about_a_plain_jpeg(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_pillow_is_not_asked_about_plain_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    path = saved(picture(), tmp_path / "a.jpg")
+    path = saved(picture(), tmp_path / name)
     monkeypatch.setattr(decoding, "open_image", None)
-    decode_image(path, HEIGHT, WIDTH)
+    decoded(path)
     with pytest.raises(TypeError):
-        decode_image(path, HEIGHT + 1, WIDTH)
+        decoded(path, HEIGHT + 1)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_png_as_pillow_decodes_it(tmp_path: Path, mode: str) -> None:
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(picture().convert("L")).astype(np.uint16) * 257)
+    else:
+        image = picture().convert(mode)
+    check(saved(image, tmp_path / "a.png"))
+    check(saved(image, tmp_path / "a.png"), 20, 99)
+    if mode in ("L", "P", "RGB"):
+        transparent = (0, 0, 0) if mode == "RGB" else 0
+        check(saved(image, tmp_path / "a.png", transparency=transparent))
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
@@ -72,19 +97,57 @@ def test_exif_turns_no_image(tmp_path: Path) -> None:
     check(saved(picture(), tmp_path / "a.jpg", exif=exif))
 
 
-def test_damaged_jpegs_are_refused_as_pillow_does(tmp_path: Path) -> None:
-    path = saved(picture(), tmp_path / "a.jpg")
+def same_or_refused(path: Path) -> None:
+    """As Pillow does."""
+    try:
+        open_image(path)
+    except DataError as error:
+        with pytest.raises(DataError) as caught:
+            decoded(path)
+        assert str(caught.value) == str(error)  # noqa: PT017
+    else:
+        check(path)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_damaged_images_are_refused_as_pillow_does(tmp_path: Path, name: str) -> None:
+    path = saved(picture(), tmp_path / name)
     whole = path.read_bytes()
     for end in range(0, len(whole), 7):
         path.write_bytes(whole[:end])
+        same_or_refused(path)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        same_or_refused(path)
+
+
+def test_a_damaged_mask_is_refused_or_all_its_pixels_are_right(tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0).integers(0, 70, (9, 13, 1)) * [1, 1, 0]
+    path = saved(Image.fromarray(drawn.astype(np.uint8)), tmp_path / "a.png")
+    image = ConceptImage(path, "a.jpg", 2, "train", 9, 13, 9, 13, (path,), ())
+    whole = path.read_bytes()
+    contents = [whole[:end] for end in range(len(whole))]
+    for place, bit in product(range(len(whole)), (0, 3, 7)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << bit
+        contents.append(bytes(damaged))
+    refused = 0
+    for content in contents:
+        path.write_bytes(content)
+        found = np.full((1, 9, 13, 3), 77, np.uint8)
         try:
-            open_image(path)
+            decode_masks(image, found)
         except DataError as error:
+            refused += 1
             with pytest.raises(DataError) as caught:
-                decode_image(path, HEIGHT, WIDTH)
+                read_mask(path, image)
             assert str(caught.value) == str(error)  # noqa: PT017
         else:
-            check(path)
+            np.testing.assert_array_equal(found[0], drawn)
+    assert refused > 0.9 * len(contents)
 
 
 @pytest.mark.parametrize("workers", [1, 7])
