@@ -84,7 +84,7 @@ def labelled_inside(planes: Tensor, concepts: int) -> Tensor:
     images, height, width = planes.shape[1:]
     columns = concepts + 1
     box = _first_boxes(height, width, planes.device)
-    box = box + SIZES * torch.arange(images, device=planes.device)[:, None, None]
+    box = box + SIZES * torch.arange(images, dtype=torch.int32, device=planes.device)[:, None, None]
     at = (planes + box * columns).view(-1)
     found = torch.bincount(at, minlength=images * SIZES * columns)
     return found.view(images, SIZES, columns)[:, :, 1:].cumsum(dim=1)
@@ -99,9 +99,9 @@ def box_areas(height: int, width: int, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _first_boxes(height: int, width: int, device: torch.device) -> Tensor:
-    """The smallest box that holds each pixel's middle, from 0; int64 (height, width)."""
+    """The smallest box that holds each pixel's middle, from 0; int32 (height, width)."""
     rows, columns = (torch.from_numpy(_first(side)).to(device) for side in (height, width))
-    return torch.maximum(rows[:, None], columns)
+    return torch.maximum(rows[:, None], columns).int()
 
 
 def _first(side: int) -> NDArray[np.int64]:

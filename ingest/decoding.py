@@ -23,6 +23,8 @@ from .masks import SIGNATURE, read_mask
 
 AT_ONCE = 8
 """Images that a thread is given at once."""
+NO_NUMBER = 65_535
+"""No concept has this number."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,14 +54,21 @@ def decode_image(path: Path, out: NDArray[np.uint8]) -> None:
     out[...] = to_array(open_image(path), *out.shape[:2])
 
 
-def decode_masks(image: ConceptImage, out: NDArray[np.uint8]) -> None:
-    """Decode an image's masks to an array (planes, mask_height, mask_width, 3).
+def decode_numbers(image: ConceptImage, out: NDArray[np.uint16]) -> None:
+    """Decode an image's masks to label numbers, uint16 (planes, mask_height, mask_width).
+
+    A pixel of no plain mask, one with blue in it, makes all of them `NO_NUMBER`.
 
     Raises:
         DataError: a damaged file.
     """
-    for path, pixels in zip(image.planes, out, strict=True):
-        _decode_mask(path, image, pixels)
+    pixels = np.empty((*out.shape, 3), np.uint8)
+    for path, plane in zip(image.planes, pixels, strict=True):
+        _decode_mask(path, image, plane)
+    # R and G of a pixel lie side by side, as the two bytes of a number
+    out[...] = np.ndarray(out.shape, "<u2", pixels.data, strides=pixels.strides[:-1])
+    if pixels[..., 2].any():
+        out[...] = NO_NUMBER
 
 
 def _decode_mask(path: Path, image: ConceptImage, out: NDArray[np.uint8]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .center_box import box_areas, labelled_inside
-from .decoding import AT_ONCE, decode_masks
+from .decoding import AT_ONCE, decode_numbers
 from .lanes import in_order, one_thread
 from .masks import read_planes
 
@@ -122,21 +122,21 @@ def survey(
 
 def _slots(
     data: ConceptData, batches: Sequence[Batch]
-) -> Iterator[tuple[ConceptImage, NDArray[np.uint8], int]]:
-    """All images, group by group, with an array (planes, images, …, 3) of the group and a place."""
+) -> Iterator[tuple[ConceptImage, NDArray[np.uint16], int]]:
+    """All images, group by group, with an array (planes, images, …) of the group and a place."""
     for batch in batches:
         images = [data.images[number] for number in batch.images]
         for height, width, numbers in groups_of(images):
             most = max(len(images[number].planes) for number in numbers)
-            stack = np.zeros((most, len(numbers), height, width, 3), np.uint8)
+            stack = np.zeros((most, len(numbers), height, width), np.uint16)
             for place, number in enumerate(numbers):
                 yield images[number], stack, place
 
 
-def _fill(slot: tuple[ConceptImage, NDArray[np.uint8], int]) -> NDArray[np.uint8]:
+def _fill(slot: tuple[ConceptImage, NDArray[np.uint16], int]) -> NDArray[np.uint16]:
     """Decode an image's masks to its place in the array of its group."""
     image, stack, place = slot
-    decode_masks(image, stack[: len(image.planes), place])
+    decode_numbers(image, stack[: len(image.planes), place])
     return stack
 
 
@@ -160,7 +160,7 @@ class _Surveyor:
         table[0] = 0
         self._table = table
 
-    def look(self, batch: Batch, decoded: Iterator[NDArray[np.uint8]], advance: Advance) -> None:
+    def look(self, batch: Batch, decoded: Iterator[NDArray[np.uint16]], advance: Advance) -> None:
         """Keep and count a batch; its images come next among the `decoded`."""
         images = [self._data.images[number] for number in batch.images]
         for height, width, numbers in groups_of(images):
@@ -172,19 +172,19 @@ class _Surveyor:
             self._planes.append(rows[0], columns.view(*columns.shape[:2], height * width))
 
     def _look(
-        self, images: Sequence[ConceptImage], rows: list[int], stack: NDArray[np.uint8]
+        self, images: Sequence[ConceptImage], rows: list[int], stack: NDArray[np.uint16]
     ) -> Tensor:
         """Count images of one size, whose places in the run are `rows`.
 
         Args:
             images: of a batch.
             rows: their places.
-            stack: pixels of their masks, (planes, images, height, width, 3).
+            stack: label numbers, (planes, images, height, width).
 
         Returns:
             Concept column + 1, or 0; uint16 (planes, images, height, width).
         """
-        step = max(1, PIXELS // max(1, stack[:, 0, :, :, 0].size))
+        step = max(1, PIXELS // max(1, stack[:, 0].size))
         parts = []
         for start in range(0, len(images), step):
             end = start + step
@@ -206,16 +206,15 @@ class _Surveyor:
         at = torch.tensor(rows, device=self._device)
         self._present[at] = self._boxes.of_categories(inside[:, -1])
 
-    def _columns(self, pixels: Tensor, images: Sequence[ConceptImage]) -> Tensor:
+    def _columns(self, numbers: Tensor, images: Sequence[ConceptImage]) -> Tensor:
         """Concept column + 1, or 0; int32 (planes, images, height, width).
 
         Args:
-            pixels: uint8 (planes, images, height, width, 3).
+            numbers: of labels, uint16, likewise.
             images: whose masks they are.
         """
-        red, green, blue = pixels.unbind(-1)
-        columns = self._table[red.int() + 256 * green.int()]
-        if (columns < 0).any() or blue.any():
+        columns = self._table.index_select(0, numbers.int().view(-1)).view(numbers.shape)
+        if columns.numel() and columns.min() < 0:
             for image in images:
                 read_planes(self._data, image)  # says what is wrong, and where
         return columns

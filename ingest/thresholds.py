@@ -47,8 +47,9 @@ def lower_bounds(maps: Sequence[Tensor], quantile: float, chunk: int | None = No
     for pieces in zip(*(torch.split(part, chunk, dim=1) for part in maps), strict=True):
         flat = [piece.transpose(0, 1).flatten(1) for piece in pieces]
         values = torch.cat(flat, dim=1).float()
-        rank = values.shape[1] - values_above(min(1.0, 2 * quantile), values.shape[1])
-        bounds.append(values.kthvalue(max(1, rank), dim=1).values)
+        above = values_above(min(1.0, 2 * quantile), values.shape[1])
+        top = values.topk(min(above + 1, values.shape[1]), dim=1, sorted=False).values
+        bounds.append(top.amin(dim=1))
     dtype = maps[0].dtype
     lower: Tensor = torch.cat(bounds).clamp_(min=0) * (1 - torch.finfo(dtype).eps)
     return lower.to(dtype).float()

@@ -13,7 +13,7 @@ from PIL import Image
 from conceptgraph.graph.errors import DataError
 from conceptgraph.ingest import decoding
 from conceptgraph.ingest.concepts import ConceptImage
-from conceptgraph.ingest.decoding import batches, decode_image, decode_masks
+from conceptgraph.ingest.decoding import batches, decode_image, decode_numbers
 from conceptgraph.ingest.images import open_image, to_array
 from conceptgraph.ingest.masks import read_mask
 
@@ -125,8 +125,9 @@ def test_damaged_images_are_refused_as_pillow_does(tmp_path: Path, name: str) ->
 
 
 def test_a_damaged_mask_is_refused_or_all_its_pixels_are_right(tmp_path: Path) -> None:
-    drawn = np.random.default_rng(0).integers(0, 70, (9, 13, 1)) * [1, 1, 0]
-    path = saved(Image.fromarray(drawn.astype(np.uint8)), tmp_path / "a.png")
+    red, green = np.random.default_rng(0).integers(0, 70, (2, 9, 13), np.uint8)
+    drawn = Image.fromarray(np.stack([red, green, 0 * red], axis=2))
+    path = saved(drawn, tmp_path / "a.png")
     image = ConceptImage(path, "a.jpg", 2, "train", 9, 13, 9, 13, (path,), ())
     whole = path.read_bytes()
     contents = [whole[:end] for end in range(len(whole))]
@@ -137,16 +138,16 @@ def test_a_damaged_mask_is_refused_or_all_its_pixels_are_right(tmp_path: Path) -
     refused = 0
     for content in contents:
         path.write_bytes(content)
-        found = np.full((1, 9, 13, 3), 77, np.uint8)
+        found = np.full((1, 9, 13), 77, np.uint16)
         try:
-            decode_masks(image, found)
+            decode_numbers(image, found)
         except DataError as error:
             refused += 1
             with pytest.raises(DataError) as caught:
                 read_mask(path, image)
             assert str(caught.value) == str(error)  # noqa: PT017
         else:
-            np.testing.assert_array_equal(found[0], drawn)
+            np.testing.assert_array_equal(found[0], red + 256 * green.astype(int))
     assert refused > 0.9 * len(contents)
 
 
