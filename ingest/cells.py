@@ -143,7 +143,9 @@ def _around(above: Tensor) -> Tensor:
 
 
 def _true_positions(flags: Tensor) -> Tensor:
-    """Positions of the set flags, int32, ascending; looks at eight flags at a time."""
+    """Positions of the set flags, int32, ascending; on a processor eight flags at a time."""
+    if flags.device.type == "cuda":  # each `nonzero` waits for all work before it
+        return flags.nonzero().squeeze(1).int()
     whole = flags.numel() // 8 * 8
     words = flags[:whole].view(torch.int64).nonzero().squeeze(1)
     octets = flags[:whole].view(-1, 8).index_select(0, words)

@@ -37,10 +37,11 @@ class Labels(NamedTuple):
     """The labels of some images whose masks share one size.
 
     Attributes:
-        number: int64 (images,), which images of the batch they are.
+        number: int64 (images,), which images of the batch they are; on the processor.
         planes: int32 (planes, images · height · width): concept column + 1, 0 unlabelled.
         scalars: float64 (images, concepts), 1 where a concept labels the whole image.
-        present: float64 (images, categories), 1 where the image has any label of the category.
+        present: float64 (images, categories), 1 where the image has any label of the category; on
+            the processor.
         swapped: int64 (permutations, images), whose labels images get by chance; or None.
         segments: the planes as chance reads them; or None.
         height: of the masks, in pixels.
@@ -82,14 +83,15 @@ def labels_of_batch(
         mine = [images[number] for number in numbers]
         present = found.present[[first + number for number in numbers]].astype(np.float64)
         flat = found.planes.read(first + numbers[0], device).int().flatten(1)
+        swapped = torch.from_numpy(swaps(present, (first, group)))
         cut = (len(numbers), height, width, len(data.concepts))
         result.append(
             Labels(
-                torch.tensor(numbers, device=device),
+                torch.tensor(numbers),
                 flat,
                 whole_labels(mine, len(data.concepts), device),
-                torch.from_numpy(present).to(device),
-                torch.from_numpy(swaps(present, (first, group))).to(device) if chance else None,
+                torch.from_numpy(present),
+                swapped.to(device, non_blocking=True) if chance else None,
                 segments(flat, *cut) if chance else None,
                 height,
                 width,
@@ -192,7 +194,7 @@ class Overlaps:
             here |= (labels.scalars @ self._one_hot() > 0).unsqueeze(1)
             self.activation += (here * area.unsqueeze(2)).sum(dim=0)
         elif self._iou == "paper":
-            self.activation += _times(area, labels.present)
+            self.activation += _times(area, labels.present.to(area.device, non_blocking=True))
         else:
             self.activation += area.sum(dim=0).unsqueeze(1)
 

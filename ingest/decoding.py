@@ -88,26 +88,41 @@ def read_file(path: Path) -> bytes:
 
 
 def batches(
-    paths: Sequence[Path], height: int, width: int, *, batch_size: int, workers: int
+    paths: Sequence[Path],
+    height: int,
+    width: int,
+    *,
+    batch_size: int,
+    workers: int,
+    pinned: bool = False,
 ) -> Iterator[torch.Tensor]:
     """Decoded images, uint8 (images, height, width, 3), in order, decoded one batch ahead.
+
+    Args:
+        paths: of the images.
+        height: that they are squashed to.
+        width: likewise.
+        batch_size: images in each batch but the last.
+        workers: threads.
+        pinned: to memory that a GPU reads by itself.
 
     Raises:
         DataError: naming the first file, in order, that is no readable image.
     """
 
-    def places() -> Iterator[tuple[NDArray[np.uint8], int, Path]]:
+    def places() -> Iterator[tuple[torch.Tensor, int, Path]]:
         for first in range(0, len(paths), batch_size):
             some = paths[first : first + batch_size]
-            batch = np.empty((len(some), height, width, 3), np.uint8)
+            shape = (len(some), height, width, 3)
+            batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
             for place, path in enumerate(some):
                 yield batch, place, path
 
-    def decode(wanted: tuple[NDArray[np.uint8], int, Path]) -> NDArray[np.uint8]:
+    def decode(wanted: tuple[torch.Tensor, int, Path]) -> torch.Tensor:
         batch, place, path = wanted
-        decode_image(path, batch[place])
+        decode_image(path, batch.numpy()[place])
         return batch
 
     decoded = in_order(decode, places(), workers, ahead=2 * batch_size, at_once=AT_ONCE)
     while some := list(islice(decoded, batch_size)):
-        yield torch.from_numpy(some[0])
+        yield some[0]

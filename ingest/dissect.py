@@ -86,6 +86,7 @@ class BlockCells:
     def _digits(self, above: Values, fitted: Tensor) -> Tensor:
         if fitted.all():
             return self.select.digits(above.unit, above.value)
+        fitted = fitted.to(above.image.device, non_blocking=True)
         mine = fitted.index_select(0, above.image).nonzero().squeeze(1)
         return self.select.digits(
             above.unit.index_select(0, mine), above.value.index_select(0, mine)
@@ -96,7 +97,13 @@ class Collection:
     """Steps 1 to 3 for all blocks: from block outputs to exact thresholds and kept cells."""
 
     def __init__(
-        self, scratch: Path, room: Room, quantile: float, fitted: Tensor, batch_size: int
+        self,
+        scratch: Path,
+        room: Room,
+        quantile: float,
+        fitted: Tensor,
+        batch_size: int,
+        device: torch.device,
     ) -> None:
         """Prepare; then `start`, or `load` what an earlier one kept.
 
@@ -104,13 +111,15 @@ class Collection:
             scratch: folder for the cells.
             room: on the device, for cells that need not be there.
             quantile: wanted tail.
-            fitted: bool (images,), in the order of the run: which images fit the thresholds. Those
-                come first, so that the pilot holds them only.
+            fitted: bool (images,), in the order of the run: which images fit the thresholds; on the
+                processor. Those come first, so that the pilot holds them only.
+            device: of the work.
             batch_size: images per batch.
         """
         self._scratch = scratch
         self._quantile = quantile
         self._fitted = fitted
+        self._device = device
         self._batch_size = batch_size
         self._room = room
         self.parts: dict[str, list[BlockCells]] = {}
@@ -124,7 +133,8 @@ class Collection:
             sample = []
             for batch, maps in enumerate(pilot):
                 fitted = self._fitted_of(batch)
-                sample.append(maps[block] if fitted.all() else maps[block][fitted])
+                mine = fitted.nonzero().squeeze(1).to(maps[block].device)
+                sample.append(maps[block] if fitted.all() else maps[block].index_select(0, mine))
             grid = Grid(first.shape[2], first.shape[3], first.shape[1])
             self.parts[block] = [self._part(block, grid, lower_bounds(sample, self._quantile))]
 
@@ -167,7 +177,7 @@ class Collection:
 
     def load(self, state: State) -> None:
         """Go on from an earlier `state`."""
-        device = self._fitted.device
+        device = self._device
         for block, kept in state.items():
             lower = kept["lower"].to(device)
             part = self._part(block, Grid(*kept["grid"]), lower, kept["file"])

@@ -75,8 +75,9 @@ def normalise(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float])
         std: likewise.
     """
     images, height, width, colors = pixels.shape
-    scale = torch.tensor([1 / (255 * s) for s in std], device=pixels.device)
-    shift = torch.tensor([m / s for m, s in zip(mean, std, strict=True)], device=pixels.device)
+    scale = [1 / (255 * s) for s in std]
+    shift = [m / s for m, s in zip(mean, std, strict=True)]
+    row = torch.tensor([scale, shift]).repeat(1, width).to(pixels.device, non_blocking=True)
     rows = pixels.reshape(images * height, width * colors).float()
-    rows.mul_(scale.repeat(width)).sub_(shift.repeat(width))  # 4 × as fast as colors alone
+    rows.mul_(row[0]).sub_(row[1])  # 4 × as fast as colors alone
     return rows.view(images, height, width, colors).permute(0, 3, 1, 2)

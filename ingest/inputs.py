@@ -111,10 +111,10 @@ class Inputs:
 
     @property
     def fitted(self) -> Tensor:
-        """Which images fit the thresholds, bool (images,), in the order of the run."""
+        """Which images fit the thresholds, bool (images,), in run order; on the processor."""
         split = self.settings.threshold_split
         flags = [split is None or image.split == split for image in self.images]
-        return torch.tensor(flags, device=self.device)
+        return torch.tensor(flags)
 
     @property
     def learnt_from(self) -> int:
@@ -193,7 +193,14 @@ class Inputs:
         """Batches with their images, uint8 (images, height, width, 3); decoded ahead."""
         height, width = self.shape["height"], self.shape["width"]
         paths = [self.data.images[number].path for batch in wanted for number in batch.images]
-        pixels = batches(paths, height, width, batch_size=self.batch_size, workers=self.workers)
+        pixels = batches(
+            paths,
+            height,
+            width,
+            batch_size=self.batch_size,
+            workers=self.workers,
+            pinned=self.device.type == "cuda",
+        )
         return zip(wanted, pixels, strict=True)
 
     def outputs(self, pixels: Tensor) -> dict[str, Tensor]:

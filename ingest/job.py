@@ -101,7 +101,12 @@ class Job:
         """Steps 2 to 5."""
         room = room_on(self.inputs.device)
         collection = Collection(
-            self._scratch, room, self.settings.quantile, self.inputs.fitted, self.inputs.batch_size
+            self._scratch,
+            room,
+            self.settings.quantile,
+            self.inputs.fitted,
+            self.inputs.batch_size,
+            self.inputs.device,
         )
         collector = Collector(
             self.inputs, collection, self._probes, self._lanes, self.team, self._bookmarks

@@ -45,14 +45,13 @@ class Places(NamedTuple):
 
     Attributes:
         values: float32 (images, positions, units), activations.
-        found: int64 (n,), concept · images · positions + image · positions + position, for each
-            concept that labels a position; ascending.
-        annotated: bool (images, categories).
-        number: int64 (images,), which images of the batch they are.
+        there: bool (concepts, images, positions), whether the concept labels the position.
+        annotated: bool (images, categories); on the processor.
+        number: int64 (images,), which images of the batch they are; on the processor.
     """
 
     values: Tensor
-    found: Tensor
+    there: Tensor
     annotated: Tensor
     number: Tensor
 
@@ -107,12 +106,12 @@ class BlockProbes:
             ones = places.values.new_ones(images, positions, 1)
             values = torch.cat([places.values * self._scale, ones], dim=2)
             for key, rows in _alike(places.annotated).items():
-                some = values[rows].view(-1, units + 1)
+                some = _images(values, rows).view(-1, units + 1)
                 square = _grained(some.T @ some)
                 squares[key] = squares[key] + square if key in squares else square
             flat = values.view(images * positions, units + 1)
             on_gpu = maps.device.type != "cpu"
-            products += _grained(summed(flat, places.found, len(self._category), dense=on_gpu))
+            products += _grained(summed(flat, places.there.flatten(1), dense=on_gpu))
         return Sums(squares, products)
 
     def fit(self, sums: Sums) -> None:
@@ -166,7 +165,7 @@ class BlockProbes:
         for places in self._places(maps, labels, batch):
             said = places.values @ probes[:-1] + probes[-1]
             half = (places.number + first) % 2
-            counts += self._histograms.counted(said, places.found, places.annotated, half)
+            counts += self._histograms.counted(said, places.there, places.annotated, half)
         return counts
 
     def score(self, readings: Tensor) -> None:
@@ -203,11 +202,11 @@ class BlockProbes:
         height, width = maps.shape[2:]
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + batch)
         chosen = torch.randperm(height * width, generator=generator)[:POSITIONS].sort().values
-        chosen = chosen.to(maps.device)
+        chosen = chosen.to(maps.device, non_blocking=True)
         values = maps.flatten(2).transpose(1, 2).index_select(1, chosen).float()
         for group in labels:
             yield Places(
-                values[group.number] if len(group.number) < len(maps) else values,
+                _images(values, group.number),
                 labelled(group, (height, width), chosen),
                 group.present > 0,
                 group.number,
@@ -215,7 +214,7 @@ class BlockProbes:
 
 
 def labelled(labels: Labels, grid: tuple[int, int], chosen: Tensor) -> Tensor:
-    """What labels the middles of some positions of a map; as `Places.found`.
+    """What labels the middles of some positions of a map; as `Places.there`.
 
     Args:
         labels: of some images.
@@ -225,45 +224,43 @@ def labelled(labels: Labels, grid: tuple[int, int], chosen: Tensor) -> Tensor:
     height, width = grid
     rows = (2 * (chosen // width) + 1) * labels.height // (2 * height)
     columns = (2 * (chosen % width) + 1) * labels.width // (2 * width)
-    images, positions = len(labels.number), len(chosen)
+    images, concepts = labels.scalars.shape
     planes = labels.planes.view(len(labels.planes), images, -1)
-    at = planes[:, :, rows * labels.width + columns].view(len(planes), images * positions)
-    plane, place = (at > 0).nonzero(as_tuple=True)
-    size = images * positions
-    found = (at[plane, place].long() - 1) * size + place
-    image, concept = labels.scalars.nonzero(as_tuple=True)
-    every = torch.arange(positions, device=chosen.device)
-    whole = (concept * size + image * positions)[:, None] + every
-    keys: Tensor = torch.cat([found, whole.flatten()]).unique()  # type: ignore[no-untyped-call]
-    return keys
+    at = planes[:, :, rows * labels.width + columns].flatten(1).long()
+    there = torch.zeros(1 + concepts, at.shape[1], dtype=torch.bool, device=at.device)
+    there = there.scatter_(0, at, True)[1:].view(concepts, images, len(chosen))
+    return there.logical_or_(labels.scalars.T.unsqueeze(2) > 0)
 
 
-def summed(values: Tensor, found: Tensor, concepts: int, *, dense: bool) -> Tensor:
+def summed(values: Tensor, there: Tensor, *, dense: bool) -> Tensor:
     """The sum of the values of the positions that each concept labels, float32 (concepts, units).
 
     Args:
         values: float32 (positions, units).
-        found: int64 (n,), concept · positions + position, ascending.
-        concepts: how many there are.
+        there: bool (concepts, positions).
         dense: multiply by zeros and ones, as suits a GPU. (There products of sparse tensors have
             no fixed order, and bags took three times as long as they.)
     """
-    positions = len(values)
-    if not dense:
-        starts = torch.arange(concepts) * positions
-        bags = torch.searchsorted(found, starts)
-        return nn.functional.embedding_bag(found % positions, values, bags, mode="sum")
-    flags = values.new_zeros(concepts * positions)
-    flags[found] = 1
-    return flags.view(concepts, positions) @ values
+    if dense:
+        return there.to(values.dtype) @ values
+    counts = there.sum(dim=1)
+    bags = counts.cumsum(0) - counts
+    return nn.functional.embedding_bag(there.nonzero()[:, 1], values, bags, mode="sum")
 
 
-def _alike(flags: Tensor) -> dict[tuple[bool, ...], list[int]]:
+def _images(values: Tensor, rows: Tensor) -> Tensor:
+    """Some of the images of (images, …), of their numbers on the processor, ascending."""
+    if len(rows) == len(values):
+        return values
+    return values.index_select(0, rows.to(values.device, non_blocking=True))
+
+
+def _alike(flags: Tensor) -> dict[tuple[bool, ...], Tensor]:
     """Rows of bool (images, categories) that are alike."""
     rows: dict[tuple[bool, ...], list[int]] = {}
     for row, each in enumerate(flags.tolist()):
         rows.setdefault(tuple(each), []).append(row)
-    return rows
+    return {key: torch.tensor(numbers) for key, numbers in rows.items()}
 
 
 def _grained(values: Tensor) -> Tensor:

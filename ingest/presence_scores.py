@@ -47,20 +47,18 @@ class Histograms:
         """Make it the sum over the team."""
         self.counts = team.sum(self.counts)
 
-    def counted(self, said: Tensor, found: Tensor, annotated: Tensor, half: Tensor) -> Tensor:
+    def counted(self, said: Tensor, there: Tensor, annotated: Tensor, half: Tensor) -> Tensor:
         """Counts of the readings of some images, for concepts of categories they are annotated for.
 
         Args:
             said: float32 (images, positions, concepts).
-            found: as in `presence.Places`.
+            there: as in `presence.Places`.
             annotated: bool (images, categories).
             half: int64 (images,), 0 for images that choose the level, 1 for those that judge it.
         """
-        images, positions, concepts = said.shape
+        concepts = said.shape[2]
+        annotated, half = (each.to(said.device, non_blocking=True) for each in (annotated, half))
         bins = ((said - LOWEST) / STEP).long().clamp_(0, BINS - 1)
-        there = torch.zeros(concepts * images * positions, dtype=torch.bool, device=said.device)
-        there[found] = True
-        there = there.view(concepts, images, positions)
         cell = (half[None, :, None] * 2 + there) * concepts
         cell = (cell + torch.arange(concepts, device=said.device)[:, None, None]) * BINS
         cell = cell + bins.permute(2, 0, 1)

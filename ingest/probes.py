@@ -95,10 +95,11 @@ def _parted(groups: Sequence[Labels], fitted: int) -> tuple[list[Labels], list[L
 
 
 def _some(labels: Labels, rows: Tensor) -> Labels:
-    planes = labels.planes.view(len(labels.planes), len(labels.number), -1)[:, rows]
+    there = rows.to(labels.planes.device, non_blocking=True)
+    planes = labels.planes.view(len(labels.planes), len(labels.number), -1)[:, there]
     return labels._replace(
         number=labels.number[rows],
         planes=planes.reshape(len(planes), -1),
-        scalars=labels.scalars[rows],
+        scalars=labels.scalars[there],
         present=labels.present[rows],
     )

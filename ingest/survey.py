@@ -78,7 +78,7 @@ def whole_labels(images: Sequence[ConceptImage], concepts: int, device: torch.de
     row = [row for row, image in enumerate(images) for _ in image.scalars]
     column = [column for image in images for column in image.scalars]
     labels = torch.zeros(len(images), concepts, dtype=torch.float64, device=device)
-    at = torch.tensor([row, column], dtype=torch.int64).to(device)
+    at = torch.tensor([row, column], dtype=torch.int64).to(device, non_blocking=True)
     return labels.index_put_((at[0], at[1]), labels.new_ones(()))
 
 

@@ -94,18 +94,12 @@ def test_a_position_has_the_label_of_its_middle(
     _, labels = world(5, mask=mask)
     some = batch_labels(labels, tmp_path, 0, 5)
     chosen = torch.tensor([0, 2, rows * columns - 1, 5])
-    size = 5 * len(chosen)
-    keys = labelled(some[0], (rows, columns), chosen)
-    expected = []
+    there = labelled(some[0], (rows, columns), chosen)
+    assert there.shape == (5, 5, len(chosen))
     for concept in range(5):
         for image, label in enumerate(labels):
-            there = reference.labelled_positions(label, concept, rows, columns).ravel()
-            expected += [
-                concept * size + image * len(chosen) + k
-                for k, place in enumerate(chosen.tolist())
-                if there[place]
-            ]
-    assert keys.tolist() == sorted(expected)
+            expected = reference.labelled_positions(label, concept, rows, columns).ravel()
+            assert there[concept, image].tolist() == expected[chosen].astype(bool).tolist()
 
 
 def test_levels_and_f1_against_counting_readings(tmp_path: Path) -> None:
@@ -182,9 +176,8 @@ def test_sums_of_what_concepts_label(seed: int, concepts: int, positions: int) -
     rng = np.random.default_rng(seed)
     flags = rng.random((concepts, positions)) < 0.3
     values = rng.normal(size=(positions, 4)).astype(np.float32)
-    found = torch.from_numpy(flags.reshape(-1).nonzero()[0])
     for dense in (False, True):
-        sums = summed(torch.from_numpy(values), found, concepts, dense=dense)
+        sums = summed(torch.from_numpy(values), torch.from_numpy(flags), dense=dense)
         np.testing.assert_allclose(sums, flags.astype(float) @ values, atol=1e-5)
 
 
@@ -205,7 +198,7 @@ def test_readings_beyond_the_bins_are_counted_in_the_last_ones() -> None:
     histograms = Histograms(torch.tensor([0]))
     said = torch.tensor([[[-100.0], [100.0]], [[-100.0], [100.0]]])
     every = torch.ones(2, len(CATEGORIES), dtype=torch.bool)
-    found, half = torch.tensor([1, 3]), torch.tensor([0, 1])
-    histograms.add(histograms.counted(said, found, every, half))
+    there, half = torch.tensor([[[False, True], [False, True]]]), torch.tensor([0, 1])
+    histograms.add(histograms.counted(said, there, every, half))
     row = histograms.table().iloc[0]
     assert (row["f1"], row["precision"], row["recall"]) == (1, 1, 1)

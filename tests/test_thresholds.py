@@ -173,7 +173,7 @@ def test_thresholds_are_exact_whatever_the_pilot_promised(
     tmp_path: Path, quantile: float, size: int, pilot: int
 ) -> None:
     maps = fading_maps()
-    found = Collection(tmp_path, Room(0), quantile, torch.ones(12, dtype=torch.bool), size)
+    found = Collection(tmp_path, Room(0), quantile, torch.ones(12, dtype=torch.bool), size, CPU)
     passes = Passes(found, maps, size)
     passes.collect(pilot)
     if pilot == 1 and quantile == 0.1:
@@ -202,7 +202,7 @@ def check_cells(found: Collection, batch: int, maps: Tensor) -> None:
 def test_only_the_images_that_fit_decide(tmp_path: Path, pilot: int) -> None:
     maps = fading_maps()
     fitted = torch.arange(12) < 5
-    found = Collection(tmp_path, Room(0), 0.1, fitted, 3)
+    found = Collection(tmp_path, Room(0), 0.1, fitted, 3, CPU)
     Passes(found, maps, 3).collect(pilot)
     expected = reference.thresholds(maps[:5].numpy(), 0.1)
     assert found.thresholds("block1").tolist() == expected.tolist()
