@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from .cells import divided
+from .device import occurrences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -174,13 +175,13 @@ class BatchChance:
         units = self._area.shape[1]
         image, place, unit = self._segments.counted(on, units)
         owner = image * units + unit
-        self._area += torch.bincount(owner, minlength=self._area.numel()).view_as(self._area)
+        self._area += occurrences(owner, self._area.numel()).view_as(self._area)
         size, many = self._segments.segment.shape[1], self._segments.concepts.shape[1]
         row, flat, away = unit * many, self._segments.segment.view(-1), self._orders * size
         for chosen, columns in zip(self._chosen, self._columns, strict=True):
             whose = away.index_select(0, chosen).T.reshape(-1).index_select(0, owner)
             index = flat.index_select(0, whose.add_(place)).add_(row)
-            found = torch.bincount(index, minlength=units * many).view(units, many)
+            found = occurrences(index, units * many).view(units, many)
             for concepts in self._segments.concepts:
                 columns.index_add_(1, concepts, found)
 

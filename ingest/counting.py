@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .cells import Pixels, divided, mask_pixels
 from .chance import BatchChance, ChanceCounts, Segments, segments, swaps
+from .device import occurrences
 from .survey import groups_of, whole_labels
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Overlaps:
             chance = BatchChance(self.chance, labels.segments, labels.swapped, labels.scalars)
         parts = mask_pixels(cells, grid, thresholds, labels.height, labels.width)
         for on in gathered(parts, at_least=self.both.numel()):
-            area += torch.bincount(on.owner, minlength=owners)
+            area += occurrences(on.owner, owners)
             row = divided(on.owner, grid.units)[1] * (len(self._category) + 1)
             for plane in labels.planes:
                 label = plane.index_select(0, on.position)
@@ -201,7 +202,7 @@ class Overlaps:
     def _count(self, cell: Tensor) -> None:
         """Add pixels to `both`, each in the row of its unit and column of its concept + 1."""
         units, columns = len(self.both), len(self._category) + 1
-        found = torch.bincount(cell, minlength=units * columns)
+        found = occurrences(cell, units * columns)
         self.both += found.view(units, columns)[:, 1:]
 
     def _mark(self, owner: Tensor, label: Tensor, inside: Tensor) -> None:
@@ -216,7 +217,7 @@ class Overlaps:
         category = torch.cat([self._category.new_zeros(1), self._category + 1])
         owners = len(inside) // self.activation.shape[1]
         cell = owner.long() * categories + category.index_select(0, label)
-        seen = torch.bincount(cell, minlength=owners * categories)
+        seen = occurrences(cell, owners * categories)
         inside |= (seen.view(owners, categories)[:, 1:] > 0).reshape(-1)
 
     def _one_hot(self) -> Tensor:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from .device import occurrences
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
@@ -63,7 +65,7 @@ class Histograms:
         cell = (cell + torch.arange(concepts, device=said.device)[:, None, None]) * BINS
         cell = cell + bins.permute(2, 0, 1)
         counted = annotated[:, self._category].T[:, :, None].expand_as(cell)
-        here = torch.bincount(cell[counted], minlength=self.counts.numel())
+        here = occurrences(cell[counted], self.counts.numel())
         return here.view_as(self.counts)
 
     def table(self) -> pd.DataFrame:

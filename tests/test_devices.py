@@ -13,6 +13,7 @@ from conceptgraph.ingest import center_box, presence
 from conceptgraph.ingest.cells import find_cells
 from conceptgraph.ingest.center_box import CenterBoxes, box_areas, labelled_inside
 from conceptgraph.ingest.counting import Labels
+from conceptgraph.ingest.device import occurrences
 from conceptgraph.ingest.images import normalise
 from conceptgraph.ingest.presence import BlockProbes
 from conceptgraph.ingest.survey import whole_labels
@@ -88,3 +89,8 @@ def test_boxes_in_the_middle(gpu: torch.device) -> None:
     inside += whole_labels([], CONCEPTS, gpu).long().sum(dim=0)
     boxes.add(inside, box_areas(9, 9, inside.device))
     assert boxes.inside.device.type == "cuda"
+
+
+def test_occurrences(gpu: torch.device) -> None:
+    numbers = torch.zeros(100, dtype=torch.int32, device=gpu)
+    assert occurrences(numbers, 7).shape == (7,)
