@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..graph.errors import DataError
+from .options import JsonOption, RunOption, TrustPickleOption, WeightsOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,14 +28,10 @@ def audit(
         int, typer.Option("--try", min=0, help="Suspects to silence really, on all images.")
     ] = 5,
     html: Annotated[Path | None, typer.Option(help="Also write a page.")] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="Where the weights are now, if they moved since the ingest.")
-    ] = None,
-    run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Let the checkpoint run code.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    weights: WeightsOption = None,
+    run_path: RunOption = None,
+    trust_pickle: TrustPickleOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """What the network confuses, which concepts push it there, and what silencing them would do.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import JsonOption
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +25,7 @@ def compare(
         bool, typer.Option("--significant", help="Count only labels that are beyond chance.")
     ] = False,
     top: Annotated[int, typer.Option(min=1, help="Changed units shown of each pair.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Runs side by side: concepts and interpretable units of each, and units that changed meaning.
 

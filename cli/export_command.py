@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import RunOption
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -29,7 +31,7 @@ def html(
     blocks: Annotated[
         str | None, typer.Option(help="Neighbouring blocks the paths run through.")
     ] = None,
-    run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
+    run_path: RunOption = None,
 ) -> None:
     """The strongest paths to a class as one interactive page that needs no network.
 
@@ -48,7 +50,6 @@ def html(
 
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="The file to write.")]
-RunOption = Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")]
 
 
 @app.command()

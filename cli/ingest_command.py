@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..ingest.settings import IouVariant, Precision, Preprocess, Settings
+from .options import TrustPickleOption
 from .stores import DatabaseOption, connect
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def ingest(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads that decode images.", show_default="one a core, 2 to 6"),
+        typer.Option(min=1, help="Threads that decode images.", show_default="one a core, 2 to 8"),
     ] = None,
     seed: Annotated[
         int, typer.Option(help="Of the order of the images, and of random weights.")
@@ -99,10 +100,7 @@ def ingest(
             "--checkpoint-minutes", min=0, help="How often it is kept what --resume goes on from."
         ),
     ] = 5,
-    trust_pickle: Annotated[
-        bool,
-        typer.Option("--trust-pickle", help="Let the checkpoint run code. Only if it is yours."),
-    ] = False,
+    trust_pickle: TrustPickleOption = False,
     neo4j: Annotated[
         str | None, typer.Option("--neo4j", help="Also load the run into this Neo4j, bolt://….")
     ] = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import RunOption
 from .stores import DatabaseOption, Neo4jOption, chosen_store, warn_of_half_loaded
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def query(
     show_text: Annotated[
         bool, typer.Option("--text", help="Print the question's Cypher, to paste into a browser.")
     ] = False,
-    run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
+    run_path: RunOption = None,
     beside: Annotated[
         list[Path] | None,
         typer.Option(help="Another run in the same graph, without a server. Repeatable."),

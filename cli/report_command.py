@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from .options import RunOption, TrustPickleOption, WeightsOption
+
 
 def report(
     output: Annotated[Path, typer.Option("--out", "-o", help="The page to write, an HTML file.")],
-    run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
+    run_path: RunOption = None,
     versus: Annotated[
         Path | None, typer.Option(help="Another run, beside it: what changed meaning.")
     ] = None,
@@ -26,12 +28,8 @@ def report(
             help="An image to show the class's activation map on. Without it: one of the run's."
         ),
     ] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="Where the weights are now, if they moved since the ingest.")
-    ] = None,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Let the checkpoint run code.")
-    ] = False,
+    weights: WeightsOption = None,
+    trust_pickle: TrustPickleOption = False,
 ) -> None:
     """The whole run as one offline page, with the paper's figures and all units.
 

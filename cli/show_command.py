@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from .options import JsonOption, RunOption, SignificantOption
 
 
 def show(
@@ -15,12 +16,9 @@ def show(
     ] = None,
     class_name: Annotated[str | None, typer.Option("--class", help="A class, by name.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Rows in each part.")] = 10,
-    significant: Annotated[
-        bool,
-        typer.Option("--significant", help="Only labels beyond chance count and name units."),
-    ] = False,
-    run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    significant: SignificantOption = False,
+    run_path: RunOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """What a unit, a concept or a class is, what feeds it and what it feeds.
 

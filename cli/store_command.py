@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import RunOption
 from .stores import DatabaseOption, Neo4jOption, connect, run_name
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ SECONDS_PER_EDGE = 1 / 25_000  # measured on two cores; a hint, not a promise
 
 
 def load(
-    run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
+    run_path: RunOption = None,
     uri: Neo4jOption = None,
     database: DatabaseOption = None,
     dense: Annotated[

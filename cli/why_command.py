@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .options import JsonOption, RunOption, SignificantOption, TrustPickleOption, WeightsOption
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,13 +41,8 @@ def why(
     beam: Annotated[
         int, typer.Option(min=1, help="With an image: endings of paths to follow at each block.")
     ] = 64,
-    significant: Annotated[
-        bool,
-        typer.Option("--significant", help="Only labels beyond chance count and name units."),
-    ] = False,
-    weights: Annotated[
-        str | None, typer.Option(help="Where the weights are now, if they moved since the ingest.")
-    ] = None,
+    significant: SignificantOption = False,
+    weights: WeightsOption = None,
     without: Annotated[
         list[str] | None,
         typer.Option(help="What if this concept were not there? Silences its units. Repeatable."),
@@ -75,11 +72,9 @@ def why(
     keep: Annotated[
         bool, typer.Option(help="Keep the explanation in the run; `load` takes it to Neo4j.")
     ] = True,
-    run_path: Annotated[Path | None, typer.Option("--run", help="A run, NAME.cg.")] = None,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Let the checkpoint run code.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    run_path: RunOption = None,
+    trust_pickle: TrustPickleOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Why a class: its strongest concept paths; with --image, why this image got this logit.
 
