@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from .inputs import Batch, Inputs
     from .pipeline import Source
     from .progress import Advance
-    from .scratch import Room
     from .team import Team
 
 
@@ -82,7 +81,8 @@ class Job:
         self.timings: dict[str, float] = {}
         self._scratch = writer.path / "scratch" / f"process {team.rank}"
         self._bookmarks = Bookmarks(self._scratch, minutes, writer.keep)
-        self._lanes = Lanes(inputs.device)
+        self._room = room_on(inputs.device)
+        self._lanes = Lanes(inputs.device, make_room=self._room.clear)
         self._batches = inputs.batches(team)
         self._images = sum(len(batch.images) for batch in self._batches)
         self._category = category_columns(self.data)
@@ -99,10 +99,9 @@ class Job:
 
     def dissect(self) -> tuple[Collection, Survey, dict[str, Dissection]]:
         """Steps 2 to 5."""
-        room = room_on(self.inputs.device)
         collection = Collection(
             self._scratch,
-            room,
+            self._room,
             self.settings.quantile,
             self.inputs.fitted,
             self.inputs.batch_size,
@@ -111,13 +110,13 @@ class Job:
         collector = Collector(
             self.inputs, collection, self._probes, self._lanes, self.team, self._bookmarks
         )
-        found = self._survey(room, beside=collector.prepare)
+        found = self._survey(beside=collector.prepare)
         self._collect(collector, collection, found)
         with self._step("count") as advance:
             blocks = self._count(collection, found, advance)
         return collection, found, blocks
 
-    def _survey(self, room: Room, beside: Callable[[Event], None]) -> Survey:
+    def _survey(self, beside: Callable[[Event], None]) -> Survey:
         """Step 2, and `beside` at the same time, which ends early when its event is set."""
         given_up = Event()
         with ThreadPoolExecutor(1) as thread:
@@ -127,7 +126,7 @@ class Job:
                     found = survey(
                         self.data,
                         len(self.inputs.images),
-                        TensorFile(self._scratch / "planes", torch.uint16, room),
+                        TensorFile(self._scratch / "planes", torch.uint16, self._room),
                         self._boxes,
                         mine=self._batches,
                         team=self.team,
@@ -298,6 +297,6 @@ class Job:
                     save_tile(pictures[tile.image], mask, self.writer.path / name)
             return batch
 
-        lanes = Lanes(self.inputs.device, on_device=self.inputs.workers)
+        lanes = Lanes(self.inputs.device, self.inputs.workers, self._room.clear)
         for batch in lanes.map(draw, self._batches):
             advance(len(batch.images))

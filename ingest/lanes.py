@@ -95,25 +95,32 @@ class Lanes:
         number: how many batches are worked on at once.
     """
 
-    def __init__(self, device: torch.device, on_device: int = ON_DEVICE) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        on_device: int = ON_DEVICE,
+        make_room: Callable[[], None] = lambda: None,
+    ) -> None:
         """Share out the threads that torch has now (`torch.set_num_threads`).
 
         Args:
             device: of the work.
             on_device: lanes of a GPU.
+            make_room: frees memory of the device.
         """
         import torch
 
         self._threads = torch.get_num_threads()
         self.number = min(MOST, self._threads if device.type == "cpu" else on_device)
+        self._make_room = make_room
         self._turn = threading.Condition()
         self._running, self._retrying = 0, False
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Results in the items' order; each item is worked on by one lane.
 
-        Work that finds too little of a device's memory is done once more, while all other lanes
-        wait: `work` must not mind that.
+        Work that finds too little of a device's memory is done again, while all other lanes wait,
+        and once more when room has been made: `work` must not mind that.
         """
         import torch
 
@@ -124,6 +131,12 @@ class Lanes:
             except torch.OutOfMemoryError:
                 pass  # its tensors are let go of outside of this
             with self._alone():
+                try:
+                    torch.cuda.empty_cache()
+                    return work(item)
+                except torch.OutOfMemoryError:
+                    pass
+                self._make_room()
                 torch.cuda.empty_cache()
                 return work(item)
 

@@ -8,6 +8,7 @@ the way to the processor busy.
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,11 +28,21 @@ OTHER = 16 << 30
 
 
 class Room:
-    """Memory of a device, shared by all files."""
+    """Memory of a device, shared by all files.
+
+    Attributes:
+        lock: of what the files hold.
+    """
 
     def __init__(self, size: int) -> None:
         """So many bytes."""
         self._left = size
+        self._files: list[TensorFile] = []
+        self.lock = threading.Lock()
+
+    def share(self, file: TensorFile) -> None:
+        """Let a file use it."""
+        self._files.append(file)
 
     def take(self, size: int) -> bool:
         """Whether there is room for so many bytes; then they are taken."""
@@ -39,6 +50,13 @@ class Room:
             return False
         self._left -= size
         return True
+
+    def clear(self) -> None:
+        """Write all that is in it to the files; the memory is needed for other things."""
+        with self.lock:
+            self._left = 0
+            for file in self._files:
+                file.write_held()
 
 
 def room_on(device: torch.device) -> Room:
@@ -68,6 +86,7 @@ class TensorFile:
         self._path = path
         self._dtype = torch.empty(0, dtype=dtype).numpy().dtype
         self._room = room
+        room.share(self)
         self._held: dict[int, Tensor] = {}
         self._unwritten: list[int] = []
         self._spans: dict[int, tuple[int, tuple[int, ...]]] = state["spans"] if state else {}
@@ -79,11 +98,22 @@ class TensorFile:
 
     def append(self, number: int, tensor: Tensor) -> None:
         """Keep one more tensor, of any shape."""
-        if self._room.take(tensor.nbytes):
-            self._held[number] = tensor
-            self._unwritten.append(number)
-        else:
-            self._write(number, tensor)
+        with self._room.lock:
+            if self._room.take(tensor.nbytes):
+                self._held[number] = tensor
+                self._unwritten.append(number)
+            else:
+                self._write(number, tensor)
+
+    def write_held(self) -> None:
+        """Hold nothing more in the room, whose lock is held."""
+        self._write_unwritten()
+        self._held.clear()
+
+    def _write_unwritten(self) -> None:
+        for number in self._unwritten:
+            self._write(number, self._held[number])
+        self._unwritten.clear()
 
     def _write(self, number: int, tensor: Tensor) -> None:
         data = np.ascontiguousarray(tensor.cpu().numpy(), dtype=self._dtype)
@@ -93,8 +123,9 @@ class TensorFile:
 
     def read(self, number: int, device: torch.device) -> Tensor:
         """The tensor that was given under `number`."""
-        if number in self._held:
-            return self._held[number]
+        held = self._held.get(number)
+        if held is not None:
+            return held
         self._file.flush()
         offset, shape = self._spans[number]
         count = int(np.prod(shape, dtype=np.int64))
@@ -103,12 +134,11 @@ class TensorFile:
 
     def state(self) -> State:
         """What it holds now, safe on the disk."""
-        for number in self._unwritten:
-            self._write(number, self._held[number])
-        self._unwritten.clear()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return {"spans": dict(self._spans), "end": self._end}
+        with self._room.lock:
+            self._write_unwritten()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            return {"spans": dict(self._spans), "end": self._end}
 
     @property
     def bytes_written(self) -> int:

@@ -68,6 +68,21 @@ def test_work_that_finds_no_memory_is_done_again_alone() -> None:
     assert beside == [1] * 7
 
 
+def test_room_is_made_for_work_that_finds_no_memory_alone() -> None:
+    tried, made = list[int](), list[bool]()
+
+    def work(item: int) -> int:
+        tried.append(item)
+        if item == 5 and not made:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return item
+
+    lanes = Lanes(torch.device("cuda"), 2, lambda: made.append(True))
+    assert list(lanes.map(work, range(9))) == list(range(9))
+    assert sorted(tried) == sorted([*range(9), 5, 5])
+    assert made == [True]
+
+
 def test_work_that_never_finds_memory_says_so() -> None:
     def work(item: int) -> int:
         raise torch.OutOfMemoryError("CUDA out of memory")

@@ -62,6 +62,21 @@ def test_what_must_be_safe_is_written_once(tmp_path: Path) -> None:
     check(CellFile(tmp_path, "a", Room(0), state), range(5))
 
 
+def test_what_was_kept_is_written_when_its_room_is_needed(tmp_path: Path) -> None:
+    room = Room(650)
+    first, second = CellFile(tmp_path, "a", room), CellFile(tmp_path, "b", room)
+    for batch in range(2):
+        first.append(batch, some_cells(batch))
+    first.state()
+    second.append(0, some_cells(0))
+    room.clear()
+    assert (first.bytes_written, second.bytes_written) == (400, 200)
+    second.append(1, some_cells(1))
+    assert second.bytes_written == 400
+    check(first, range(2))
+    check(second, range(2))
+
+
 def test_tensors_of_any_shape_and_none(tmp_path: Path) -> None:
     file = TensorFile(tmp_path / "a", torch.uint16, Room(0))
     wanted = [torch.arange(24).view(2, 3, 4).transpose(0, 1), torch.zeros(0, 5)]
