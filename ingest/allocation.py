@@ -35,6 +35,17 @@ def keep_freed_memory(limit: int = 1 << 30) -> bool:
     return all(mallopt(name, value) for name, value in wanted.items())
 
 
+def give_back_freed_memory() -> None:
+    """What `keep_freed_memory` has kept goes back to the system.
+
+    Blocks of many sizes from several threads leave holes that later ones do not fit: without this
+    memory grows by .3 GB in ten thousand images.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
 @contextmanager
 def no_collections() -> Iterator[None]:
     """Within it Python looks for no unreachable cycles.

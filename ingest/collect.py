@@ -135,7 +135,7 @@ class Collector:
         if given_up.is_set():
             return
         self._pilot = {batch.number: maps for batch, maps in zip(wanted, found, strict=True)}
-        self._collection.start(list(self._pilot.values()))
+        self._collection.start(list(self._pilot.values()), self._lanes)
         mine = {batch.number for batch in self._inputs.batches(self._team)}
         self._pilot = {number: maps for number, maps in self._pilot.items() if number in mine}
 

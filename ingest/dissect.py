@@ -1,6 +1,7 @@
 """Network dissection of all blocks in one pass over the images.
 
     1. pilot       the first images give a safe lower bound T_lo of every unit's threshold
+                   (`lower_bounds`)
     2. collect     one forward pass of all images; of every map only the cells above T_lo are kept,
                    in scratch files, and the first radix round of the values above T_lo
     3. thresholds  two more radix rounds over the kept values: the exact T_k; units whose T_k lies
@@ -127,7 +128,7 @@ class Collection:
     def _fitted_of(self, batch: int) -> Tensor:
         return self._fitted[batch * self._batch_size : (batch + 1) * self._batch_size]
 
-    def start(self, pilot: Sequence[Maps]) -> None:
+    def start(self, pilot: Sequence[Maps], lanes: Lanes | None = None) -> None:
         """Step 1, from the outputs of the first batches."""
         for block, first in pilot[0].items():
             sample = []
@@ -136,7 +137,8 @@ class Collection:
                 mine = fitted.nonzero().squeeze(1).to(maps[block].device)
                 sample.append(maps[block] if fitted.all() else maps[block].index_select(0, mine))
             grid = Grid(first.shape[2], first.shape[3], first.shape[1])
-            self.parts[block] = [self._part(block, grid, lower_bounds(sample, self._quantile))]
+            lower = lower_bounds(sample, self._quantile, lanes=lanes)
+            self.parts[block] = [self._part(block, grid, lower)]
 
     def _part(
         self, block: str, grid: Grid, lower: Tensor, state: State | None = None
@@ -198,7 +200,7 @@ class Collection:
             lanes: to read them with.
             team: who keeps the others.
             again: looks at all batches once more, for units whose lower bound proved too high
-                (rare: the bound is twice the wanted tail of a random sample).
+                (rare, see `lower_bounds`).
         """
         self._finish_rounds(batches, lanes, team)
         redo = {block: parts[0].lower.clone() for block, parts in self.parts.items()}

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from .allocation import give_back_freed_memory
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -27,6 +29,8 @@ Result = TypeVar("Result")
 MOST = 8
 """Lanes on a processor, at the most: each holds a batch in memory."""
 ON_DEVICE = 2
+TIDY = 32
+"""Items after which freed memory goes back to the system."""
 DECODERS = 8
 """Threads that decode, at the most: Python's own part of it is done by one at a time."""
 
@@ -141,14 +145,14 @@ class Lanes:
                 return work(item)
 
         each = max(1, self._threads // self.number)
+        results = in_order(
+            patient, items, self.number, self.number, start=lambda: torch.set_num_threads(each)
+        )
         try:
-            yield from in_order(
-                patient,
-                items,
-                self.number,
-                self.number,
-                start=lambda: torch.set_num_threads(each),
-            )
+            for number, result in enumerate(results, start=1):
+                yield result
+                if number % TIDY == 0:
+                    give_back_freed_memory()
         finally:
             torch.set_num_threads(self._threads)  # the number also holds for threads made later
 

@@ -21,7 +21,15 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .lanes import Lanes
+
 ROUNDS = ((20, 11), (10, 10), (0, 10))  # (shift, bits) from the top; the sign bit is 0
+TAILS = (1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8, 12, 16)
+"""Of a lower bound, in wanted tails."""
+LARGEST_TAIL = 0.25
+"""Where a bound would leave more than this, all positive values are kept instead."""
+ERRORS = 3
+"""With 2 a unit in 200 was below its bound in some samples of 128 images, with 3 none ever."""
 
 
 def values_above(quantile: float, count: int) -> int:
@@ -29,30 +37,57 @@ def values_above(quantile: float, count: int) -> int:
     return math.floor(round(quantile * count, 6))
 
 
-def lower_bounds(maps: Sequence[Tensor], quantile: float, chunk: int | None = None) -> Tensor:
-    """Safe lower bounds of the thresholds, from a sample: twice the wanted tail lies above.
+def lower_bounds(
+    maps: Sequence[Tensor], quantile: float, chunk: int | None = None, lanes: Lanes | None = None
+) -> Tensor:
+    """Safe lower bounds of the thresholds, from a sample of images.
 
-    They are a shade lower than the value found: in half precision many are equal to it.
+    Of each unit the highest of some values that more than the wanted tail lies above, by three
+    standard errors of its share in the images of the sample: a unit that fires in few images, but
+    then on much of them, gets a lower one. 0 where none is safe.
+
+    Bounds are a shade lower than the value found: in half precision many are equal to it.
 
     Args:
         maps: of the sample, in parts (images, units, height, width).
         quantile: the wanted tail.
         chunk: units worked on at a time, which bounds memory; without it, what suits the device.
+        lanes: to work on several chunks at once.
 
     Returns:
         float32 (units,), values of the type of the maps, never negative.
     """
-    bounds = []
     chunk = chunk or (8 if maps[0].device.type == "cpu" else 64)
-    for pieces in zip(*(torch.split(part, chunk, dim=1) for part in maps), strict=True):
-        flat = [piece.transpose(0, 1).flatten(1) for piece in pieces]
-        values = torch.cat(flat, dim=1).float()
-        above = values_above(min(1.0, 2 * quantile), values.shape[1])
-        top = values.topk(min(above + 1, values.shape[1]), dim=1, sorted=False).values
-        bounds.append(top.amin(dim=1))
+    chunks = zip(*(torch.split(part, chunk, dim=1) for part in maps), strict=True)
+
+    def bounds(pieces: Sequence[Tensor]) -> Tensor:
+        values = torch.cat([piece.transpose(0, 1).flatten(2) for piece in pieces], dim=1)
+        return _safely_below(values.float(), quantile)
+
     dtype = maps[0].dtype
-    lower: Tensor = torch.cat(bounds).clamp_(min=0) * (1 - torch.finfo(dtype).eps)
+    found = torch.cat(list(lanes.map(bounds, chunks) if lanes else map(bounds, chunks)))
+    lower: Tensor = found.clamp_(min=0) * (1 - torch.finfo(dtype).eps)
     return lower.to(dtype).float()
+
+
+def _safely_below(values: Tensor, quantile: float) -> Tensor:
+    """Such bounds of float32 (units, images, positions), or 0; float32 (units,)."""
+    units, images, positions = values.shape
+    tails = [tail * quantile for tail in TAILS if tail * quantile <= LARGEST_TAIL]
+    sizes = [values_above(tail, images * positions) + 1 for tail in tails]
+    bound = values.new_zeros(units)
+    if not sizes or images == 1:
+        return bound
+    top = values.flatten(1).topk(sizes[-1], dim=1)
+    image = top.indices // positions
+    counts = values.new_zeros(units, images)
+    for before, size in zip((0, *sizes), sizes, strict=False):
+        part = image[:, before:size]
+        counts.scatter_add_(1, part, counts.new_ones(()).expand_as(part))
+        error = counts.std(dim=1) / math.sqrt(images)
+        enough = counts.mean(dim=1) - ERRORS * error >= quantile * positions
+        bound = torch.where(enough & (bound == 0), top.values[:, size - 1], bound)
+    return bound
 
 
 class RadixSelect:
