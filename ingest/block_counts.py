@@ -45,8 +45,10 @@ class Dissection:
         """Step 4, for the cells above threshold of one batch."""
         overlaps = self.overlaps.empty()
         for group in labels:
-            number = group.number.to(cells.where.device, non_blocking=True)
-            part = cells if len(labels) == 1 else of_images(cells, self.grid, number)
+            part = cells
+            if len(labels) > 1:
+                number = group.number.to(cells.where.device, non_blocking=True)
+                part = of_images(cells, self.grid, number)
             overlaps.add(part, self.grid, self.thresholds, group)
         return overlaps, peaks(cells, self.grid, images)
 

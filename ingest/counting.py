@@ -84,7 +84,7 @@ def labels_of_batch(
         mine = [images[number] for number in numbers]
         present = found.present[[first + number for number in numbers]].astype(np.float64)
         flat = found.planes.read(first + numbers[0], device).int().flatten(1)
-        swapped = torch.from_numpy(swaps(present, (first, group)))
+        swapped = torch.from_numpy(swaps(present, (first, group))) if chance else None
         cut = (len(numbers), height, width, len(data.concepts))
         result.append(
             Labels(
@@ -92,7 +92,7 @@ def labels_of_batch(
                 flat,
                 whole_labels(mine, len(data.concepts), device),
                 torch.from_numpy(present),
-                swapped.to(device, non_blocking=True) if chance else None,
+                None if swapped is None else swapped.to(device, non_blocking=True),
                 segments(flat, *cut) if chance else None,
                 height,
                 width,

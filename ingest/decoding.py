@@ -8,7 +8,6 @@ says what is wrong.
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,13 @@ import torch
 from imagecodecs import png_decode
 
 from .images import open_image, to_array
+from .labels import HIGHEST_NUMBER
 from .lanes import in_order
-from .masks import SIGNATURE, read_mask
+from .masks import SIGNATURE, read_file, read_mask
 
 AT_ONCE = 8
 """Images that a thread is given at once."""
-NO_NUMBER = 65_535
+NO_NUMBER = HIGHEST_NUMBER + 1
 """No concept has this number."""
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def decode_image(path: Path, out: NDArray[np.uint8]) -> None:
         DataError: no readable image.
     """
     try:
-        content = read_file(path)
+        content, _ = read_file(path)
         if content.startswith(SIGNATURE):
             png_decode(content, out=out)
             return
@@ -73,18 +73,9 @@ def decode_numbers(image: ConceptImage, out: NDArray[np.uint16]) -> None:
 
 def _decode_mask(path: Path, image: ConceptImage, out: NDArray[np.uint8]) -> None:
     try:
-        png_decode(read_file(path), out=out)  # checks the sums of what it decodes
+        png_decode(read_file(path)[0], out=out)  # checks the sums of what it decodes
     except (OSError, ValueError, RuntimeError):
         out[...] = read_mask(path, image)
-
-
-def read_file(path: Path) -> bytes:
-    """What a file holds, with as few calls as can be: each gives Python's lock away, and waits."""
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        return os.read(file, os.fstat(file).st_size)
-    finally:
-        os.close(file)
 
 
 def batches(

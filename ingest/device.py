@@ -90,3 +90,10 @@ def occurrences(numbers: torch.Tensor, size: int) -> torch.Tensor:
         return torch.bincount(numbers, minlength=size)
     ones = torch.ones_like(numbers, dtype=torch.int64)
     return torch.zeros(size, dtype=torch.int64, device=numbers.device).index_add_(0, numbers, ones)
+
+
+def some_images(values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Some of the images of (images, …), given their numbers on the processor, ascending."""
+    if len(rows) == len(values):
+        return values
+    return values.index_select(0, rows.to(values.device, non_blocking=True))

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ..graph.errors import ConceptGraphError
 from .cells import Cells, Grid, Values, above, divided, find_cells, native_values, some
+from .device import some_images
 from .scratch import CellFile
 from .thresholds import RadixSelect, lower_bounds, values_above
 
@@ -133,9 +134,8 @@ class Collection:
         for block, first in pilot[0].items():
             sample = []
             for batch, maps in enumerate(pilot):
-                fitted = self._fitted_of(batch)
-                mine = fitted.nonzero().squeeze(1).to(maps[block].device)
-                sample.append(maps[block] if fitted.all() else maps[block].index_select(0, mine))
+                mine = self._fitted_of(batch).nonzero().squeeze(1)
+                sample.append(some_images(maps[block], mine))
             grid = Grid(first.shape[2], first.shape[3], first.shape[1])
             lower = lower_bounds(sample, self._quantile, lanes=lanes)
             self.parts[block] = [self._part(block, grid, lower)]

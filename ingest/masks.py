@@ -51,7 +51,7 @@ def check_mask(path: Path, height: int, width: int, row: int) -> os.stat_result:
         DataError: no PNG, truncated in its header, of another size, or not 8-bit RGB.
     """
     try:
-        header, state = _read_header(path)
+        header, state = read_file(path, _HEADER_BYTES)
     except OSError as error:
         raise _mask_error(path, row, f"mask cannot be read: {error.strerror}") from error
     found = _describe(header)
@@ -67,11 +67,15 @@ def check_mask(path: Path, height: int, width: int, row: int) -> os.stat_result:
     return state
 
 
-def _read_header(path: Path) -> tuple[bytes, os.stat_result]:
-    """With as few calls as can be: over a network each takes its time."""
+def read_file(path: Path, most: int | None = None) -> tuple[bytes, os.stat_result]:
+    """What a file holds, or its first bytes; its size and times.
+
+    With as few calls as can be: each gives Python's lock away, and over a network takes its time.
+    """
     file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        return os.read(file, _HEADER_BYTES), os.fstat(file)
+        state = os.fstat(file)
+        return os.read(file, state.st_size if most is None else most), state
     finally:
         os.close(file)
 

@@ -78,7 +78,7 @@ def ingest(
         out: where the run goes; written beside it under a temporary name until complete.
         settings: all that decides the result.
         device: `cpu`, `cuda`, `cuda:1`, …; `auto` takes CUDA where there is one.
-        workers: threads that decode images; without it, one a core of this process's share, 2 to 6.
+        workers: threads that decode images; without it, one a core of this process's share, 2 to 8.
         overwrite: replace an earlier run, once the new one is complete.
         resume: go on with an ingest into `out` that was killed, if there is one; a run that is
             complete is given back as it is.

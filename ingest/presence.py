@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .device import some_images
 from .lanes import one_thread
 from .presence_scores import Histograms
 from .ridge import Ridge
@@ -106,7 +107,7 @@ class BlockProbes:
             ones = places.values.new_ones(images, positions, 1)
             values = torch.cat([places.values * self._scale, ones], dim=2)
             for key, rows in _alike(places.annotated).items():
-                some = _images(values, rows).view(-1, units + 1)
+                some = some_images(values, rows).view(-1, units + 1)
                 square = _grained(some.T @ some)
                 squares[key] = squares[key] + square if key in squares else square
             flat = values.view(images * positions, units + 1)
@@ -206,7 +207,7 @@ class BlockProbes:
         values = maps.flatten(2).transpose(1, 2).index_select(1, chosen).float()
         for group in labels:
             yield Places(
-                _images(values, group.number),
+                some_images(values, group.number),
                 labelled(group, (height, width), chosen),
                 group.present > 0,
                 group.number,
@@ -246,13 +247,6 @@ def summed(values: Tensor, there: Tensor, *, dense: bool) -> Tensor:
     counts = there.sum(dim=1)
     bags = counts.cumsum(0) - counts
     return nn.functional.embedding_bag(there.nonzero()[:, 1], values, bags, mode="sum")
-
-
-def _images(values: Tensor, rows: Tensor) -> Tensor:
-    """Some of the images of (images, …), of their numbers on the processor, ascending."""
-    if len(rows) == len(values):
-        return values
-    return values.index_select(0, rows.to(values.device, non_blocking=True))
 
 
 def _alike(flags: Tensor) -> dict[tuple[bool, ...], Tensor]:
