@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,12 +40,12 @@ _INDEX_COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
 _LARGEST_SIDE = 65_535
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ConceptImage:
     """One row of index.csv.
 
     Attributes:
-        path: the image file.
+        folder: images/, of which it is a row.
         name: its path below images/, as the index writes it.
         row: its line in index.csv, for messages (the header is line 1); not compared.
         split: `train`, `val`, … as the index writes it.
@@ -52,11 +53,11 @@ class ConceptImage:
         width: pixels (iw).
         mask_height: pixels (sh).
         mask_width: pixels (sw).
-        planes: every mask of the row, in order of categories, then as its cell lists them.
+        masks: every mask's path below images/, in order of categories, then as its cell lists them.
         scalars: concepts of the whole image, as columns of `ConceptData.concepts`, ascending.
     """
 
-    path: Path
+    folder: Path
     name: str
     row: int = field(compare=False)
     split: str
@@ -64,8 +65,18 @@ class ConceptImage:
     width: int
     mask_height: int
     mask_width: int
-    planes: tuple[Path, ...]
+    masks: tuple[str, ...]
     scalars: tuple[int, ...]
+
+    @property
+    def path(self) -> Path:
+        """The image file."""
+        return self.folder / self.name  # made when asked for: a path takes four times its text
+
+    @property
+    def planes(self) -> list[Path]:
+        """The files of `masks`."""
+        return [self.folder / name for name in self.masks]
 
 
 @dataclass(frozen=True)
@@ -226,14 +237,15 @@ class _RowReader:
         self.files[name] = path.stat()
         if not self.files[name].st_size:
             raise self._index.error(row, f"image {name!r}", found="an empty file")
-        planes: dict[str, Path] = {}
+        masks: list[str] = []
         scalars: set[int] = set()
         for category in self._categories:
             for item in _items(row.cells[category]):
                 number = whole_number(item)
                 if number is None:
-                    planes[item] = self._find(row, item)
-                    self.files[item] = check_mask(planes[item], mask_height, mask_width, row.line)
+                    mask = self._find(row, item)
+                    self.files[item] = check_mask(mask, mask_height, mask_width, row.line)
+                    masks.append(item)
                 elif number in self._columns:
                     scalars.add(self._columns[number])
                 elif number:
@@ -242,15 +254,15 @@ class _RowReader:
                         row, what, found=f"number {item}", expected="0 or a number of label.csv"
                     )
         return ConceptImage(
-            path=path,
+            folder=self._images,
             name=name,
             row=row.line,
-            split=row.cells["split"],
+            split=sys.intern(row.cells["split"]),
             height=height,
             width=width,
             mask_height=mask_height,
             mask_width=mask_width,
-            planes=tuple(planes.values()),
+            masks=tuple(dict.fromkeys(masks)),
             scalars=tuple(sorted(scalars)),
         )
 

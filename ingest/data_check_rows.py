@@ -124,8 +124,10 @@ def _check_mask(tables: Tables, row: Row, found: RowCheck, path: Path) -> None:
     height, width = found.shape or (0, 0)
     try:
         check_mask(path, height, width, row.line)
+        size = (height, width)
+        masks = (path.name,)
         alone = ConceptImage(
-            path, found.name, row.line, found.split, height, width, height, width, (path,), ()
+            path.parent, found.name, row.line, found.split, *size, *size, masks, ()
         )
         columns = read_planes(tables.data, alone)
     except DataError as error:

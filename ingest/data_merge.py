@@ -204,7 +204,7 @@ class _Merging:
         """Height and width that all masks of an image shall have."""
         if self._mask_size is not None:
             return self._mask_size, self._mask_size
-        shapes = {(i.mask_height, i.mask_width) for _, i in rows if i.planes}
+        shapes = {(i.mask_height, i.mask_width) for _, i in rows if i.masks}
         if not shapes:
             return max((i.mask_height, i.mask_width) for _, i in rows)
         sides = list(zip(*shapes, strict=True))

@@ -91,7 +91,7 @@ def read_planes(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
         DataError: a damaged file, a label number that label.csv does not have, or blue that is
             not 0; the message names the mask and the row of index.csv.
     """
-    planes = np.empty((len(image.planes), image.mask_height, image.mask_width), np.uint16)
+    planes = np.empty((len(image.masks), image.mask_height, image.mask_width), np.uint16)
     for plane, path in zip(planes, image.planes, strict=True):
         rgb = read_mask(path, image)
         if rgb[..., 2].any():

@@ -127,7 +127,7 @@ def _slots(
     for batch in batches:
         images = [data.images[number] for number in batch.images]
         for height, width, numbers in groups_of(images):
-            most = max(len(images[number].planes) for number in numbers)
+            most = max(len(images[number].masks) for number in numbers)
             stack = np.zeros((most, len(numbers), height, width), np.uint16)
             for place, number in enumerate(numbers):
                 yield images[number], stack, place
@@ -136,7 +136,7 @@ def _slots(
 def _fill(slot: tuple[ConceptImage, NDArray[np.uint16], int]) -> NDArray[np.uint16]:
     """Decode an image's masks to its place in the array of its group."""
     image, stack, place = slot
-    decode_numbers(image, stack[: len(image.planes), place])
+    decode_numbers(image, stack[: len(image.masks), place])
     return stack
 
 

@@ -192,7 +192,7 @@ def test_split(tmp_path: Path) -> None:
 def test_drawn_data(tmp_path: Path) -> None:
     data = open_concept_data(draw_concept_data(tmp_path, 9, mask_size=20))
     assert data.categories == CATEGORIES
-    assert {len(image.planes) for image in data.images} >= {1, 3, 4}
+    assert {len(image.masks) for image in data.images} >= {1, 3, 4}
     seen = np.zeros(len(data.concepts) + 1, np.int64)
     for image in data.images:
         planes = read_planes(data, image)

@@ -38,7 +38,7 @@ def concept_data(labelled: Sequence[Labelled], category: Sequence[int]) -> Conce
     concepts = tuple(Concept(i + 1, f"c{i}", CATEGORIES[k]) for i, k in enumerate(category))
     images = tuple(
         ConceptImage(
-            path=Path(f"{row}.jpg"),
+            folder=Path(),
             name=f"{row}.jpg",
             row=row + 2,
             split="train",
@@ -46,7 +46,7 @@ def concept_data(labelled: Sequence[Labelled], category: Sequence[int]) -> Conce
             width=1,
             mask_height=labels.planes.shape[1],
             mask_width=labels.planes.shape[2],
-            planes=tuple(Path(f"{row}_{plane}.png") for plane in range(len(labels.planes))),
+            masks=tuple(f"{row}_{plane}.png" for plane in range(len(labels.planes))),
             scalars=labels.scalars,
         )
         for row, labels in enumerate(labelled)

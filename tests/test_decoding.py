@@ -128,7 +128,7 @@ def test_a_damaged_mask_is_refused_or_all_its_pixels_are_right(tmp_path: Path) -
     red, green = np.random.default_rng(0).integers(0, 70, (2, 9, 13), np.uint8)
     drawn = Image.fromarray(np.stack([red, green, 0 * red], axis=2))
     path = saved(drawn, tmp_path / "a.png")
-    image = ConceptImage(path, "a.jpg", 2, "train", 9, 13, 9, 13, (path,), ())
+    image = ConceptImage(tmp_path, "a.jpg", 2, "train", 9, 13, 9, 13, (path.name,), ())
     whole = path.read_bytes()
     contents = [whole[:end] for end in range(len(whole))]
     for place, bit in product(range(len(whole)), (0, 3, 7)):
