@@ -14,8 +14,6 @@ from datetime import datetime, timezone
 from threading import Event
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
 import torch
 
 from .block_counts import Dissection, count_batch, uncounted
@@ -24,29 +22,25 @@ from .center_box import CenterBoxes
 from .collect import Collector
 from .contributions import contributions
 from .counting import Overlaps, labels_of_batch
-from .decoding import decode_image
 from .dissect import Collection
 from .lanes import Lanes
 from .probes import PresenceProbes
 from .progress import Progress, Quiet
 from .provenance import manifest
 from .run_tables import (
-    BlockTables,
     classes_table,
     concepts_table,
-    presence_table,
-    thumbnail_name,
-    top_images_table,
+    write_blocks,
+    write_contributions,
+    write_presence,
 )
 from .scratch import TensorFile, room_on
-from .significance import largest_significant
 from .survey import Survey, category_columns, survey
-from .top_images import masks_of_tiles, save_tile, thumbnail, tiles_of_batch
+from .thumbnails import draw_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from ..graph.run_writer import RunWriter
@@ -241,60 +235,22 @@ class Job:
         contributions: list[Contribution],
         advance: Advance,
     ) -> None:
-        for pair in contributions:
-            name = f"contributions_{pair.source}_{pair.target}"
-            self.writer.array(name, pair.weight)
-            self.writer.array(f"{name}_pre", pair.pre)
-        names = [image.name for image in self.inputs.images]
-
-        def table(block: str) -> BlockTables:
-            top = self.settings.top_labels
-            made = BlockTables(block, blocks[block], self.data, found.truth, self._category, top)
-            advance(1)
-            return made
-
-        with ThreadPoolExecutor(len(blocks)) as threads:
-            tables = list(threads.map(table, blocks))
-        detections = pd.concat([each.detections for each in tables], ignore_index=True)
-        tested = np.concatenate([each.p.reshape(-1) for each in tables])
-        limit = largest_significant(tested, self.settings.significance)
-        detections["significant"] = detections["p"] <= limit
-        for each in tables:
-            self.writer.array(f"iou_{each.block}", each.iou)
-        top_images = [top_images_table(block, each.top, names) for block, each in blocks.items()]
-        presence = []
-        for block, probes in self._probes.blocks.items():
-            self.writer.array(f"presence_{block}", probes.solve().cpu().numpy())
-            presence.append(presence_table(block, self.data, probes.levels()))
-        self.writer.table("presence", pd.concat(presence, ignore_index=True))
-        self.writer.table("units", pd.concat([each.units for each in tables], ignore_index=True))
-        self.writer.table("detections", detections)
-        self.writer.table("top_images", pd.concat(top_images, ignore_index=True))
-        self.writer.table("concepts", concepts_table(self.data, found, self._boxes.best()))
-        self.writer.table("classes", classes_table(self.inputs.network.classes))
+        writer, data = self.writer, self.data
+        write_contributions(writer, contributions)
+        write_presence(writer, self._probes.blocks, data)
+        write_blocks(writer, blocks, self.inputs, found.truth, lambda: advance(1))
+        writer.table("concepts", concepts_table(data, found, self._boxes.best()))
+        writer.table("classes", classes_table(self.inputs.network.classes))
 
     def _draw(
         self, collection: Collection, blocks: dict[str, Dissection], advance: Advance
     ) -> None:
+        folder = self.writer.path
         for block in blocks:
-            (self.writer.path / "thumbnails" / block).mkdir(parents=True, exist_ok=True)
+            (folder / "thumbnails" / block).mkdir(parents=True, exist_ok=True)
 
         def draw(batch: Batch) -> Batch:
-            pictures: dict[int, NDArray[np.uint8]] = {}
-            for block, found in blocks.items():
-                tiles = tiles_of_batch(found.top, batch.first, len(batch.images))
-                if not tiles:
-                    continue
-                cells = collection.cells(block, batch.number)
-                masks = masks_of_tiles(tiles, cells, found.grid, found.thresholds)
-                for tile, mask in zip(tiles, masks, strict=True):
-                    if tile.image not in pictures:
-                        image = self.data.images[batch.images[tile.image]]
-                        pixels = np.empty((image.height, image.width, 3), np.uint8)
-                        decode_image(image.path, pixels)
-                        pictures[tile.image] = thumbnail(pixels)
-                    name = thumbnail_name(block, tile.unit, tile.rank)
-                    save_tile(pictures[tile.image], mask, self.writer.path / name)
+            draw_batch(batch, self.data.images, collection, blocks, folder)
             return batch
 
         lanes = Lanes(self.inputs.device, self.inputs.workers, self._room.clear)

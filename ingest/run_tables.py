@@ -1,25 +1,87 @@
-"""The tables of a run, from counts and labels."""
+"""The tables and arrays of a run, from what its steps have found."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from .scores import Counts, ceiling, iou, labels
-from .significance import Chance, p_values
+from .block_tables import BlockTables
+from .significance import largest_significant
+from .survey import category_columns
+from .thumbnails import thumbnail_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from ..graph.run_writer import RunWriter
     from .block_counts import Dissection
     from .concepts import ConceptData
-    from .counting import Overlaps
+    from .contributions import Contribution
+    from .inputs import Inputs
+    from .presence import BlockProbes
     from .survey import Survey
     from .top_images import TopImages
+
+
+def write_contributions(writer: RunWriter, found: Iterable[Contribution]) -> None:
+    """Two arrays for each pair of blocks."""
+    for pair in found:
+        name = f"contributions_{pair.source}_{pair.target}"
+        writer.array(name, pair.weight)
+        writer.array(f"{name}_pre", pair.pre)
+
+
+def write_presence(writer: RunWriter, probes: Mapping[str, BlockProbes], data: ConceptData) -> None:
+    """The presence probes of each block, and how well they do."""
+    tables = []
+    for block, each in probes.items():
+        writer.array(f"presence_{block}", each.solve().cpu().numpy())
+        tables.append(presence_table(block, data, each.levels()))
+    writer.table("presence", pd.concat(tables, ignore_index=True))
+
+
+def write_blocks(
+    writer: RunWriter,
+    blocks: Mapping[str, Dissection],
+    inputs: Inputs,
+    truth: NDArray[np.int64],
+    done: Callable[[], None],
+) -> None:
+    """What the units of all blocks detect, and their top images.
+
+    Args:
+        writer: of the run.
+        blocks: what was found, by block.
+        inputs: with the settings and the concepts.
+        truth: int64 (concepts,), labelled pixels of each concept.
+        done: called when a block's tables are made.
+    """
+    data, settings = inputs.data, inputs.settings
+    category, top = category_columns(data), settings.top_labels
+
+    def made(block: str) -> BlockTables:
+        found = BlockTables(block, blocks[block], data, truth, category, top)
+        done()
+        return found
+
+    with ThreadPoolExecutor(len(blocks)) as threads:
+        tables = list(threads.map(made, blocks))
+    detections = pd.concat([each.detections for each in tables], ignore_index=True)
+    tested = np.concatenate([each.p.reshape(-1) for each in tables])
+    limit = largest_significant(tested, settings.significance)
+    detections["significant"] = detections["p"] <= limit
+    for each in tables:
+        writer.array(f"iou_{each.block}", each.iou)
+    names = [image.name for image in inputs.images]
+    top_images = [top_images_table(block, each.top, names) for block, each in blocks.items()]
+    writer.table("units", pd.concat([each.units for each in tables], ignore_index=True))
+    writer.table("detections", detections)
+    writer.table("top_images", pd.concat(top_images, ignore_index=True))
 
 
 def concepts_table(
@@ -58,129 +120,6 @@ def presence_table(block: str, data: ConceptData, levels: pd.DataFrame) -> pd.Da
     return frame
 
 
-class BlockTables:
-    """Tables and IoU of one block.
-
-    Attributes:
-        block: its name.
-        iou: float64 (units, concepts).
-        p: float64 (units, concepts), how often chance does as well; NaN where nothing was tested:
-            dead units, concepts without a pixel.
-        units: rows of the `units` table.
-        detections: rows of the `detections` table: each unit's best concepts; without the column
-            `significant`, which is decided over all blocks.
-    """
-
-    def __init__(
-        self,
-        block: str,
-        found: Dissection,
-        data: ConceptData,
-        truth: NDArray[np.int64],
-        category: NDArray[np.int64],
-        top: int,
-    ) -> None:
-        """Score the units and name them; a dead unit detects nothing, even by a rounding.
-
-        Args:
-            block: its name.
-            found: what its units do.
-            data: the concepts.
-            truth: int64 (concepts,), labelled pixels.
-            category: int64 (concepts,), position of each concept's category.
-            top: concepts kept per unit, beside the best of each category.
-        """
-        self.block = block
-        self._data = data
-        overlaps, active = found.overlaps, found.active.cpu().numpy()
-        both = overlaps.both.cpu().numpy()
-        counts = Counts(both, overlaps.activation.cpu().numpy(), truth, category)
-        self._counts = counts
-        self.iou = iou(counts)
-        self.iou[~active] = 0
-        chance = Chance(*(part.cpu().numpy() for part in overlaps.chance.counts))
-        self.p, self._lift = p_values(chance, active), chance.lift
-        self.p[:, truth == 0] = np.nan
-        detected = labels(self.iou, category, top)
-        self.detections = pd.DataFrame(
-            [
-                self._detection(unit, label.concept, label.rank)
-                for unit, unit_labels in enumerate(detected)
-                for label in unit_labels
-            ],
-            columns=[
-                "unit",
-                "concept",
-                "category",
-                "iou",
-                "rank",
-                "intersection",
-                "activation",
-                "truth",
-                "p",
-                "lift",
-                "ceiling",
-            ],
-        )
-        best = [unit_labels[0].concept if unit_labels else None for unit_labels in detected]
-        units = [self._units(found, best), self._unrestricted(overlaps, active)]
-        self.units = pd.concat(units, axis=1)
-
-    def _detection(self, unit: int, column: int, rank: int) -> tuple[object, ...]:
-        concept, counts = self._data.concepts[column], self._counts
-        activation = counts.activation[unit, counts.category[column]]
-        return (
-            f"{self.block}/{unit}",
-            concept.uid,
-            concept.category,
-            self.iou[unit, column],
-            rank,
-            counts.both[unit, column],
-            activation,
-            counts.truth[column],
-            self.p[unit, column],
-            self._lift[unit, column],
-            ceiling(activation, counts.truth[column]),
-        )
-
-    def _unrestricted(self, overlaps: Overlaps, active: NDArray[np.bool_]) -> pd.DataFrame:
-        """What each unit would be called if all images counted for every category."""
-        pixels = overlaps.pixels.cpu().numpy()
-        everywhere = np.repeat(pixels[:, None], overlaps.activation.shape[1], axis=1)
-        scores = iou(self._counts._replace(activation=everywhere))
-        scores[~active] = 0
-        detected = labels(scores, self._counts.category, 1)
-        best = [found[0].concept if found else None for found in detected]
-        concepts = [None if column is None else self._data.concepts[column] for column in best]
-        frame: pd.DataFrame = pd.DataFrame(
-            {
-                "pixels": pixels,
-                "label_unrestricted": [concept and concept.name for concept in concepts],
-                "category_unrestricted": [concept and concept.category for concept in concepts],
-                "iou_unrestricted": scores.max(axis=1),
-            }
-        )
-        return frame
-
-    def _units(self, found: Dissection, best: Sequence[int | None]) -> pd.DataFrame:
-        thresholds = found.thresholds.cpu().numpy()
-        active = found.active.cpu().numpy()
-        concepts = self._data.concepts
-        frame: pd.DataFrame = pd.DataFrame(
-            {
-                "uid": [f"{self.block}/{unit}" for unit in range(len(best))],
-                "block": self.block,
-                "index": np.arange(len(best)),
-                "label": [None if c is None else concepts[c].name for c in best],
-                "category": [None if c is None else concepts[c].category for c in best],
-                "iou": [0.0 if c is None else self.iou[unit, c] for unit, c in enumerate(best)],
-                "threshold": thresholds.astype(np.float64),
-                "status": np.select([~active, thresholds == 0], ["dead", "sparse"], "ok"),
-            }
-        )
-        return frame
-
-
 def top_images_table(block: str, top: TopImages, names: Sequence[str]) -> pd.DataFrame:
     """One row per unit and rank; `names` are the images in the order of the run."""
     image: NDArray[np.int64] = top.image.cpu().numpy()
@@ -198,8 +137,3 @@ def top_images_table(block: str, top: TopImages, names: Sequence[str]) -> pd.Dat
         }
     )
     return frame
-
-
-def thumbnail_name(block: str, unit: int, rank: int) -> str:
-    """Where a thumbnail lies in the run."""
-    return f"thumbnails/{block}/{unit}-{rank}.jpg"

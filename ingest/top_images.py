@@ -1,27 +1,18 @@
-"""The images that excite a unit most, and thumbnails of them, masked to where the unit fires."""
+"""The images that excite a unit most."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from PIL import Image
-from simplejpeg import encode_jpeg
-from torch import Tensor
 
-from .cells import Cells, Grid, mask_pixels, place, some
+from .cells import Cells, Grid, place
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
+    from torch import Tensor
 
     from .bookmark import State
     from .team import Team
-
-THUMBNAIL = 112  # pixels a side
-DIMMED = 4  # brightness outside the mask is divided by it
 
 
 class TopImages:
@@ -83,50 +74,3 @@ def peaks(cells: Cells, grid: Grid, images: int) -> Tensor:
     at = (where.unit * images + where.image).long()
     peak.scatter_reduce_(0, at, cells.corners.amax(1), "amax")
     return peak.view(grid.units, images)
-
-
-class Tile(NamedTuple):
-    """One thumbnail to draw: unit, its rank among the unit's top images, image within the batch."""
-
-    unit: int
-    rank: int
-    image: int
-
-
-def tiles_of_batch(top: TopImages, first: int, images: int) -> list[Tile]:
-    """The thumbnails that need images of the batch starting at position `first`."""
-    inside = (top.image >= first) & (top.image < first + images)
-    units, ranks = inside.nonzero(as_tuple=True)
-    found = torch.stack([units, ranks, top.image[inside] - first])
-    return [Tile(*each) for each in found.T.tolist()]
-
-
-def masks_of_tiles(
-    tiles: list[Tile], cells: Cells, grid: Grid, thresholds: Tensor
-) -> NDArray[np.bool_]:
-    """Where each tile's unit fires on its image; bool (tiles, THUMBNAIL, THUMBNAIL)."""
-    slot = torch.full(((max(tile.image for tile in tiles) + 1) * grid.units,), -1)
-    for number, tile in enumerate(tiles):
-        slot[tile.image * grid.units + tile.unit] = number
-    slot = slot.to(cells.where)
-    where = place(cells.where, grid)
-    key = where.image * grid.units + where.unit
-    wanted = key < len(slot)
-    wanted &= slot.index_select(0, key.clamp(max=len(slot) - 1)) >= 0
-    keep = wanted.nonzero().squeeze(1)
-    masks = torch.zeros(len(tiles), THUMBNAIL * THUMBNAIL, dtype=torch.bool)
-    for on in mask_pixels(some(cells, keep), grid, thresholds, THUMBNAIL, THUMBNAIL):
-        masks[slot[on.owner].cpu(), (on.position % THUMBNAIL**2).cpu()] = True
-    return masks.view(len(tiles), THUMBNAIL, THUMBNAIL).numpy()
-
-
-def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Of an image (height, width, 3): uint8 (THUMBNAIL, THUMBNAIL, 3), squashed."""
-    small = Image.fromarray(pixels).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    return np.asarray(small)
-
-
-def save_tile(pixels: NDArray[np.uint8], mask: NDArray[np.bool_], path: Path) -> None:
-    """Write a thumbnail, dimmed outside the mask, as JPEG."""
-    drawn = np.where(mask[..., None], pixels, pixels // DIMMED)
-    path.write_bytes(encode_jpeg(drawn, quality=80, colorsubsampling="420"))

@@ -17,17 +17,16 @@ from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.networks import load_network
 from conceptgraph.ingest.pipeline import Source, ingest
 from conceptgraph.ingest.settings import Settings
-from conceptgraph.ingest.top_images import (
+from conceptgraph.ingest.thumbnails import (
     DIMMED,
     THUMBNAIL,
     Tile,
-    TopImages,
     masks_of_tiles,
-    peaks,
     save_tile,
     thumbnail,
     tiles_of_batch,
 )
+from conceptgraph.ingest.top_images import TopImages, peaks
 
 from . import reference
 from .drawn import draw_concept_data
