@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from conceptgraph.ingest.broden_writer import BrodenWriter
-from conceptgraph.ingest.decoding import batches
-from conceptgraph.ingest.lanes import usual_workers
-from conceptgraph.ingest.networks import load_network
+from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter
+from conceptgraph.ingest.concept_data.decoding import batches
+from conceptgraph.ingest.engine.lanes import usual_workers
+from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import Source, ingest
 from conceptgraph.ingest.settings import Settings
 

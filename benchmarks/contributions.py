@@ -11,10 +11,10 @@ import time
 
 import torch
 
-from conceptgraph.ingest.allocation import keep_freed_memory
 from conceptgraph.ingest.contributions import contributions
-from conceptgraph.ingest.device import choose_device
-from conceptgraph.ingest.networks import load_network
+from conceptgraph.ingest.engine.allocation import keep_freed_memory
+from conceptgraph.ingest.engine.device import choose_device
+from conceptgraph.ingest.network.loading import load_network
 
 SIZES = {"block1": (56, 56), "block2": (28, 28), "block3": (14, 14), "block4": (7, 7)}
 

@@ -26,25 +26,25 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from conceptgraph.graph.run_writer import RunWriter
-from conceptgraph.ingest.allocation import keep_freed_memory
-from conceptgraph.ingest.concepts import open_concept_data
-from conceptgraph.ingest.device import choose_device, whole_float32
-from conceptgraph.ingest.forward import DTYPES
-from conceptgraph.ingest.images import normalise
+from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.images import normalise
+from conceptgraph.ingest.engine.allocation import keep_freed_memory
+from conceptgraph.ingest.engine.device import choose_device, whole_float32
+from conceptgraph.ingest.engine.lanes import usual_workers
+from conceptgraph.ingest.engine.progress import Quiet
+from conceptgraph.ingest.engine.team import Team
 from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.job import Job
-from conceptgraph.ingest.lanes import usual_workers
-from conceptgraph.ingest.networks import load_network
+from conceptgraph.ingest.network.forward import DTYPES
+from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import Source
-from conceptgraph.ingest.progress import Quiet
 from conceptgraph.ingest.settings import Settings
-from conceptgraph.ingest.team import Team
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from conceptgraph.ingest.inputs import Batch
-    from conceptgraph.ingest.networks import Network
+    from conceptgraph.ingest.network.loading import Network
 
 Some = TypeVar("Some", bound=Inputs)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from conceptgraph.ingest.images import normalise
+from conceptgraph.ingest.concept_data.images import normalise
 from conceptgraph.queries.accounting import account
 from conceptgraph.queries.concept_shares import Gatherer, gatherer
 from conceptgraph.queries.silence import Silences, muting

@@ -10,7 +10,7 @@ import typer
 from ..ingest.settings import Settings
 
 if TYPE_CHECKING:
-    from ..ingest.annotations_read import Format
+    from ..ingest.annotations.read import Format
 
 app = typer.Typer(
     no_args_is_help=True, help="Concept data: made from annotations, checked, merged."
@@ -86,9 +86,9 @@ def build(
     [bold]conceptgraph data build regions.json --images photos \
       --category action --out actions[/bold]
     """
-    from ..ingest.consensus import Rules, read_quorum
-    from ..ingest.data_build import BuildSettings
-    from ..ingest.data_build import build as run_build
+    from ..ingest.annotations.build import BuildSettings
+    from ..ingest.annotations.build import build as run_build
+    from ..ingest.annotations.consensus import Rules, read_quorum
     from .data_summary import build_json, print_build
     from .terminal import Bars, print_json
 
@@ -115,7 +115,7 @@ def build(
 
 
 def _format(name: str | None) -> Format | None:
-    from ..ingest.annotations_read import FORMATS
+    from ..ingest.annotations.read import FORMATS
 
     found = next((form for form in FORMATS if form == name), None)
     if name is not None and found is None:
@@ -145,7 +145,7 @@ def check(
     Example:
     [bold]conceptgraph data check actions[/bold]
     """
-    from ..ingest.data_check import check as run_check
+    from ..ingest.concept_data.check import check as run_check
     from .data_summary import check_json, print_check
     from .terminal import Bars, print_json
 
@@ -174,7 +174,7 @@ def merge(
     Example:
     [bold]conceptgraph data merge broden1_224 actions --out joined[/bold]
     """
-    from ..ingest.data_merge import merge as run_merge
+    from ..ingest.concept_data.merge import merge as run_merge
     from .data_summary import merge_json, print_merge
     from .terminal import Bars, print_json
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..ingest.data_build_report import BuildReport
-    from ..ingest.data_check import CheckReport, ConceptSummary
-    from ..ingest.data_merge import MergeReport
+    from ..ingest.annotations.build_report import BuildReport
+    from ..ingest.concept_data.check import CheckReport, ConceptSummary
+    from ..ingest.concept_data.merge import MergeReport
 
 Item = TypeVar("Item")
 

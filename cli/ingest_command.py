@@ -136,9 +136,9 @@ def ingest(
         seed=seed,
         top_k=top_k,
     )
+    from ..ingest.engine.team import team_of_environment
     from ..ingest.pipeline import Source
     from ..ingest.pipeline import ingest as run_ingest
-    from ..ingest.team import team_of_environment
     from .summary import print_summary, summary_json
 
     if neo4j is not None:
@@ -176,7 +176,7 @@ def ingest(
 @contextmanager
 def _kept_told_of(output: Path) -> Iterator[None]:
     """When an ingest is stopped: say where it can go on."""
-    from ..ingest.team import MemberGoneError, team_of_environment
+    from ..ingest.engine.team import MemberGoneError, team_of_environment
     from .terminal import remark
 
     leads = team_of_environment().leads

@@ -27,7 +27,7 @@ FOR, AGAINST = (214, 96, 20), (33, 102, 172)  # evidence for and against, told a
 
 def photograph(path: Path) -> Image.Image:
     """An image file, upright, RGB, no larger than what is shown."""
-    from ..ingest.images import open_image
+    from ..ingest.concept_data.images import open_image
 
     image = open_image(path, upright=True)
     image.thumbnail((LARGEST, LARGEST))

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from .bookmark import State
     from .counting import Labels, Overlaps
     from .dissect import Collection
+    from .engine.bookmark import State
+    from .engine.team import Team
     from .inputs import Batch
-    from .team import Team
 
 
 @dataclass

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .block_counts import Dissection
-    from .concepts import ConceptData
+    from .concept_data.concepts import ConceptData
     from .counting import Overlaps
 
 

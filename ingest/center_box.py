@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .device import occurrences
+from .engine.device import occurrences
 from .scores import Counts, iou
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from .cells import divided
-from .device import occurrences
+from .engine.device import occurrences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from .bookmark import Bookmarks
     from .counting import Labels
     from .dissect import Collection, Kept
+    from .engine.bookmark import Bookmarks
+    from .engine.lanes import Lanes
+    from .engine.progress import Advance
+    from .engine.team import Team
     from .inputs import Batch, Inputs
-    from .lanes import Lanes
     from .presence import Sums
     from .probes import PresenceProbes
-    from .progress import Advance
-    from .team import Team
 
 NAME = "collect"
 

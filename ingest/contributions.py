@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from ..graph.errors import ModelError
-from .affine import without_shifts
-from .lanes import Lanes
-from .team import Team
+from .engine.lanes import Lanes
+from .engine.team import Team
+from .network.affine import without_shifts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .networks import Network
+    from .network.loading import Network
 
 
 @dataclass(frozen=True)

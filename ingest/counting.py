@@ -20,18 +20,18 @@ from torch import Tensor
 
 from .cells import Pixels, divided, mask_pixels
 from .chance import BatchChance, ChanceCounts, Segments, segments, swaps
-from .device import occurrences
+from .engine.device import occurrences
 from .survey import groups_of, whole_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .bookmark import State
     from .cells import Cells, Grid
-    from .concepts import ConceptData
+    from .concept_data.concepts import ConceptData
+    from .engine.bookmark import State
+    from .engine.team import Team
     from .settings import IouVariant
     from .survey import Survey
-    from .team import Team
 
 
 class Labels(NamedTuple):

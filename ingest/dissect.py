@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ..graph.errors import ConceptGraphError
 from .cells import Cells, Grid, Values, above, divided, find_cells, native_values, some
-from .device import some_images
+from .engine.device import some_images
 from .scratch import CellFile
 from .thresholds import RadixSelect, lower_bounds, values_above
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from .bookmark import State
-    from .lanes import Lanes
+    from .engine.bookmark import State
+    from .engine.lanes import Lanes
+    from .engine.team import Team
     from .scratch import Room
-    from .team import Team
 
     Maps = Mapping[str, Tensor]
 

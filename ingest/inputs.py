@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from ..graph.errors import ConceptGraphError
-from .affine import fold_batchnorm
-from .decoding import batches
-from .device import gigabytes_of
-from .forward import DTYPES, BlockOutputs, block_outputs
-from .images import NETDISSECT_MEAN, NETDISSECT_STD, normalise
+from .concept_data.decoding import batches
+from .concept_data.images import NETDISSECT_MEAN, NETDISSECT_STD, normalise
+from .engine.device import gigabytes_of
+from .network.affine import fold_batchnorm
+from .network.forward import DTYPES, BlockOutputs, block_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..graph.run_files import InputShape
-    from .concepts import ConceptData
-    from .networks import Network
+    from .concept_data.concepts import ConceptData
+    from .engine.team import Team
+    from .network.loading import Network
     from .settings import Settings
-    from .team import Team
 
 
 USUAL = 224  # side of the images most networks were trained on

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from .block_counts import Dissection, count_batch, uncounted
-from .bookmark import Bookmarks, forget
 from .center_box import CenterBoxes
 from .collect import Collector
 from .contributions import contributions
 from .counting import Overlaps, labels_of_batch
 from .dissect import Collection
-from .lanes import Lanes
+from .engine.bookmark import Bookmarks, forget
+from .engine.lanes import Lanes
+from .engine.progress import Progress, Quiet
 from .probes import PresenceProbes
-from .progress import Progress, Quiet
 from .provenance import manifest
 from .run_tables import (
     classes_table,
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from ..graph.run_writer import RunWriter
     from .contributions import Contribution
     from .counting import Labels
+    from .engine.progress import Advance
+    from .engine.team import Team
     from .inputs import Batch, Inputs
     from .pipeline import Source
-    from .progress import Advance
-    from .team import Team
 
 
 class Job:

@@ -21,18 +21,18 @@ from typing import TYPE_CHECKING
 from ..graph.run import Run, open_run
 from ..graph.run_files import disk_errors
 from ..graph.run_writer import RunWriter, check_out, is_complete
-from .allocation import keep_freed_memory
-from .bookmark import begin, check_same, is_begun
-from .concepts import open_concept_data
-from .device import choose_device, memory_errors, whole_float32
+from .concept_data.concepts import open_concept_data
+from .engine.allocation import keep_freed_memory
+from .engine.bookmark import begin, check_same, is_begun
+from .engine.device import choose_device, memory_errors, whole_float32
+from .engine.lanes import usual_workers
+from .engine.progress import Progress, Quiet
+from .engine.team import joined, team_of_environment
 from .inputs import Inputs, batch_size_for
 from .job import Job
-from .lanes import usual_workers
-from .networks import load_network
-from .progress import Progress, Quiet
+from .network.loading import load_network
 from .provenance import facts_of, facts_of_run
 from .settings import Settings
-from .team import joined, team_of_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

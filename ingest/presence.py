@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .device import some_images
-from .lanes import one_thread
+from .engine.device import some_images
+from .engine.lanes import one_thread
 from .presence_scores import Histograms
 from .ridge import Ridge
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from .bookmark import State
     from .counting import Labels
-    from .team import Team
+    from .engine.bookmark import State
+    from .engine.team import Team
 
 POSITIONS = 98
 """Positions looked at in each image, at the most; random ones, others in each batch."""

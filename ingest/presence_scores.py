@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .device import occurrences
+from .engine.device import occurrences
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from .team import Team
+    from .engine.team import Team
 
 LOWEST, STEP, BINS = -4.0, 1 / 16, 512
 """Bins of a reading: from −4 to 28 standard deviations; beyond, the first and the last one."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .device import device_name
+from .engine.device import device_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ..graph.run import Run
     from ..graph.run_files import InputShape, Manifest
     from .cells import Grid
-    from .concepts import ConceptData
-    from .networks import Network
+    from .concept_data.concepts import ConceptData
+    from .engine.team import Team
+    from .network.loading import Network
     from .pipeline import Source
     from .settings import Settings
-    from .team import Team
 
 _PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow", "simplejpeg", "imagecodecs")
 

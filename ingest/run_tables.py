@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..graph.run_writer import RunWriter
     from .block_counts import Dissection
-    from .concepts import ConceptData
+    from .concept_data.concepts import ConceptData
     from .contributions import Contribution
     from .inputs import Inputs
     from .presence import BlockProbes

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from .bookmark import State
+    from .engine.bookmark import State
 
 OTHER = 16 << 30
 """Bytes of a GPU that an ingest needs beside what it keeps there, at the most (seen: 11 GB)."""

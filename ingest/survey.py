@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from .center_box import box_areas, labelled_inside
-from .decoding import AT_ONCE, decode_numbers
-from .lanes import in_order, one_thread
-from .masks import read_planes
+from .concept_data.decoding import AT_ONCE, decode_numbers
+from .concept_data.masks import read_planes
+from .engine.lanes import in_order, one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .center_box import CenterBoxes
-    from .concepts import ConceptData, ConceptImage
+    from .concept_data.concepts import ConceptData, ConceptImage
+    from .engine.progress import Advance
+    from .engine.team import Team
     from .inputs import Batch
-    from .progress import Advance
     from .scratch import TensorFile
-    from .team import Team
 
 PIXELS = 1 << 24
 """Pixels of masks that are worked on at a time, which bounds memory."""

@@ -21,7 +21,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .lanes import Lanes
+    from .engine.lanes import Lanes
 
 ROUNDS = ((20, 11), (10, 10), (0, 10))  # (shift, bits) from the top; the sign bit is 0
 TAILS = (1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8, 12, 16)

@@ -10,7 +10,7 @@ from PIL import Image
 from simplejpeg import encode_jpeg
 
 from .cells import mask_pixels, place, some
-from .decoding import decode_image
+from .concept_data.decoding import decode_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .block_counts import Dissection
     from .cells import Cells, Grid
-    from .concepts import ConceptImage
+    from .concept_data.concepts import ConceptImage
     from .dissect import Collection
     from .inputs import Batch
     from .top_images import TopImages

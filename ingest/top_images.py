@@ -11,8 +11,8 @@ from .cells import Cells, Grid, place
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .bookmark import State
-    from .team import Team
+    from .engine.bookmark import State
+    from .engine.team import Team
 
 
 class TopImages:

@@ -108,7 +108,7 @@ def silent_units(silences: Silences) -> tuple[str, ...]:
 
 
 def muting(sets: Sequence[Silences]) -> Mapping[str, Callable[[Tensor], Tensor]]:
-    """What changes the blocks' outputs for `ingest.forward.changing`.
+    """What changes the blocks' outputs for `ingest.network.forward.changing`.
 
     Args:
         sets: one for each image of a batch; or one alone, for all of them.

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from ..graph.errors import ConceptGraphError, ModelError, QueryError
-from ..ingest.affine import affine_copy, shifts
-from ..ingest.forward import changing, watching
-from ..ingest.images import normalise, open_image, to_array
-from ..ingest.lanes import in_order
-from ..ingest.networks import Network, load_network
+from ..ingest.concept_data.images import normalise, open_image, to_array
+from ..ingest.engine.lanes import in_order
+from ..ingest.network.affine import affine_copy, shifts
+from ..ingest.network.forward import changing, watching
+from ..ingest.network.loading import Network, load_network
 from .accounting import Tail
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Subject:
     def changing(
         self, change: Mapping[str, Callable[[Tensor], Tensor]]
     ) -> AbstractContextManager[None]:
-        """The network with outputs of blocks changed; as `ingest.forward.changing`."""
+        """The network with outputs of blocks changed; as `ingest.network.forward.changing`."""
         return changing({block: self.stage(block) for block in change}, change)
 
 

@@ -11,8 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conceptgraph.ingest.annotations import Box
-    from conceptgraph.ingest.consensus import Quorum
+    from conceptgraph.ingest.annotations.consensus import Quorum
+    from conceptgraph.ingest.annotations.regions import Box
 
     from .drawn import Bools
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from conceptgraph.ingest.masks import read_planes
+from conceptgraph.ingest.concept_data.masks import read_planes
 
 from . import reference
 from .reference import Labelled

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-from conceptgraph.ingest.networks import Network, as_network
+from conceptgraph.ingest.network.loading import Network, as_network
 
 KINDS = ("basic", "bottleneck", "resnext", "wide", "factory")
 # Outputs of block1 … block4 for images of 32 × 32.

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from conceptgraph.graph.errors import QueryError
-from conceptgraph.ingest.affine import affine_copy, shifts
-from conceptgraph.ingest.forward import watching
+from conceptgraph.ingest.network.affine import affine_copy, shifts
+from conceptgraph.ingest.network.forward import watching
 from conceptgraph.queries.accounting import (
     Ledger,
     Tail,
@@ -27,7 +27,7 @@ from conceptgraph.queries.accounting import (
 from .networks import KINDS, OwnNetwork, random_network
 
 if TYPE_CHECKING:
-    from conceptgraph.ingest.networks import Network
+    from conceptgraph.ingest.network.loading import Network
 
 ALL = 10**9
 

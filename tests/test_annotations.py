@@ -14,10 +14,10 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from conceptgraph.graph.errors import DataError
-from conceptgraph.ingest.annotations import Box, Polygons
-from conceptgraph.ingest.annotations_draw import draw
-from conceptgraph.ingest.annotations_read import FORMATS, guess_format, read_annotations
-from conceptgraph.ingest.run_lengths import (
+from conceptgraph.ingest.annotations.draw import draw
+from conceptgraph.ingest.annotations.read import FORMATS, guess_format, read_annotations
+from conceptgraph.ingest.annotations.regions import Box, Polygons
+from conceptgraph.ingest.annotations.run_lengths import (
     RunLengths,
     area,
     decode,
@@ -43,7 +43,7 @@ from .annotated import (
 )
 
 if TYPE_CHECKING:
-    from conceptgraph.ingest.annotations import Region
+    from conceptgraph.ingest.annotations.regions import Region
 
     from .drawn import Bools
 

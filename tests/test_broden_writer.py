@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from conceptgraph.graph.errors import DataError
-from conceptgraph.ingest.broden_writer import BrodenWriter, split_of
-from conceptgraph.ingest.concepts import open_concept_data
-from conceptgraph.ingest.masks import read_planes
+from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter, split_of
+from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.masks import read_planes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from conceptgraph.ingest.concepts import ConceptImage
+    from conceptgraph.ingest.concept_data.concepts import ConceptImage
 
 CONCEPTS = {
     "color": ["red", "pale, red", "ends in -c"],

@@ -21,11 +21,11 @@ from conceptgraph.ingest.chance import (
     segments,
     swaps,
 )
-from conceptgraph.ingest.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.masks import read_planes
 from conceptgraph.ingest.counting import Overlaps, labels_of_batch
 from conceptgraph.ingest.inputs import Inputs
-from conceptgraph.ingest.masks import read_planes
-from conceptgraph.ingest.networks import load_network
+from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.settings import Settings
 from conceptgraph.ingest.significance import Chance, largest_significant, p_values
 from conceptgraph.ingest.survey import category_columns

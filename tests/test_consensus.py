@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conceptgraph.graph.errors import DataError
-from conceptgraph.ingest.annotations import Box
-from conceptgraph.ingest.annotations_draw import draw
-from conceptgraph.ingest.consensus import Drawn, Quorum, Rules, agree, read_quorum
-from conceptgraph.ingest.run_lengths import decode, encode, union
+from conceptgraph.ingest.annotations.consensus import Drawn, Quorum, Rules, agree, read_quorum
+from conceptgraph.ingest.annotations.draw import draw
+from conceptgraph.ingest.annotations.regions import Box
+from conceptgraph.ingest.annotations.run_lengths import decode, encode, union
 
 from . import consensus_reference as reference
 

@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from conceptgraph.graph.errors import ModelError
-from conceptgraph.ingest.affine import (
+from conceptgraph.ingest.contributions import contributions
+from conceptgraph.ingest.network.affine import (
     Affine,
     affine_copy,
     fold_batchnorm,
     shifts,
     without_shifts,
 )
-from conceptgraph.ingest.contributions import contributions
-from conceptgraph.ingest.networks import Network, as_network
+from conceptgraph.ingest.network.loading import Network, as_network
 
 from .networks import KINDS, SIZES, OwnBlock, OwnNetwork, random_network
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conceptgraph.ingest.cells import Grid, Pixels, find_cells, of_images
-from conceptgraph.ingest.concepts import ConceptData, ConceptImage
+from conceptgraph.ingest.concept_data.concepts import ConceptData, ConceptImage
+from conceptgraph.ingest.concept_data.labels import Concept
 from conceptgraph.ingest.counting import Overlaps, gathered, labels_of_batch
-from conceptgraph.ingest.labels import Concept
 from conceptgraph.ingest.scratch import Room, TensorFile
 from conceptgraph.ingest.settings import IouVariant
 from conceptgraph.ingest.survey import Survey, category_columns, groups_of

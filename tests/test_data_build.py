@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from conceptgraph.graph.errors import DataError
-from conceptgraph.ingest.annotations_draw import draw
-from conceptgraph.ingest.annotations_read import read_annotations
-from conceptgraph.ingest.concepts import open_concept_data
-from conceptgraph.ingest.consensus import Rules
-from conceptgraph.ingest.data_build import BuildSettings, build
-from conceptgraph.ingest.data_planes import pack, squash
-from conceptgraph.ingest.masks import read_planes
-from conceptgraph.ingest.run_lengths import decode
+from conceptgraph.ingest.annotations.build import BuildSettings, build
+from conceptgraph.ingest.annotations.consensus import Rules
+from conceptgraph.ingest.annotations.draw import draw
+from conceptgraph.ingest.annotations.read import read_annotations
+from conceptgraph.ingest.annotations.run_lengths import decode
+from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.planes import pack, squash
 
 from .annotated import HEIGHT, WIDTH, coco, write_image, write_json
 from .commands import call

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from conceptgraph.graph.errors import DataError
-from conceptgraph.ingest.concepts import open_concept_data
-from conceptgraph.ingest.data_check import check
-from conceptgraph.ingest.data_duplicates import Fingerprint, fingerprint, near_duplicates
-from conceptgraph.ingest.masks import read_planes
+from conceptgraph.ingest.concept_data.check import check
+from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.duplicates import Fingerprint, fingerprint, near_duplicates
+from conceptgraph.ingest.concept_data.masks import read_planes
 
 from .commands import call
 from .drawn import draw_concept_data, write_broden, write_mask

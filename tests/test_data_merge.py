@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from conceptgraph.graph.errors import DataError
-from conceptgraph.ingest.broden_writer import BrodenWriter, split_of
-from conceptgraph.ingest.concepts import open_concept_data
-from conceptgraph.ingest.data_check import check
-from conceptgraph.ingest.data_merge import merge
-from conceptgraph.ingest.masks import read_planes
+from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter, split_of
+from conceptgraph.ingest.concept_data.check import check
+from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.merge import merge
 from conceptgraph.ingest.pipeline import Source, ingest
 from conceptgraph.ingest.settings import BLOCKS, Settings
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conceptgraph.graph.run import Run
-    from conceptgraph.ingest.concepts import ConceptImage
+    from conceptgraph.ingest.concept_data.concepts import ConceptImage
     from conceptgraph.ingest.settings import IouVariant
 
 # How often each concept counts at each pixel of each image, by the image's content.

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from conceptgraph.graph.errors import DataError
-from conceptgraph.ingest import decoding
-from conceptgraph.ingest.concepts import ConceptImage
-from conceptgraph.ingest.decoding import batches, decode_image, decode_numbers
-from conceptgraph.ingest.images import open_image, to_array
-from conceptgraph.ingest.masks import read_mask
+from conceptgraph.ingest.concept_data import decoding
+from conceptgraph.ingest.concept_data.concepts import ConceptImage
+from conceptgraph.ingest.concept_data.decoding import batches, decode_image, decode_numbers
+from conceptgraph.ingest.concept_data.images import open_image, to_array
+from conceptgraph.ingest.concept_data.masks import read_mask
 
 from .test_images import colours, saved
 

@@ -12,9 +12,9 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from conceptgraph.ingest import center_box, presence
 from conceptgraph.ingest.cells import find_cells
 from conceptgraph.ingest.center_box import CenterBoxes, box_areas, labelled_inside
+from conceptgraph.ingest.concept_data.images import normalise
 from conceptgraph.ingest.counting import Labels
-from conceptgraph.ingest.device import occurrences
-from conceptgraph.ingest.images import normalise
+from conceptgraph.ingest.engine.device import occurrences
 from conceptgraph.ingest.presence import BlockProbes
 from conceptgraph.ingest.survey import whole_labels
 from conceptgraph.ingest.thresholds import RadixSelect, lower_bounds

@@ -10,8 +10,8 @@ import torch
 
 from conceptgraph.graph.errors import ModelError, QueryError
 from conceptgraph.graph.run import Run
-from conceptgraph.ingest.forward import watching
-from conceptgraph.ingest.images import open_image, to_array
+from conceptgraph.ingest.concept_data.images import open_image, to_array
+from conceptgraph.ingest.network.forward import watching
 from conceptgraph.queries.accounting import account
 from conceptgraph.queries.concept_shares import POOR
 from conceptgraph.queries.explain import explain

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from conceptgraph.graph.errors import ConceptGraphError, ModelError
-from conceptgraph.ingest.device import memory_errors
-from conceptgraph.ingest.forward import BlockOutputs, block_outputs, watching
+from conceptgraph.ingest.engine.device import memory_errors
+from conceptgraph.ingest.network.forward import BlockOutputs, block_outputs, watching
 
 from .networks import KINDS, SIZES, random_network
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from conceptgraph.graph.errors import DataError
-from conceptgraph.ingest.images import (
+from conceptgraph.ingest.concept_data.images import (
     NETDISSECT_MEAN,
     NETDISSECT_STD,
     normalise,

@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from conceptgraph.ingest.lanes import DECODERS, Lanes, in_order, usual_workers
+from conceptgraph.ingest.engine.lanes import DECODERS, Lanes, in_order, usual_workers
 from conceptgraph.ingest.settings import Settings
 
 

@@ -9,8 +9,8 @@ import torch
 from torchvision.models import get_model
 
 from conceptgraph.graph.errors import ModelError
-from conceptgraph.ingest.named_models import NAMED_MODELS, class_names
-from conceptgraph.ingest.networks import IMAGENET_MEAN, IMAGENET_STD, load_network
+from conceptgraph.ingest.network.loading import IMAGENET_MEAN, IMAGENET_STD, load_network
+from conceptgraph.ingest.network.named_models import NAMED_MODELS, class_names
 
 if TYPE_CHECKING:
     from pathlib import Path

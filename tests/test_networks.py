@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 
 from conceptgraph.graph.errors import ModelError
-from conceptgraph.ingest.architectures import architectures, fitting_architecture
-from conceptgraph.ingest.checkpoints import read_checkpoint
-from conceptgraph.ingest.networks import Network, as_network, load_network, read_classes
+from conceptgraph.ingest.network.architectures import architectures, fitting_architecture
+from conceptgraph.ingest.network.checkpoints import read_checkpoint
+from conceptgraph.ingest.network.loading import Network, as_network, load_network, read_classes
 
 from .networks import OwnNetwork
 

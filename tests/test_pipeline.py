@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from conceptgraph.graph.errors import ConceptGraphError, DataError, RunError
 from conceptgraph.ingest import thresholds
-from conceptgraph.ingest.concepts import open_concept_data
-from conceptgraph.ingest.forward import block_outputs
+from conceptgraph.ingest.concept_data.concepts import open_concept_data
 from conceptgraph.ingest.inputs import Inputs
-from conceptgraph.ingest.networks import load_network
+from conceptgraph.ingest.network.forward import block_outputs
+from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import Source, ingest
 from conceptgraph.ingest.settings import BLOCKS, Settings
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conceptgraph.graph.run import Run
-    from conceptgraph.ingest.progress import Advance
+    from conceptgraph.ingest.engine.progress import Advance
 
 CPU = torch.device("cpu")
 IMAGES = 16

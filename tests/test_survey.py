@@ -10,12 +10,12 @@ import torch
 
 from conceptgraph.ingest import survey as surveys
 from conceptgraph.ingest.center_box import CenterBoxes
-from conceptgraph.ingest.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.engine.team import Team
 from conceptgraph.ingest.inputs import Batch
-from conceptgraph.ingest.masks import read_planes
 from conceptgraph.ingest.scratch import Room, TensorFile
 from conceptgraph.ingest.survey import category_columns, groups_of, survey
-from conceptgraph.ingest.team import Team
 
 from .drawn import draw_concept_data
 

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from conceptgraph.ingest import thresholds
 from conceptgraph.ingest.dissect import Collection, Kept
-from conceptgraph.ingest.lanes import Lanes
+from conceptgraph.ingest.engine.lanes import Lanes
+from conceptgraph.ingest.engine.team import Team
 from conceptgraph.ingest.scratch import Room
-from conceptgraph.ingest.team import Team
 from conceptgraph.ingest.thresholds import (
     ERRORS,
     LARGEST_TAIL,

@@ -11,10 +11,10 @@ from PIL import Image
 from torch import nn
 
 from conceptgraph.ingest.cells import Grid, find_cells
-from conceptgraph.ingest.concepts import open_concept_data
-from conceptgraph.ingest.images import open_image
+from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.images import open_image
 from conceptgraph.ingest.inputs import Inputs
-from conceptgraph.ingest.networks import load_network
+from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import Source, ingest
 from conceptgraph.ingest.settings import Settings
 from conceptgraph.ingest.thumbnails import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from conceptgraph.ingest.networks import load_network
+from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.world.names import CLASSES
 from conceptgraph.world.network import FACTORY, SmallResNet, small_resnet, to_input
 from conceptgraph.world.scores import answers, mistakes, score, truth

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from ..ingest.networks import load_network
+from ..ingest.network.loading import load_network
 from .names import CLASSES
 from .network import FACTORY
 
 if TYPE_CHECKING:
-    from ..ingest.networks import Network
+    from ..ingest.network.loading import Network
 
 _FOLDER = Path(__file__).parent
 SHIPPED = {name: _FOLDER / f"{name}.safetensors" for name in ("shortcut", "control")}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..graph.run import Run
-    from ..ingest.progress import Progress
+    from ..ingest.engine.progress import Progress
     from ..queries.explanation import Explanation, Prediction
     from ..queries.subject import Subject
     from .pictures import Spec

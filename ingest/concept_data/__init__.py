@@ -1,0 +1,1 @@
+"""Concept data in the Broden layout: read, decoded, checked, written, merged."""

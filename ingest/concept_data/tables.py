@@ -1,0 +1,140 @@
+"""CSV tables as concept data has them: read whole, checked for shape, every row with its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...graph.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Row(NamedTuple):
+    """One row: the line on which it ends (the header is line 1), and its cells by column."""
+
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One CSV file. Every row has a cell for every column."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def error(
+        self, row: Row, what: str, *, found: object = None, expected: object = None
+    ) -> DataError:
+        """The error that names this file and the row."""
+        return DataError(f"row {row.line}: {what}", file=self.path, found=found, expected=expected)
+
+    def whole(self, row: Row, column: str, low: int, high: int) -> int:
+        """The cell as a whole number from `low` to `high`.
+
+        Raises:
+            DataError: it is anything else.
+        """
+        number = whole_number(row.cells[column])
+        if number is None or not low <= number <= high:
+            raise self.error(
+                row,
+                column,
+                found=repr(row.cells[column]),
+                expected=f"a whole number from {low} to {high}",
+            )
+        return number
+
+    def amount(self, row: Row, column: str) -> float:
+        """The cell as a finite number ≥ 0.
+
+        Raises:
+            DataError: it is anything else.
+        """
+        try:
+            amount = float(row.cells[column])
+        except ValueError:
+            amount = math.nan
+        if not 0 <= amount < math.inf:
+            raise self.error(
+                row, column, found=repr(row.cells[column]), expected="a number, 0 or more"
+            )
+        return amount
+
+
+def whole_number(text: str) -> int | None:
+    """The number that plain digits write; None for anything else, signs and spaces included."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return int(text[-4000:])  # Python refuses to convert more digits than 4,300
+
+
+def read_table(path: Path, required: Sequence[str]) -> Table:
+    """Read a CSV file in UTF-8, with or without a byte order mark. Empty lines are skipped.
+
+    Raises:
+        DataError: unreadable, not UTF-8, not CSV, a column missing or named twice, or a row with
+            another number of cells than the header.
+    """
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    lines: list[tuple[int, list[str]]] = []
+    try:
+        lines.extend((reader.line_num, cells) for cells in reader if cells)
+    except csv.Error as error:
+        raise DataError(
+            f"row {reader.line_num}: not CSV: {error}",
+            file=path,
+            remedy="Look for a quotation mark that is not closed",
+        ) from error
+    columns = tuple(lines[0][1]) if lines else ()
+    _check_columns(path, columns, required)
+    rows = []
+    for line, cells in lines[1:]:
+        if len(cells) != len(columns):
+            raise DataError(
+                f"row {line}: wrong number of cells",
+                file=path,
+                found=len(cells),
+                expected=f"{len(columns)} ({','.join(columns)})",
+            )
+        rows.append(Row(line, dict(zip(columns, cells, strict=True))))
+    return Table(path, columns, tuple(rows))
+
+
+def _text(path: Path) -> str:
+    """The file's text, without its byte order mark."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", file=path) from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"row {line}: not UTF-8",
+            file=path,
+            found=f"byte 0x{content[error.start]:02x}",
+            remedy="Save the table as UTF-8",
+        ) from error
+
+
+def _check_columns(path: Path, columns: tuple[str, ...], required: Sequence[str]) -> None:
+    missing = [column for column in required if column not in columns]
+    if missing:
+        raise DataError(
+            f"row 1: column missing: {', '.join(missing)}",
+            file=path,
+            found=",".join(columns) or "an empty file",
+            expected=",".join(required),
+        )
+    twice = [column for column in columns if columns.count(column) > 1]
+    if twice:
+        raise DataError(f"row 1: column {twice[0]!r} stands there twice", file=path)

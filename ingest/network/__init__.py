@@ -1,0 +1,1 @@
+"""The network under study: architecture, weights, names, and what its blocks give out."""
