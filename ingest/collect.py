@@ -2,11 +2,11 @@
 
     pilot                 before all: bounds of the thresholds; needs no label
     images that fit       lanes look at batches; cells kept, sums of the probes taken in
-    the batch between     holds images of both kinds: it waits until all sums are there
     solve                 the probes, from the sums of the whole team
     images held out       cells kept, readings of the probes counted
 
-Every so often a bookmark says how far it got. One that resumes skips the batches that are done.
+Lanes do not wait for the probes: what these need of held-out images is set aside until then. Every
+so often a bookmark says how far it got. One that resumes skips the batches that are done.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .engine.team import Team
     from .inputs import Batch, Inputs
     from .presence import Sums
-    from .probes import PresenceProbes
+    from .probes import HeldOut, PresenceProbes
 
 NAME = "collect"
 
@@ -43,6 +43,7 @@ class Looked(NamedTuple):
     batch: Batch
     kept: dict[str, Kept]
     sums: dict[str, Sums]
+    held_out: HeldOut  # of which there are no readings yet
     readings: dict[str, Tensor]
 
 
@@ -82,35 +83,21 @@ class Collector:
         batches, done = self._inputs.batches(self._team), self._done
         self._agree_on_bounds(fresh=not done)
         advance(sum(len(batch.images) for batch in batches[:done]))
-        fitted = self._probes.fitted
-        fit = [batch for batch in batches[done:] if batch.first < fitted]
-        held_out = [batch for batch in batches[done:] if batch.first >= fitted]
-        between: list[tuple[Looked, dict[str, Tensor]]] = []
-        for looked, maps in self._looked_at(fit, self._look_to_fit):
-            if looked.batch.first + len(looked.batch.images) > fitted:
-                between.append((looked, maps))
-            else:
-                done += 1
-                self._take(looked, done, advance)
-        for looked, _ in between:
+        for looked in self._looked_at(batches[done:], self._look):
             self._probes.fit(looked.sums)
-        for probes in self._probes.blocks.values():
-            probes.share(self._team)
-        for looked, maps in between:
+            if looked.held_out and not self._probes.solved:
+                self._probes.solve(self._team)
+            read = self._probes.readings(looked.held_out, looked.batch)
             done += 1
-            labels = self._labels_of(looked.batch)
-            readings = self._probes.readings(maps, labels, looked.batch)
-            self._take(looked._replace(sums={}, readings=readings), done, advance)
-        between.clear()
-        for looked, _ in self._looked_at(held_out, self._look_to_score):
-            done += 1
-            self._take(looked, done, advance)
+            self._take(looked._replace(readings={**looked.readings, **read}), done, advance)
+        if not self._probes.solved:  # no batch of this process has images held out
+            self._probes.solve(self._team)
         self._pilot.clear()
 
     def again(self, advance: Advance) -> Iterator[tuple[int, dict[str, Kept]]]:
         """Look at all batches of this process once more, for cells alone."""
         batches = self._inputs.batches(self._team)
-        for looked, _ in self._looked_at(batches, self._look):
+        for looked in self._looked_at(batches, self._look_for_cells):
             advance(len(looked.batch.images))
             yield looked.batch.number, looked.kept
 
@@ -159,7 +146,6 @@ class Collector:
 
     def _take(self, looked: Looked, done: int, advance: Advance) -> None:
         self._collection.keep(looked.batch.number, looked.kept)
-        self._probes.fit(looked.sums)
         self._probes.score(looked.readings)
         advance(len(looked.batch.images))
         if self._bookmarks.due:
@@ -181,29 +167,29 @@ class Collector:
 
     def _looked_at(
         self, batches: Sequence[Batch], look: Callable[[Batch, dict[str, Tensor]], Looked]
-    ) -> Iterator[tuple[Looked, dict[str, Tensor]]]:
-        """What lanes find in batches; with the block outputs of the one that is needed again."""
-        fitted = self._probes.fitted
+    ) -> Iterator[Looked]:
+        """What lanes find in batches."""
 
-        def work(each: tuple[Batch, Tensor | None]) -> tuple[Looked, dict[str, Tensor]]:
-            batch, maps = each[0], self._outputs(*each)
-            between = batch.first < fitted < batch.first + len(batch.images)
+        def work(each: tuple[Batch, Tensor | None]) -> Looked:
+            maps = self._outputs(*each)
             try:
-                return look(batch, maps), maps if between else {}
+                return look(each[0], maps)
             except torch.OutOfMemoryError:  # lanes try again
                 if each[1] is None:
-                    self._pilot[batch.number] = maps
+                    self._pilot[each[0].number] = maps
                 raise
 
         return self._lanes.map(work, self._read(batches))
 
+    def _look_for_cells(self, batch: Batch, maps: dict[str, Tensor]) -> Looked:
+        return Looked(batch, self._collection.look(batch.number, maps), {}, {}, {})
+
     def _look(self, batch: Batch, maps: dict[str, Tensor]) -> Looked:
-        return Looked(batch, self._collection.look(batch.number, maps), {}, {})
-
-    def _look_to_fit(self, batch: Batch, maps: dict[str, Tensor]) -> Looked:
-        sums = self._probes.sums(maps, self._labels_of(batch), batch)
-        return self._look(batch, maps)._replace(sums=sums)
-
-    def _look_to_score(self, batch: Batch, maps: dict[str, Tensor]) -> Looked:
-        readings = self._probes.readings(maps, self._labels_of(batch), batch)
-        return self._look(batch, maps)._replace(readings=readings)
+        probes, labels = self._probes, self._labels_of(batch)
+        looked = self._look_for_cells(batch, maps)._replace(
+            sums=probes.sums(maps, labels, batch), held_out=probes.held_out(maps, labels, batch)
+        )
+        if not probes.solved:
+            return looked
+        readings = probes.readings(looked.held_out, batch)
+        return looked._replace(held_out={}, readings=readings)

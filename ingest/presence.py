@@ -28,7 +28,7 @@ from .presence_scores import Histograms
 from .ridge import Ridge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -102,7 +102,7 @@ class BlockProbes:
         """
         squares: dict[tuple[bool, ...], Tensor] = {}
         products = torch.zeros_like(self._products)
-        for places in self._places(maps, labels, batch):
+        for places in self.places(maps, labels, batch):
             images, positions, units = places.values.shape
             ones = places.values.new_ones(images, positions, 1)
             values = torch.cat([places.values * self._scale, ones], dim=2)
@@ -156,15 +156,16 @@ class BlockProbes:
         probes[:, :-1] *= self._scale
         return probes
 
-    def readings(self, maps: Tensor, labels: Sequence[Labels], batch: int, first: int) -> Tensor:
+    def readings(self, held_out: Iterable[Places], first: int) -> Tensor:
         """Step 3: count what the probes say of images that were held out; as `Histograms` counts.
 
         Every other image of the run judges; `first` is the position of the batch's first one.
         """
         probes = self.solve()
         counts = self._histograms.none()
-        for places in self._places(maps, labels, batch):
-            said = places.values @ probes[:-1] + probes[-1]
+        for places in held_out:
+            with one_thread():  # on several, products may be summed in another order
+                said = places.values @ probes[:-1] + probes[-1]
             half = (places.number + first) % 2
             counts += self._histograms.counted(said, places.there, places.annotated, half)
         return counts
@@ -198,8 +199,8 @@ class BlockProbes:
         """Step 4: one row per concept, in their order; columns as in `Histograms.table`."""
         return self._histograms.table()
 
-    def _places(self, maps: Tensor, labels: Sequence[Labels], batch: int) -> Iterator[Places]:
-        """Some positions of all images, in groups whose masks share a size."""
+    def places(self, maps: Tensor, labels: Sequence[Labels], batch: int) -> Iterator[Places]:
+        """Some positions of all images, in groups whose masks share a size; as `sums` has them."""
         height, width = maps.shape[2:]
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + batch)
         chosen = torch.randperm(height * width, generator=generator)[:POSITIONS].sort().values

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .counting import Labels
+    from .engine.team import Team
     from .inputs import Batch
-    from .presence import Sums
+    from .presence import Places, Sums
 
     Maps = Mapping[str, Tensor]
+    HeldOut = Mapping[str, list[Places]]
 
 
 class PresenceProbes:
@@ -24,6 +26,8 @@ class PresenceProbes:
 
     Attributes:
         blocks: probes by block, once its first output has been seen.
+        fitted: so many images, the first ones, fit them.
+        solved: whether they are.
     """
 
     def __init__(self, fitted: int, category: Tensor, seed: int) -> None:
@@ -38,6 +42,7 @@ class PresenceProbes:
         self._category = category
         self._seed = seed
         self.blocks: dict[str, BlockProbes] = {}
+        self.solved = False
 
     def start(self, loud: Mapping[str, Tensor]) -> None:
         """Prepare the probes of all blocks.
@@ -60,15 +65,28 @@ class PresenceProbes:
             for block, probes in self.blocks.items()
         }
 
-    def readings(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> dict[str, Tensor]:
-        """Step 3, for those images of a batch that were held out; nothing where none was."""
+    def held_out(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> HeldOut:
+        """What step 3 needs of those images of a batch that were held out; nothing of others."""
         _, held_out = _parted(labels, self.fitted - batch.first)
         if not held_out:
             return {}
         return {
-            block: probes.readings(maps[block], held_out, batch.number, batch.first)
+            block: list(probes.places(maps[block], held_out, batch.number))
             for block, probes in self.blocks.items()
         }
+
+    def readings(self, held_out: HeldOut, batch: Batch) -> dict[str, Tensor]:
+        """Step 3, once the probes are solved."""
+        return {
+            block: self.blocks[block].readings(places, batch.first)
+            for block, places in held_out.items()
+        }
+
+    def solve(self, team: Team) -> None:
+        """Step 2, from the sums of all members of the team."""
+        for probes in self.blocks.values():
+            probes.share(team)
+        self.solved = True
 
     def fit(self, sums: Mapping[str, Sums]) -> None:
         """Step 1: take in."""

@@ -12,6 +12,7 @@ import torch
 from playwright.sync_api import sync_playwright
 
 from tests.databases import connect
+from tests.desk import Desk, made_in
 from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release, ServerError
 from tests.pages import FLAGS
 
@@ -72,3 +73,8 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return made_in(tmp_path_factory.mktemp("desk"))

@@ -78,7 +78,8 @@ def test_presence_probes(gpu: torch.device, monkeypatch: pytest.MonkeyPatch) -> 
     probes.fit(sums)
     assert {each.device.type for each in (sums.products, *sums.squares.values())} == {"cuda"}
     probes._probes = torch.zeros(CONCEPTS, UNITS + 1, dtype=torch.float64, device=gpu)
-    assert probes.readings(maps(gpu), [labels(gpu)], 1, 4).device.type == "cuda"
+    places = probes.places(maps(gpu), [labels(gpu)], 1)
+    assert probes.readings(places, 4).device.type == "cuda"
 
 
 def test_boxes_in_the_middle(gpu: torch.device) -> None:

@@ -108,7 +108,7 @@ def test_levels_and_f1_against_counting_readings(tmp_path: Path) -> None:
     probes.fit(probes.sums(maps[:16], batch_labels(labels, tmp_path / "a", 0, 16), 0))
     assert SIDE * SIDE <= POSITIONS  # so that every position is looked at
     held_out = batch_labels(labels[16:], tmp_path / "b", 0, 24)
-    probes.score(probes.readings(maps[16:], held_out, 1, 16))
+    probes.score(probes.readings(probes.places(maps[16:], held_out, 1), 16))
     table = probes.levels()
     solved = probes.solve()
     readings = torch.einsum("iuyx,uc->iyxc", maps[16:], solved[:-1]) + solved[-1]
@@ -158,7 +158,7 @@ def test_held_out_images_are_not_learnt_from(tmp_path: Path) -> None:
     for each in zip(seen, groups, batches, strict=True):
         probes.fit(probes.sums(*each))
     for each in zip(seen, groups, batches, strict=True):
-        probes.score(probes.readings(*each))
+        probes.score(probes.readings(probes.held_out(*each), each[2]))
     alone = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
     alone.fit(alone.sums(maps[:10], groups[0], 0))
     alone.fit(alone.sums(maps[10:13], batch_labels(labels, tmp_path / "b", 10, 13), 1))
@@ -188,7 +188,7 @@ def test_what_never_occurs_is_never_there(tmp_path: Path) -> None:
     survey = survey_of(labels, [*CATEGORY, 1], tmp_path, 8)
     some = labels_of_batch(data, range(8), 0, survey, CPU)
     probes.fit(probes.sums(maps, some, 0))
-    probes.score(probes.readings(maps, some, 1, 8))
+    probes.score(probes.readings(probes.places(maps, some, 1), 8))
     assert (probes.solve()[:, 5] == 0).all()
     row = probes.levels().iloc[5]
     assert (row["f1"], row["positions"]) == (0, 0)
