@@ -40,6 +40,8 @@ from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import Source
 from conceptgraph.ingest.settings import Settings
 
+from .memory import peak_of_this_process
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -117,12 +119,6 @@ def peak_memory(arguments: argparse.Namespace) -> float:
     command = [sys.executable, "-m", "benchmarks.dissect", *words(arguments), "--only-dissect"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
     return float(json.loads(done.stdout)["peak_gb"])
-
-
-def peak_of_this_process() -> float:
-    """In gigabytes; `getrusage` would also count what the process was forked from."""
-    status = Path("/proc/self/status").read_text()
-    return float(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
 
 
 def whole_command(arguments: argparse.Namespace) -> float:

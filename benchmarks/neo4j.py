@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,8 @@ from conceptgraph.queries.statements import picture
 from tests.databases import content, said
 from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release
 from tests.runs import random_run
+
+from .memory import peak_of_this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,8 +79,11 @@ def client(path: Path, kept: int | None) -> None:
         begun = time.perf_counter()
         store.load(found)
         seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    figures = {"edges": len(found.edges), "seconds": seconds, "peak_gb": peak}
+    figures = {
+        "edges": len(found.edges),
+        "seconds": seconds,
+        "peak_gb": peak_of_this_process(),
+    }
     print(json.dumps(figures), flush=True)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..ingest.settings import Settings
+from .options import WorkersOption
 
 if TYPE_CHECKING:
     from ..ingest.annotations.read import Format
@@ -133,7 +134,7 @@ def check(
     min_iou: Annotated[
         float, typer.Option(help="Of the ingest: from which a unit is interpretable.")
     ] = DEFAULT.min_iou,
-    workers: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = 2,
+    workers: WorkersOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON, each concept and defect.")
     ] = False,

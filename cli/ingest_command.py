@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..ingest.settings import IouVariant, Precision, Preprocess, Settings
-from .options import TrustPickleOption
+from .options import TrustPickleOption, WorkersOption
 from .stores import DatabaseOption, connect
 
 if TYPE_CHECKING:
@@ -78,10 +78,7 @@ def ingest(
             help="Images per forward pass.", show_default="32; on a GPU up to 256, for many images"
         ),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Threads that decode images.", show_default="one a core, 2 to 8"),
-    ] = None,
+    workers: WorkersOption = None,
     seed: Annotated[
         int, typer.Option(help="Of the order of the images, and of random weights.")
     ] = DEFAULT.seed,

@@ -20,4 +20,8 @@ SignificantOption = Annotated[
     bool,
     typer.Option("--significant", help="Only labels beyond chance count and name units."),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Threads that decode images.", show_default="one a core, 2 to 8"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

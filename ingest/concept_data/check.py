@@ -117,7 +117,7 @@ def check(
     *,
     quantile: float | None = None,
     min_iou: float | None = None,
-    workers: int = 2,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Read a data set, all of it.
@@ -126,7 +126,7 @@ def check(
         folder: the data set.
         quantile: share of a unit's activations above its threshold; None is an ingest's default.
         min_iou: from which a unit is interpretable; likewise.
-        workers: threads that decode.
+        workers: threads that decode; without it, one a core of this process's share, 2 to 8.
         progress: told of each row.
 
     Raises:
@@ -136,7 +136,7 @@ def check(
         quantile=Settings.quantile if quantile is None else quantile,
         min_iou=Settings.min_iou if min_iou is None else min_iou,
     )
-    from ..engine.lanes import in_order
+    from ..engine.lanes import in_order, usual_workers
     from .check_rows import check_row
 
     folder = Path(folder)
@@ -145,7 +145,8 @@ def check(
     counts = _Counts(tables.data)
     rows = tables.index.rows
     with (progress or Quiet()).step("read", len(rows)) as advance:
-        for found in in_order(lambda row: check_row(tables, row), rows, workers, ahead=64):
+        threads = workers or usual_workers()
+        for found in in_order(lambda row: check_row(tables, row), rows, threads, ahead=64):
             defects.extend(found.defects)
             counts.add(found)
             advance(1)
