@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LARGEST = 640  # pixels of the longer side of a photograph shown
 SMALL = 200
-FOR, AGAINST = (214, 96, 20), (33, 102, 172)  # evidence for and against, told apart by everyone
+FOR, AGAINST = (31, 102, 173), (179, 38, 30)  # blue and red, as bars and paths of the pages are
 
 
 def photograph(path: Path) -> Image.Image:
@@ -35,7 +35,7 @@ def photograph(path: Path) -> Image.Image:
 
 
 def cam_overlay(image: Image.Image, cam: NDArray[np.float32]) -> Image.Image:
-    """A class activation map over its image: orange where it speaks for the class, blue against.
+    """A class activation map over its image: blue where it speaks for the class, red against.
 
     Args:
         image: the photograph, which the network saw squashed to a square.
@@ -46,7 +46,7 @@ def cam_overlay(image: Image.Image, cam: NDArray[np.float32]) -> Image.Image:
     opacity = (0.75 * np.abs(values))[..., None]
     colour = np.where(values[..., None] > 0, FOR, AGAINST)
     grey = np.asarray(ImageOps.grayscale(image).convert("RGB"))
-    base = 0.5 * np.asarray(image) + 0.5 * grey
+    base = 0.6 * grey + 0.4 * 255  # pale, so that both colours are seen, and no other ones
     mixed = base * (1 - opacity) + colour * opacity
     return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
 
