@@ -52,7 +52,7 @@ def test_the_version_has_one_source() -> None:
     elsewhere = [
         path
         for part in ("conceptgraph", *PARTS)
-        for path in (ROOT / part).glob("*.py")
+        for path in (ROOT / part).rglob("*.py")
         if project["version"] in path.read_text("utf-8")
     ]
     assert elsewhere == []
@@ -99,16 +99,18 @@ def test_what_is_not_imported(code: str, heavy: set[str], tmp_path: Path) -> Non
 # What is installed
 
 
-def test_the_listed_packages_are_the_folders_and_these_are_flat() -> None:
+def test_the_listed_packages_are_the_folders() -> None:
     listed = pyproject()["tool"]["setuptools"]
-    assert listed["packages"] == ["conceptgraph", *(f"conceptgraph.{part}" for part in PARTS)]
+    folders = sorted(
+        path.parent.relative_to(ROOT) for part in PARTS for path in (ROOT / part).rglob("*.py")
+    )
+    packages = ["conceptgraph", *(f"conceptgraph.{'.'.join(path.parts)}" for path in folders)]
+    assert listed["packages"] == list(dict.fromkeys(packages))
     assert listed["package-dir"] == {f"conceptgraph.{part}": part for part in PARTS}
     links = {path.name: path for path in (ROOT / "conceptgraph").iterdir() if path.is_symlink()}
     assert sorted(links) == list(PARTS)
     for part in PARTS:
         assert links[part].readlink() == Path("..", part)
-        below = [path.name for path in (ROOT / part).iterdir() if path.is_dir()]
-        assert set(below) <= {"__pycache__"}
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +135,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 def test_the_wheel_holds_all_of_the_package_and_no_more(wheel: zipfile.ZipFile) -> None:
     found = {name for name in wheel.namelist() if ".dist-info/" not in name}
     sources = {
-        f"conceptgraph/{part}/{path.name}"
+        f"conceptgraph/{path.relative_to(ROOT)}"
         for part in PARTS
-        for path in (ROOT / part).iterdir()
+        for path in (ROOT / part).rglob("*")
         if path.suffix in {".py", *DATA}
     }
     assert found == sources | {"conceptgraph/__init__.py", "conceptgraph/py.typed"}
