@@ -172,7 +172,7 @@ class Spread(NamedTuple):
 
     Attributes:
         first: int32 (cells,), the first pixel under the cell.
-        fraction: float32 (cells, most), position of each pixel between the two corners; NaN where a
+        fraction: float32 (most, cells), position of each pixel between the two corners; NaN where a
             cell has fewer pixels than `most`.
     """
 
@@ -190,10 +190,10 @@ def spread(values: int, pixels: int, device: torch.device) -> Spread:
         under[cell].append((pixel, source - (cell - 1)))
     most = max(len(pixels_under) for pixels_under in under)
     first = torch.tensor([p[0][0] if p else 0 for p in under], dtype=torch.int32)
-    fraction = torch.full((values + 1, most), torch.nan)
+    fraction = torch.full((most, values + 1), torch.nan)
     for cell, pixels_under in enumerate(under):
         for order, (_, part) in enumerate(pixels_under):
-            fraction[cell, order] = part
+            fraction[order, cell] = part
     return Spread(first.to(device), fraction.to(device))
 
 
@@ -244,7 +244,7 @@ def mask_pixels(
     """
     device = cells.where.device
     rows, columns = spread(grid.height, height, device), spread(grid.width, width, device)
-    down, right = rows.fraction.shape[1], columns.fraction.shape[1]
+    down, right = len(rows.fraction), len(columns.fraction)
     most = down * right
     offset = torch.arange(down, dtype=torch.int32, device=device).unsqueeze(1) * width
     offset = (offset + torch.arange(right, dtype=torch.int32, device=device)).view(-1)
@@ -254,11 +254,11 @@ def mask_pixels(
         torch.split(cells.where, step), torch.split(cells.corners, step), strict=True
     ):
         where = place(index, grid)
-        limit = thresholds.index_select(0, where.unit).view(-1, 1, 1)
+        limit = thresholds.index_select(0, where.unit)
         on = _values_under(corners, where, rows, columns) > limit  # NaN is not
         flat = _true_positions(on.view(-1))
-        cell = flat // most
-        inner = flat - cell * most
+        inner = flat // len(index)
+        cell = flat - inner * len(index)
         corner = (where.image * height + rows.first.index_select(0, where.row)) * width
         corner += columns.first.index_select(0, where.column)
         owner = where.image * grid.units + where.unit
@@ -269,9 +269,10 @@ def mask_pixels(
 
 
 def _values_under(corners: Tensor, where: Place, rows: Spread, columns: Spread) -> Tensor:
-    """The up-sampled values under each cell, float32 (cells, most rows, most columns), or NaN."""
-    square = corners.view(-1, 2, 1, 2)
-    down = rows.fraction.index_select(0, where.row).unsqueeze(2)
-    right = columns.fraction.index_select(0, where.column).unsqueeze(1)
-    edges = torch.lerp(square[:, 0], square[:, 1], down)
-    return torch.lerp(edges[:, :, :1], edges[:, :, 1:], right)
+    """The up-sampled values under each cell, float32 (most rows, most columns, cells), or NaN."""
+    top_left, top_right, bottom_left, bottom_right = corners.T.contiguous()
+    down = rows.fraction.index_select(1, where.row)
+    right = columns.fraction.index_select(1, where.column)
+    left_edge = torch.lerp(top_left, bottom_left, down).unsqueeze(1)
+    right_edge = torch.lerp(top_right, bottom_right, down).unsqueeze(1)
+    return torch.lerp(left_edge, right_edge, right)
