@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from conceptgraph.graph.run_writer import RunWriter
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
 from conceptgraph.ingest.concept_data.images import normalise
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.engine.allocation import keep_freed_memory
 from conceptgraph.ingest.engine.device import choose_device, whole_float32
 from conceptgraph.ingest.engine.lanes import usual_workers

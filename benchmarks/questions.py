@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptgraph import Settings, Source, class_paths, ingest, open_run, open_store
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.queries.explain import explain
 from conceptgraph.queries.subject import open_subject
 

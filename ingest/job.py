@@ -79,10 +79,9 @@ class Job:
         self._lanes = Lanes(inputs.device, make_room=self._room.clear)
         self._batches = inputs.batches(team)
         self._images = sum(len(batch.images) for batch in self._batches)
-        self._category = category_columns(self.data)
-        category = torch.from_numpy(self._category).to(inputs.device)
-        self._probes = PresenceProbes(inputs.learnt_from, category, self.settings.seed)
-        self._boxes = CenterBoxes(category, len(self.data.categories), self.settings.iou)
+        self._category = torch.from_numpy(category_columns(self.data)).to(inputs.device)
+        self._probes = PresenceProbes(inputs.learnt_from, self._category, self.settings.seed)
+        self._boxes = CenterBoxes(self._category, len(self.data.categories), self.settings.iou)
 
     @contextmanager
     def _step(self, name: str, total: int | None = None) -> Iterator[Advance]:
@@ -181,11 +180,10 @@ class Job:
     def _count(
         self, collection: Collection, found: Survey, advance: Advance
     ) -> dict[str, Dissection]:
-        category = torch.from_numpy(self._category).to(self.inputs.device)
         categories, null = len(self.data.categories), self.settings.null_values
         blocks = uncounted(
             collection,
-            lambda units: Overlaps(units, category, categories, self.settings.iou, null),
+            lambda units: Overlaps(units, self._category, categories, self.settings.iou, null),
             self.settings.top_images,
         )
         state = self._bookmarks.find("count") or {"done": 0, "blocks": {}}

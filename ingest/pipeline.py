@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ..graph.run import Run, open_run
 from ..graph.run_files import disk_errors
 from ..graph.run_writer import RunWriter, check_out, is_complete
-from .concept_data.concepts import open_concept_data
+from .concept_data.opening import open_concept_data
 from .engine.allocation import keep_freed_memory
 from .engine.bookmark import begin, check_same, is_begun
 from .engine.device import choose_device, memory_errors, whole_float32

@@ -16,8 +16,8 @@ from PIL import Image
 
 from conceptgraph.graph.errors import DataError
 from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter, split_of
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
 from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,8 +21,8 @@ from conceptgraph.ingest.chance import (
     segments,
     swaps,
 )
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
 from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.counting import Overlaps, labels_of_batch
 from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.loading import load_network

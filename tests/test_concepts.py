@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from conceptgraph.graph.errors import DataError
-from conceptgraph.ingest.concept_data.concepts import ConceptData, open_concept_data
 from conceptgraph.ingest.concept_data.masks import check_mask, read_planes
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from tests.drawn import CATEGORIES, draw_concept_data, write_broden, write_csv, write_mask
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from conceptgraph.ingest.concept_data.concepts import ConceptData
 
 LABELS = [
     (1, "red-c", "color(2)"),

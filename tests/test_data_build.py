@@ -16,8 +16,8 @@ from conceptgraph.ingest.annotations.consensus import Rules
 from conceptgraph.ingest.annotations.draw import draw
 from conceptgraph.ingest.annotations.read import read_annotations
 from conceptgraph.ingest.annotations.run_lengths import decode
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
 from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.concept_data.planes import pack, squash
 
 from .annotated import HEIGHT, WIDTH, coco, write_image, write_json

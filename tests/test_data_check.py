@@ -14,9 +14,9 @@ from PIL import Image, ImageEnhance
 
 from conceptgraph.graph.errors import DataError
 from conceptgraph.ingest.concept_data.check import check
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
 from conceptgraph.ingest.concept_data.duplicates import Fingerprint, fingerprint, near_duplicates
 from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 
 from .commands import call
 from .drawn import draw_concept_data, write_broden, write_mask

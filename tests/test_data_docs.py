@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 
 from .commands import call
 from .drawn import draw_concept_data

@@ -17,9 +17,9 @@ from PIL import Image
 from conceptgraph.graph.errors import DataError
 from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter, split_of
 from conceptgraph.ingest.concept_data.check import check
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
 from conceptgraph.ingest.concept_data.masks import read_planes
 from conceptgraph.ingest.concept_data.merge import merge
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.pipeline import Source, ingest
 from conceptgraph.ingest.settings import BLOCKS, Settings
 

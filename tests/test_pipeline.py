@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from conceptgraph.graph.errors import ConceptGraphError, DataError, RunError
 from conceptgraph.ingest import thresholds
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.forward import block_outputs
 from conceptgraph.ingest.network.loading import load_network

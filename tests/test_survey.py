@@ -10,8 +10,8 @@ import torch
 
 from conceptgraph.ingest import survey as surveys
 from conceptgraph.ingest.center_box import CenterBoxes
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
 from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.engine.team import Team
 from conceptgraph.ingest.inputs import Batch
 from conceptgraph.ingest.scratch import Room, TensorFile

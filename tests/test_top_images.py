@@ -11,8 +11,8 @@ from PIL import Image
 from torch import nn
 
 from conceptgraph.ingest.cells import Grid, find_cells
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
 from conceptgraph.ingest.concept_data.images import open_image
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import Source, ingest

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from conceptgraph.graph.errors import DataError
-from conceptgraph.ingest.concept_data.concepts import open_concept_data
 from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.world.actions import ACTIONS
 from conceptgraph.world.canvas import Canvas, Paint
 from conceptgraph.world.concept_data import PLANTED_SHARE, concept_spec, write_concepts

@@ -124,10 +124,17 @@ def _check_mask(tables: Tables, row: Row, found: RowCheck, path: Path) -> None:
     height, width = found.shape or (0, 0)
     try:
         check_mask(path, height, width, row.line)
-        size = (height, width)
-        masks = (path.name,)
         alone = ConceptImage(
-            path.parent, found.name, row.line, found.split, *size, *size, masks, ()
+            folder=path.parent,
+            name=found.name,
+            row=row.line,
+            split=found.split,
+            height=height,
+            width=width,
+            mask_height=height,
+            mask_width=width,
+            masks=(path.name,),
+            scalars=(),
         )
         columns = read_planes(tables.data, alone)
     except DataError as error:

@@ -31,8 +31,8 @@ from ...graph.errors import DataError
 from ..engine.progress import Quiet
 from .broden_checks import check_folder
 from .broden_writer import BrodenWriter
-from .concepts import open_concept_data
 from .masks import read_planes
+from .opening import open_concept_data
 from .planes import pack
 
 if TYPE_CHECKING:
