@@ -12,8 +12,8 @@ BIN := .venv/bin
 
 # Draws a world, dissects a network that was taught a shortcut in it, and explains a mistake.
 demo: .venv/installed
-	$(BIN)/conceptgraph demo --out demo
-	@echo "Open demo/why.html in a browser."
+	$(BIN)/conceptgraph demo --out demo-out
+	@echo "Open demo-out/why.html in a browser."
 
 test: check unit
 
@@ -28,4 +28,4 @@ unit: .venv/installed
 	$(BIN)/pytest
 
 clean:
-	rm -rf .venv demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv demo-out build *.egg-info .mypy_cache .ruff_cache .pytest_cache

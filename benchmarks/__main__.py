@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .questions import parser
-from .repeated import repeat
+from benchmarks.questions import parser
+from benchmarks.repeated import repeat
 
 if TYPE_CHECKING:
     import argparse

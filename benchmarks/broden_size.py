@@ -19,15 +19,15 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.dissect import bare_pass
+from benchmarks.repeated import repeat
 from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter
 from conceptgraph.ingest.concept_data.decoding import batches
-from conceptgraph.ingest.engine.lanes import usual_workers
+from conceptgraph.ingest.engine.workers import usual_workers
+from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.network.loading import load_network
-from conceptgraph.ingest.pipeline import Source, ingest
-from conceptgraph.ingest.settings import Settings
-
-from .dissect import bare_pass
-from .repeated import repeat
+from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.settings import Settings
 
 IMAGES, DISTINCT, BATCH = 63_305, 1_024, 256
 SIZES = {"color": 11, "object": 552, "part": 200, "material": 32, "scene": 358, "texture": 47}

@@ -11,9 +11,9 @@ import time
 
 import torch
 
-from conceptgraph.ingest.contributions import contributions
-from conceptgraph.ingest.engine.allocation import keep_freed_memory
+from conceptgraph.ingest.contributions.one_unit import contributions
 from conceptgraph.ingest.engine.device import choose_device
+from conceptgraph.ingest.engine.memory import keep_freed_memory
 from conceptgraph.ingest.network.loading import load_network
 
 SIZES = {"block1": (56, 56), "block2": (28, 28), "block3": (14, 14), "block4": (7, 7)}

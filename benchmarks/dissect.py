@@ -25,22 +25,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from conceptgraph.graph.run_writer import RunWriter
+from benchmarks.memory import peak_of_this_process
+from conceptgraph.graph.run.writer import RunWriter
 from conceptgraph.ingest.concept_data.images import normalise
 from conceptgraph.ingest.concept_data.opening import open_concept_data
-from conceptgraph.ingest.engine.allocation import keep_freed_memory
 from conceptgraph.ingest.engine.device import choose_device, whole_float32
-from conceptgraph.ingest.engine.lanes import usual_workers
-from conceptgraph.ingest.engine.progress import Quiet
-from conceptgraph.ingest.engine.team import Team
-from conceptgraph.ingest.inputs import Inputs
+from conceptgraph.ingest.engine.memory import keep_freed_memory
+from conceptgraph.ingest.engine.process_group import Team
+from conceptgraph.ingest.engine.workers import usual_workers
+from conceptgraph.ingest.inputs import Inputs, Source
 from conceptgraph.ingest.job import Job
 from conceptgraph.ingest.network.forward import DTYPES
 from conceptgraph.ingest.network.loading import load_network
-from conceptgraph.ingest.pipeline import Source
-from conceptgraph.ingest.settings import Settings
-
-from .memory import peak_of_this_process
+from conceptgraph.progress import Quiet
+from conceptgraph.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

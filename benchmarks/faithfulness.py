@@ -23,9 +23,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from conceptgraph.graph.run import open_run
-from conceptgraph.queries.accounting import Ledger, Tail, account, measure, pull, search, strongest
-from conceptgraph.queries.subject import Subject, open_subject
+from conceptgraph.explain.decomposition import (
+    Ledger,
+    Tail,
+    account,
+    measure,
+    pull,
+    search,
+    strongest,
+)
+from conceptgraph.explain.network import Subject, open_subject
+from conceptgraph.graph.run.reader import open_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

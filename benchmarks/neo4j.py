@@ -25,22 +25,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptgraph.graph.neo4j_store import Neo4jStore
+from benchmarks.memory import peak_of_this_process
 from conceptgraph.graph.records import records
-from conceptgraph.graph.run import open_run
+from conceptgraph.graph.run.reader import open_run
+from conceptgraph.graph.stores.neo4j_store import Neo4jStore
 from conceptgraph.queries.catalogue import QUESTIONS, entry
-from conceptgraph.queries.statements import picture
-from tests.databases import content, said
+from conceptgraph.queries.question import picture
+from tests.made_runs import random_run
+from tests.neo4j_contents import content, said
 from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release
-from tests.runs import random_run
-
-from .memory import peak_of_this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conceptgraph.graph.run import Run
-    from conceptgraph.queries.statements import CypherQuestion
+    from conceptgraph.graph.run.reader import Run
+    from conceptgraph.queries.question import CypherQuestion
 
 FLAGS = ("-Xmx2g", "-XX:TieredStopAtLevel=4")
 KEPT = 22  # per target and sign: some 200,000 contributions

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from conceptgraph.graph.run import Run, open_run
+from conceptgraph.graph.run.reader import Run, open_run
 
 MARGIN = 0.002  # below it, which of two concepts a unit is named after is chance
 

@@ -2,8 +2,9 @@
 
     python -m benchmarks.planted NETWORKS --data DATA --seeds 0,1,2 --pictures 60
 
-NETWORKS holds KIND-SEED.safetensors as `python -m conceptgraph.world.training` writes them. Each is
-dissected; then pictures that no network was trained on are explained, for each shortcut (cue → A):
+NETWORKS holds KIND-SEED.safetensors as `python -m conceptgraph.demo.networks.training` writes
+them. Each is dissected; then pictures that no network was trained on are explained, for each
+shortcut (cue → A):
 
     mistakes   another class with the cue, taken for A; its twin, without the cue, is right
     twins      these twins; explained is A again
@@ -33,18 +34,19 @@ import torch
 
 from benchmarks.planted_methods import Lens
 from benchmarks.planted_plot import plot
-from conceptgraph.graph.errors import QueryError
-from conceptgraph.graph.run import open_run
-from conceptgraph.ingest.pipeline import Source, ingest
-from conceptgraph.ingest.settings import Settings
-from conceptgraph.queries.audit_counts import wilson
-from conceptgraph.queries.silence import silences_of, silent_units
-from conceptgraph.queries.subject import open_subject
-from conceptgraph.world.names import CLASSES
-from conceptgraph.world.network import FACTORY
-from conceptgraph.world.pictures import Spec
-from conceptgraph.world.shipped import write_classes
-from conceptgraph.world.shortcuts import SHORTCUTS, Shortcut, World
+from conceptgraph.demo.networks.shipped import write_classes
+from conceptgraph.demo.networks.small_resnet import FACTORY
+from conceptgraph.demo.world.names import CLASSES
+from conceptgraph.demo.world.pictures import Spec
+from conceptgraph.demo.world.shortcuts import SHORTCUTS, Shortcut, World
+from conceptgraph.errors import QueryError
+from conceptgraph.explain.ablation_masks import silences_of, silent_units
+from conceptgraph.explain.audit_counts import wilson
+from conceptgraph.explain.network import open_subject
+from conceptgraph.graph.run.reader import open_run
+from conceptgraph.ingest.inputs import Source
+from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

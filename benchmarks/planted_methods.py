@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from conceptgraph.demo.world.names import CLASSES
+from conceptgraph.demo.world.pictures import Spec, pixels
+from conceptgraph.explain.ablation_masks import Silences, muting
+from conceptgraph.explain.concept_attribution import Gatherer, gatherer
+from conceptgraph.explain.decomposition import account
 from conceptgraph.ingest.concept_data.images import normalise
-from conceptgraph.queries.accounting import account
-from conceptgraph.queries.concept_shares import Gatherer, gatherer
-from conceptgraph.queries.silence import Silences, muting
-from conceptgraph.world.names import CLASSES
-from conceptgraph.world.pictures import Spec, pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conceptgraph.queries.subject import Subject
+    from conceptgraph.explain.network import Subject
 
 BLOCKS = ("block3", "block4")
 STEPS = 8  # of integrated gradients

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conceptgraph.queries.audit_counts import wilson
+from conceptgraph.explain.audit_counts import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

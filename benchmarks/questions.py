@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptgraph import Settings, Source, class_paths, ingest, open_run, open_store
+from conceptgraph.explain.explain import explain
+from conceptgraph.explain.network import open_subject
 from conceptgraph.ingest.concept_data.opening import open_concept_data
-from conceptgraph.queries.explain import explain
-from conceptgraph.queries.subject import open_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from conceptgraph.graph.run import open_run
-
-from .parity import clearly_named, units_of
+from benchmarks.parity import clearly_named, units_of
+from conceptgraph.graph.run.reader import open_run
 
 if TYPE_CHECKING:
-    from conceptgraph.graph.run import Run
+    from conceptgraph.graph.run.reader import Run
 
 
 def differences(run: Run, other: Run) -> pd.DataFrame:

@@ -6,17 +6,18 @@ import shlex
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
-from ..queries.explanation import DISPUTED
+from ..explain.explanation import DISPUTED
+from ..pages.wording import verdict, where_silent
 from .terminal import concept_text, note, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from ..queries.explanation import ConceptShare, Explanation
+    from ..explain.ablation import WhatIf
+    from ..explain.explanation import ConceptShare, Explanation
     from ..queries.labels import UnitLabel
     from ..queries.paths import ClassPaths
-    from ..queries.what_if import WhatIf
 
 SHOWN = 8  # concepts, before the others are gathered in one row
 
@@ -150,19 +151,6 @@ def _print_what_if(tried: WhatIf) -> None:
     if tried.took_over:
         carried = (f"{each.name} {each.contribution:+.2f}" for each in tried.took_over)
         say(f"What carries {tried.after[0].name} then: {', '.join(carried)}\n")
-
-
-def where_silent(tried: WhatIf) -> str:
-    """Which units were silenced, and where."""
-    units = f"{len(tried.units)} unit{'s' * (len(tried.units) != 1)} silent"
-    return units if tried.everywhere or not tried.concepts else f"{units} where it is"
-
-
-def verdict(tried: WhatIf) -> str:
-    """What that does."""
-    if not tried.found:
-        return "it is not there, so nothing changes"
-    return "changes the decision" if tried.flips else "the decision stays"
 
 
 def _print_concepts(found: Explanation) -> None:

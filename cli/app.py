@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ..graph.errors import ConceptGraphError
+from ..errors import ConceptGraphError
 from . import (
     audit_command,
     compare_command,

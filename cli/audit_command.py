@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..graph.errors import DataError
+from ..errors import DataError
 from .options import JsonOption, RunOption, TrustPickleOption, WeightsOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..graph.run import Run
-    from ..queries.audit import Audit
+    from ..explain.audit import Audit
+    from ..graph.run.reader import Run
 
 
 def audit(
@@ -39,8 +39,8 @@ def audit(
 
     Example: [bold]conceptgraph audit --images photos --labels labels.csv --html audit.html[/bold]
     """
-    from ..queries.audit import audit as look
-    from ..queries.subject import open_subject
+    from ..explain.audit import audit as look
+    from ..explain.network import open_subject
     from .terminal import Bars, block_names, open_chosen_run, print_json, say
 
     rows = read_labels(labels)
@@ -53,7 +53,7 @@ def audit(
         *(("--trust-pickle",) if trust_pickle else ()),
     ]
     if html is not None:
-        from .audit_page import write_audit_page
+        from ..pages.audit_page import write_audit_page
 
         write_audit_page(run, found, images, html, options)
     if as_json:
@@ -96,7 +96,7 @@ def read_labels(path: Path) -> list[tuple[str, str]]:
 
 def print_audit(found: Audit, run: Run, folder: Path, options: Sequence[str] = ()) -> None:
     """Confusions, suspects, and what could not be read, as tables."""
-    from .audit_page import why_command
+    from ..pages.audit_page import why_command
     from .terminal import note, print_table, say
 
     say(f"{found.images} images, {found.right} right ({_percent(found.right, found.images)})")

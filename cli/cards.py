@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..pages.wording import bar
 from ..queries.cards import ClassCard, ConceptCard, UnitCard
-from .terminal import bar, note, print_table, say
+from .terminal import note, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..graph.run import Run
+    from ..graph.run.reader import Run
     from ..queries.concepts import ReachRow
     from ..queries.contributions import ContributionRow
     from ..queries.units import DetectionRow

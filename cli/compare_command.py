@@ -36,7 +36,7 @@ def compare(
     [bold]conceptgraph compare broden.cg joined.cg --blocks block4[/bold]
     [bold]conceptgraph compare epoch1.cg epoch9.cg --significant[/bold]
     """
-    from ..graph.run import open_run
+    from ..graph.run.reader import open_run
     from ..queries.compare import compare as compare_runs
     from .terminal import block_names, print_json
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..ingest.settings import Settings
+from ..settings import Settings
 from .options import WorkersOption
 
 if TYPE_CHECKING:
-    from ..ingest.annotations.read import Format
+    from ..ingest.sources.read import Format
 
 app = typer.Typer(
     no_args_is_help=True, help="Concept data: made from annotations, checked, merged."
@@ -87,9 +87,9 @@ def build(
     [bold]conceptgraph data build regions.json --images photos \
       --category action --out actions[/bold]
     """
-    from ..ingest.annotations.build import BuildSettings
-    from ..ingest.annotations.build import build as run_build
-    from ..ingest.annotations.consensus import Rules, read_quorum
+    from ..ingest.sources.build import BuildSettings
+    from ..ingest.sources.build import build as run_build
+    from ..ingest.sources.consensus import Rules, read_quorum
     from .data_summary import build_json, print_build
     from .terminal import Bars, print_json
 
@@ -116,7 +116,7 @@ def build(
 
 
 def _format(name: str | None) -> Format | None:
-    from ..ingest.annotations.read import FORMATS
+    from ..ingest.sources.read import FORMATS
 
     found = next((form for form in FORMATS if form == name), None)
     if name is not None and found is None:

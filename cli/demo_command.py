@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..graph.run import Run
-    from ..ingest.pipeline import Source
-    from ..world.shortcuts import World
-    from ..world.story import Story, Witness
+    from ..demo.story import Story, Witness
+    from ..demo.world.shortcuts import World
+    from ..graph.run.reader import Run
+    from ..ingest.inputs import Source
 
 PICTURES = 800
 _TRAINED = ("shortcut.safetensors", "shortcut.json", "control.safetensors", "control.json")
@@ -56,10 +56,10 @@ def demo(
     [bold]conceptgraph demo[/bold]
     [bold]conceptgraph demo --seed 7 --shortcut "texture:striped=typing"[/bold]
     """
-    from ..world.concept_data import write_concepts
-    from ..world.shortcuts import World, parse_shortcuts
-    from ..world.story import dissect, tell_story
-    from .files import own_folder
+    from ..demo.story import dissect, tell_story
+    from ..demo.world.concept_data import write_concepts
+    from ..demo.world.shortcuts import World, parse_shortcuts
+    from ..files import own_folder
     from .terminal import Bars, remark
 
     world = World(parse_shortcuts(shortcut or []))
@@ -85,11 +85,11 @@ def demo_source() -> Source:
     """The network with the shortcuts and its concept data, drawn once into the user's cache."""
     from platformdirs import user_cache_path
 
-    from ..ingest.pipeline import Source
-    from ..world.concept_data import write_concepts
-    from ..world.network import FACTORY
-    from ..world.shipped import SHIPPED, write_classes
-    from .files import write_bytes
+    from ..demo.networks.shipped import SHIPPED, write_classes
+    from ..demo.networks.small_resnet import FACTORY
+    from ..demo.world.concept_data import write_concepts
+    from ..files import write_bytes
+    from ..ingest.inputs import Source
     from .terminal import Bars
 
     folder = user_cache_path("conceptgraph") / f"demo-{version('conceptgraph')}"
@@ -106,7 +106,7 @@ def demo_source() -> Source:
 
 def demo_run() -> Run:
     """The run of that, in the cache; made when it is first asked for."""
-    from ..graph.run import open_run
+    from ..graph.run.reader import open_run
     from ..ingest.pipeline import ingest
     from .terminal import Bars, remark
 
@@ -126,7 +126,7 @@ def _networks(
 
     Whether the shortcuts took is said at once.
     """
-    from ..world.shipped import SHIPPED
+    from ..demo.networks.shipped import SHIPPED
 
     if not own:
         return SHIPPED["shortcut"], SHIPPED["control"]
@@ -138,8 +138,8 @@ def _networks(
 
 def _train(world: World, path: Path, seed: int) -> Path:
     """Train a network, unless an earlier demo with the same settings did; say how good it is."""
-    from ..world.scores import score
-    from ..world.training import Recipe, save, train
+    from ..demo.networks.scores import score
+    from ..demo.networks.training import Recipe, save, train
     from .terminal import Bars, say
 
     figures = path.with_suffix(".json")
@@ -211,9 +211,9 @@ def _verdict(told: Story) -> str:
 
 
 def _write_page(told: Story, page: Path) -> None:
-    from .page_content import explanation_page, path_sentence
-    from .page_parts import PageTile
-    from .pictures import data_uri, photograph, write_page
+    from ..pages.page_content import explanation_page, path_sentence
+    from ..pages.page_parts import PageTile
+    from ..pages.pictures import data_uri, photograph, write_page
 
     cue, class_ = told.shortcut.cue.name, told.shortcut.class_
     words = [

@@ -13,7 +13,7 @@ from .options import RunOption
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..graph.memory import MemoryStore
+    from ..graph.stores.memory import MemoryStore
 
 app = typer.Typer(no_args_is_help=True, help="The graph, or one view of it, as a file.")
 
@@ -38,9 +38,9 @@ def html(
     Example:
     [bold]conceptgraph export html --class juggling -o paths.html[/bold]
     """
+    from ..pages.page_content import class_page
+    from ..pages.pictures import write_page
     from ..queries.paths import class_paths
-    from .page_content import class_page
-    from .pictures import write_page
     from .terminal import block_names, open_chosen_run, say
 
     run = open_chosen_run(run_path)
@@ -59,7 +59,7 @@ def graphml(output: Output, run_path: RunOption = None) -> None:
     Example:
     [bold]conceptgraph export graphml -o net.graphml[/bold]
     """
-    from ..graph.export_graph import write_graphml
+    from ..graph.exports.graph_files import write_graphml
 
     _export(run_path, {output: write_graphml})
 
@@ -71,7 +71,7 @@ def gexf(output: Output, run_path: RunOption = None) -> None:
     Example:
     [bold]conceptgraph export gexf -o net.gexf[/bold]
     """
-    from ..graph.export_graph import write_gexf
+    from ..graph.exports.graph_files import write_gexf
 
     _export(run_path, {output: write_gexf})
 
@@ -83,7 +83,7 @@ def json(output: Output, run_path: RunOption = None) -> None:
     Example:
     [bold]conceptgraph export json -o net.json[/bold]
     """
-    from ..graph.export_graph import write_json
+    from ..graph.exports.graph_files import write_json
 
     _export(run_path, {output: write_json})
 
@@ -100,7 +100,7 @@ def csv(
     Example:
     [bold]conceptgraph export csv -o tables[/bold]
     """
-    from ..graph.export_graph import write_nodes, write_relationships
+    from ..graph.exports.graph_files import write_nodes, write_relationships
 
     output.mkdir(exist_ok=True)
     tables = {
@@ -128,10 +128,10 @@ def neo4j_csv(
     Example:
     [bold]conceptgraph export neo4j-csv --dense -o files && files/import.sh[/bold]
     """
-    from ..graph.export_admin import write_import
-    from ..graph.memory import kept_edges
+    from ..files import write_folder
+    from ..graph.exports.neo4j_admin import write_import
     from ..graph.records import records
-    from .files import write_folder
+    from ..graph.stores.memory import kept_edges
     from .terminal import Bars, open_chosen_run, say
 
     run = open_chosen_run(run_path)
@@ -145,8 +145,8 @@ def _export(
     run_path: Path | None, files: Mapping[Path, Callable[[MemoryStore, Path], None]]
 ) -> None:
     """Write the graph of a run, pruned as its settings say, in one form or more."""
-    from ..graph.memory import open_store
-    from .files import write_whole
+    from ..files import write_whole
+    from ..graph.stores.memory import open_store
     from .terminal import open_chosen_run, say
 
     store = open_store(open_chosen_run(run_path))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..ingest.settings import IouVariant, Precision, Preprocess, Settings
+from ..settings import IouVariant, Precision, Preprocess, Settings
 from .options import TrustPickleOption, WorkersOption
 from .stores import DatabaseOption, connect
 
@@ -133,8 +133,8 @@ def ingest(
         seed=seed,
         top_k=top_k,
     )
-    from ..ingest.engine.team import team_of_environment
-    from ..ingest.pipeline import Source
+    from ..ingest.engine.process_group import team_of_environment
+    from ..ingest.inputs import Source
     from ..ingest.pipeline import ingest as run_ingest
     from .summary import print_summary, summary_json
 
@@ -173,7 +173,7 @@ def ingest(
 @contextmanager
 def _kept_told_of(output: Path) -> Iterator[None]:
     """When an ingest is stopped: say where it can go on."""
-    from ..ingest.engine.team import MemberGoneError, team_of_environment
+    from ..ingest.engine.process_group import MemberGoneError, team_of_environment
     from .terminal import remark
 
     leads = team_of_environment().leads

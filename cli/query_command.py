@@ -60,7 +60,7 @@ def query(
             values = {"run": run, **{key: _typed(value) for key, value in pairs.items()}}
             found = store.cypher(cypher, values)
         else:
-            from ..graph.cypher import Table
+            from ..graph.stores.offline_cypher import Table
             from ..queries.catalogue import entry, make
 
             rows = store.ask(make(store, run, name or "", pairs))
@@ -123,7 +123,7 @@ def _entry_json(name: str) -> dict[str, object]:
 
 def _print_text(name: str) -> None:
     from ..queries.catalogue import entry
-    from ..queries.statements import text
+    from ..queries.question import text
     from .terminal import say
 
     say(text(entry(name).name).cypher.rstrip())

@@ -39,9 +39,9 @@ def report(
     [bold]conceptgraph report --run joined.cg -o report.html[/bold]
     [bold]conceptgraph report --versus broden.cg --class juggling -o report.html[/bold]
     """
-    from ..graph.run import open_run
-    from .report_cam import Sight
-    from .report_page import Choices, write_report
+    from ..graph.run.reader import open_run
+    from ..pages.report_cam import Sight
+    from ..pages.report_page import Choices, write_report
     from .terminal import open_chosen_run, say
 
     run = open_chosen_run(run_path)

@@ -30,7 +30,7 @@ def show(
     """
     if (target is None) == (class_name is None):
         raise typer.BadParameter("give a unit, a concept, or --class", param_hint="TARGET")
-    from ..graph.memory import open_store
+    from ..graph.stores.memory import open_store
     from ..queries.cards import (
         ClassCard,
         ConceptCard,

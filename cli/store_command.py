@@ -10,7 +10,7 @@ from .options import RunOption
 from .stores import DatabaseOption, Neo4jOption, connect, run_name
 
 if TYPE_CHECKING:
-    from ..graph.run import Run
+    from ..graph.run.reader import Run
 
 SECONDS_PER_EDGE = 1 / 25_000  # measured on two cores; a hint, not a promise
 
@@ -38,8 +38,8 @@ def load_run(
     run: Run, uri: str | None, database: str | None, *, dense: bool = False, sure: bool = True
 ) -> None:
     """Load a run, with progress, and say what is in and what was left out."""
-    from ..graph.memory import kept_edges
     from ..graph.records import records
+    from ..graph.stores.memory import kept_edges
     from .terminal import Bars, remark
 
     found = records(run, edges_per_target=None if dense else kept_edges(run))

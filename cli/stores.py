@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..graph.errors import StoreError
+from ..errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..graph.memory import MemoryStore
-    from ..graph.neo4j_store import Neo4jStore
+    from ..graph.stores.memory import MemoryStore
+    from ..graph.stores.neo4j_store import Neo4jStore
 
 Neo4jOption = Annotated[
     str | None,
@@ -42,7 +42,7 @@ def connect(uri: str | None, database: str | None) -> Neo4jStore:
         raise StoreError(
             "no Neo4j server is named", remedy="Give --neo4j bolt://… or set $NEO4J_URI"
         )
-    from ..graph.neo4j_store import Neo4jStore
+    from ..graph.stores.neo4j_store import Neo4jStore
 
     user, password = os.environ.get("NEO4J_USERNAME"), os.environ.get("NEO4J_PASSWORD")
     return Neo4jStore.connect(uri, user, password, database)
@@ -59,8 +59,8 @@ def chosen_store(
     in memory, with those of the runs `beside` it.
     """
     if not uri:
-        from ..graph.memory import open_store
-        from ..graph.run import open_run
+        from ..graph.run.reader import open_run
+        from ..graph.stores.memory import open_store
         from .terminal import open_chosen_run
 
         opened = open_chosen_run(run)

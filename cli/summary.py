@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ..graph.run import Run
+    from ..graph.run.reader import Run
 
 
 def summary_json(run: Run) -> dict[str, object]:

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..graph.beyond_chance import BeyondChance
-from ..graph.run import Run, any_run, find_run, open_run
+from ..graph.run.reader import Run, any_run, find_run, open_run
+from ..graph.run.significant import BeyondChance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,12 +75,6 @@ def open_chosen_run(
             remark(f"run: {path}")
         run = open_run(path)
     return BeyondChance(run) if significant else run
-
-
-def bar(run: Run) -> str:
-    """What a label must exceed to name a unit of the run, in words."""
-    chance = " and beyond chance" if isinstance(run, BeyondChance) else ""
-    return f"IoU above {run.min_iou:g}{chance}"
 
 
 def print_table(

@@ -12,11 +12,11 @@ from .options import JsonOption, RunOption, SignificantOption, TrustPickleOption
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..graph.run import Run
-    from ..queries.explanation import Explanation
+    from ..explain.ablation import WhatIf
+    from ..explain.explanation import Explanation
+    from ..explain.network import Subject
+    from ..graph.run.reader import Run
     from ..queries.paths import ClassPaths
-    from ..queries.subject import Subject
-    from ..queries.what_if import WhatIf
 
 
 def why(
@@ -106,8 +106,8 @@ def why(
         paths = class_paths(run, class_name or "", blocks=chosen, top=top)
         _write_and_print_paths(run, paths, html, as_json=as_json)
         return
-    from ..queries.explain import explain
-    from ..queries.subject import open_subject
+    from ..explain.explain import explain
+    from ..explain.network import open_subject
 
     subject = open_subject(run, weights=weights, trust_pickle=trust_pickle)
     found = explain(
@@ -139,9 +139,9 @@ def why(
 
 def _keep(run: Run, found: Explanation, settings: dict[str, object]) -> None:
     """Keep it in the run's folder; a run that cannot be written to is not worth a failure."""
-    from ..graph.errors import ConceptGraphError
-    from ..graph.explained import keep
-    from .pictures import save_cam
+    from ..errors import ConceptGraphError
+    from ..graph.run.explanations import keep
+    from ..pages.pictures import save_cam
     from .terminal import remark
 
     answer = found.to_json()
@@ -164,7 +164,7 @@ def _what_if(
     everywhere: bool,
 ) -> list[WhatIf]:
     """What was asked for: units silenced, and the least that changes the decision."""
-    from ..queries.what_if import least_removal, what_if
+    from ..explain.ablation import least_removal, what_if
 
     tried = []
     if concepts or units:
@@ -197,8 +197,8 @@ def _write_pictures(
     cam: Path | None,
     html: Path | None,
 ) -> None:
-    from .page_content import explanation_page
-    from .pictures import save_cam, write_page
+    from ..pages.page_content import explanation_page
+    from ..pages.pictures import save_cam, write_page
 
     if cam is not None:
         save_cam(Path(found.image), found.cam, cam)
@@ -213,8 +213,8 @@ def _write_and_print_paths(
     from .terminal import print_json, say
 
     if html is not None:
-        from .page_content import class_page
-        from .pictures import write_page
+        from ..pages.page_content import class_page
+        from ..pages.pictures import write_page
 
         write_page(class_page(run, found), html)
     if as_json:

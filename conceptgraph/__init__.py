@@ -11,32 +11,34 @@ Names are imported when first used, so that what needs no torch does not import 
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .graph.errors import ConceptGraphError as ConceptGraphError
-    from .graph.memory import open_store as open_store
-    from .graph.run import Run as Run
-    from .graph.run import open_run as open_run
-    from .ingest.pipeline import Source as Source
+    from .errors import ConceptGraphError as ConceptGraphError
+    from .explain.explain import explain as explain
+    from .explain.explanation import Explanation as Explanation
+    from .graph.run.reader import Run as Run
+    from .graph.run.reader import open_run as open_run
+    from .graph.stores.memory import open_store as open_store
+    from .ingest.inputs import Source as Source
     from .ingest.pipeline import ingest as ingest
-    from .ingest.settings import Settings as Settings
-    from .queries.explain import explain as explain
-    from .queries.explanation import Explanation as Explanation
     from .queries.paths import class_paths as class_paths
+    from .settings import Settings as Settings
 
 _HOMES = {
-    "ConceptGraphError": ".graph.errors",
-    "Explanation": ".queries.explanation",
-    "Run": ".graph.run",
-    "Settings": ".ingest.settings",
-    "Source": ".ingest.pipeline",
+    "ConceptGraphError": ".errors",
+    "Explanation": ".explain.explanation",
+    "Run": ".graph.run.reader",
+    "Settings": ".settings",
+    "Source": ".ingest.inputs",
     "class_paths": ".queries.paths",
-    "explain": ".queries.explain",
-    "ingest": ".ingest",
-    "open_run": ".graph.run",
-    "open_store": ".graph.memory",
+    "explain": ".explain.explain",
+    "ingest": ".ingest.pipeline",
+    "open_run": ".graph.run.reader",
+    "open_store": ".graph.stores.memory",
 }
 
 __all__ = [
@@ -57,9 +59,19 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    module = import_module(_HOMES[name], __name__)
-    return module if name == "ingest" else getattr(module, name)
+    return getattr(import_module(_HOMES[name], __name__), name)
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Keeps `ingest` and `explain` the functions: Python would bind the folders of these names."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,1 +1,1 @@
-"""Records, schema, stores and files of the concept graph; knows nothing of torch."""
+"""The concept graph: run directories, records, schema, stores and exports; nothing of torch."""

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..errors import RunError
 from .elements import Edge, Explained, Node, known
-from .errors import RunError
-from .explained import explained
 from .pruning import Kept, positive_sums, prune
-from .run_files import LATER
+from .run.explanations import explained
+from .run.files import LATER
 from .schema import block_label, block_number, category_label
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .elements import Value
-    from .run import Run
+    from .run.reader import Run
 
 _CHUNK = 65_536
 EDGES_PER_TARGET = 32

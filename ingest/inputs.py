@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
-from ..graph.errors import ConceptGraphError
+from ..errors import ConceptGraphError
 from .concept_data.decoding import batches
 from .concept_data.images import NETDISSECT_MEAN, NETDISSECT_STD, normalise
 from .engine.device import gigabytes_of
@@ -17,14 +18,15 @@ from .network.forward import DTYPES, BlockOutputs, block_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from torch import Tensor, nn
 
-    from ..graph.run_files import InputShape
+    from ..graph.run.files import InputShape
+    from ..settings import Settings
     from .concept_data.concepts import ConceptData
-    from .engine.team import Team
+    from .engine.process_group import Team
     from .network.loading import Network
-    from .settings import Settings
 
 
 USUAL = 224  # side of the images most networks were trained on
@@ -34,6 +36,25 @@ LARGEST = (
 
 LEARNT_SPLIT = "train"
 LEARNT_SHARE = 0.7  # of the images, where they are not split
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to dissect, and with which concepts.
+
+    Attributes:
+        model: a torchvision ResNet by name, or `module:factory`.
+        weights: checkpoint file, name of torchvision's weights, or `random`.
+        classes: file of class names, one a line.
+        data: folder in the Broden layout.
+        trust_pickle: load a checkpoint that runs code.
+    """
+
+    model: str
+    weights: str | None
+    classes: Path | None
+    data: Path
+    trust_pickle: bool = False
 
 
 class Batch(NamedTuple):

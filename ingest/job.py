@@ -16,40 +16,40 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .block_counts import Dissection, count_batch, uncounted
-from .center_box import CenterBoxes
-from .collect import Collector
-from .contributions import contributions
-from .counting import Overlaps, labels_of_batch
-from .dissect import Collection
-from .engine.bookmark import Bookmarks, forget
-from .engine.lanes import Lanes
-from .engine.progress import Progress, Quiet
-from .probes import PresenceProbes
-from .provenance import manifest
-from .run_tables import (
+from ..progress import Progress, Quiet
+from .contributions.one_unit import contributions
+from .dissection.block import Dissection, count_batch, uncounted
+from .dissection.collection import Collection
+from .dissection.forward_pass import Collector
+from .dissection.overlaps import Overlaps
+from .engine.checkpoint import Bookmarks, forget
+from .engine.scratch import TensorFile, room_on
+from .engine.workers import Lanes
+from .output.manifest import manifest
+from .output.tables import (
     classes_table,
     concepts_table,
     write_blocks,
     write_contributions,
     write_presence,
 )
-from .scratch import TensorFile, room_on
-from .survey import Survey, category_columns, survey
-from .thumbnails import draw_batch
+from .output.thumbnails import draw_batch
+from .statistics.batch_labels import labels_of_batch
+from .statistics.center_bias import CenterBoxes
+from .statistics.label_statistics import Survey, category_columns, survey
+from .statistics.probes import PresenceProbes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
-    from ..graph.run_writer import RunWriter
-    from .contributions import Contribution
-    from .counting import Labels
-    from .engine.progress import Advance
-    from .engine.team import Team
-    from .inputs import Batch, Inputs
-    from .pipeline import Source
+    from ..graph.run.writer import RunWriter
+    from ..progress import Advance
+    from .contributions.one_unit import Contribution
+    from .engine.process_group import Team
+    from .inputs import Batch, Inputs, Source
+    from .statistics.batch_labels import Labels
 
 
 class Job:

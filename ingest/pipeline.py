@@ -15,46 +15,29 @@ Here is step 1, and what was left by an earlier ingest; `job` has the others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..graph.run import Run, open_run
-from ..graph.run_files import disk_errors
-from ..graph.run_writer import RunWriter, check_out, is_complete
+from ..graph.run.files import disk_errors
+from ..graph.run.reader import Run, open_run
+from ..graph.run.writer import RunWriter, check_out, is_complete
+from ..progress import Progress, Quiet
+from ..settings import Settings
 from .concept_data.opening import open_concept_data
-from .engine.allocation import keep_freed_memory
-from .engine.bookmark import begin, check_same, is_begun
+from .engine.checkpoint import begin, check_same, is_begun
 from .engine.device import choose_device, memory_errors, whole_float32
-from .engine.lanes import usual_workers
-from .engine.progress import Progress, Quiet
-from .engine.team import joined, team_of_environment
+from .engine.memory import keep_freed_memory
+from .engine.process_group import joined, team_of_environment
+from .engine.workers import usual_workers
 from .inputs import Inputs, batch_size_for
 from .job import Job
 from .network.loading import load_network
-from .provenance import facts_of, facts_of_run
-from .settings import Settings
+from .output.manifest import facts_of, facts_of_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Source:
-    """What to dissect, and with which concepts.
-
-    Attributes:
-        model: a torchvision ResNet by name, or `module:factory`.
-        weights: checkpoint file, name of torchvision's weights, or `random`.
-        classes: file of class names, one a line.
-        data: folder in the Broden layout.
-        trust_pickle: load a checkpoint that runs code.
-    """
-
-    model: str
-    weights: str | None
-    classes: Path | None
-    data: Path
-    trust_pickle: bool = False
+    from .inputs import Source
 
 
 def ingest(

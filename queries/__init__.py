@@ -1,1 +1,1 @@
-"""The questions: one module each. Only `explain` runs the network."""
+"""Questions to a run and its graph; nothing here needs torch."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from .statements import CypherQuestion
+from .question import CypherQuestion
 from .view import Concept, RunView
 
 if TYPE_CHECKING:

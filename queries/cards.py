@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..graph.store import no_such_run
+from ..graph.stores.store import no_such_run
 from .concepts import (
     ClassesOfConcept,
     ConceptPresence,
@@ -23,7 +23,7 @@ from .names import EVERY, ClassNames, ConceptNames, UnitNames, find_class, find_
 from .units import DetectionRow, Unit, UnitConcepts
 
 if TYPE_CHECKING:
-    from ..graph.store import Store
+    from ..graph.stores.store import Store
 
 
 class ImageRow(NamedTuple):

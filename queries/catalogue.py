@@ -12,15 +12,15 @@ from dataclasses import MISSING, fields
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ..graph.errors import QueryError, nearest
-from ..graph.store import no_such_run
+from ..errors import QueryError, nearest
+from ..graph.stores.store import no_such_run
 from . import blocks, chains, classes, concepts, contributions, names, saved, units
-from .statements import CypherQuestion, text
+from .question import CypherQuestion, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..graph.store import Question, Store
+    from ..graph.stores.store import Question, Store
 
     AnyQuestion = Question[tuple[object, ...]]
 

@@ -14,15 +14,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..graph.beyond_chance import BeyondChance
-from ..graph.errors import QueryError
+from ..errors import QueryError
+from ..graph.run.significant import BeyondChance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-    from ..graph.run import Run
+    from ..graph.run.reader import Run
 
 
 class Detected(NamedTuple):

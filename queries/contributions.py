@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from .statements import CypherQuestion
+from .question import CypherQuestion
 from .view import RunView
 
 if TYPE_CHECKING:

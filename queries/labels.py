@@ -10,7 +10,7 @@ from .names import ClassName, find_class
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..graph.run import Run
+    from ..graph.run.reader import Run
 
 
 class ConceptLabel(NamedTuple):

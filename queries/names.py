@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeVar
 
-from ..graph.errors import QueryError, nearest
-from .statements import CypherQuestion
+from ..errors import QueryError, nearest
+from .question import CypherQuestion
 from .view import RunView
 
 if TYPE_CHECKING:

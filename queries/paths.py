@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..graph.errors import QueryError
+from ..errors import QueryError
 from ..graph.pruning import incoming_shares
 from ..graph.schema import block_number
 from .best_paths import strongest_paths
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..graph.run import Run
+    from ..graph.run.reader import Run
 
 
 @dataclass(frozen=True)

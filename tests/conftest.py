@@ -11,17 +11,17 @@ import pytest
 import torch
 from playwright.sync_api import sync_playwright
 
-from tests.databases import connect
-from tests.desk import Desk, made_in
+from tests.neo4j_contents import connect
 from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release, ServerError
-from tests.pages import FLAGS
+from tests.page_samples import FLAGS
+from tests.user_folder import Desk, made_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser
 
-    from conceptgraph.graph.neo4j_store import Neo4jStore
+    from conceptgraph.graph.stores.neo4j_store import Neo4jStore
 
 torch.set_num_threads(1)  # small tensors: more threads only wait for one another
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=60)

@@ -10,17 +10,16 @@ import zipfile
 from importlib import import_module
 from importlib.metadata import metadata, version
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 import conceptgraph
+from tests.repository import ROOT
 
 # Python's own from 3.11 on; before, pytest brings the same under the name it had.
 toml: Any = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-ROOT = Path(__file__).parent.parent
-PARTS = ("cli", "graph", "ingest", "queries", "world")
+PARTS = ("cli", "demo", "explain", "graph", "ingest", "pages", "queries")
 DATA = {".html", ".css", ".js", ".cypher", ".safetensors", ".json"}
 
 
@@ -38,11 +37,20 @@ def test_the_public_names() -> None:
         _ = conceptgraph.explane
 
 
-def test_ingest_is_a_verb_and_a_package() -> None:
-    assert callable(conceptgraph.ingest)
-    assert isinstance(conceptgraph.ingest, ModuleType)
-    assert import_module("conceptgraph.ingest") is conceptgraph.ingest
-    assert import_module("conceptgraph.ingest.settings").Settings is conceptgraph.Settings
+def test_ingest_and_explain_are_functions_whatever_was_imported_before(tmp_path: Path) -> None:
+    """They share their names with folders, which Python would put in their place."""
+    code = (
+        "import conceptgraph.ingest.pipeline, conceptgraph.explain.explain, inspect, conceptgraph\n"
+        "from conceptgraph import explain, ingest\n"
+        "assert inspect.isfunction(ingest) and inspect.isfunction(explain)\n"
+        "assert conceptgraph.ingest is ingest and conceptgraph.explain is explain\n"
+        "print(inspect.signature(ingest), inspect.signature(explain))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "out" in done.stdout
+    assert "image" in done.stdout
 
 
 def test_the_version_has_one_source() -> None:
@@ -75,7 +83,9 @@ def pyproject() -> dict[str, Any]:
         ("import conceptgraph.queries.paths, conceptgraph.queries.cards", {"torch"}),
         (
             "; ".join(
-                f"import conceptgraph.graph.{path.stem}" for path in (ROOT / "graph").glob("*.py")
+                "import conceptgraph." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                for part in ("graph", "queries")
+                for path in (ROOT / part).rglob("*.py")
             ),
             {"torch", "torchvision"},
         ),
@@ -102,7 +112,10 @@ def test_what_is_not_imported(code: str, heavy: set[str], tmp_path: Path) -> Non
 def test_the_listed_packages_are_the_folders() -> None:
     listed = pyproject()["tool"]["setuptools"]
     folders = sorted(
-        path.parent.relative_to(ROOT) for part in PARTS for path in (ROOT / part).rglob("*.py")
+        path.parent.relative_to(ROOT)
+        for part in PARTS
+        for path in (ROOT / part).rglob("*")
+        if path.suffix in {".py", *DATA}
     )
     packages = ["conceptgraph", *(f"conceptgraph.{'.'.join(path.parts)}" for path in folders)]
     assert listed["packages"] == list(dict.fromkeys(packages))
@@ -140,7 +153,8 @@ def test_the_wheel_holds_all_of_the_package_and_no_more(wheel: zipfile.ZipFile) 
         for path in (ROOT / part).rglob("*")
         if path.suffix in {".py", *DATA}
     }
-    assert found == sources | {"conceptgraph/__init__.py", "conceptgraph/py.typed"}
+    own = {f"conceptgraph/{path.name}" for path in (ROOT / "conceptgraph").glob("*.py")}
+    assert found == sources | own | {"conceptgraph/py.typed"}
     assert {Path(name).suffix for name in found} >= DATA
 
 

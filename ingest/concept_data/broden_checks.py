@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ...graph.errors import DataError
+from ...errors import DataError
 from .labels import HIGHEST_NUMBER
 from .tables import whole_number
 

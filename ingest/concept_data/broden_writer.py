@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from ...graph.errors import DataError, nearest
+from ...errors import DataError, nearest
 from .broden_checks import (
     FIXED_COLUMNS,
     check_concepts,

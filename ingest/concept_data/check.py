@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..engine.progress import Quiet
-from ..settings import Settings
+from ...progress import Quiet
+from ...settings import Settings
 from .check_tables import Defects, check_tables
 from .duplicates import near_duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..engine.progress import Progress
+    from ...progress import Progress
     from .check_rows import RowCheck
     from .check_tables import Defect
     from .concepts import ConceptData
@@ -136,7 +136,7 @@ def check(
         quantile=Settings.quantile if quantile is None else quantile,
         min_iou=Settings.min_iou if min_iou is None else min_iou,
     )
-    from ..engine.lanes import in_order, usual_workers
+    from ..engine.workers import in_order, usual_workers
     from .check_rows import check_row
 
     folder = Path(folder)

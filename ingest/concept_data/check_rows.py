@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...graph.errors import DataError
+from ...errors import DataError
 from .check_tables import Defects, attempt
 from .concepts import ConceptImage
 from .duplicates import fingerprint

@@ -6,15 +6,10 @@ import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ...graph.errors import DataError
+from ...errors import DataError
 from .broden_checks import FIXED_COLUMNS
 from .concepts import ConceptData
-from .labels import (
-    HIGHEST_NUMBER,
-    Concept,
-    concept_of_row,
-    read_categories,
-)
+from .labels import HIGHEST_NUMBER, Concept, concept_of_row, read_categories
 from .opening import open_concept_data
 from .tables import Row, Table, read_table, whole_number
 

@@ -16,7 +16,7 @@ import simplejpeg
 import torch
 from imagecodecs import png_decode
 
-from ..engine.lanes import in_order
+from ..engine.workers import in_order
 from .images import open_image, to_array
 from .labels import HIGHEST_NUMBER
 from .masks import SIGNATURE, read_file, read_mask

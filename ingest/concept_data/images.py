@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ...graph.errors import DataError
+from ...errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

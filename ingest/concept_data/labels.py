@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...graph.errors import DataError
+from ...errors import DataError
 from .tables import read_table
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ...graph.errors import DataError
+from ...errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,20 +27,20 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from ...graph.errors import DataError
-from ..engine.progress import Quiet
+from ...errors import DataError
+from ...progress import Quiet
 from .broden_checks import check_folder
 from .broden_writer import BrodenWriter
+from .label_maps import pack
 from .masks import read_planes
 from .opening import open_concept_data
-from .planes import pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from ..engine.progress import Progress
+    from ...progress import Progress
     from .concepts import ConceptData, ConceptImage
 
     # An image's rows in all sets: which set, and which row.

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...graph.errors import DataError
-from ..engine.allocation import no_collections
+from ...errors import DataError
+from ..engine.memory import no_collections
 from .concepts import ConceptData, ConceptImage
 from .labels import Concept, read_categories, read_concepts
 from .masks import check_mask

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...graph.errors import DataError
+from ...errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

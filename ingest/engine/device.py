@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ...graph.errors import ConceptGraphError
+from ...errors import ConceptGraphError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,24 +76,3 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)
-
-
-def occurrences(numbers: torch.Tensor, size: int) -> torch.Tensor:
-    """How often each number from 0 to size − 1 occurs, int64 (size,).
-
-    Args:
-        numbers: int32 or int64 (n,), all below size. (`bincount` makes sure of that, for which on a
-            GPU all work before has to be waited for.)
-        size: how many there are.
-    """
-    if numbers.device.type == "cpu":
-        return torch.bincount(numbers, minlength=size)
-    ones = torch.ones_like(numbers, dtype=torch.int64)
-    return torch.zeros(size, dtype=torch.int64, device=numbers.device).index_add_(0, numbers, ones)
-
-
-def some_images(values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Some of the images of (images, …), given their numbers on the processor, ascending."""
-    if len(rows) == len(values):
-        return values
-    return values.index_select(0, rows.to(values.device, non_blocking=True))

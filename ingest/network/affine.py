@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ...graph.errors import ModelError
+from ...errors import ModelError
 
 BatchNorm = (nn.BatchNorm2d, nn.SyncBatchNorm)
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ...graph.errors import ModelError, nearest
-from .architectures import builder, download, fitting_architecture, weights_names
-from .checkpoints import check_finite, first_of, plain_state, read_checkpoint
-from .named_models import (
+from ...errors import ModelError, nearest
+from .builders import builder, download, fitting_architecture, weights_names
+from .published import (
     NAMED_MODELS,
     architecture_of,
     check_rows,
@@ -25,6 +24,7 @@ from .named_models import (
     class_names,
     list_beside,
 )
+from .weights import check_finite, first_of, plain_state, read_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,0 +1,141 @@
+"""Every number and choice that decides what an ingest finds, in one frozen place.
+
+The command line takes its defaults from here; the digest names the settings in a run's manifest.
+How the work is done (device, processes, workers) is not here: it changes no more than the last
+digits of floats, between kinds of device. But a GPU has another batch size, where none is given,
+and with it other swaps in the test against chance and other positions for the presence probes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import ConceptGraphError
+
+IouVariant = Literal["paper", "lite", "unrestricted"]
+Preprocess = Literal["model", "netdissect"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+BLOCKS = ("block1", "block2", "block3", "block4")
+USUAL_BATCH, LARGEST_BATCH = 32, 256  # images; where none is given
+BATCHES = 32  # wanted at least, where batches could be larger than usual
+GIGABYTES = 0.085
+"""Of a GPU, per image of a batch (ResNet-50 on images of 224², half of it for cells)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one ingest.
+
+    Attributes:
+        blocks: which residual stages to dissect, in network order.
+        quantile: share of a unit's activations, over all images and positions, above its threshold.
+        iou: which activations count against a concept: in images labelled with its category
+            (`paper`), NetDissect-Lite's variant (`lite`), or everywhere (`unrestricted`).
+        min_iou: a unit is interpretable when its best IoU exceeds this.
+        preprocess: the model's own normalisation, or NetDissect's for parity.
+        precision: number format of the forward pass; `auto` is float32.
+        image_size: side to which images are squashed; None keeps the size the data state, when all
+            images share one of up to 512 pixels a side, else 224.
+        batch_size: images per forward pass; None leaves it to `batch_size_for`.
+        threshold_split: fit thresholds on images of this split only.
+        seed: fixes the order of the images (and an untrained network).
+        pilot: images from which the lower bounds of the thresholds are read.
+        null_values: values of chance per concept and block, at least, against which labels are
+            tested; 0 leaves the test out.
+        significance: share of false ones that the labels called significant may hold.
+        top_labels: labels kept per unit, beside the best of each category.
+        top_images: images kept per unit.
+        top_k: edges kept per target and sign when the run becomes a graph.
+    """
+
+    blocks: tuple[str, ...] = BLOCKS
+    quantile: float = 0.005
+    iou: IouVariant = "paper"
+    min_iou: float = 0.04
+    preprocess: Preprocess = "model"
+    precision: Precision = "auto"
+    image_size: int | None = None
+    batch_size: int | None = None
+    threshold_split: str | None = None
+    seed: int = 0
+    pilot: int = 128
+    null_values: int = 500
+    significance: float = 0.05
+    top_labels: int = 5
+    top_images: int = 5
+    top_k: int = 32
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            ConceptGraphError: naming the setting, the value, and what it may be.
+        """
+        known = [block for block in BLOCKS if block in self.blocks]
+        if not known or list(self.blocks) != known:
+            raise ConceptGraphError(
+                "blocks must be distinct and in network order",
+                found=",".join(self.blocks) or "none",
+                expected="some of " + ",".join(BLOCKS),
+            )
+        if not 0 < self.quantile < 1:
+            raise ConceptGraphError(
+                "quantile out of range", found=self.quantile, expected="between 0 and 1"
+            )
+        if not 0 <= self.min_iou < 1:
+            raise ConceptGraphError(
+                "min-iou out of range", found=self.min_iou, expected="from 0 to below 1"
+            )
+        if not 0 < self.significance < 1:
+            raise ConceptGraphError(
+                "significance out of range", found=self.significance, expected="between 0 and 1"
+            )
+        if self.null_values < 0:
+            raise ConceptGraphError(
+                "null-values out of range", found=self.null_values, expected="0 or more"
+            )
+        for name in ("batch_size", "pilot", "top_labels", "top_images", "top_k"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConceptGraphError(
+                    f"{name.replace('_', '-')} out of range",
+                    found=getattr(self, name),
+                    expected="1 or more",
+                )
+        if self.image_size is not None and self.image_size < 32:
+            raise ConceptGraphError(
+                "image-size out of range", found=self.image_size, expected="32 or more"
+            )
+
+    def batch_size_for(self, images: int, pixels: int, gigabytes: float | None) -> int:
+        """Images per forward pass.
+
+        A GPU wants as many as its memory holds; but the test against chance (`chance`), which swaps
+        labels within a batch, wants many batches.
+
+        Args:
+            images: of the run.
+            pixels: of the largest input or mask.
+            gigabytes: memory of the GPU; None for a processor.
+        """
+        if self.batch_size is not None:
+            return self.batch_size
+        if gigabytes is None:
+            return USUAL_BATCH
+        most = LARGEST_BATCH
+        while most > USUAL_BATCH and gigabytes < most * GIGABYTES * pixels / 224**2:
+            most //= 2
+        return min(most, max(USUAL_BATCH, images // BATCHES))
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, as the manifest stores them."""
+        return dataclasses.asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """sha256 over all settings."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()

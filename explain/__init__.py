@@ -1,0 +1,1 @@
+"""Everything that runs a run's network on images: explanations, ablations, audits."""

@@ -1,0 +1,1 @@
+"""The graph as files of other programs."""

@@ -1,0 +1,82 @@
+"""The graph of a run as a file of another program's: GraphML, GEXF, node-link JSON, CSV.
+
+Nodes keep their uid, their `labels` (joined by `;`) and properties, relationships their `type` and
+properties. A list (a unit's images) is joined by `;` where the format has no lists. GEXF takes
+`label` for the caption and `type` for the direction: a unit's concept is `concept` there, and a
+relationship's type is `kind`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import networkx as nx
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ..elements import Value
+    from ..stores.memory import MemoryStore
+
+
+def write_graphml(store: MemoryStore, path: Path) -> None:
+    """GraphML, with typed attributes; opens in Gephi, yEd, Cytoscape and networkx."""
+    nx.write_graphml_xml(flat_graph(store), path)
+
+
+def write_gexf(store: MemoryStore, path: Path) -> None:
+    """GEXF for Gephi, which shows a node's `label`: here its name."""
+    graph = flat_graph(store)
+    for _, node in graph.nodes(data=True):
+        if "label" in node:
+            node["concept"] = node.pop("label")
+        node["label"] = node["name"]
+    for _, _, edge in graph.edges(data=True):
+        edge["kind"] = edge.pop("type")  # `type` says directed or not in GEXF
+    nx.write_gexf(graph, path)
+
+
+def write_json(store: MemoryStore, path: Path) -> None:
+    """Node-link JSON: `networkx.node_link_graph(json.load(file), edges="edges")` reads it back."""
+    text = json.dumps(nx.node_link_data(store.graph, edges="edges"), ensure_ascii=False)
+    path.write_text(text, encoding="utf-8")
+
+
+def write_nodes(store: MemoryStore, path: Path) -> None:
+    """CSV: uid, labels, and one column per property; what a node lacks is empty."""
+    graph = flat_graph(store)
+    rows = [{"uid": uid, **node} for uid, node in graph.nodes(data=True)]
+    _write_table(path, ("uid", "labels"), rows)
+
+
+def write_relationships(store: MemoryStore, path: Path) -> None:
+    """CSV: source, type, target, and one column per property; what an edge lacks is empty."""
+    graph = flat_graph(store)
+    rows = [{"source": a, "target": b, **edge} for a, b, edge in graph.edges(data=True)]
+    _write_table(path, ("source", "type", "target"), rows)
+
+
+def flat_graph(store: MemoryStore) -> nx.DiGraph[str]:
+    """A copy with plain values only: lists and labels joined by `;`."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from((uid, _flat(node)) for uid, node in store.graph.nodes(data=True))
+    graph.add_edges_from((a, b, _flat(edge)) for a, b, edge in store.graph.edges(data=True))
+    return graph
+
+
+def _flat(properties: Mapping[str, Value | tuple[str, ...]]) -> dict[str, str | int | float | bool]:
+    return {
+        key: ";".join(map(str, value)) if isinstance(value, list | tuple) else value
+        for key, value in properties.items()
+    }
+
+
+def _write_table(path: Path, first: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> None:
+    others = sorted({key for row in rows for key in row} - set(first))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*first, *others])
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,269 @@
+"""The files of a run directory: which there are, what they hold, how each is written and read.
+
+Every failure is one line that names the file: RunError, never an OSError or an Arrow error.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, TypedDict, cast
+
+import numpy as np
+
+from ...errors import RunError
+from ..schema import block_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+SCHEMA = 1
+"""Version of the layout above; a run states the one it was written in."""
+
+TABLES: dict[str, dict[str, str]] = {
+    "units": {
+        "uid": "string",
+        "block": "string",
+        "index": "int64",
+        "label": "string",
+        "category": "string",
+        "iou": "double",
+        "threshold": "double",
+        "status": "string",
+        "pixels": "int64",
+        "label_unrestricted": "string",
+        "category_unrestricted": "string",
+        "iou_unrestricted": "double",
+    },
+    "concepts": {
+        "uid": "string",
+        "name": "string",
+        "category": "string",
+        "images": "int64",
+        "pixels": "int64",
+        "center_box": "double",
+    },
+    "detections": {
+        "unit": "string",
+        "concept": "string",
+        "category": "string",
+        "iou": "double",
+        "rank": "int64",
+        "intersection": "int64",
+        "activation": "int64",
+        "truth": "int64",
+        "p": "double",
+        "lift": "double",
+        "ceiling": "double",
+        "significant": "bool",
+    },
+    "presence": {
+        "concept": "string",
+        "block": "string",
+        "level": "double",
+        "precision": "double",
+        "recall": "double",
+        "f1": "double",
+        "positions": "int64",
+    },
+    "classes": {"uid": "string", "name": "string", "index": "int64"},
+    "top_images": {
+        "unit": "string",
+        "rank": "int64",
+        "image": "string",
+        "activation": "double",
+        "thumbnail": "string",
+    },
+}
+"""Column → Arrow type. `detections.unit` and `.concept` are the uids of the two other tables."""
+
+LATER = {
+    "units": ("pixels", "label_unrestricted", "category_unrestricted", "iou_unrestricted"),
+    "concepts": ("center_box",),
+    "detections": ("p", "lift", "ceiling", "significant"),
+}
+"""Columns that earlier runs lack: they are read as null, `significant` as false."""
+
+
+class BlockShape(TypedDict):
+    """What a block puts out: units, and the height and width of their maps."""
+
+    units: int
+    height: int
+    width: int
+
+
+class InputShape(TypedDict):
+    """What the network was given: images of this size, normalised from RGB in [0, 1]."""
+
+    height: int
+    width: int
+    mean: list[float]
+    std: list[float]
+
+
+class Manifest(TypedDict, total=False):
+    """`manifest.json`; a run without `schema`, `uid`, `blocks` and `min_iou` is not read."""
+
+    schema: int
+    uid: str
+    name: str
+    created: str
+    settings: dict[str, object]
+    settings_digest: str
+    model: dict[str, object]
+    data: dict[str, object]
+    input: InputShape
+    versions: dict[str, str]
+    timings: dict[str, float]
+    device: str
+    blocks: dict[str, BlockShape]
+    min_iou: float
+
+
+@contextmanager
+def disk_errors(file: Path, what: str) -> Iterator[None]:
+    """Turn an OSError (disk full, no permission, no such file) into one line naming `file`."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{what}: {error.strerror or error}", file=file) from error
+
+
+def write_table(file: Path, frame: pd.DataFrame, columns: dict[str, str]) -> None:
+    """Write exactly `columns` (name → Arrow type) of a frame as Parquet; NaN becomes null."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    _check_columns(file, list(frame.columns), columns)
+    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns.items()])
+    try:
+        table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    except pa.ArrowException as error:
+        raise RunError("a column of another type", file=file, found=error) from error
+    with disk_errors(file, "cannot be written"):
+        pq.write_table(table, file)
+
+
+def read_table(file: Path, columns: dict[str, str], later: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a Parquet table, its known columns in their fixed types; others stay as they are.
+
+    Those of `later` may be missing: they are null then, or false.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with disk_errors(file, "cannot be read"), file.open("rb") as stream:
+            table = pq.read_table(stream)
+        for name in later:
+            if name not in table.column_names:
+                kind = pa.type_for_alias(columns[name])
+                empty = [False if pa.types.is_boolean(kind) else None] * len(table)
+                table = table.append_column(name, pa.array(empty, kind))
+        _check_columns(file, table.column_names, columns)
+        kinds = {**dict(zip(table.column_names, table.schema.types, strict=True))}
+        kinds |= {name: pa.type_for_alias(kind) for name, kind in columns.items()}
+        return cast("pd.DataFrame", table.cast(pa.schema(list(kinds.items()))).to_pandas())
+    except pa.ArrowException as error:
+        raise RunError("not the table it should be", file=file, found=error) from error
+
+
+def _check_columns(file: Path, found: list[str], columns: dict[str, str]) -> None:
+    missing = [name for name in columns if name not in found]
+    if missing:
+        raise RunError(
+            f"no column {', '.join(missing)}",
+            file=file,
+            found=", ".join(map(str, found)),
+            expected=", ".join(columns),
+        )
+
+
+def write_array(file: Path, values: NDArray[np.floating]) -> None:
+    """Write a matrix as float32 `.npy`."""
+    content = BytesIO()  # numpy itself does not say when it is the disk that is full
+    np.save(content, np.ascontiguousarray(values, dtype=np.float32), allow_pickle=False)
+    with disk_errors(file, "cannot be written"):
+        file.write_bytes(content.getbuffer())
+
+
+def read_array(file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Open a float32 matrix as a read-only memory map; RunError unless it has `shape`."""
+    try:
+        with disk_errors(file, "cannot be read"):
+            values = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise RunError("not a .npy array", file=file, found=error) from error
+    if values.shape != shape or values.dtype != np.float32:
+        raise RunError(
+            "not the array it should be",
+            file=file,
+            found=f"{values.shape} {values.dtype}",
+            expected=f"{shape} float32",
+        )
+    return cast("NDArray[np.float32]", values)
+
+
+def write_manifest(file: Path, manifest: Manifest) -> None:
+    """Write the manifest, stating this version of the layout."""
+    text = json.dumps({"schema": SCHEMA, **manifest}, indent=2, allow_nan=False)
+    with disk_errors(file, "cannot be written"):
+        file.write_text(text + "\n", encoding="utf-8")
+
+
+def read_manifest(file: Path) -> Manifest:
+    """Read and check a manifest.
+
+    Raises:
+        RunError: it is missing, not ours, or from a newer version of the layout.
+    """
+    if not file.exists():
+        raise _no_manifest(file.parent)
+    try:
+        with disk_errors(file, "cannot be read"):
+            manifest = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError("not JSON", file=file, found=error) from error
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if not isinstance(schema, int) or schema < 1:
+        raise RunError("not a run's manifest", file=file, found=f"schema {schema}", expected=SCHEMA)
+    if schema > SCHEMA:
+        raise RunError(
+            f"written by a newer conceptgraph (schema {schema}); this one reads up to {SCHEMA}",
+            file=file,
+            remedy="Upgrade conceptgraph",
+        )
+    if not _is_complete(manifest):
+        expected = "uid, min_iou, and blocks {block1: {units}, …}"
+        raise RunError("incomplete manifest", file=file, expected=expected)
+    return cast("Manifest", manifest)
+
+
+def _no_manifest(run: Path) -> RunError:
+    if run.is_dir():
+        return RunError("no manifest.json: not a run, or one that was never finished", file=run)
+    earlier = run.with_name(f"{run.name}.earlier")
+    remedy = "Make one with `conceptgraph ingest`"
+    if earlier.exists():
+        remedy = f"It was being replaced when that was cut off: rename {earlier.name} to {run.name}"
+    return RunError("no such run", file=run, remedy=remedy)
+
+
+def _is_complete(manifest: dict[str, object]) -> bool:
+    """Whether everything that reading a run needs is there."""
+    blocks = manifest.get("blocks")
+    if not isinstance(blocks, dict) or not blocks:
+        return False
+    try:
+        widths = [blocks[block]["units"] for block in sorted(blocks, key=block_number)]
+    except (KeyError, TypeError, ValueError):
+        return False
+    named = isinstance(manifest.get("uid"), str) and manifest["uid"]
+    numbers = [manifest.get("min_iou"), *widths]
+    return bool(named) and all(isinstance(number, int | float) for number in numbers)

@@ -1,0 +1,291 @@
+"""The run directory `NAME.cg/`: the durable result of an ingest, read back.
+
+    manifest.json                        settings, digests, versions; written last
+    units, concepts, detections, presence, classes, top_images   .parquet, columns in `TABLES`
+    iou_block4.npy                       units × concepts, float32
+    presence_block4.npy                  (units + 1) × concepts, float32: probes, then constants
+    contributions_block3_block4.npy      sources × targets, float32, after the target's ReLU
+    contributions_block3_block4_pre.npy  the same, signed, before it
+    contributions_block4_class.npy       units × classes, float32, signed; also with `_pre`
+    thumbnails/
+
+Rows of `concepts` are in the order of the IoU columns, classes in that of their `index`, and unit
+`block4/290` is row 290 of its block's arrays. Everything opens with pandas and numpy alone.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import QueryError, RunError, nearest
+from ..schema import block_number
+from .files import LATER, TABLES, Manifest, read_array, read_manifest, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_REFERENCES = {
+    "detections": {"unit": "units", "concept": "concepts"},
+    "presence": {"concept": "concepts"},
+    "top_images": {"unit": "units"},
+}
+
+
+class Run:
+    """A finished run: tables as DataFrames, arrays as memory maps, both read when first asked for.
+
+    A file that is missing or does not fit its columns or shape raises RunError naming it.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._arrays: dict[str, NDArray[np.float32]] = {}
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def name(self) -> str:
+        """The run's uid: `camvid` for `camvid.cg`."""
+        return self.manifest["uid"]
+
+    @property
+    def min_iou(self) -> float:
+        """A unit is interpretable, and a detection counts, above this IoU."""
+        return self.manifest["min_iou"]
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The dissected blocks, the earliest first."""
+        return tuple(sorted(self.manifest["blocks"], key=block_number))
+
+    @property
+    def hops(self) -> tuple[tuple[str, str], ...]:
+        """Where contributions go from and to: neighbouring blocks, and the last block's classes.
+
+        A run without the network's last block has no hop to "class".
+        """
+        pairs = zip(self.blocks, self.blocks[1:], strict=False)
+        hops = [(a, b) for a, b in pairs if block_number(b) == block_number(a) + 1]
+        last = self.blocks[-1]
+        if (self.path / f"contributions_{last}_class.npy").exists():
+            hops.append((last, "class"))
+        return tuple(hops)
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """One row a unit; label, category and iou are the best concept's, however weak."""
+        return self._table("units")
+
+    @cached_property
+    def concepts(self) -> pd.DataFrame:
+        """One row a concept, in the order of the IoU columns."""
+        return self._table("concepts")
+
+    @cached_property
+    def detections(self) -> pd.DataFrame:
+        """The strongest concepts of each unit with their pixel counts."""
+        return self._table("detections")
+
+    @cached_property
+    def presence(self) -> pd.DataFrame:
+        """How well a probe of each block tells whether a concept is at a position, held out."""
+        if not (self.path / "presence.parquet").exists():
+            what = "a run from before there were presence probes"
+            raise RunError(what, file=self.path, remedy="Ingest again")
+        return self._table("presence")
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """One row a class of the network."""
+        return self._table("classes")
+
+    @cached_property
+    def top_images(self) -> pd.DataFrame:
+        """The images on which each unit is strongest; thumbnails relative to the run."""
+        return self._table("top_images")
+
+    @cached_property
+    def interpretable(self) -> pd.Series[bool]:
+        """Per row of `units`: alive, not sparse, and its best IoU above `min_iou`."""
+        units = self.units
+        return (units["status"] == "ok") & (units["iou"] > self.min_iou) & units["label"].notna()
+
+    @cached_property
+    def significant(self) -> pd.Series[bool]:
+        """Per row of `units`: interpretable, and its label is beyond chance."""
+        rows = self.detections[(self.detections["rank"] == 0) & self.detections["significant"]]
+        return self.interpretable & self.units["uid"].isin(rows["unit"])
+
+    @cached_property
+    def box_iou(self) -> pd.Series[float]:
+        """Per row of `units`: what a box in the middle of every image gets for its label.
+
+        NaN without a label, and in earlier runs.
+        """
+        boxes = self.concepts.set_index("uid")["center_box"]
+        return (self.units["category"] + "/" + self.units["label"]).map(boxes).astype(float)
+
+    @cached_property
+    def above_box(self) -> pd.Series[bool]:
+        """Per row of `units`: interpretable, with a larger IoU than `box_iou`."""
+        return self.interpretable & (self.units["iou"] > self.box_iou)
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether labels were compared with chance; earlier runs were not."""
+        return bool(self.detections["p"].notna().any())
+
+    @cached_property
+    def firm_detections(self) -> pd.DataFrame:
+        """The rows of `detections` above `min_iou`, of interpretable units."""
+        able = self.units["uid"][self.interpretable]
+        found = self.detections
+        firm: pd.DataFrame = found[(found["iou"] > self.min_iou) & found["unit"].isin(able)]
+        return firm
+
+    def unit(self, uid: str) -> pd.Series[str | float]:
+        """The row of `units` for "block4/290"; QueryError for one that is not there."""
+        rows = self.units[self.units["uid"] == uid]
+        if rows.empty:
+            what = f"no unit {uid!r} in run {self.name}"
+            raise QueryError(what, remedy=nearest(uid, self.units["uid"]))
+        row: pd.Series[str | float] = rows.iloc[0]
+        return row
+
+    def iou(self, block: str) -> pd.DataFrame:
+        """IoU of a block's units (rows, by uid) with all concepts (columns, by uid), float32."""
+        import pandas as pd
+
+        values = self._array(f"iou_{block}", (self.width(block), len(self.concepts)))
+        uids = [f"{block}/{index}" for index in range(len(values))]
+        concepts = list(self.concepts["uid"])
+        frame: pd.DataFrame = pd.DataFrame(values, index=uids, columns=concepts, copy=False)
+        return frame
+
+    def probes(self, block: str) -> NDArray[np.float32]:
+        """The presence probes of a block, (units + 1, concepts), read-only; constants come last.
+
+        A probe's reading, activations · probe + constant, is in standard deviations above its mean.
+        """
+        return self._array(f"presence_{block}", (self.width(block) + 1, len(self.concepts)))
+
+    def contributions(self, source: str, target: str, *, pre: bool = False) -> NDArray[np.float32]:
+        """Contributions of a block to the next one, or to "class"; (sources, targets), read-only.
+
+        `pre` gives the signed ones, read before the target's last ReLU.
+        """
+        shape = (self.width(source), self.width(target))
+        return self._array(f"contributions_{source}_{target}{'_pre' if pre else ''}", shape)
+
+    def width(self, block: str) -> int:
+        """How many units a block has, or how many classes "class"."""
+        if block == "class":
+            return len(self.classes)
+        if block not in self.manifest["blocks"]:
+            what = f"run {self.name} has no {block!r}"
+            raise QueryError(what, expected=", ".join(self.blocks))
+        return self.manifest["blocks"][block]["units"]
+
+    def live(self, block: str) -> NDArray[np.bool_]:
+        """Which units of a block are ever active on the data, (units,); every class is."""
+        alive = np.ones(self.width(block), dtype=np.bool_)
+        units = self.units
+        dead = units[(units["block"] == block) & (units["status"] == "dead")]
+        alive[dead["index"].to_numpy()] = False
+        return alive
+
+    def check(self) -> None:
+        """Read every table and open every array once; RunError at the first that does not fit."""
+        for name in TABLES:
+            getattr(self, name)
+        for table, columns in _REFERENCES.items():
+            for column, other in columns.items():
+                self._check_reference(table, column, other)
+        for block in self.blocks:
+            self.iou(block)
+        for block in self.presence["block"].unique():
+            self.probes(block)
+        for source, target in self.hops:
+            self.contributions(source, target)
+            self.contributions(source, target, pre=True)
+
+    def _table(self, name: str) -> pd.DataFrame:
+        file = self.path / f"{name}.parquet"
+        frame = read_table(file, TABLES[name], LATER.get(name, ()))
+        if "uid" in frame and not frame["uid"].is_unique:
+            twice = frame["uid"][frame["uid"].duplicated()].iloc[0]
+            raise RunError("the same uid twice", file=file, found=repr(twice))
+        if name == "units":
+            self._check_units(file, frame)
+        if name == "classes" and list(frame["index"]) != list(range(len(frame))):
+            raise RunError("classes out of order", file=file, expected="index 0, 1, 2, …")
+        return frame
+
+    def _check_units(self, file: Path, frame: pd.DataFrame) -> None:
+        expected = [f"{b}/{index}" for b in self.blocks for index in range(self.width(b))]
+        if sorted(frame["uid"]) != sorted(expected):
+            counts = {block: self.width(block) for block in self.blocks}
+            raise RunError(
+                "units do not match the manifest",
+                file=file,
+                found=f"{len(frame)} units",
+                expected=f"{len(expected)}: {counts}",
+            )
+
+    def _check_reference(self, table: str, column: str, other: str) -> None:
+        values = getattr(self, table)[column]
+        unknown = values[~values.isin(getattr(self, other)["uid"])]
+        if not unknown.empty:
+            raise RunError(
+                f"column {column!r} names what is not in {other}.parquet",
+                file=self.path / f"{table}.parquet",
+                found=repr(unknown.iloc[0]),
+                expected=f"a uid of {other}",
+            )
+
+    def _array(self, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+        if name not in self._arrays:
+            self._arrays[name] = read_array(self.path / f"{name}.npy", shape)
+        return self._arrays[name]
+
+
+def open_run(path: Path | str) -> Run:
+    """Open a finished run; only its manifest is read now.
+
+    Raises:
+        RunError: there is no run, it is unfinished, or a newer conceptgraph wrote it.
+    """
+    path = Path(path)
+    return Run(path, read_manifest(path / "manifest.json"))
+
+
+def find_run(explicit: Path | str | None = None) -> Path:
+    """The run meant: `explicit`, else $CONCEPTGRAPH_RUN, else the newest `*.cg` in this folder."""
+    named = explicit or os.environ.get("CONCEPTGRAPH_RUN")
+    if named:
+        return Path(named)
+    manifests = _manifests_here()
+    if not manifests:
+        raise RunError(
+            "no run named, and no *.cg in this folder",
+            remedy="Make one with `conceptgraph ingest`, or name one with --run or "
+            "$CONCEPTGRAPH_RUN",
+        )
+    return max(manifests, key=lambda file: (file.stat().st_mtime_ns, file)).parent
+
+
+def any_run() -> bool:
+    """Whether `find_run` has anything to choose, with no run named."""
+    return bool(os.environ.get("CONCEPTGRAPH_RUN") or _manifests_here())
+
+
+def _manifests_here() -> list[Path]:
+    return list(Path().glob("*.cg/manifest.json"))

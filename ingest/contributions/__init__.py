@@ -1,0 +1,1 @@
+"""How units drive units of the next block, and the classes."""

@@ -1,0 +1,1 @@
+"""Network dissection: activation maps, thresholds, overlaps with the concepts, top images."""

@@ -1,0 +1,272 @@
+"""Cells: the sparse form in which activation maps are kept.
+
+A *cell* is the square between four neighbouring values of a unit's native activation map, edge
+values repeated outside the map: a map of height × width values has (height + 1) × (width + 1)
+cells. Bilinear up-sampling (half-pixel centres, `align_corners=False`) reads, for every mask pixel,
+one cell: all mask pixels under a cell follow from its four corners. A cell with no corner above a
+threshold holds no pixel above it, and with thresholds at the 99.5th percentile nearly all are such.
+
+    find_cells     maps → cells with a corner above a lower bound   (once, during the forward pass)
+    native_values  cells → the values of the maps that they hold    (for exact thresholds)
+    mask_pixels    cells → mask pixels above the exact threshold    (for overlaps and thumbnails)
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..engine.tensors import divided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Grid(NamedTuple):
+    """Shape of one block's output for one image: height and width in values, number of units."""
+
+    height: int
+    width: int
+    units: int
+
+    @property
+    def cells(self) -> int:
+        """Cells of one image, all units together."""
+        return (self.height + 1) * (self.width + 1) * self.units
+
+
+class Cells(NamedTuple):
+    """Some cells of a batch of maps.
+
+    Attributes:
+        where: int32 (cells,), flat position in (images, height + 1, width + 1, units).
+        corners: float32 (cells, 4): top left, top right, bottom left, bottom right.
+    """
+
+    where: Tensor
+    corners: Tensor
+
+
+class Values(NamedTuple):
+    """Some values of a batch of maps; each (values,).
+
+    Attributes:
+        image: int32, number in the batch.
+        unit: int32.
+        value: float32.
+    """
+
+    image: Tensor
+    unit: Tensor
+    value: Tensor
+
+
+class Place(NamedTuple):
+    """Where cells lie; each int32 (cells,)."""
+
+    image: Tensor
+    row: Tensor
+    column: Tensor
+    unit: Tensor
+
+
+class Pixels(NamedTuple):
+    """Mask pixels that are on.
+
+    Attributes:
+        position: int32 (pixels,), flat in (images, height, width).
+        owner: int32 (pixels,), whose mask it is: image · units + unit.
+    """
+
+    position: Tensor
+    owner: Tensor
+
+
+def place(index: Tensor, grid: Grid) -> Place:
+    """Unravel flat cell positions."""
+    position, unit = divided(index, grid.units)
+    line, column = divided(position, grid.width + 1)
+    image, row = divided(line, grid.height + 1)
+    return Place(image, row, column, unit)
+
+
+def find_cells(maps: Tensor, lower: Tensor) -> tuple[Cells, Values]:
+    """The cells of which some corner exceeds its unit's lower bound, and the values that do.
+
+    Args:
+        maps: (images, units, height, width) of any float type, fastest in channels_last memory.
+        lower: float32 (units,); values of that type.
+    """
+    values = maps.permute(0, 2, 3, 1).contiguous()
+    _, height, width, units = values.shape
+    above = values > lower.to(values.dtype)
+    index = _true_positions(_around(above).view(-1))
+    where = place(index, Grid(height, width, units))
+    top, bottom = (where.row - 1).clamp_(min=0), where.row.clamp(max=height - 1)
+    left, right = (where.column - 1).clamp_(min=0), where.column.clamp(max=width - 1)
+    flat = values.view(-1)
+    base = where.image * height
+    corners = torch.stack(
+        [
+            flat.index_select(0, ((base + y) * width + x) * units + where.unit).float()
+            for y in (top, bottom)
+            for x in (left, right)
+        ],
+        dim=1,
+    )
+    at = _true_positions(above.view(-1))
+    position, unit = divided(at, units)
+    values_above = flat.index_select(0, at).float()
+    return Cells(index, corners), Values(position // (height * width), unit, values_above)
+
+
+def _around(above: Tensor) -> Tensor:
+    """Cells with a corner set, bool (images, height + 1, width + 1, units), of such values."""
+    images, height, width, units = above.shape
+    if units % 8 == 0:  # eight flags at a time
+        above = above.view(-1).view(torch.int64).view(images, height, width, units // 8)
+    hot = above.new_zeros(images, height + 1, width + 1, above.shape[3])
+    for down in (0, 1):
+        for right in (0, 1):
+            hot[:, down : down + height, right : right + width] |= above
+    return hot.view(torch.bool)
+
+
+def _true_positions(flags: Tensor) -> Tensor:
+    """Positions of the set flags, int32, ascending; on a processor eight flags at a time."""
+    if flags.device.type == "cuda":  # each `nonzero` waits for all work before it
+        return flags.nonzero().squeeze(1).int()
+    whole = flags.numel() // 8 * 8
+    words = flags[:whole].view(torch.int64).nonzero().squeeze(1)
+    octets = flags[:whole].view(-1, 8).index_select(0, words)
+    inner = octets.view(-1).nonzero().squeeze(1).int()
+    found = words.int().index_select(0, inner >> 3) * 8 + (inner & 7)
+    if whole == flags.numel():
+        return found
+    return torch.cat([found, flags[whole:].nonzero().squeeze(1).int() + whole])
+
+
+def native_values(cells: Cells, grid: Grid) -> Values:
+    """The map values that cells hold, each once: the bottom-right corners inside the map.
+
+    Every value above the lower bound is among them, since all four cells around it were kept.
+    """
+    where = place(cells.where, grid)
+    inside = ((where.row < grid.height) & (where.column < grid.width)).nonzero().squeeze(1)
+    value = cells.corners[:, 3]
+    return Values(*(part.index_select(0, inside) for part in (where.image, where.unit, value)))
+
+
+class Spread(NamedTuple):
+    """The mask pixels under each cell, along one axis.
+
+    Attributes:
+        first: int32 (cells,), the first pixel under the cell.
+        fraction: float32 (most, cells), position of each pixel between the two corners; NaN where a
+            cell has fewer pixels than `most`.
+    """
+
+    first: Tensor
+    fraction: Tensor
+
+
+@functools.lru_cache(maxsize=64)
+def spread(values: int, pixels: int, device: torch.device) -> Spread:
+    """How `pixels` mask pixels lie over the `values + 1` cells of one axis."""
+    under: list[list[tuple[int, float]]] = [[] for _ in range(values + 1)]
+    for pixel in range(pixels):
+        source = (pixel + 0.5) * values / pixels - 0.5
+        cell = math.floor(source) + 1
+        under[cell].append((pixel, source - (cell - 1)))
+    most = max(len(pixels_under) for pixels_under in under)
+    first = torch.tensor([p[0][0] if p else 0 for p in under], dtype=torch.int32)
+    fraction = torch.full((most, values + 1), torch.nan)
+    for cell, pixels_under in enumerate(under):
+        for order, (_, part) in enumerate(pixels_under):
+            fraction[order, cell] = part
+    return Spread(first.to(device), fraction.to(device))
+
+
+def of_images(cells: Cells, grid: Grid, numbers: Tensor) -> Cells:
+    """Only the cells of the images `numbers`, int64 (images,) ascending, renumbered from 0."""
+    image = cells.where // grid.cells
+    numbers = numbers.int()
+    position = torch.searchsorted(numbers, image, out_int32=True).clamp_(max=len(numbers) - 1)
+    keep = (numbers.index_select(0, position) == image).nonzero().squeeze(1)
+    return some(Cells(cells.where + (position - image) * grid.cells, cells.corners), keep)
+
+
+def some(cells: Cells, keep: Tensor) -> Cells:
+    """Those of the positions `keep`, int64 (kept,)."""
+    return Cells(cells.where.index_select(0, keep), cells.corners.index_select(0, keep))
+
+
+def above(cells: Cells, grid: Grid, thresholds: Tensor) -> Cells:
+    """Only the cells of which some corner exceeds its unit's threshold, float32 (units,)."""
+    limit = thresholds.index_select(0, divided(cells.where, grid.units)[1])
+    return some(cells, (cells.corners.amax(1) > limit).nonzero().squeeze(1))
+
+
+def mask_pixels(
+    cells: Cells,
+    grid: Grid,
+    thresholds: Tensor,
+    height: int,
+    width: int,
+    chunk: int | None = None,
+) -> Iterator[Pixels]:
+    """The pixels of height × width masks where the up-sampled maps exceed the threshold (strictly).
+
+    Equal to `interpolate(maps, mode="bilinear", align_corners=False) > thresholds`, up to the
+    rounding of the interpolation; where all four corners are equal there is none.
+
+    Args:
+        cells: at least all cells with a corner above its threshold; others only take time.
+        grid: shape of the maps.
+        thresholds: float32 (units,).
+        height: of the masks, in pixels.
+        width: of the masks, in pixels.
+        chunk: pixels worked on at a time. Without it, on a processor few enough to stay in its
+            cache, on a GPU enough to keep it busy.
+
+    Yields:
+        Each pixel once, in some number of parts.
+    """
+    device = cells.where.device
+    rows, columns = spread(grid.height, height, device), spread(grid.width, width, device)
+    down, right = len(rows.fraction), len(columns.fraction)
+    most = down * right
+    offset = torch.arange(down, dtype=torch.int32, device=device).unsqueeze(1) * width
+    offset = (offset + torch.arange(right, dtype=torch.int32, device=device)).view(-1)
+    chunk = chunk or (1 << 20 if device.type == "cpu" else 1 << 26)
+    step = max(1, chunk // most)
+    for index, corners in zip(
+        torch.split(cells.where, step), torch.split(cells.corners, step), strict=True
+    ):
+        where = place(index, grid)
+        limit = thresholds.index_select(0, where.unit)
+        on = _values_under(corners, where, rows, columns) > limit  # NaN is not
+        flat = _true_positions(on.view(-1))
+        inner = flat // len(index)
+        cell = flat - inner * len(index)
+        corner = (where.image * height + rows.first.index_select(0, where.row)) * width
+        corner += columns.first.index_select(0, where.column)
+        owner = where.image * grid.units + where.unit
+        yield Pixels(
+            corner.index_select(0, cell) + offset.index_select(0, inner),
+            owner.index_select(0, cell),
+        )
+
+
+def _values_under(corners: Tensor, where: Place, rows: Spread, columns: Spread) -> Tensor:
+    """The up-sampled values under each cell, float32 (most rows, most columns, cells), or NaN."""
+    top_left, top_right, bottom_left, bottom_right = corners.T.contiguous()
+    down = rows.fraction.index_select(1, where.row)
+    right = columns.fraction.index_select(1, where.column)
+    left_edge = torch.lerp(top_left, bottom_left, down).unsqueeze(1)
+    right_edge = torch.lerp(top_right, bottom_right, down).unsqueeze(1)
+    return torch.lerp(left_edge, right_edge, right)

@@ -1,0 +1,159 @@
+"""Which networks there are: torchvision's ResNets by name, and `module:factory` of the user's.
+
+Both come as a `Builder`: the number of classes, or None for its own choice, to a module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import get_model, get_model_builder, get_model_weights, list_models
+
+from ...errors import ModelError, nearest
+from .published import NAMED_MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Builder = Callable[[int | None], nn.Module]
+
+
+@lru_cache(maxsize=1)
+def architectures() -> tuple[str, ...]:
+    """The names of torchvision's ResNets, ResNeXts and Wide ResNets."""
+    module = "torchvision.models.resnet"
+    return tuple(name for name in list_models() if get_model_builder(name).__module__ == module)
+
+
+def builder(model: str) -> Builder:
+    """The builder of an architecture's name or of `module:factory`.
+
+    A factory gets `num_classes` if it takes it. Its module is looked for in the working directory
+    first, then where Python looks.
+
+    Raises:
+        ModelError: no such name, module or factory; building may raise it for a failing factory.
+    """
+    if ":" in model:
+        return _factory(model)
+    if model not in architectures():
+        raise ModelError(
+            f"unknown model {model!r}",
+            expected="a torchvision ResNet, a published model, or module:factory for your own",
+            remedy=nearest(model, (*architectures(), *NAMED_MODELS)),
+        )
+
+    def build(classes: int | None) -> nn.Module:
+        module: nn.Module = get_model(model, weights=None, num_classes=classes or 1000)
+        return module
+
+    return build
+
+
+def weights_names(model: str) -> tuple[str, ...]:
+    """The names of torchvision's trained weights for one of `architectures`, DEFAULT among them."""
+    return tuple(get_model_weights(model).__members__)
+
+
+def download(model: str, weights: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Torchvision's weights (from its cache, or the network) and its names of the classes.
+
+    Raises:
+        ModelError: they cannot be had.
+    """
+    entry = get_model_weights(model)[weights]
+    try:
+        state = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    # No network, a full disk, a wrong hash, a damaged cache: to the user they are one thing.
+    except Exception as error:
+        raise ModelError(
+            f"torchvision's weights {entry.name} for {model} cannot be had",
+            file=entry.url,
+            found=f"{type(error).__name__}: {error}",
+            remedy="Give a checkpoint with --weights FILE",
+        ) from error
+    return state, tuple(entry.meta["categories"])
+
+
+def fitting_architecture(state: Mapping[str, Tensor]) -> str | None:
+    """The torchvision model whose names and shapes are those of `state`, the final layer aside."""
+    shapes = _body_shapes(state)
+    return next((name for name in architectures() if _torchvision_shapes(name) == shapes), None)
+
+
+@cache
+def _torchvision_shapes(name: str) -> dict[str, torch.Size]:
+    with torch.device("meta"):  # shapes only: no memory, no initialisation
+        return _body_shapes(get_model(name, weights=None).state_dict())
+
+
+def _body_shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {
+        key: tensor.shape
+        for key, tensor in state.items()
+        if not key.startswith("fc.") and not key.endswith("num_batches_tracked")
+    }
+
+
+def _factory(model: str) -> Builder:
+    module_name, _, attribute = model.partition(":")
+    with _working_directory_importable():
+        try:
+            module = importlib.import_module(module_name)
+        except Exception as error:
+            raise ModelError(
+                f"cannot import {module_name!r} for --model {model}",
+                found=f"{type(error).__name__}: {error}",
+                expected="module:factory, the module in the working directory or installed",
+            ) from error
+    try:
+        factory = attrgetter(attribute)(module)
+    except AttributeError as error:
+        known = [name for name in vars(module) if callable(getattr(module, name))]
+        raise ModelError(
+            f"{module_name!r} has no factory {attribute!r}", remedy=nearest(attribute, known)
+        ) from error
+
+    def build(classes: int | None) -> nn.Module:
+        with _working_directory_importable():
+            try:
+                counted = classes is not None and _takes_classes(factory)
+                made = factory(num_classes=classes) if counted else factory()
+            except Exception as error:
+                raise ModelError(
+                    f"the factory {model} failed", found=f"{type(error).__name__}: {error}"
+                ) from error
+        if not isinstance(made, nn.Module):
+            raise ModelError(
+                f"the factory {model} made no network",
+                found=f"a {type(made).__name__}",
+                expected="an nn.Module",
+            )
+        return made
+
+    return build
+
+
+def _takes_classes(factory: Callable[..., object]) -> bool:
+    parameters = inspect.signature(factory).parameters.values()
+    return any(p.name == "num_classes" or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+@contextmanager
+def _working_directory_importable() -> Iterator[None]:
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)

@@ -1,0 +1,1 @@
+"""What an ingest writes: tables, thumbnails, manifest."""

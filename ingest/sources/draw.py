@@ -1,0 +1,91 @@
+"""Regions as pixels, at the resolution of their image."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from ...errors import DataError
+from .regions import Box, Polygons
+from .run_lengths import RunLengths, encode, from_polygons
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from .regions import Geometry
+
+
+def draw(geometry: Geometry, height: int, width: int) -> RunLengths:
+    """The region's pixels in an image of that size.
+
+    Raises:
+        DataError: run lengths or a mask of another size than the image's.
+    """
+    if isinstance(geometry, Box):
+        return _draw_box(geometry, height, width)
+    if isinstance(geometry, Polygons):
+        return from_polygons(geometry.rings, height, width)
+    if isinstance(geometry, RunLengths):
+        _check_size("run lengths", (geometry.height, geometry.width), (height, width))
+        return geometry
+    values = _recent_values(geometry.path, geometry.path.stat().st_mtime_ns)
+    _check_size("mask", values.shape, (height, width), geometry.path)
+    return encode(values == geometry.value)
+
+
+def _check_size(
+    what: str, found: tuple[int, ...], expected: tuple[int, int], path: Path | None = None
+) -> None:
+    if found != expected:
+        sizes = [f"{width}×{height}" for height, width in (found, expected)]
+        what = f"{what} of another size than the image"
+        raise DataError(what, file=path, found=sizes[0], expected=sizes[1])
+
+
+def _draw_box(box: Box, height: int, width: int) -> RunLengths:
+    left, right = (min(max(math.ceil(x - 0.5), 0), width) for x in (box.x, box.x + box.width))
+    top, bottom = (min(max(math.ceil(y - 0.5), 0), height) for y in (box.y, box.y + box.height))
+    pixels = np.zeros((height, width), np.bool_, order="F")
+    pixels[top:bottom, left:right] = True
+    return encode(pixels)
+
+
+@lru_cache(maxsize=4)
+def _recent_values(path: Path, changed: int) -> NDArray[np.int32]:
+    """A mask's values, kept for the next region of the same image; `changed` tells versions."""
+    return read_values(path)
+
+
+def read_values(path: Path, *, colored: bool | None = None) -> NDArray[np.int32]:
+    """A mask's values: palette indices or grey levels, or R·65536 + G·256 + B.
+
+    Args:
+        path: the PNG file.
+        colored: refuse the other kind; None takes what it is.
+
+    Returns:
+        int32 (height, width).
+
+    Raises:
+        DataError: no PNG, damaged, or of a kind that has no such values.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            mode = picture.mode
+            pixels = np.asarray(picture.convert("RGB") if mode == "RGBA" else picture)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        what = "mask cannot be read"
+        raise DataError(what, file=path, found=str(error)[:80], expected="a PNG") from error
+    if (pixels.ndim == 3) != (pixels.ndim == 3 if colored is None else colored) or mode == "LA":
+        expected = "colours, as the table has" if colored else "a palette or grey, as the table has"
+        raise DataError("mask of another kind", file=path, found=f"mode {mode}", expected=expected)
+    values = pixels.astype(np.int32)
+    if values.ndim == 3:
+        values = values @ np.array([65_536, 256, 1], np.int32)
+    return values

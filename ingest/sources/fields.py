@@ -1,0 +1,194 @@
+"""Single fields of annotations, whatever their format: names, numbers, boxes, yes and no.
+
+Every reader names the item it reads (`annotation 3`, `row 7`), so that each error is one line that
+names file and item.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from ...errors import DataError
+from .regions import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+Value = TypeVar("Value")
+
+# Names under which a worker, and a verifier's yes or no, are looked for in records of any format.
+WORKER_FIELDS = ("worker", "worker_id", "annotator", "round")
+VERIFIED_FIELDS = ("verified",)
+_YES, _NO = {"yes", "true", "1", "y"}, {"no", "false", "0", "n"}
+
+
+class Item(NamedTuple):
+    """One record of an annotation file, for messages that name it."""
+
+    file: Path
+    place: str
+
+    def error(
+        self, what: str, *, found: object = None, expected: object = None, remedy: str | None = None
+    ) -> DataError:
+        """The error that names file and item."""
+        return DataError(
+            f"{self.place}: {what}",
+            file=self.file,
+            found=found,
+            expected=expected,
+            remedy=remedy,
+        )
+
+    @property
+    def source(self) -> str:
+        """The item as tables name it."""
+        return f"{self.file.name}, {self.place}"
+
+
+def read_box(item: Item, numbers: Iterable[object]) -> Box:
+    """A box from x, y, width, height.
+
+    Raises:
+        DataError: not four numbers, or no area.
+    """
+    values = read_numbers(item, "box", numbers)
+    if len(values) != 4:
+        raise item.error("box", found=f"{len(values)} numbers", expected="x, y, width, height")
+    box = Box(*values)
+    if not (box.width > 0 and box.height > 0):
+        found = f"{box.width:g} × {box.height:g}"
+        raise item.error("box without an area", found=found, expected="width and height above 0")
+    return box
+
+
+def read_ring(item: Item, numbers: Iterable[object]) -> array[float]:
+    """A polygon's ring from x, y, x, y, ….
+
+    Raises:
+        DataError: not numbers, not in pairs, or fewer than three points.
+    """
+    values = read_numbers(item, "polygon", numbers)
+    if len(values) < 6 or len(values) % 2:
+        raise item.error(
+            "polygon", found=f"{len(values)} numbers", expected="x, y of three points or more"
+        )
+    return array("d", values)
+
+
+def number_in(item: Item, what: str, text: str) -> float:
+    """The number that a text writes.
+
+    Raises:
+        DataError: it writes none, or no finite one.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise item.error(what, found=repr(text[:40]), expected="a number of pixels")
+    return number
+
+
+def read_numbers(item: Item, what: str, values: Iterable[object]) -> list[float]:
+    """Finite numbers below a million in size, which is more than any image has pixels a side.
+
+    Raises:
+        DataError: anything else.
+    """
+    numbers = []
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e6:
+            found = repr(value)[:40]
+            raise item.error(what, found=found, expected="numbers, in pixels")
+        numbers.append(float(value))
+    return numbers
+
+
+def read_name(item: Item, what: str, value: object) -> str:
+    """A name that is not empty, without outer spaces.
+
+    Raises:
+        DataError: anything else.
+    """
+    if not isinstance(value, str) or not value.strip():
+        found = "nothing" if value is None else repr(value)[:60]
+        raise item.error(what, found=found, expected="a name")
+    return value.strip()
+
+
+def read_image_name(item: Item, value: object) -> str:
+    """A path below the folder of images, with `/`.
+
+    Raises:
+        DataError: no text, or a path that leads elsewhere.
+    """
+    name = read_name(item, "image", value).replace("\\", "/").removeprefix("./")
+    if name.startswith("/") or set(name.split("/")) & {"", ".", ".."} or ":" in name:
+        expected = "a path below the folder of images"
+        raise item.error("image", found=repr(name[:80]), expected=expected)
+    return name
+
+
+def read_worker(item: Item, fields: Mapping[str, object]) -> str:
+    """Who drew it, from the first of `WORKER_FIELDS` that says something; "" if none does.
+
+    Raises:
+        DataError: neither text nor a number.
+    """
+    for name in WORKER_FIELDS:
+        value = fields.get(name)
+        if isinstance(value, str | int) and str(value).strip():
+            return str(value).strip()
+        if value is not None and value != "":
+            raise item.error(name, found=repr(value)[:40], expected="a name or a number")
+    return ""
+
+
+def read_verified(item: Item, fields: Mapping[str, object]) -> bool | None:
+    """What the verification pass said: yes, no, or nothing.
+
+    Raises:
+        DataError: a word that is neither yes nor no.
+    """
+    for name in VERIFIED_FIELDS:
+        value = fields.get(name)
+        text = "" if value is None else str(value).strip().lower()
+        if text in _YES | _NO:
+            return text in _YES
+        if text:
+            raise item.error(name, found=repr(value)[:40], expected="yes or no")
+    return None
+
+
+def read_size(item: Item, height: object, width: object) -> tuple[int, int] | None:
+    """The size that annotations state for their image; None if they do not.
+
+    Raises:
+        DataError: no whole number above 0.
+    """
+    if height is None and width is None:
+        return None
+    for value in (height, width):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65_536:
+            raise item.error(
+                "size of the image", found=repr(value)[:40], expected="whole numbers of pixels"
+            )
+    return int(str(height)), int(str(width))
+
+
+def known_key(item: Item, what: str, key: object, known: Mapping[object, Value]) -> Value:
+    """What a reference between records leads to.
+
+    Raises:
+        DataError: nothing.
+    """
+    try:
+        return known[key]
+    except (KeyError, TypeError):
+        expected = f"one of the {len(known)} that the file lists"
+        raise item.error(what, found=repr(key)[:40], expected=expected) from None

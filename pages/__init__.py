@@ -1,0 +1,1 @@
+"""Offline HTML pages: what each says, and how it is drawn."""

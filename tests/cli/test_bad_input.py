@@ -1,0 +1,426 @@
+"""Whatever is wrong with what the user gives: one line, the right status, nothing harmed."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.command_line import Result, call, run
+from tests.drawn_data import write_broden, write_mask
+from tests.random_networks import OwnNetwork
+from tests.repository import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CLASSES = ("juggling", "typing", "riding")
+MODEL = ("--model", "tests.random_networks:OwnNetwork", "--blocks", "block1,block2,block3")
+IMPORTABLE = {"PYTHONPATH": str(ROOT)}  # the factory, in other processes
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder with a good run and all that it was made from, and a place for bad things."""
+
+    folder: Path
+    bad: Path
+
+    def words(self, **changed: object) -> list[object]:
+        """The ingest that made the run, some of its options changed; it would replace the run."""
+        options: dict[str, object] = {
+            "weights": "net.pth",
+            "classes": "classes.txt",
+            "data": "data",
+            "out": "net.cg",
+            **changed,
+        }
+        pairs = [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
+        return ["ingest", *MODEL, *(word for pair in pairs for word in pair), "--overwrite"]
+
+    def data(self, **rows: str | int) -> Path:
+        """A copy of the data to damage; `rows` changes cells of the last row."""
+        shutil.copytree(self.folder / "data", self.bad / "data")
+        if rows:
+            write_data(self.bad / "data", **rows)
+        return self.bad / "data"
+
+    def weights(self, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
+        """A copy of the checkpoint, changed."""
+        state = torch.load(self.folder / "net.pth", weights_only=True)
+        change(state)
+        torch.save(state, self.bad / "changed.pth")
+        return self.bad / "changed.pth"
+
+    def copy(self) -> Path:
+        """A copy of the run to damage."""
+        shutil.copytree(self.folder / "net.cg", self.bad / "copy.cg")
+        return self.bad / "copy.cg"
+
+
+def write_data(folder: Path, **last: str | int) -> Path:
+    rng = np.random.default_rng(0)
+    rows: list[dict[str, str | int]] = []
+    for place in range(5):
+        write_mask(folder / "images" / f"{place}.png", rng.integers(1, 3, (8, 8)))
+        noise = rng.integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(noise).save(folder / "images" / f"{place}.jpg")
+        rows.append({"image": f"{place}.jpg", "object": f"{place}.png", "scene": "3"})
+    rows[-1].update(last)
+    labels = [(1, "ball", "object"), (2, "box", "object"), (3, "street", "scene")]
+    return write_broden(folder, rows, labels, ("object", "scene"))
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("desk")
+    write_data(folder / "data")
+    torch.manual_seed(0)
+    torch.save(OwnNetwork(len(CLASSES)).state_dict(), folder / "net.pth")
+    (folder / "classes.txt").write_text("\n".join(CLASSES), encoding="utf-8")
+    shutil.copy(folder / "data" / "images" / "0.jpg", folder / "x.jpg")
+    done = call(*Desk(folder, folder).words(), "--quantile", "0.1", folder=folder)
+    assert done.status == 0, done.err
+    return folder
+
+
+@pytest.fixture
+def desk(good: Path, tmp_path: Path) -> Iterator[Desk]:
+    """Whatever a test does, all that was there stays as it was, and nothing is left beside it."""
+    before = contents(good)
+    yield Desk(good, tmp_path)
+    assert contents(good) == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def check(done: Result, status: int, *parts: object) -> None:
+    assert done.status == status, done
+    assert done.err.startswith("conceptgraph: error: ")
+    assert done.err.count("\n") == 1
+    assert done.err.endswith("\n")
+    assert done.out == ""
+    for part in parts:
+        assert str(part) in done.err
+
+
+# Concept data
+
+
+def missing_mask(desk: Desk) -> tuple[object, ...]:
+    (desk.data() / "images" / "4.png").unlink()
+    return "index.csv: row 6", "'4.png'"
+
+
+def grey_mask(desk: Desk) -> tuple[object, ...]:
+    Image.new("L", (8, 8)).save(desk.data() / "images" / "2.png")
+    return "images/2.png", "row 4 of index.csv", "8-bit greyscale PNG 8×8", "8-bit RGB PNG 8×8"
+
+
+def large_mask(desk: Desk) -> tuple[object, ...]:
+    write_mask(desk.data() / "images" / "2.png", np.ones((9, 8), int))
+    return "images/2.png", "row 4 of index.csv", "8×9", "8×8"
+
+
+def unknown_label_in_mask(desk: Desk) -> tuple[object, ...]:
+    write_mask(desk.data() / "images" / "2.png", np.full((8, 8), 700))
+    return "images/2.png", "row 4 of index.csv", "number 700", "label.csv"
+
+
+def unknown_label_in_cell(desk: Desk) -> tuple[object, ...]:
+    desk.data(scene="8")
+    return "index.csv: row 6", "'scene'", "number 8", "label.csv"
+
+
+def other_columns(desk: Desk) -> tuple[object, ...]:
+    index = desk.data() / "index.csv"
+    index.write_text(index.read_text("utf-8").replace("sh", "height", 1), encoding="utf-8")
+    return "index.csv", "sh", "height"
+
+
+def path_outside(desk: Desk) -> tuple[object, ...]:
+    desk.data(object="../../../net.pth")
+    return "index.csv: row 6", "'../../../net.pth'", "inside images/"
+
+
+def truncated_image(desk: Desk) -> tuple[object, ...]:
+    image = desk.data() / "images" / "3.jpg"
+    image.write_bytes(image.read_bytes()[:-200])
+    return "images/3.jpg", "truncated"
+
+
+def no_images(desk: Desk) -> tuple[object, ...]:
+    index = desk.data() / "index.csv"
+    index.write_text(index.read_text("utf-8").splitlines()[0], encoding="utf-8")
+    return "index.csv", "no images"
+
+
+def no_data(desk: Desk) -> tuple[object, ...]:
+    return desk.bad / "data", "no such folder"
+
+
+BAD_DATA = (
+    missing_mask, grey_mask, large_mask, unknown_label_in_mask, unknown_label_in_cell,
+    other_columns, path_outside, truncated_image, no_images, no_data,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", BAD_DATA, ids=lambda damage: damage.__name__)
+def test_concept_data(desk: Desk, damage: Callable[[Desk], tuple[object, ...]]) -> None:
+    parts = damage(desk)
+    check(call(*desk.words(data=desk.bad / "data"), folder=desk.folder), 1, *parts)
+
+
+# Networks
+
+
+class Malice:
+    """Pickled, it asks whoever reads it to make a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.target),)
+
+
+def test_nan_in_weights(desk: Desk) -> None:
+    weights = desk.weights(lambda state: state["layer2.conv.weight"].view(-1)[3:4].fill_(np.nan))
+    done = call(*desk.words(weights=weights), folder=desk.folder)
+    check(done, 1, weights, "NaN", "layer2.conv.weight")
+
+
+def test_weights_of_another_architecture(desk: Desk) -> None:
+    done = call(*desk.words(model="resnet18"), folder=desk.folder)
+    check(done, 1, "net.pth", "do not fit resnet18", "missing: conv1.weight", "unexpected: stem.")
+
+
+def test_a_pickle_that_would_run_code(desk: Desk) -> None:
+    torch.save({"state_dict": Malice(desk.bad / "ran")}, desk.bad / "evil.pth")
+    done = call(*desk.words(weights=desk.bad / "evil.pth"), folder=desk.folder)
+    check(done, 1, "evil.pth", "would run code", "--trust-pickle")
+    assert not (desk.bad / "ran").exists()
+    call(*desk.words(weights=desk.bad / "evil.pth"), "--trust-pickle", folder=desk.folder)
+    assert (desk.bad / "ran").exists()  # the trap is a real one
+
+
+def test_wrong_number_of_class_names(desk: Desk) -> None:
+    (desk.bad / "names.txt").write_text("a\nb\n", encoding="utf-8")
+    done = call(*desk.words(classes=desk.bad / "names.txt"), folder=desk.folder)
+    check(done, 1, desk.bad / "names.txt", "2 names", "expected 3")
+
+
+def test_no_weights(desk: Desk) -> None:
+    check(call(*desk.words(weights="no.pth"), folder=desk.folder), 1, "no.pth: there is no such")
+
+
+def test_no_class_names(desk: Desk) -> None:
+    check(call(*desk.words(classes="no.txt"), folder=desk.folder), 1, "no.txt", "No such file")
+
+
+# Options of ingest
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "status", "parts"),
+    [
+        ("--blocks", "block1,block9", 1, ("block1,block9", "block1,block2,block3,block4")),
+        ("--blocks", "block4", 1, ("tests.random_networks:OwnNetwork has no block4", "block3")),
+        ("--device", "tpu", 1, ("'tpu'", "--device cpu or auto")),
+        ("--device", "cuda:99", 1, ("'cuda:99'", "--device cpu or auto")),
+        ("--precision", "float8", 2, ("--precision", "'float8'", "ingest --help")),
+        ("--quantile", "0", 1, ("quantile", "found 0.0", "between 0 and 1")),
+        ("--quantile", "2", 1, ("quantile", "found 2.0", "between 0 and 1")),
+        ("--quantile", "nan", 1, ("quantile", "found nan")),
+        ("--batch-size", "0", 1, ("batch-size", "found 0", "1 or more")),
+        ("--workers", "0", 2, ("--workers",)),
+        ("--threshold-split", "test", 1, ("'test'", "train")),
+        ("--modle", "resnet18", 2, ("--modle", "ingest --help")),
+        ("--model", "resnet19", 1, ("resnet19", "'resnet18'")),
+        ("--model", "nomodule:make", 1, ("nomodule",)),
+    ],
+)
+def test_options(
+    desk: Desk, option: str, value: str, status: int, parts: tuple[object, ...]
+) -> None:
+    check(call(*desk.words(), option, value, folder=desk.folder), status, *parts)
+
+
+# Where to write
+
+
+def test_an_output_that_exists(desk: Desk) -> None:
+    *words, _ = desk.words()
+    check(call(*words, folder=desk.folder), 1, "net.cg", "--overwrite")
+
+
+def test_an_output_that_is_no_run(desk: Desk) -> None:
+    shutil.copytree(desk.folder / "data", desk.bad / "photos.cg")
+    done = call(*desk.words(out=desk.bad / "photos.cg"), folder=desk.folder)
+    check(done, 1, "photos.cg: not a run, so it is not replaced")
+    assert (desk.bad / "photos.cg" / "index.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "part"),
+    [("no/net.cg", "no: no such folder"), ("net", "expected NAME.cg. Call it net.cg"), ("/", "/")],
+)
+def test_an_output_that_cannot_be(desk: Desk, out: str, part: str) -> None:
+    check(call(*desk.words(out=out), folder=desk.folder), 1, part)
+
+
+def test_an_output_folder_that_is_not_writable(desk: Desk) -> None:
+    where = desk.bad / "mine"
+    where.mkdir(mode=0o500)
+    if os.access(where, os.W_OK):  # root may write anywhere but in the kernel's own folders
+        done = call(*desk.words(out="/proc/net.cg"), folder=desk.folder)
+        check(done, 1, "/proc/net.cg", "cannot be written")
+    else:
+        done = call(*desk.words(out=where / "net.cg"), folder=desk.folder)
+        check(done, 1, "mine/net.cg", "cannot be written: Permission denied")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk(desk: Desk, tiny_disk: Path) -> None:
+    earlier = shutil.copytree(desk.folder / "net.cg", tiny_disk / "net.cg")
+    before = contents(earlier)
+    (tiny_disk / "full").write_bytes(bytes(free(tiny_disk) - 30_000))
+    done = run(*desk.words(out=tiny_disk / "net.cg"), folder=desk.folder, env=IMPORTABLE)
+    check(done, 1, tiny_disk / "net.cg.partial", "cannot be written: No space left on device")
+    assert contents(earlier) == before
+    assert sorted(path.name for path in tiny_disk.iterdir()) == ["full", "net.cg"]
+
+
+def free(disk: Path) -> int:
+    found = os.statvfs(disk)
+    return found.f_bavail * found.f_frsize
+
+
+def no_file_beyond(size: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_file_that_may_not_grow(desk: Desk) -> None:
+    limit: dict[str, Any] = {"preexec_fn": no_file_beyond(1000)}
+    done = run(*desk.words(), folder=desk.folder, env=IMPORTABLE, **limit)
+    check(done, 1, "net.cg.partial", "cannot be written: File too large")
+
+
+# Asking
+
+
+WHY = ("why", "--run", "net.cg")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "parts"),
+    [
+        ((*WHY, "--class", "jugling"), 1, ("no class 'jugling'", "'juggling'")),
+        ((*WHY, "--class", "jugling", "--image", "x.jpg"), 1, ("no class", "'juggling'")),
+        (("show", "--run", "net.cg", "--class", "tipping"), 1, ("no class", "'typing'")),
+        (("show", "--run", "net.cg", "bal"), 1, ("no concept 'bal'", "'ball'")),
+        (("show", "--run", "net.cg", "block3/99"), 1, ("no unit 'block3/99'", "'block3/9'")),
+        (("show", "--run", "net.cg"), 2, ("show --help",)),
+        (("show", "--run", "net.cg", "ball", "--class", "typing"), 2, ("show --help",)),
+        (
+            ("export", "html", "--run", "net.cg", "--class", "ridin", "-o", "p.html"),
+            1,
+            ("no class", "'riding'"),
+        ),
+        (("export", "pdf"), 2, ("'pdf'", "export --help")),
+        ((*WHY,), 2, ("--class", "--image", "why --help")),
+        ((*WHY, "--class", "typing", "--versus", "riding"), 2, ("--versus", "needs --image")),
+        ((*WHY, "--class", "typing", "--top", "0"), 2, ("--top",)),
+        ((*WHY, "--class", "typing", "--blocks", "block1,block3"), 1, ("block1, block3",)),
+        ((*WHY, "--class", "typing", "--blocks", "block9"), 1, ("no such block", "block9")),
+        ((*WHY, "--image", "x.jpg", "--blocks", "block1"), 1, ("block2,block3",)),
+        ((*WHY, "--image", "classes.txt"), 1, ("classes.txt: not an image",)),
+        ((*WHY, "--image", "no.jpg"), 1, ("no.jpg: no such image",)),
+        ((*WHY, "--image", "data"), 1, ("data: ", "directory")),
+        (
+            (*WHY, "--image", "x.jpg", "--class", "typing", "--versus", "typing"),
+            1,
+            ("'typing' is compared with itself",),
+        ),
+        ((*WHY, "--class", "typing", "--html", "no/p.html"), 1, ("no/p.html", "cannot be written")),
+        ((*WHY, "--class", "typing", "--html", "."), 1, ("a folder",)),
+        ((*WHY, "--image", "x.jpg", "--cam", "no/c.png"), 1, ("no/c.png", "cannot be written")),
+        ((*WHY, "--image", "x.jpg", "--weights", "no.pth"), 1, ("no.pth: there is no such file",)),
+        (("why", "--run", "no.cg", "--class", "typing"), 1, ("no.cg: no such run", "ingest")),
+        (("why", "--run", "data", "--class", "typing"), 1, ("data: no manifest.json",)),
+        (("wy",), 2, ("'wy'", "'why'")),
+    ],
+)
+def test_questions(
+    desk: Desk, words: tuple[str, ...], status: int, parts: tuple[object, ...]
+) -> None:
+    check(call(*words, folder=desk.folder), status, *parts)
+
+
+def test_a_truncated_photograph(desk: Desk) -> None:
+    (desk.bad / "x.jpg").write_bytes((desk.folder / "x.jpg").read_bytes()[:-200])
+    done = call(*WHY, "--image", desk.bad / "x.jpg", folder=desk.folder)
+    check(done, 1, desk.bad / "x.jpg", "truncated")
+
+
+def test_a_run_written_by_a_newer_version(desk: Desk) -> None:
+    file = desk.copy() / "manifest.json"
+    manifest = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps({**manifest, "schema": 99}), encoding="utf-8")
+    done = call("why", "--run", file.parent, "--class", "typing", folder=desk.folder)
+    check(done, 1, file, "schema 99", "Upgrade conceptgraph")
+
+
+@pytest.mark.parametrize(
+    "name", ["units.parquet", "classes.parquet", "contributions_block3_class.npy"]
+)
+def test_a_damaged_run(desk: Desk, name: str) -> None:
+    run_path = desk.copy()
+    content = (run_path / name).read_bytes()
+    (run_path / name).write_bytes(content[: len(content) // 2])
+    for words in (("why", "--class", "typing"), ("show", "block3/1")):
+        check(call(*words, "--run", run_path, folder=desk.folder), 1, run_path / name)
+
+
+def test_weights_that_moved(desk: Desk) -> None:
+    run_path = desk.copy()
+    file = run_path / "manifest.json"
+    text = file.read_text("utf-8").replace("net.pth", "gone.pth")
+    file.write_text(text, encoding="utf-8")
+    words = ("why", "--run", run_path, "--image", "x.jpg")
+    check(call(*words, folder=desk.folder), 1, "gone.pth", "--weights")
+
+
+def test_weights_that_changed(desk: Desk) -> None:
+    weights = desk.weights(lambda state: state["fc.weight"].add_(0.25))
+    done = call(*WHY, "--image", "x.jpg", "--weights", weights, folder=desk.folder)
+    check(done, 1, weights, "digest", "not the weights that were dissected")
+
+
+def test_an_error_says_where_it_comes_from_with_debug(desk: Desk) -> None:
+    done = run("--debug", *WHY, "--class", "jugling", folder=desk.folder)
+    assert done.status == 1
+    assert done.err.startswith("Traceback")
+    assert "QueryError: no class 'jugling'" in done.err

@@ -1,0 +1,55 @@
+"""The commands of docs/concept-data.md, run as they stand."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from conceptgraph.ingest.concept_data.opening import open_concept_data
+from tests.command_line import call
+from tests.drawn_data import draw_concept_data
+from tests.repository import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = (ROOT / "docs" / "concept-data.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_page(tmp_path: Path) -> None:
+    given = ("color", "object", "scene")
+    broden = draw_concept_data(tmp_path / "broden1_224", 8, mask_size=56, categories=given)
+    photos = sorted((broden / "images").rglob("*.jpg"))[:4]
+    (tmp_path / "photos").mkdir()
+    records = []
+    for number, photo in enumerate(photos):
+        (tmp_path / "photos" / photo.name).write_bytes(photo.read_bytes())
+        width, height = Image.open(photo).size
+        records.append({"id": number, "file_name": photo.name, "width": width, "height": height})
+    regions = {
+        "images": records,
+        "categories": [{"id": 1, "name": "juggling"}],
+        "annotations": [
+            {"id": k, "image_id": k, "category_id": 1, "bbox": [4, 4, 40, 30]} for k in range(4)
+        ],
+    }
+    (tmp_path / "regions.json").write_text(json.dumps(regions), encoding="utf-8")
+    (block,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    lines = [shlex.split(line) for line in block.splitlines()]
+    assert [line[1:3] for line in lines] == [
+        ["data", "build"],
+        ["data", "check"],
+        ["data", "merge"],
+    ]
+    for line in lines:
+        done = call(*line[1:], folder=tmp_path)
+        assert done.status == 0, done.err
+        assert done.err == ""
+    joined = open_concept_data(tmp_path / "joined")
+    assert joined.categories == ("color", "object", "scene", "action")
+    assert len(joined.images) == 8
+    assert call("data", "check", "joined", folder=tmp_path).status == 0

@@ -1,0 +1,318 @@
+"""Audits of many images, against single explanations and what if, one image at a time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from conceptgraph.errors import DataError, QueryError, RunError
+from conceptgraph.explain.ablation import what_if
+from conceptgraph.explain.audit import Audit, audit
+from conceptgraph.explain.audit_counts import PUSHING, Tally, excess
+from conceptgraph.explain.audit_rows import Row, RowFile
+from conceptgraph.explain.explain import explain
+from conceptgraph.explain.network import Subject, open_subject
+from tests.command_line import call
+from tests.drawn_data import draw_concept_data
+from tests.lively_run import lively_run
+from tests.page_samples import NARROW, WIDE, open_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from conceptgraph.graph.run.reader import Run
+
+CLASSES = [f"class {i}" for i in range(4)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_concept_data(tmp_path_factory.mktemp("drawn"), 40)
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return lively_run(data, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def subject(run: Run) -> Subject:
+    return open_subject(run)
+
+
+@pytest.fixture(scope="module")
+def labels(data: Path, subject: Subject) -> list[tuple[str, str]]:
+    """Every third picture is labelled otherwise than the network says."""
+    images = sorted((data / "images" / "drawn").glob("*.jpg"))
+    rows = []
+    for number, image in enumerate(images):
+        said = CLASSES.index(explain(subject, image, top=1, beam=1).class_name)
+        rows.append((image.name, CLASSES[(said + (number % 3 == 0)) % 4]))
+    return rows
+
+
+@contextmanager
+def quiet(name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Progress that must come to its end."""
+    done: list[int] = []
+    yield done.append
+    assert sum(done) == total, name
+
+
+def audited(subject: Subject, data: Path, labels: list[tuple[str, str]], **more: Any) -> Audit:
+    return audit(subject, data / "images" / "drawn", labels, steps=quiet, **more)
+
+
+def rows_of(run: Run) -> list[Path]:
+    return sorted(file for file in (run.path / "audits").glob("*.jsonl") if "-" not in file.stem)
+
+
+@pytest.fixture
+def clean(run: Run) -> None:
+    for file in (run.path / "audits").glob("*.jsonl"):
+        file.unlink()
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_row_is_what_single_explanations_say(
+    subject: Subject, data: Path, labels: list[tuple[str, str]]
+) -> None:
+    found = audited(subject, data, labels, tries=0)
+    assert found.images == len(labels)
+    assert found.right == sum(number % 3 != 0 for number in range(len(labels)))
+    (file,) = rows_of(subject.run)
+    rows = list(RowFile(file))
+    assert [(row.file, row.truth) for row in rows] == labels
+    for row in rows[:8]:
+        image = data / "images" / "drawn" / row.file
+        alone = explain(subject, image, top=1, beam=1)
+        both = explain(subject, image, versus=row.rival, top=1, beam=1)
+        assert row.predicted == alone.class_name
+        assert row.probability == pytest.approx(alone.probability, abs=1e-5)
+        runner_up = alone.predicted[1].name
+        assert row.rival == (row.truth if row.wrong else runner_up)
+        raises = sorted(share.present for share in alone.by_concept[:-1])
+        lowers = sorted(share.against_other or 0.0 for share in both.by_concept[:-1])
+        assert sorted(row.raises) == pytest.approx(raises, abs=1e-4)
+        assert sorted(row.lowers) == pytest.approx(lowers, abs=1e-4)
+
+
+@pytest.mark.usefixtures("clean")
+def test_confusions_and_suspects_are_counted(
+    subject: Subject, data: Path, labels: list[tuple[str, str]]
+) -> None:
+    found = audited(subject, data, labels, tries=2)
+    (file,) = rows_of(subject.run)
+    rows = list(RowFile(file))
+    expected = Counter((row.truth, row.predicted) for row in rows if row.wrong)
+    assert {(c.truth, c.predicted): len(c.images) for c in found.confusions} == expected
+    counts = [len(c.images) for c in found.confusions]
+    assert counts == sorted(counts, reverse=True)
+    first = found.confusions[0]
+    mine = [r for r in rows if (r.truth, r.predicted) == (first.truth, first.predicted)]
+    assert [c.raises for c in first.concepts] == pytest.approx(
+        sorted(np.mean([row.raises for row in mine], axis=0), reverse=True)
+    )
+    sure = {row.file: row.probability for row in mine}
+    assert [sure[file] for file in first.images] == sorted(sure.values(), reverse=True)
+    pushed = sum(each.mistakes for each in found.suspects)
+    assert pushed == sum(
+        sum(sorted(row.raises, reverse=True)[i] > 0 for i in range(min(PUSHING, len(row.raises))))
+        for row in rows
+        if row.wrong
+    )
+    tried = [each for each in found.suspects if each.fixes is not None]
+    assert tried
+    for each in tried:
+        fixes = breaks = 0
+        for row in rows:
+            image = data / "images" / "drawn" / row.file
+            then = what_if(subject, image, concepts=[each.concept], at=["block3"]).after[0].name
+            fixes += row.wrong and then == row.truth
+            breaks += not row.wrong and then != row.truth
+        assert (each.fixes, each.breaks) == (fixes, breaks)
+
+
+@pytest.mark.usefixtures("clean")
+def test_an_audit_that_was_cut_off_goes_on(
+    subject: Subject, data: Path, labels: list[tuple[str, str]]
+) -> None:
+    whole = audited(subject, data, labels)
+    (file,) = rows_of(subject.run)
+    content = file.read_bytes()
+    for end in (0, 10, content.find(b"\n") + 1, len(content) // 2, len(content) - 3):
+        file.write_bytes(content[:end])
+        assert audited(subject, data, labels) == whole
+        rows = list(RowFile(file))
+        assert [row.file for row in rows] == [name for name, _ in labels]
+    (counts,) = {*(subject.run.path / "audits").glob("*.jsonl")} - {file}
+    lines = counts.read_bytes()
+    for end in (0, lines.find(b"\n") + 3, len(lines) - 1):
+        counts.write_bytes(lines[:end])
+        assert audited(subject, data, labels) == whole
+        assert counts.read_bytes() == lines
+    file.write_text("garbage\n" * len(labels))
+    with pytest.raises(RunError, match=r"not an audit.*Delete it"):
+        audited(subject, data, labels)
+    other = [(name, CLASSES[0]) for name, _ in labels]
+    audited(subject, data, other, tries=0)
+    assert len(rows_of(subject.run)) == 2
+
+
+@pytest.mark.usefixtures("clean")
+def test_images_that_no_camera_made_right(subject: Subject, tmp_path: Path) -> None:
+    folder = tmp_path / "images" / "drawn"
+    folder.mkdir(parents=True)
+    picture = Image.effect_mandelbrot((90, 60), (-2, -1, 1, 1), 30)
+    picture.convert("RGB").save(folder / "plain.png")
+    picture.convert("CMYK").save(folder / "cmyk.jpg")
+    Image.fromarray(np.asarray(picture).astype(np.uint16) * 257).save(folder / "sixteen.png")
+    picture.save(folder / "moving.gif", save_all=True, append_images=[picture.rotate(90)])
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture.convert("RGB").rotate(90, expand=True).save(folder / "turned.png", exif=turned)
+    Image.new("RGB", (1, 1)).save(folder / "dot.png")
+    (folder / "cut.jpg").write_bytes((folder / "cmyk.jpg").read_bytes()[:700])
+    (folder / "words.jpg").write_text("no image")
+    Image.new("1", (20_000, 20_000)).save(folder / "huge.png")
+    names = [
+        "plain.png", "cmyk.jpg", "sixteen.png", "moving.gif", "turned.png", "dot.png", "cut.jpg",
+        "words.jpg", "huge.png", "absent.jpg",
+    ]  # fmt: skip
+    found = audited(subject, tmp_path, [(name, CLASSES[0]) for name in names])
+    assert found.images == 6
+    reasons = dict(found.unreadable)
+    assert list(reasons) == ["cut.jpg", "words.jpg", "huge.png", "absent.jpg"]
+    for name, words in (
+        ("cut.jpg", "cannot be decoded"), ("words.jpg", "not an image"),
+        ("huge.png", "too large"), ("absent.jpg", "no such image"),
+    ):  # fmt: skip
+        assert words in reasons[name]
+    rows = {row.file: row for row in RowFile(rows_of(subject.run)[0])}
+    assert rows["turned.png"].probability == pytest.approx(rows["plain.png"].probability, abs=1e-4)
+    assert rows["sixteen.png"].probability == pytest.approx(rows["plain.png"].probability, abs=0.01)
+
+
+@pytest.mark.usefixtures("clean")
+def test_images_that_changed_are_looked_at_again(subject: Subject, tmp_path: Path) -> None:
+    folder = tmp_path / "images" / "drawn"
+    folder.mkdir(parents=True)
+    labels = [("a.png", CLASSES[0])]
+    assert audited(subject, tmp_path, labels).images == 0
+    Image.effect_mandelbrot((90, 60), (-2, -1, 1, 1), 30).convert("RGB").save(folder / "a.png")
+    assert audited(subject, tmp_path, labels).images == 1
+    first = [row.probability for file in rows_of(subject.run) for row in RowFile(file)]
+    Image.new("RGB", (80, 80), "red").save(folder / "a.png")
+    audited(subject, tmp_path, labels)
+    after = [row.probability for file in rows_of(subject.run) for row in RowFile(file)]
+    assert len(after) == len(first) + 1
+
+
+def test_the_interval_is_newcombes() -> None:
+    """Newcombe 1998, Statistics in Medicine 17:873, table II, method 10, cases a, c, e and h."""
+    for counts, low, high in (
+        ((56, 70, 48, 80), 0.0524, 0.3339),
+        ((6, 7, 2, 7), 0.0582, 0.8062),
+        ((0, 10, 0, 20), -0.1611, 0.2775),
+        ((10, 10, 0, 10), 0.6075, 1.0),
+    ):
+        share, *interval = excess(*counts)
+        assert share == pytest.approx(counts[0] / counts[1] - counts[2] / counts[3])
+        assert interval == pytest.approx([low, high], abs=6e-5)
+
+
+def test_nothing_wrong_and_nothing_right() -> None:
+    tally = Tally(["object/ball"])
+    assert (tally.images, tally.right, tally.confusions(), tally.suspects()) == (0, 0, [], [])
+    tally.add(Row("a.jpg", "x", None, "x", 0.9, "y", (1.0,), (0.0,)))
+    assert tally.suspects() == []
+    tally.add(Row("b.jpg", "x", None, "y", 0.9, "x", (1.0,), (0.5,)))
+    (suspect,) = tally.suspects()
+    assert (suspect.mistakes, suspect.rights, suspect.excess) == (1, 1, 0)
+
+
+def test_labels_that_are_no_class(subject: Subject, data: Path) -> None:
+    with pytest.raises(QueryError, match=r"a.jpg: no class 'clas 1'. Did you mean 'class 1'"):
+        audited(subject, data, [("a.jpg", "clas 1")])
+    with pytest.raises(DataError, match="no labelled images"):
+        audited(subject, data, [])
+
+
+# The command
+
+
+@pytest.fixture(scope="module")
+def sheet(labels: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("sheet") / "labels.csv"
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("image", "label"), *labels, ("gone.jpg", "class 1")])
+    return file
+
+
+def test_the_command_and_its_page(
+    run: Run, data: Path, sheet: Path, tmp_path: Path, browser: Browser
+) -> None:
+    torch.manual_seed(0)
+    words = ["audit", "--run", run.path, "--images", data / "images" / "drawn", "--labels", sheet]
+    said = call(*words, "--html", "audit.html", folder=tmp_path)
+    assert said.status == 0, said.err
+    assert "40 images, 26 right (65%)" in said.out
+    assert "not read: gone.jpg" in said.out
+    again = json.loads(call(*words, "--json", folder=tmp_path).out)
+    assert (again["images"], again["right"]) == (40, 26)
+    command = said.out.partition("One of them: conceptgraph ")[2].splitlines()[0]
+    single = call(*shlex.split(command), "--json", folder=tmp_path)
+    assert single.status == 0, single.err
+    first = again["confusions"][0]
+    assert json.loads(single.out)["class"] == first["predicted"]
+    assert json.loads(single.out)["versus"] == first["truth"]
+    for size in (WIDE, NARROW):
+        opened = open_file(browser, tmp_path / "audit.html", size, dark=size == NARROW)
+        tab = opened.tab
+        assert tab.locator(".confusion").count() == len(again["confusions"])
+        assert tab.locator(".confusion img").count() >= len(again["confusions"])
+        assert tab.locator("th", has_text="gone.jpg").count() == 1
+        assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        opened.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "expected image,label"),
+        ("image;label\na;b\n", "found image;label; expected image,label"),
+        ("image,label\na.jpg,class 1\na.jpg,class 2\n", "an image is labelled twice"),
+        ("image,label\na.jpg\n", "a row without a label"),
+        ("image,label\n../a.jpg,class 1\n", "an image outside the folder"),
+        ("image,label\n/a.jpg,class 1\n", "an image outside the folder"),
+        ("image,label\n,class 1\n", "an image outside the folder"),
+        ("image,label\na.jpg,nothing\n", "no class 'nothing'"),
+        (b"\xff\xfe\x00", "not a CSV file in UTF-8"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_sheet_that_is_none(
+    run: Run, data: Path, tmp_path: Path, content: str | bytes | None, words: str
+) -> None:
+    file = tmp_path / "labels.csv"
+    if content is not None:
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    said = call(
+        "audit", "--run", run.path, "--images", data / "images", "--labels", file, folder=tmp_path
+    )
+    assert said.status == 1
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert words in line

@@ -1,0 +1,142 @@
+"""Explanations that are kept: in the run, in every store, found by the catalogue."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conceptgraph.errors import RunError
+from conceptgraph.graph.exports.neo4j_admin import write_import
+from conceptgraph.graph.records import records
+from conceptgraph.graph.run.explanations import keep, kept_explanations
+from conceptgraph.graph.stores.memory import MemoryStore, open_store
+from conceptgraph.graph.stores.neo4j_store import Neo4jStore
+from conceptgraph.graph.stores.offline_cypher import CypherGraph
+from conceptgraph.queries.catalogue import make
+from tests.made_runs import small_run
+from tests.neo4j_contents import content, said
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conceptgraph.graph.run.reader import Run
+    from tests.neo4j_server import Neo4jServer
+
+QUESTIONS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("saved-images", {}),
+    ("image-explanations", {"image": "photo 1.jpg"}),
+    ("unit-explanations", {"unit": "block4/0"}),
+)
+
+
+def answer(class_name: str = "road", versus: str | None = None) -> dict[str, Any]:
+    paths = [
+        {"rank": 1, "contribution": 2.0, "measured": 1.5, "units": ["block3/0", "block4/0"]},
+        {"rank": 2, "contribution": -0.5, "measured": -0.75, "units": ["block3/1", "block4/0"]},
+    ]
+    accounting = {"paths": 1.5, "other_paths": 1.5, "biases": 1.0, "total": 4.0}
+    return {
+        "class": class_name, "versus": versus, "method": "exact", "logit": 4.0,
+        "probability": 0.75, "coverage": 0.5, "paths": paths, "accounting": accounting,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    found = small_run(tmp_path / "a.cg")
+    (tmp_path / "photo 1.jpg").write_bytes(b"one")
+    (tmp_path / "photo 2.jpg").write_bytes(b"two")
+    return found
+
+
+def keep_three(run: Run, tmp_path: Path) -> None:
+    for name, versus in (("photo 1.jpg", None), ("photo 1.jpg", "juggling"), ("photo 2.jpg", None)):
+        found = {**answer(versus=versus), "image": name}
+        keep(run, tmp_path / name, {"versus": versus}, found)
+
+
+def test_the_same_question_about_the_same_image_is_one_explanation(
+    run: Run, tmp_path: Path
+) -> None:
+    first = keep(run, tmp_path / "photo 1.jpg", {"class": "road", "top": 3}, answer())
+    shutil.copy(tmp_path / "photo 1.jpg", tmp_path / "copy.jpg")
+    assert keep(run, tmp_path / "copy.jpg", {"top": 3, "class": "road"}, answer()) == first
+    assert keep(run, tmp_path / "photo 1.jpg", {"class": "road", "top": 4}, answer()) != first
+    assert keep(run, tmp_path / "photo 2.jpg", {"class": "road", "top": 3}, answer()) != first
+    kept = kept_explanations(run)
+    assert len(kept) == 3
+    assert first.stem in {each.key for each in kept}
+    assert not list(first.parent.glob("*.partial"))
+
+
+def test_they_are_found_offline(run: Run, tmp_path: Path) -> None:
+    keep_three(run, tmp_path)
+    store = open_store(run)
+    images, explanations, of_unit = rows_by_path(store, tmp_path)
+    assert [(row[1], row[2]) for row in images] == [
+        (str(tmp_path / "photo 1.jpg"), 2), (str(tmp_path / "photo 2.jpg"), 1),
+    ]  # fmt: skip
+    assert sorted(map(str, (row[2] for row in explanations))) == ["None", "juggling"]
+    assert {row[-1] for row in explanations} == {0.5}
+    assert len(of_unit) == 6
+    store.unload("a")
+    assert not store.graph
+
+
+def rows_by_path(store: MemoryStore | Neo4jStore, folder: Path) -> list[list[tuple[Any, ...]]]:
+    found = []
+    for name, given in QUESTIONS:
+        typed = {key: str(folder / v) if key == "image" else v for key, v in given.items()}
+        question: Any = make(store, "a", name, typed)
+        found.append([tuple(row) for row in store.ask(question)])
+    return found
+
+
+def test_they_follow_a_run_that_is_in_neo4j_already(
+    neo4j_server: Neo4jServer, run: Run, tmp_path: Path
+) -> None:
+    with Neo4jStore.connect(neo4j_server.uri, "neo4j", neo4j_server.password) as store:
+        store.load(records(run))
+        before = content(neo4j_server)
+        keep_three(run, tmp_path)
+        found = records(run)
+        told: list[int] = []
+        store.load(found, told.append)
+        assert sum(told) == len(found)
+        assert content(neo4j_server) == said(found)
+        assert rows_by_path(store, tmp_path) == rows_by_path(open_store(run), tmp_path)
+        store.load(found)
+        assert content(neo4j_server) == said(found)
+        beside = small_run(tmp_path / "b.cg")
+        keep_three(beside, tmp_path)
+        store.load(records(beside))
+        assert content(neo4j_server) == said(found, records(beside))
+        store.unload("b")
+        assert content(neo4j_server) == said(found)
+        shutil.rmtree(run.path / "explanations")
+        store.unload("a")
+        store.load(records(run))
+        assert content(neo4j_server) == before
+
+
+def test_they_are_in_free_cypher_and_in_the_import_files(run: Run, tmp_path: Path) -> None:
+    keep_three(run, tmp_path)
+    text = "MATCH (i:Image)-[:EXPLAINED_BY]->(e:Explanation)-[:OF]->(c:Class) RETURN count(e) AS n"
+    assert CypherGraph([records(run)]).ask(text).rows == [(3,)]
+    (tmp_path / "files").mkdir()
+    write_import(records(run), tmp_path / "files")
+    assert len((tmp_path / "files" / "Image.csv").read_text().splitlines()) == 3
+    assert len((tmp_path / "files" / "STEP-Unit.csv").read_text().splitlines()) == 13
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "[]", '{"schema": 9}', json.dumps({"schema": 1, "answer": {"paths": [{}]}})]
+)
+def test_a_damaged_file_is_named(run: Run, damaged: str) -> None:
+    (run.path / "explanations").mkdir()
+    (run.path / "explanations" / "abc.json").write_text(damaged)
+    with pytest.raises(RunError, match=r"abc\.json: not an explanation.*Delete it"):
+        records(run)

@@ -1,0 +1,146 @@
+"""Free Cypher without a server: what it answers, and what it refuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conceptgraph.errors import QueryError, StoreError
+from conceptgraph.graph.records import records
+from conceptgraph.graph.stores.offline_cypher import Bounds, CypherGraph, Table, run_cypher
+from tests.hand_made_graph import EVIL, RUN, hand_made
+from tests.made_runs import random_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def graph() -> CypherGraph:
+    return CypherGraph([hand_made()])
+
+
+def test_a_text_of_ones_own() -> None:
+    text = """
+        MATCH (u:Unit {uid: $run + '/block4/0'})-[d:DETECTS]->(k:Concept)
+        RETURN k.name AS concept, d.iou AS iou ORDER BY iou DESC"""
+    table = run_cypher([hand_made()], text, {"run": RUN})
+    assert table == Table(("concept", "iou"), [("juggling", 0.3), ("ball", 0.06)])
+
+
+def test_everything_is_there(tmp_path: Path) -> None:
+    """Nodes with both labels, edges with their properties, concepts of two runs once."""
+    runs = [
+        records(random_run(tmp_path / f"{name}.cg", {"block3": 9, "block4": 7}, seed=seed))
+        for seed, name in enumerate(("a", "b"))
+    ]
+    graph = CypherGraph(runs)
+    nodes = {node.uid: node for each in runs for node in each.nodes}
+    edges = [edge for each in runs for edge in each.edges]
+    found = graph.ask("MATCH (n) RETURN n.uid AS uid, labels(n) AS labels")
+    assert {uid: tuple(labels) for uid, labels in found.rows} == {  # type: ignore[arg-type]
+        uid: node.labels for uid, node in nodes.items()
+    }
+    text = "MATCH (s)-[e:CONTRIBUTES]->(t) RETURN s.uid, t.uid, e.weight, e.pre, e.share, e.rank"
+    assert sorted(graph.ask(text).rows) == sorted(
+        (edge.source, edge.target, *edge.properties.values())
+        for edge in edges
+        if edge.type == "CONTRIBUTES"
+    )
+    assert graph.ask("MATCH ()-[e]->() RETURN count(e) AS n").rows == [(len(edges),)]
+
+
+def test_names_are_never_read_as_cypher(graph: CypherGraph) -> None:
+    text = "MATCH (k:Concept) WHERE k.name = $name RETURN k.category AS category"
+    assert graph.ask(text, {"name": EVIL}).rows == [("scene type",)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE (n:Unit)",
+        "MATCH (n) DETACH DELETE n",
+        "MATCH (n:Unit) SET n.name = 'x' RETURN n.name",
+        "MERGE (n:Unit {uid: 'x'}) RETURN n",
+        "MATCH (n:Unit) REMOVE n.name",
+        "CREATE INDEX i IF NOT EXISTS FOR (n:Unit) ON (n.name)",
+    ],
+)
+def test_nothing_can_be_changed(graph: CypherGraph, text: str) -> None:
+    before = graph.ask("MATCH (n) RETURN n.uid AS uid, n.name AS name ORDER BY uid")
+    with pytest.raises(QueryError, match=r"would change the graph; expected MATCH"):
+        graph.ask(text)
+    assert graph.ask("MATCH (n) RETURN n.uid AS uid, n.name AS name ORDER BY uid") == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LOAD CSV FROM '{}' AS line RETURN line",
+        "load csv with headers from '{}' AS line RETURN line",
+        "LOAD // a comment\nCSV FROM '{}' AS line RETURN line",
+        "`LOAD` CSV FROM '{}' AS line RETURN line",
+        "MATCH (n) WITH n LOAD\tCSV FROM '{}' AS line RETURN line",
+        "RETURN '\\' LOAD CSV FROM '{}' AS line RETURN line //'",
+    ],
+)
+def test_no_file_can_be_read(graph: CypherGraph, text: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret\n")
+    with pytest.raises(QueryError, match="LOAD CSV is not allowed here"):
+        graph.ask(text.replace("{}", f"file://{tmp_path / 'secret'}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("MATCH (n RETURN n", "Cypher syntax error at line 1, col 17"),
+        ("MATCH (n) RETURN m", "Undefined variable 'm'"),
+        ("MATCH (n) WHERE n.uid = $uid RETURN n.uid", r"Missing parameter: \$uid"),
+        ("", "Empty query"),
+        ("MATCH (n) RETURN n.uid FORMAT CSV", "FORMAT CSV is not Cypher"),
+    ],
+)
+def test_what_is_not_cypher(graph: CypherGraph, text: str, message: str) -> None:
+    with pytest.raises(QueryError, match=message) as caught:
+        graph.ask(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_bounds(graph: CypherGraph) -> None:
+    endless = "MATCH (a:Unit), (b:Unit), (c:Unit), (d:Unit), (e:Unit), (f:Unit), (g:Unit) "
+    endless += "WHERE a.iou + b.iou + c.iou + d.iou + e.iou + f.iou + g.iou > 9 RETURN count(*)"
+    begun = time.monotonic()
+    with pytest.raises(StoreError, match=r"this Cypher takes longer than 0\.2 s\. Anchor it"):
+        graph.ask(endless, bounds=Bounds(seconds=0.2, work=10**12))
+    assert time.monotonic() - begun < 5
+    with pytest.raises(StoreError, match=r"needs more than 1000 steps\. Anchor it"):
+        graph.ask(endless, bounds=Bounds(work=1000))
+    with pytest.raises(StoreError, match=r"returns more than 3 rows\. Add a LIMIT"):
+        graph.ask("MATCH (u:Unit) RETURN u.uid", bounds=Bounds(rows=3))
+    assert len(graph.ask("MATCH (u:Unit) RETURN u.uid LIMIT 3", bounds=Bounds(rows=3)).rows) == 3
+
+
+def test_without_the_extra_one_line_says_how_to_get_it() -> None:
+    """As where kglite was never installed: its import fails; importing ours does not."""
+    code = (
+        "import sys; sys.modules['kglite'] = None\n"
+        "from conceptgraph.graph.stores.offline_cypher import run_cypher\n"
+        "from conceptgraph.errors import StoreError\n"
+        "try: run_cypher([], 'RETURN 1')\n"
+        "except StoreError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == (
+        "free Cypher without a server needs kglite. Get it with `pip install conceptgraph[cypher]`,"
+        " or ask Neo4j with --neo4j\n"
+    )
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], graph: CypherGraph) -> None:
+    """The engine warns on stderr by itself."""
+    assert graph.ask("MATCH (n:Nobody) RETURN n.uid").rows == []
+    assert capfd.readouterr() == ("", "")

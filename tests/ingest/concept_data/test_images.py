@@ -1,0 +1,162 @@
+"""Image files of every kind to network input, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from conceptgraph.errors import DataError
+from conceptgraph.ingest.concept_data.images import (
+    NETDISSECT_MEAN,
+    NETDISSECT_STD,
+    normalise,
+    open_image,
+    to_array,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def colours(height: int = 8, width: int = 12) -> NDArray[np.uint8]:
+    """A picture of which every pixel differs, smooth enough for JPEG."""
+    y, x = np.mgrid[:height, :width]
+    rgb = np.stack([20 + 15 * x, 30 + 20 * y, 200 - 8 * x - 8 * y], axis=2)
+    return rgb.astype(np.uint8)
+
+
+def saved(image: Image.Image, path: Path, **options: object) -> Path:
+    image.save(path, None, **options)
+    return path
+
+
+def opened(path: Path) -> NDArray[np.uint8]:
+    image = open_image(path)
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "webp", "tif"])
+def test_colours_come_as_they_are(tmp_path: Path, suffix: str) -> None:
+    path = saved(Image.fromarray(colours()), tmp_path / f"a.{suffix}", lossless=True)
+    np.testing.assert_array_equal(opened(path), colours())
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_jpeg(tmp_path: Path, mode: str) -> None:
+    rgb = np.full((16, 32, 3), (200, 40, 90), np.uint8)
+    rgb[:, 16:] = (10, 220, 130)
+    path = saved(Image.fromarray(rgb).convert(mode), tmp_path / "a.jpg", quality=95, subsampling=0)
+    assert np.abs(opened(path).astype(int) - rgb).max() <= 3
+
+
+def test_grey_is_the_same_in_all_channels(tmp_path: Path) -> None:
+    grey = colours()[..., 0]
+    path = saved(Image.fromarray(grey), tmp_path / "a.png")
+    np.testing.assert_array_equal(opened(path), np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_16_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
+    grey = np.array([[0, 255, 256], [32768, 40000, 65535]], np.uint16)
+    path = saved(Image.fromarray(grey), tmp_path / "a.png")
+    assert opened(path)[..., 1].tolist() == [[0, 0, 1], [128, 156, 255]]
+
+
+def test_black_and_white(tmp_path: Path) -> None:
+    path = saved(Image.fromarray(np.array([[True, False]])), tmp_path / "a.png")
+    assert opened(path).tolist() == [[[255] * 3, [0] * 3]]
+
+
+def test_transparency_is_dropped(tmp_path: Path) -> None:
+    rgba = np.dstack([colours(), np.arange(96, dtype=np.uint8).reshape(8, 12)])
+    path = saved(Image.fromarray(rgba), tmp_path / "a.png")
+    np.testing.assert_array_equal(opened(path), colours())
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_palettes(tmp_path: Path, transparent: bool) -> None:
+    image = Image.fromarray(np.array([[0, 1], [2, 1]], np.uint8), mode="P")
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    options = {"transparency": 1} if transparent else {}
+    path = saved(image, tmp_path / "a.png", **options)
+    assert opened(path).tolist() == [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [0, 255, 0]]]
+
+
+def test_exif_turns_photographs_only(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    path = saved(Image.fromarray(colours()), tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(opened(path), colours())
+    upright = np.asarray(open_image(path, upright=True))
+    np.testing.assert_array_equal(upright, np.rot90(colours(), -1))
+
+
+def test_the_first_frame_of_several(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (4, 3), colour) for colour in ("red", "blue")]
+    path = saved(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert opened(path)[0, 0].tolist() == [255, 0, 0]
+
+
+def test_what_is_no_image_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.jpg: no such image"):
+        open_image(tmp_path / "none.jpg")
+    (tmp_path / "text.jpg").write_text("<svg/>")
+    with pytest.raises(DataError, match=r"text\.jpg: not an image; expected a format"):
+        open_image(tmp_path / "text.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    with pytest.raises(DataError, match=r"folder\.jpg: image cannot be decoded"):
+        open_image(tmp_path / "folder.jpg")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
+def test_truncated_images_are_named(tmp_path: Path, suffix: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    path = saved(Image.fromarray(noise), tmp_path / f"a.{suffix}")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(DataError, match=rf"a\.{suffix}: (image cannot be decoded|not an image)"):
+        open_image(path)
+
+
+def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(Image.fromarray(colours()), tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
+    with pytest.raises(DataError, match=r"a\.png: image too large"):
+        open_image(path)
+
+
+def test_images_are_squashed_not_cropped() -> None:
+    halves = np.zeros((10, 40, 3), np.uint8)
+    halves[:, 20:] = 200
+    small = to_array(Image.fromarray(halves), 6, 8)
+    assert small.shape == (6, 8, 3)
+    assert small[:, 0].max() == 0
+    assert small[:, -1].min() == 200
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), (NETDISSECT_MEAN, NETDISSECT_STD)],
+)
+def test_normalise(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), np.uint8)
+    found = normalise(torch.from_numpy(pixels), mean, std)
+    expected = (pixels / 255 - np.array(mean)) / np.array(std)
+    assert found.dtype == torch.float32
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(found.permute(0, 2, 3, 1).numpy(), expected, atol=2e-6)
+
+
+def test_netdissects_normalisation_is_its_own() -> None:
+    """Minus its mean of Broden (B, G, R: 109.5388, 118.6897, 124.6901), over 57.12."""
+    grey = torch.full((1, 1, 1, 3), 200, dtype=torch.uint8)
+    found = normalise(grey, NETDISSECT_MEAN, NETDISSECT_STD)
+    expected = [(200 - mean) / 57.12 for mean in (124.6901, 118.6897, 109.5388)]
+    np.testing.assert_allclose(found.flatten().numpy(), expected, rtol=1e-5)

@@ -1,0 +1,280 @@
+"""Affine copies and one-unit contributions, against plain ways of working them out."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from conceptgraph.errors import ModelError
+from conceptgraph.ingest.contributions.one_unit import contributions
+from conceptgraph.ingest.network.affine import (
+    Affine,
+    affine_copy,
+    fold_batchnorm,
+    shifts,
+    without_shifts,
+)
+from conceptgraph.ingest.network.loading import Network, as_network
+from tests.random_networks import KINDS, SIZES, OwnBlock, OwnNetwork, random_network
+
+MAPS = {"block1": (6, 5), "block2": (4, 3), "block3": (3, 2), "block4": (2, 1)}
+
+
+def images(count: int = 3, size: int = 32) -> Tensor:
+    return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def plainly_unbiased(module: nn.Module) -> nn.Module:
+    """The original layers and forward code, each bias and batch norm statistic zeroed by hand."""
+    clone = copy.deepcopy(module).double()
+    for child in clone.modules():
+        if isinstance(child, nn.BatchNorm2d):
+            assert child.running_mean is not None
+            child.bias.data.zero_()
+            child.running_mean.zero_()
+        elif isinstance(child, (nn.Conv2d, nn.Linear)) and child.bias is not None:
+            child.bias.data.zero_()
+    return clone
+
+
+def before_last_relu(block: nn.Module, x: Tensor) -> Tensor:
+    """A residual block written out, but for its last ReLU."""
+    if isinstance(block, OwnBlock):
+        y: Tensor = nn.functional.avg_pool2d(block.norm(block.conv(x)), 2)
+        shortcut: Tensor = block.shortcut(nn.functional.avg_pool2d(x, 2))
+        return y + shortcut
+    assert isinstance(block, (BasicBlock, Bottleneck))
+    y = block.bn2(block.conv2(block.bn1(block.conv1(x)).relu()))
+    if isinstance(block, Bottleneck):
+        y = block.bn3(block.conv3(y.relu()))
+    shortcut = x if block.downsample is None else block.downsample(x)
+    return y + shortcut
+
+
+def reference(
+    stage: nn.Module, units: int, size: tuple[int, int]
+) -> tuple[list[list[float]], list[list[float]]]:
+    """One unit, one target, one pixel at a time."""
+    plain = plainly_unbiased(stage)
+    residual_blocks = list(plain) if isinstance(plain, nn.Sequential) else [plain]
+    weight, pre = [], []
+    for unit in range(units):
+        x = torch.zeros(1, units, *size, dtype=torch.float64)
+        for row in range(size[0]):
+            for column in range(size[1]):
+                x[0, unit, row, column] = 1.0
+        after = plain(x)[0]
+        for block in residual_blocks[:-1]:
+            x = block(x)
+        before = before_last_relu(residual_blocks[-1], x)[0]
+        weight.append([sum(target.flatten().tolist()) / target.numel() for target in after])
+        pre.append([sum(target.flatten().tolist()) / target.numel() for target in before])
+    return weight, pre
+
+
+def sizes_of(network: Network) -> dict[str, tuple[int, int]]:
+    return {block: MAPS[block] for block in network.blocks}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_contributions_are_those_of_one_unit_at_a_time(kind: str) -> None:
+    network = random_network(kind)
+    found = contributions(network, sizes_of(network), batch_size=7)
+    assert [(c.source, c.target) for c in found] == [
+        *pairwise(network.blocks),
+        (network.blocks[-1], "class"),
+    ]
+    for contribution in found[:-1]:
+        weight, pre = reference(
+            network.stage(contribution.target),
+            len(contribution.weight),
+            MAPS[contribution.source],
+        )
+        np.testing.assert_allclose(contribution.weight, weight, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(contribution.pre, pre, rtol=1e-4, atol=1e-5)
+        assert contribution.weight.dtype == contribution.pre.dtype == np.float32
+        assert (contribution.pre < 0).mean() > 0.1, "inhibition must be visible"
+        assert (contribution.weight > 0).mean() > 0.3, "most targets must be alive"
+
+
+def test_classes_get_the_final_weights_themselves() -> None:
+    network = random_network("basic")
+    (last,) = contributions(network, {"block4": (1, 1)})
+    assert np.array_equal(last.weight, network.fc.weight.numpy().T)
+    assert np.array_equal(last.pre, last.weight)
+    assert last.target == "class"
+
+
+def test_blocks_in_between_are_run_through_and_classes_need_the_last_block() -> None:
+    network = random_network("factory")
+    (through,) = contributions(network, {"block1": (8, 8)} | {"block3": (2, 2)})[:1]
+    stages = nn.Sequential(network.stage("block2"), *network.stage("block3").children())
+    weight, _ = reference(stages, 8, (8, 8))
+    np.testing.assert_allclose(through.weight, weight, rtol=1e-4, atol=1e-5)
+    assert [c.target for c in contributions(network, {"block1": (8, 8), "block2": (4, 4)})] == [
+        "block2"
+    ]
+
+
+def test_batches_do_not_matter_and_progress_counts_units() -> None:
+    network = random_network("bottleneck")
+    sizes = {"block1": SIZES["block1"], "block2": SIZES["block2"]}
+    done: list[int] = []
+    (small,) = contributions(network, sizes, batch_size=5, progress=done.append)
+    (large,) = contributions(network, sizes, batch_size=1000)
+    np.testing.assert_allclose(small.weight, large.weight, rtol=1e-5, atol=1e-6)
+    assert done == [5] * 6 + [2]
+
+
+def digest_of(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for key, tensor in module.state_dict().items():
+        digest.update(key.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_network_is_left_as_it_was(kind: str) -> None:
+    network = random_network(kind)
+    before, outline = digest_of(network.module), repr(network.module)
+    contributions(network, sizes_of(network))
+    fold_batchnorm(network.module)
+    for shift in shifts(affine_copy(network.module)):
+        shift.add_(1)
+    assert digest_of(network.module) == before
+    assert repr(network.module) == outline, "no layer exchanged, every in-place ReLU still in place"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_affine_copy_computes_the_same(kind: str) -> None:
+    module = random_network(kind).module
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in affine_copy(module).modules())
+    torch.testing.assert_close(
+        affine_copy(module)(images()), module(images()), rtol=1e-5, atol=2e-5
+    )
+    double, x = copy.deepcopy(module).double(), images().double()
+    torch.testing.assert_close(affine_copy(double)(x), double(x), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_folded_copy_computes_the_same_with_fewer_layers(kind: str) -> None:
+    module = random_network(kind).module
+    folded = fold_batchnorm(module)
+    torch.testing.assert_close(folded(images()), module(images()), rtol=1e-4, atol=1e-4)
+    left = sum(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
+    # OwnBlock calls its pair `conv` and `norm`, a name that says nothing.
+    assert left == (3 if kind == "factory" else 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_shifts_is_homogeneous_and_with_them_is_not(kind: str) -> None:
+    module, x = copy.deepcopy(random_network(kind).module).double(), images().double()
+    plain = without_shifts(module)
+    torch.testing.assert_close(plain(3 * x), 3 * plain(x), rtol=1e-11, atol=1e-11)
+    assert plain(torch.zeros_like(x)).abs().max() == 0
+    assert (module(3 * x) - 3 * module(x)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_logit_is_its_activations_and_shifts_to_the_last_digit(kind: str) -> None:
+    network = random_network(kind)
+    model = affine_copy(network.module).double()
+    added = shifts(model)
+    for shift in added:
+        assert shift.is_leaf
+        shift.requires_grad_()
+    x = images(1).double().requires_grad_()
+    logit = model(x)[0, 2]
+    gradients = torch.autograd.grad(logit, [x, *added], materialize_grads=True)
+    parts = [float((g * v).detach().sum()) for g, v in zip(gradients, [x, *added], strict=True)]
+    assert sum(parts) == pytest.approx(logit.item(), abs=1e-9)
+    assert abs(parts[0] - logit.item()) > 1e-3, "shifts must matter, or this proves nothing"
+
+
+def test_affine_of_a_batch_norm_without_weights() -> None:
+    norm = nn.BatchNorm2d(3, affine=False).eval()
+    assert norm.running_mean is not None
+    norm.running_mean.uniform_(-1, 1)
+    x = images(2, 4)
+    torch.testing.assert_close(Affine.from_batchnorm(norm)(x), norm(x))
+
+
+def test_one_batch_norm_under_two_names_is_exchanged_under_both() -> None:
+    norm = nn.BatchNorm2d(3)
+    twice = affine_copy(nn.Sequential(norm, nn.ReLU(inplace=True), norm))
+    assert [type(m) for _, m in twice.named_children()] == [Affine, nn.ReLU, Affine]
+
+
+def test_fold_leaves_a_batch_norm_before_its_convolution_alone() -> None:
+    module = nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 1)).eval()
+    assert repr(fold_batchnorm(module)) == repr(module)
+
+
+class NoRelu(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(6, 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.relu(self.conv(x))
+
+
+class ReluInside(NoRelu):
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.relu(self.conv(x))
+        return y + 1
+
+
+class Norms(OwnBlock):
+    def __init__(self) -> None:
+        super().__init__(6, 8)
+        self.norm = nn.GroupNorm(2, 8)  # type: ignore[assignment]
+        nn.init.ones_(self.norm.bias)
+
+
+class BatchStatistics(OwnBlock):
+    def __init__(self) -> None:
+        super().__init__(6, 8)
+        self.norm = nn.BatchNorm2d(8, track_running_stats=False)
+
+
+class Pool(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (NoRelu, "the last residual block of block2 has no child called `relu`"),
+        (ReluInside, "the output of block2 is not what its last residual block's `relu` gives"),
+        (Norms, "the way to block2 is not homogeneous with all biases off"),
+        (BatchStatistics, "a batch norm keeps no running statistics"),
+        (Pool, "block2 has no convolution"),
+    ],
+)
+def test_blocks_that_cannot_be_measured_say_why(block: type[nn.Module], message: str) -> None:
+    module = OwnNetwork()
+    module.layer2 = nn.Sequential(block())
+    with pytest.raises(ModelError, match=message):
+        contributions(as_network(module, "odd"), {"block1": (4, 4), "block2": (2, 2)})
+
+
+def test_blocks_out_of_order_and_unknown_blocks() -> None:
+    network = random_network("basic")
+    with pytest.raises(ModelError, match=r"out of order; found block2, block1; expected block1,"):
+        contributions(network, {"block2": (4, 4), "block1": (8, 8)})
+    with pytest.raises(ModelError, match=r"no block 'block5'\. Did you mean 'block4'"):
+        contributions(network, {"block4": (1, 1), "block5": (1, 1)})

@@ -1,0 +1,249 @@
+"""Thresholds against sorting: the radix select, lower bounds, and the search over batches."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from conceptgraph.ingest.dissection import thresholds
+from conceptgraph.ingest.dissection.collection import Collection, Kept
+from conceptgraph.ingest.dissection.thresholds import (
+    ERRORS,
+    LARGEST_TAIL,
+    TAILS,
+    RadixSelect,
+    lower_bounds,
+    values_above,
+)
+from conceptgraph.ingest.engine.process_group import Team
+from conceptgraph.ingest.engine.scratch import Room
+from conceptgraph.ingest.engine.workers import Lanes
+from tests import reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+CPU = torch.device("cpu")
+
+anything = st.floats(0, width=32, allow_nan=False, allow_infinity=True)
+few = st.sampled_from(np.array([0, 1e-45, 1e-40, 1, 1 + 2**-23, 3e38], np.float32).tolist())
+tails = st.integers(1, 999_999).map(lambda millionths: millionths / 1_000_000)
+
+
+def select(shards: Sequence[tuple[Tensor, Tensor]], units: int, rank: int) -> Tensor:
+    """Thresholds of (unit, values) shards, each seen by a select of its own; histograms added."""
+    selects = [RadixSelect(units, rank, CPU) for _ in shards]
+    while not selects[0].done:
+        for one, (unit, values) in zip(selects, shards, strict=True):
+            near = one.wanted(unit, values)
+            one.add(one.digits(unit[near], values[near]))
+        total = sum((one.histogram for one in selects), torch.zeros((), dtype=torch.int64))
+        for one in selects:
+            one.histogram = total.clone()
+            one.finish_round()
+    for one in selects:
+        torch.testing.assert_close(one.thresholds, selects[0].thresholds, rtol=0, atol=0)
+    return selects[0].thresholds
+
+
+def ranked(values: Sequence[float], rank: int) -> float:
+    """The `rank`-th largest (0 = the largest), 0 where there are not so many."""
+    return sorted(values, reverse=True)[rank] if rank < len(values) else 0.0
+
+
+@given(
+    units=st.lists(st.one_of(st.lists(anything), st.lists(few, max_size=60)), min_size=1),
+    rank=st.integers(0, 70),
+    shards=st.integers(1, 4),
+)
+def test_the_ranked_value_from_any_number_of_shards(
+    units: list[list[float]], rank: int, shards: int
+) -> None:
+    unit = torch.tensor([k for k, values in enumerate(units) for _ in values], dtype=torch.int64)
+    values = torch.tensor([value for values in units for value in values])
+    parts = [(unit[i::shards], values[i::shards]) for i in range(shards)]
+    found = select(parts, len(units), rank)
+    assert found.tolist() == [ranked(values, rank) for values in units]
+
+
+def test_neighbouring_floats_are_told_apart() -> None:
+    start = int(np.float32(1.7).view(np.int32))
+    values = torch.arange(start, start + 5000, dtype=torch.int32).view(torch.float32)
+    unit = torch.zeros(5000, dtype=torch.int64)
+    for rank in (0, 1, 2500, 4999):
+        assert select([(unit, values)], 1, rank).item() == values[4999 - rank].item()
+
+
+def test_positive_values_are_counted_once() -> None:
+    search = RadixSelect(3, 0, CPU)
+    while not search.done:
+        unit, values = torch.tensor([0, 2, 2]), torch.tensor([1.0, 2.0, 2.0])
+        assert search.wanted(unit, values).all()
+        search.add(search.digits(unit, values))
+        search.finish_round()
+    assert search.counts.tolist() == [1, 0, 2]
+    assert search.thresholds.tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("quantile", "count", "above"),
+    [(0.005, 200, 1), (0.005, 199, 0), (0.29, 100, 29), (0.1, 30, 3), (0.5, 3, 1), (0.005, 0, 0)],
+)
+def test_values_above(quantile: float, count: int, above: int) -> None:
+    assert values_above(quantile, count) == above
+
+
+@given(quantile=tails, values=st.lists(st.integers(0, 5), min_size=1, max_size=300))
+def test_no_more_than_the_quantile_lies_above(quantile: float, values: list[int]) -> None:
+    limit = reference.threshold(values, quantile)
+    exceeding = sum(value > limit for value in values)
+    assert exceeding <= values_above(quantile, len(values)) <= quantile * len(values) + 1e-9
+    assert sorted(values)[-1 - values_above(quantile, len(values))] == limit
+
+
+def safe_bound(maps: list[list[float]], quantile: float) -> float:
+    """Of one unit, given its values in each image: the definition, value by value."""
+    positions = len(maps[0])
+    ranked_values = sorted(((v, i) for i, values in enumerate(maps) for v in values), reverse=True)
+    for tail in TAILS:
+        if tail * quantile > LARGEST_TAIL or len(maps) == 1:
+            break
+        loud = ranked_values[: values_above(tail * quantile, len(ranked_values)) + 1]
+        counts = [sum(image == i for _, image in loud) for i in range(len(maps))]
+        error = statistics.stdev(counts) / math.sqrt(len(counts))
+        if statistics.mean(counts) - ERRORS * error >= quantile * positions:
+            return loud[-1][0]
+    return 0
+
+
+@pytest.mark.parametrize("quantile", [0.005, 0.05, 0.1, 0.3, 0.9])
+@pytest.mark.parametrize("shape", [(6, 7, 5, 4), (1, 3, 1, 1), (2, 1, 3, 3), (50, 3, 6, 5)])
+def test_lower_bounds_are_safe_by_three_errors(shape: tuple[int, ...], quantile: float) -> None:
+    maps = torch.randn(shape, generator=torch.Generator().manual_seed(0)).relu()
+    by_unit = maps.transpose(0, 1).flatten(2).tolist()
+    exact = torch.tensor([safe_bound(unit, quantile) for unit in by_unit])
+    expected = (exact * (1 - torch.finfo(torch.float32).eps)).tolist()
+    last = maps.contiguous(memory_format=torch.channels_last)
+    for chunk in (1, 2, 64):
+        assert lower_bounds([maps[:1], maps[1:]], quantile, chunk).tolist() == expected
+        assert lower_bounds([last], quantile, chunk, Lanes(CPU)).tolist() == expected
+    assert all(expected <= reference.thresholds(maps.numpy(), quantile))
+    if shape[0] == 50 and quantile in (0.05, 0.1):
+        assert min(expected) > 0
+
+
+def test_a_unit_that_fires_in_few_images_gets_a_lower_bound() -> None:
+    steady = torch.rand((100, 1, 6, 6), generator=torch.Generator().manual_seed(0))
+    rare = steady * (torch.arange(100) % 10 == 0).view(-1, 1, 1, 1) + 0.1 * steady
+    kept = [(maps > lower_bounds([maps], 0.02)).float().mean() for maps in (steady, rare)]
+    assert 0.02 < kept[0] < 0.035 < kept[1]
+
+
+def test_lower_bounds_of_half_precision_leave_what_is_equal_to_them() -> None:
+    maps = torch.rand((40, 3, 6, 6), generator=torch.Generator().manual_seed(0)).bfloat16()
+    maps = (maps * 8).round() / 8  # nine different values
+    lower = lower_bounds([maps], 0.05)
+    assert torch.equal(lower.bfloat16().float(), lower)
+    thresholds = torch.tensor(reference.thresholds(maps.float().numpy(), 0.05))
+    assert (lower < thresholds).all()
+    assert (lower > 0.8 * thresholds).all()
+
+
+def test_lower_bounds_are_never_negative() -> None:
+    assert lower_bounds([-torch.ones(2, 3, 4, 4)], 0.1).tolist() == [0, 0, 0]
+
+
+class Passes:
+    """A collection of one block's maps, looked at as often as it asks."""
+
+    def __init__(self, found: Collection, maps: Tensor, size: int) -> None:
+        self.number = 0
+        self._found = found
+        self._parts = torch.split(maps, size)
+
+    def __call__(self) -> Iterator[tuple[int, dict[str, Kept]]]:
+        self.number += 1
+        for batch, part in enumerate(self._parts):
+            yield batch, self._found.look(batch, {"block1": part})
+
+    def collect(self, pilot: int) -> None:
+        whole = max(1, -(-pilot // len(self._parts[0])))
+        self._found.start([{"block1": part} for part in self._parts[:whole]])
+        for batch, kept in self():
+            self._found.keep(batch, kept)
+        batches = range(len(self._parts))
+        self._found.find_thresholds(batches, Lanes(CPU), Team(), self)
+
+
+def fading_maps(images: int = 12, units: int = 9) -> Tensor:
+    """Whose first images are by far the strongest: a sample of them promises too much.
+
+    Unit 1 is dead, unit 2 fires at one position, unit 3 is the same everywhere, unit 4 is loud only
+    at the end.
+    """
+    maps = torch.randn(images, units, 5, 6, generator=torch.Generator().manual_seed(1)).relu()
+    maps *= torch.logspace(3, 0, images).view(-1, 1, 1, 1)
+    maps[:, 1:3] = 0
+    maps[4, 2, 3, 3] = 1
+    maps[:, 3] = 2
+    maps[:, 4] = maps[:, 4].flip(0)
+    return maps
+
+
+@pytest.mark.parametrize("errors", [3, -1000])
+@pytest.mark.parametrize("quantile", [0.01, 0.1, 0.4])
+@pytest.mark.parametrize(("size", "pilot"), [(1, 1), (1, 2), (5, 1), (4, 8), (12, 128)])
+def test_thresholds_are_exact_whatever_the_pilot_promised(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    quantile: float,
+    size: int,
+    pilot: int,
+    errors: float,
+) -> None:
+    monkeypatch.setattr(thresholds, "ERRORS", errors)
+    maps = fading_maps()
+    found = Collection(tmp_path, Room(0), quantile, torch.ones(12, dtype=torch.bool), size, CPU)
+    passes = Passes(found, maps, size)
+    passes.collect(pilot)
+    if errors < 0 and pilot == 2 and quantile == 0.1:
+        assert passes.number == 2  # or this test would show nothing
+    expected = reference.thresholds(maps.numpy(), quantile)
+    assert found.thresholds("block1").tolist() == expected.tolist()
+    assert found.active("block1").tolist() == maps.amax((0, 2, 3)).gt(0).tolist()
+    for batch, part in enumerate(torch.split(maps, size)):
+        check_cells(found, batch, part)
+    found.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def check_cells(found: Collection, batch: int, maps: Tensor) -> None:
+    """The values above the thresholds are those of the maps, each unit's once."""
+    cells, grid = found.cells("block1", batch), found.grid("block1")
+    assert len(set(cells.where.tolist())) == len(cells.where)
+    limits = found.thresholds("block1")
+    assert (cells.corners.amax(1) > limits[cells.where % grid.units]).all()
+    loud = (maps > limits.view(-1, 1, 1)).any(3).any(2).nonzero().tolist()
+    owners = {(int(w) // grid.cells, int(w) % grid.units) for w in cells.where}
+    assert owners == {(image, unit) for image, unit in loud}
+
+
+@pytest.mark.parametrize("pilot", [1, 6])
+def test_only_the_images_that_fit_decide(tmp_path: Path, pilot: int) -> None:
+    maps = fading_maps()
+    fitted = torch.arange(12) < 5
+    found = Collection(tmp_path, Room(0), 0.1, fitted, 3, CPU)
+    Passes(found, maps, 3).collect(pilot)
+    expected = reference.thresholds(maps[:5].numpy(), 0.1)
+    assert found.thresholds("block1").tolist() == expected.tolist()
+    for batch, part in enumerate(torch.split(maps, 3)):
+        check_cells(found, batch, part)

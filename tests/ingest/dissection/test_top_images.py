@@ -1,0 +1,161 @@
+"""The strongest images of every unit, and thumbnails that are dim where the unit is silent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from conceptgraph.ingest.concept_data.images import open_image
+from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.dissection.cells import Grid, find_cells
+from conceptgraph.ingest.dissection.top_images import TopImages, peaks
+from conceptgraph.ingest.inputs import Inputs, Source
+from conceptgraph.ingest.network.loading import load_network
+from conceptgraph.ingest.output.thumbnails import (
+    DIMMED,
+    THUMBNAIL,
+    Tile,
+    masks_of_tiles,
+    save_tile,
+    thumbnail,
+    tiles_of_batch,
+)
+from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.settings import Settings
+from tests import reference
+from tests.drawn_data import draw_concept_data
+from tests.expected_run import maps_of
+from tests.random_networks import random_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+CPU = torch.device("cpu")
+GRID = Grid(height=3, width=4, units=5)
+
+
+def tied_maps(images: int, seed: int = 0) -> Tensor:
+    """Whole numbers, so that many images are equally strong; unit 4 is silent."""
+    generator = torch.Generator().manual_seed(seed)
+    maps = torch.randint(0, 4, (images, 5, 3, 4), generator=generator).float()
+    maps *= torch.rand(images, 5, 1, 1, generator=generator) < 0.6
+    maps[:, 4] = 0
+    return maps
+
+
+def top_of(maps: Tensor, limits: Tensor, top: int, batch_size: int) -> TopImages:
+    found = TopImages(5, top, CPU)
+    for first in range(0, len(maps), batch_size):
+        part = maps[first : first + batch_size]
+        found.add(peaks(find_cells(part, limits)[0], GRID, len(part)), first)
+    return found
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 20])
+@pytest.mark.parametrize("top", [1, 3, 30])
+def test_the_strongest_images_the_first_of_equals(batch_size: int, top: int) -> None:
+    maps, limits = tied_maps(13), torch.tensor([0.0, 1, 2, 3, 0])
+    found = top_of(maps, limits, top, batch_size)
+    strongest = maps.amax((2, 3)).double().numpy()
+    for unit in range(5):
+        expected = reference.top_images(strongest[:, unit], float(limits[unit]), top)
+        missing = top - len(expected)
+        assert found.image[unit].tolist() == expected + [-1] * missing
+        strengths = [float(strongest[image, unit]) for image in expected]
+        assert found.activation[unit].tolist() == strengths + [0.0] * missing
+
+
+def test_tiles_are_drawn_with_the_batch_of_their_image() -> None:
+    found = top_of(tied_maps(13), torch.zeros(5), 3, 4)
+    tiles = {
+        (tile.unit, tile.rank): first + tile.image
+        for first in range(0, 13, 4)
+        for tile in tiles_of_batch(found, first, min(4, 13 - first))
+    }
+    assert tiles == {
+        (unit, rank): image
+        for unit, images in enumerate(found.image.tolist())
+        for rank, image in enumerate(images)
+        if image >= 0
+    }
+
+
+def test_masks_of_tiles_are_the_units_masks() -> None:
+    maps = torch.rand(4, 5, 3, 4, generator=torch.Generator().manual_seed(0))
+    limits = torch.linspace(0.3, 0.9, 5)
+    tiles = [Tile(3, 0, 2), Tile(0, 1, 2), Tile(4, 0, 0), Tile(0, 0, 1)]
+    masks = masks_of_tiles(tiles, find_cells(maps, limits)[0], GRID, limits)
+    for tile, mask in zip(tiles, masks, strict=True):
+        values = reference.up_sample(maps[tile.image, tile.unit].numpy(), THUMBNAIL, THUMBNAIL)
+        limit = float(limits[tile.unit])
+        clear = np.abs(values - limit) > 1e-6
+        np.testing.assert_array_equal(mask & clear, (values > limit) & clear)
+    assert masks.any(axis=(1, 2)).sum() >= 3
+
+
+def test_a_saved_tile_is_dim_exactly_outside_the_mask(tmp_path: Path) -> None:
+    coarse = np.random.default_rng(0).random((14, 14)) < 0.3
+    mask = np.kron(coarse, np.ones((8, 8), np.bool_))
+    white = np.full((THUMBNAIL, THUMBNAIL, 3), 255, np.uint8)
+    save_tile(white, mask, tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert (image.format, image.size) == ("JPEG", (112, 112))
+        found = np.asarray(image).astype(int)
+    expected = np.where(mask, 255, 255 // DIMMED)
+    assert np.abs(found - expected[..., None]).max() <= 3
+
+
+def test_thumbnails_are_squashed() -> None:
+    halves = np.zeros((30, 200, 3), np.uint8)
+    halves[:, 100:] = 255
+    small = thumbnail(halves)
+    assert small.shape == (THUMBNAIL, THUMBNAIL, 3)
+    assert [row.tolist() for row in small[..., 0] > 127] == [[False] * 56 + [True] * 56] * 112
+
+
+def basic() -> nn.Module:
+    return random_network("basic").module
+
+
+def test_the_thumbnails_of_a_run(tmp_path: Path) -> None:
+    data = draw_concept_data(tmp_path / "data", 8)
+    settings = Settings(blocks=("block2",), quantile=0.05, top_images=3, batch_size=3)
+    given = Source(f"{__name__}:basic", None, None, data)
+    run = ingest(given, tmp_path / "a.cg", settings, device="cpu")
+    rows = run.top_images
+    files = {path.relative_to(run.path).as_posix() for path in run.path.rglob("*.jpg")}
+    assert files == set(rows["thumbnail"])
+    assert len(rows) > 20
+    network = load_network(given.model)
+    inputs = Inputs(network, open_concept_data(data), settings, CPU, workers=1)
+    maps = maps_of(inputs)["block2"]
+    large = reference.up_sample(maps.numpy(), THUMBNAIL, THUMBNAIL)
+    names = [image.name for image in inputs.images]
+    limits = run.units["threshold"].tolist()
+    for file, image, uid in zip(rows["thumbnail"], rows["image"], rows["unit"], strict=True):
+        unit = int(uid.removeprefix("block2/"))
+        mask = large[names.index(image), unit] > limits[unit]
+        check_thumbnail(
+            run.path / file, thumbnail(np.asarray(open_image(data / "images" / image))), mask
+        )
+
+
+def check_thumbnail(file: Path, picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+    """It is the picture under this mask, as well as JPEG can show it, and under no other."""
+    with Image.open(file) as image:
+        assert (image.format, image.size) == ("JPEG", (THUMBNAIL, THUMBNAIL))
+        shown = np.asarray(image).astype(float)
+    bright, dim = picture.astype(float), picture // DIMMED
+    expected = np.where(mask[..., None], bright, dim)
+    assert np.abs(shown - expected).mean() < 4
+    nearer = np.abs(shown - bright).sum(axis=2) < np.abs(shown - dim).sum(axis=2)
+    visible = bright.sum(axis=2) > 240  # where bright and dim are far apart
+    assert (nearer == mask)[visible].mean() > 0.97

@@ -1,0 +1,106 @@
+"""Work side by side on threads, and how large its pieces are."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import torch
+
+from conceptgraph.ingest.engine.workers import DECODERS, Lanes, in_order, usual_workers
+from conceptgraph.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "images", "size"),
+    [
+        (None, 1_000_000, 32),
+        (80, 100, 32),
+        (80, 1_468, 45),
+        (80, 8_000, 250),
+        (80, 63_305, 256),
+        (24, 63_305, 256),
+        (16, 63_305, 128),
+        (8, 63_305, 64),
+        (2, 63_305, 32),
+    ],
+)
+def test_a_gpu_gets_larger_batches_where_there_are_many(
+    gigabytes: float | None, images: int, size: int
+) -> None:
+    assert Settings().batch_size_for(images, 224**2, gigabytes) == size
+    assert Settings(batch_size=7).batch_size_for(images, 224**2, gigabytes) == 7
+
+
+def test_larger_images_come_in_smaller_batches() -> None:
+    assert Settings().batch_size_for(63_305, 448**2, 80) == 128
+    assert Settings().batch_size_for(63_305, 1024**2, 80) == 32
+
+
+def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = usual_workers()
+    assert 2 <= alone <= DECODERS
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
+    assert usual_workers() == 2
+
+
+def test_work_that_finds_no_memory_is_done_again_alone() -> None:
+    lock, running, tried, beside = threading.Lock(), set[int](), list[int](), list[int]()
+
+    def work(item: int) -> int:
+        with lock:
+            again = item in tried
+            tried.append(item)
+            running.add(item)
+        time.sleep(0.005)
+        with lock:
+            if again:
+                beside.append(len(running))
+            running.remove(item)
+        if item % 3 == 1 and not again:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 2 * item
+
+    lanes = Lanes(torch.device("cuda"), on_device=3)
+    assert list(lanes.map(work, range(20))) == list(range(0, 40, 2))
+    assert sorted(tried) == sorted([*range(20), *range(1, 20, 3)])
+    assert beside == [1] * 7
+
+
+def test_room_is_made_for_work_that_finds_no_memory_alone() -> None:
+    tried, made = list[int](), list[bool]()
+
+    def work(item: int) -> int:
+        tried.append(item)
+        if item == 5 and not made:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return item
+
+    lanes = Lanes(torch.device("cuda"), 2, lambda: made.append(True))
+    assert list(lanes.map(work, range(9))) == list(range(9))
+    assert sorted(tried) == sorted([*range(9), 5, 5])
+    assert made == [True]
+
+
+def test_work_that_never_finds_memory_says_so() -> None:
+    def work(item: int) -> int:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        list(Lanes(torch.device("cpu")).map(work, range(3)))
+
+
+def test_work_runs_only_so_far_ahead() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.001 * (item % 3))
+        return item
+
+    results = in_order(work, iter(range(1000)), workers=3, ahead=5)
+    assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
+    results.close()  # type: ignore[attr-defined]  # it is a generator
+    assert len(begun) <= 4 + 5 + 1
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]

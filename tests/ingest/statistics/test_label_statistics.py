@@ -1,0 +1,70 @@
+"""The survey of the masks, batch by batch, against reading them image by image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.engine.process_group import Team
+from conceptgraph.ingest.engine.scratch import Room, TensorFile
+from conceptgraph.ingest.inputs import Batch
+from conceptgraph.ingest.statistics import label_statistics as surveys
+from conceptgraph.ingest.statistics.center_bias import CenterBoxes
+from conceptgraph.ingest.statistics.label_statistics import category_columns, groups_of, survey
+from tests.drawn_data import draw_concept_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZE = 7
+
+
+@pytest.mark.parametrize("room", [0, 2000, 1 << 30])
+@pytest.mark.parametrize("pixels", [1, 5000, surveys.PIXELS])
+def test_planes_and_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int, room: int
+) -> None:
+    monkeypatch.setattr(surveys, "PIXELS", pixels)
+    data = open_concept_data(draw_concept_data(tmp_path / "data", 24))
+    category, concepts = category_columns(data), len(data.concepts)
+    order = np.random.default_rng(0).permutation(24).tolist()
+    batches = [
+        Batch(number, first, order[first : first + SIZE])
+        for number, first in enumerate(range(0, 24, SIZE))
+    ]
+    told: list[int] = []
+    found = survey(
+        data,
+        24,
+        TensorFile(tmp_path / "planes", torch.uint16, Room(room)),
+        CenterBoxes(torch.from_numpy(category), len(data.categories), "paper"),
+        mine=batches,
+        team=Team(),
+        workers=2,
+        advance=told.append,
+    )
+    assert sum(told) == 24
+    truth, images = np.zeros(concepts, np.int64), np.zeros(concepts, np.int64)
+    for place, number in enumerate(order):
+        image = data.images[number]
+        counts = np.bincount(read_planes(data, image).ravel(), minlength=concepts + 1)[1:]
+        counts[list(image.scalars)] += image.mask_height * image.mask_width
+        truth += counts
+        images += counts > 0
+        assert set(np.flatnonzero(found.present[place])) == set(category[counts > 0])
+    np.testing.assert_array_equal(found.truth, truth)
+    np.testing.assert_array_equal(found.images, images)
+    for batch in batches:
+        members = [data.images[number] for number in batch.images]
+        for group in groups_of(members):
+            stack = found.planes.read(batch.first + group.numbers[0], torch.device("cpu")).numpy()
+            for row, number in enumerate(group.numbers):
+                planes = read_planes(data, members[number])
+                kept, rest = np.split(stack[:, row], [len(planes)])
+                np.testing.assert_array_equal(kept, planes.reshape(len(planes), -1))
+                assert not rest.any()

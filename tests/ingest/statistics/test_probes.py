@@ -1,0 +1,203 @@
+"""Presence probes against ridge regression written out, and counting reading by reading."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conceptgraph.ingest.inputs import Batch
+from conceptgraph.ingest.statistics.batch_labels import labels_of_batch
+from conceptgraph.ingest.statistics.block_probes import POSITIONS, BlockProbes, labelled, summed
+from conceptgraph.ingest.statistics.probe_scores import BINS, LOWEST, STEP, Histograms
+from conceptgraph.ingest.statistics.probes import PresenceProbes
+from conceptgraph.ingest.statistics.ridge import RIDGE
+from tests import reference
+from tests.ingest.dissection.test_overlaps import CATEGORIES, CPU, concept_data, survey_of
+from tests.reference import Labelled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from conceptgraph.ingest.statistics.batch_labels import Labels
+
+CATEGORY = [0, 0, 1, 1, 2]  # colors, objects, a scene
+UNITS, SIDE = 7, 4
+
+
+def world(images: int, seed: int = 0, mask: int = 8) -> tuple[Tensor, list[Labelled]]:
+    """Maps that hold what the labels say, with noise; some images lack a category."""
+    rng = np.random.default_rng(seed)
+    maps = rng.random((images, UNITS, SIDE, SIDE)).astype(np.float32)
+    labels = []
+    for image in range(images):
+        color = rng.integers(0, 3, (mask, mask))
+        thing = rng.integers(0, 3, (mask, mask))
+        thing[thing > 0] += 2
+        planes = [color, thing] if image % 3 else [color]
+        label = Labelled(np.stack(planes).astype(np.uint16), (4,) if image % 5 == 1 else ())
+        labels.append(label)
+        for concept in range(5):
+            there = reference.labelled_positions(label, concept, SIDE, SIDE)
+            maps[image, concept] += 2 * there
+            maps[image, 6] -= there
+    return torch.from_numpy(maps), labels
+
+
+def batch_labels(
+    labelled_images: list[Labelled], scratch: Path, first: int, last: int
+) -> list[Labels]:
+    batch = labelled_images[first:last]
+    found = survey_of(batch, CATEGORY, scratch, len(batch))
+    return labels_of_batch(concept_data(batch, CATEGORY), range(len(batch)), 0, found, CPU)
+
+
+def annotated(label: Labelled, category: int) -> bool:
+    members = [c for c, k in enumerate(CATEGORY) if k == category]
+    return any(label.occurrences(c).any() or c in label.scalars for c in members)
+
+
+def flat(maps: Tensor) -> np.ndarray:
+    return maps.double().permute(0, 2, 3, 1).reshape(-1, UNITS).numpy()
+
+
+def test_probes_are_the_ridge_regression_over_images_annotated_alike(tmp_path: Path) -> None:
+    maps, labels = world(24)
+    probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
+    for number, first in enumerate(range(0, 24, 8)):
+        some = batch_labels(labels, tmp_path / str(first), first, first + 8)
+        probes.fit(probes.sums(maps[first : first + 8], some, number))
+    found = probes.solve().double().numpy()
+    for concept, category in enumerate(CATEGORY):
+        images = [i for i, label in enumerate(labels) if annotated(label, category)]
+        assert len(images) > 0
+        there = [reference.labelled_positions(labels[i], concept, SIDE, SIDE) for i in images]
+        wanted = np.concatenate([each.ravel() for each in there]).astype(np.float64)
+        expected = reference.ridge(flat(maps[images]), wanted, RIDGE)
+        assert found[:, concept] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "mask"), [(4, 4, 8), (3, 5, 7), (7, 7, 112), (5, 5, 4)]
+)
+def test_a_position_has_the_label_of_its_middle(
+    tmp_path: Path, rows: int, columns: int, mask: int
+) -> None:
+    _, labels = world(5, mask=mask)
+    some = batch_labels(labels, tmp_path, 0, 5)
+    chosen = torch.tensor([0, 2, rows * columns - 1, 5])
+    there = labelled(some[0], (rows, columns), chosen)
+    assert there.shape == (5, 5, len(chosen))
+    for concept in range(5):
+        for image, label in enumerate(labels):
+            expected = reference.labelled_positions(label, concept, rows, columns).ravel()
+            assert there[concept, image].tolist() == expected[chosen].astype(bool).tolist()
+
+
+def test_levels_and_f1_against_counting_readings(tmp_path: Path) -> None:
+    maps, labels = world(40, seed=3)
+    probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
+    probes.fit(probes.sums(maps[:16], batch_labels(labels, tmp_path / "a", 0, 16), 0))
+    assert SIDE * SIDE <= POSITIONS  # so that every position is looked at
+    held_out = batch_labels(labels[16:], tmp_path / "b", 0, 24)
+    probes.score(probes.readings(probes.places(maps[16:], held_out, 1), 16))
+    table = probes.levels()
+    solved = probes.solve()
+    readings = torch.einsum("iuyx,uc->iyxc", maps[16:], solved[:-1]) + solved[-1]
+    levels = LOWEST + STEP * np.arange(BINS, dtype=np.float64)
+    for concept, category in enumerate(CATEGORY):
+        said: dict[int, list[float]] = {0: [], 1: []}
+        there: dict[int, list[bool]] = {0: [], 1: []}
+        for image, label in enumerate(labels[16:]):
+            if annotated(label, category):
+                said[image % 2] += readings[image, ..., concept].flatten().tolist()
+                marked = reference.labelled_positions(label, concept, SIDE, SIDE)
+                there[image % 2] += marked.ravel().tolist()
+        row = table.iloc[concept]
+        level = reference.best_level(said[0], there[0], levels)
+        assert row["level"] == pytest.approx(level)
+        assert row["f1"] == pytest.approx(reference.f1(said[1], there[1], level))
+        assert row["positions"] == sum(there[1])
+        right = sum(s >= level and t for s, t in zip(said[1], there[1], strict=True))
+        assert row["recall"] == pytest.approx(right / sum(there[1]))
+        assert row["precision"] == pytest.approx(right / sum(s >= level for s in said[1]))
+    assert (table["f1"] > 0.8).all()  # the concepts really are in the maps
+
+
+def test_batches_may_be_added_in_any_order(tmp_path: Path) -> None:
+    """So that shards of the images can be added up to the same probes, to the last bit."""
+    maps, labels = world(24, seed=5)
+    spans = [(0, 8), (8, 16), (16, 24)]
+    found = []
+    for number, order in enumerate(([0, 1, 2], [2, 0, 1])):
+        probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
+        for batch in order:
+            a, b = spans[batch]
+            some = batch_labels(labels, tmp_path / f"{number}{a}", a, b)
+            probes.fit(probes.sums(maps[a:b], some, batch))
+        found.append(probes.solve())
+    assert torch.equal(*found)
+
+
+def test_held_out_images_are_not_learnt_from(tmp_path: Path) -> None:
+    maps, labels = world(24, seed=5)
+    cuts = list(pairwise([0, 10, 20, 24]))
+    probes = PresenceProbes(13, torch.tensor(CATEGORY), seed=0)
+    probes.start({"block1": torch.ones(UNITS)})
+    groups = [batch_labels(labels, tmp_path / str(a), a, b) for a, b in cuts]
+    batches = [Batch(number, a, range(a, b)) for number, (a, b) in enumerate(cuts)]
+    seen = [{"block1": maps[a:b]} for a, b in cuts]
+    for each in zip(seen, groups, batches, strict=True):
+        probes.fit(probes.sums(*each))
+    for each in zip(seen, groups, batches, strict=True):
+        probes.score(probes.readings(probes.held_out(*each), each[2]))
+    alone = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
+    alone.fit(alone.sums(maps[:10], groups[0], 0))
+    alone.fit(alone.sums(maps[10:13], batch_labels(labels, tmp_path / "b", 10, 13), 1))
+    assert torch.equal(probes.blocks["block1"].solve(), alone.solve())
+    held_out = sum(
+        int(reference.labelled_positions(label, 0, SIDE, SIDE).sum())
+        for number, label in enumerate(labels)
+        if number >= 13 and number % 2
+    )
+    assert probes.blocks["block1"].levels()["positions"][0] == held_out
+
+
+@given(seed=st.integers(0, 2**16), concepts=st.integers(1, 9), positions=st.integers(1, 30))
+def test_sums_of_what_concepts_label(seed: int, concepts: int, positions: int) -> None:
+    rng = np.random.default_rng(seed)
+    flags = rng.random((concepts, positions)) < 0.3
+    values = rng.normal(size=(positions, 4)).astype(np.float32)
+    for dense in (False, True):
+        sums = summed(torch.from_numpy(values), torch.from_numpy(flags), dense=dense)
+        np.testing.assert_allclose(sums, flags.astype(float) @ values, atol=1e-5)
+
+
+def test_what_never_occurs_is_never_there(tmp_path: Path) -> None:
+    maps, labels = world(8)
+    probes = BlockProbes(UNITS, torch.tensor([*CATEGORY, 1]), seed=0)
+    data = concept_data(labels, [*CATEGORY, 1])
+    survey = survey_of(labels, [*CATEGORY, 1], tmp_path, 8)
+    some = labels_of_batch(data, range(8), 0, survey, CPU)
+    probes.fit(probes.sums(maps, some, 0))
+    probes.score(probes.readings(probes.places(maps, some, 1), 8))
+    assert (probes.solve()[:, 5] == 0).all()
+    row = probes.levels().iloc[5]
+    assert (row["f1"], row["positions"]) == (0, 0)
+
+
+def test_readings_beyond_the_bins_are_counted_in_the_last_ones() -> None:
+    histograms = Histograms(torch.tensor([0]))
+    said = torch.tensor([[[-100.0], [100.0]], [[-100.0], [100.0]]])
+    every = torch.ones(2, len(CATEGORIES), dtype=torch.bool)
+    there, half = torch.tensor([[[False, True], [False, True]]]), torch.tensor([0, 1])
+    histograms.add(histograms.counted(said, there, every, half))
+    row = histograms.table().iloc[0]
+    assert (row["f1"], row["precision"], row["recall"]) == (1, 1, 1)

@@ -1,0 +1,433 @@
+"""A whole ingest of drawn pictures against the definition, and what must not change its result."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from conceptgraph.errors import ConceptGraphError, DataError, RunError
+from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.dissection import thresholds
+from conceptgraph.ingest.inputs import Inputs, Source
+from conceptgraph.ingest.network.forward import block_outputs
+from conceptgraph.ingest.network.loading import load_network
+from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.settings import BLOCKS, Settings
+from tests import reference
+from tests.drawn_data import draw_concept_data, write_broden, write_mask
+from tests.expected_run import Expected, maps_of
+from tests.random_networks import OwnBlock, OwnNetwork, random_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conceptgraph.graph.run.reader import Run
+    from conceptgraph.progress import Advance
+
+CPU = torch.device("cpu")
+IMAGES = 16
+# A tail large enough for maps of 2 × 2, and every label a unit has.
+SETTINGS = Settings(quantile=0.05, batch_size=5, top_labels=1000, top_images=2)
+
+
+def basic() -> nn.Module:
+    return random_network("basic").module
+
+
+def bottleneck() -> nn.Module:
+    return random_network("bottleneck").module
+
+
+def factory() -> nn.Module:
+    return random_network("factory").module
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_concept_data(tmp_path_factory.mktemp("drawn"), IMAGES)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noise in which sizes of images and masks, and the number of planes, differ."""
+    folder, rng = tmp_path_factory.mktemp("mixed"), np.random.default_rng(0)
+    rows: list[dict[str, str | int]] = []
+    for place in range(11):
+        side, mask = (48, 64, 80)[place % 3], (16, 24)[place % 2]
+        cells = {"object": [""], "part": [""], "scene": [str(8 * (place % 4 == 0))]}
+        for plane in range((1, 3, 0, 2)[place % 4]):
+            numbers = np.kron(rng.integers(0, 8, (4, 4)), np.ones((mask // 4, mask // 4), int))
+            write_mask(folder / "images" / f"{place}_{plane}.png", numbers)
+            cells["part" if plane else "object"].append(f"{place}_{plane}.png")
+        (folder / "images").mkdir(exist_ok=True)
+        noise = rng.integers(0, 256, (side // 4, side // 4, 3), np.uint8)
+        Image.fromarray(noise).resize((side, side)).save(folder / "images" / f"{place}.png")
+        joined = {category: ";".join(filter(None, items)) for category, items in cells.items()}
+        sides = {"ih": side, "iw": side, "sh": mask, "sw": mask}
+        rows.append({"image": f"{place}.png", **sides, **joined})
+    labels = [(n, f"label {n}", ("object", "part", "scene")[n % 3]) for n in range(1, 9)]
+    return write_broden(folder, rows, labels, ("object", "part", "scene"))
+
+
+def source(model: str, data: Path, weights: Path | None = None) -> Source:
+    return Source(f"{__name__}:{model}", str(weights) if weights else None, None, data)
+
+
+def inputs_of(given: Source, settings: Settings) -> Inputs:
+    data = open_concept_data(given.data, label_zero=settings.iou == "lite")
+    return Inputs(load_network(given.model, given.weights), data, settings, CPU, workers=1)
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        ("basic", {"iou": "paper"}),
+        ("basic", {"iou": "lite", "preprocess": "netdissect"}),
+        ("bottleneck", {"iou": "lite", "blocks": BLOCKS[1:]}),
+        ("factory", {"iou": "unrestricted", "blocks": BLOCKS[:3], "quantile": 0.005}),
+        ("factory", {"threshold_split": "val", "blocks": BLOCKS[2:3]}),
+        ("factory", {"threshold_split": "val", "blocks": BLOCKS[:1], "pilot": 1, "batch_size": 1}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+def test_a_run_is_what_the_definition_says(
+    tmp_path: Path, drawn: Path, model: str, changes: dict[str, str]
+) -> None:
+    settings = dataclasses.replace(SETTINGS, **changes)  # type: ignore[arg-type]  # by hand
+    run = ingest(source(model, drawn), tmp_path / "a.cg", settings, device="cpu")
+    inputs = inputs_of(source(model, drawn), settings)
+    assert (run.units["status"] == "ok").sum() >= 3
+    Expected(inputs).check(run, maps_of(inputs))
+
+
+@pytest.mark.parametrize("iou", ["paper", "lite", "unrestricted"])
+def test_images_of_all_sizes_in_one_batch(tmp_path: Path, mixed: Path, iou: str) -> None:
+    settings = dataclasses.replace(
+        SETTINGS,
+        blocks=BLOCKS[1:3],
+        image_size=64,
+        iou=iou,  # type: ignore[arg-type]
+    )
+    run = ingest(source("basic", mixed), tmp_path / "a.cg", settings, device="cpu")
+    inputs = inputs_of(source("basic", mixed), settings)
+    Expected(inputs).check(run, maps_of(inputs))
+
+
+@pytest.mark.parametrize("model", ["basic", "bottleneck", "factory"])
+def test_folding_batch_norm_changes_thresholds_by_rounding_only(drawn: Path, model: str) -> None:
+    settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[:3])
+    inputs = inputs_of(source(model, drawn), settings)
+    fast = maps_of(inputs)
+    inputs.module = load_network(f"{__name__}:{model}").module
+    for block, maps in maps_of(inputs).items():
+        expected = reference.thresholds(maps.numpy(), settings.quantile)
+        found = reference.thresholds(fast[block].numpy(), settings.quantile)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+class PreActivation(OwnBlock):
+    """Runs the norm before the convolution, though its names suggest the contrary."""
+
+    def __init__(self) -> None:
+        super().__init__(8, 8)
+        self.conv1, self.bn1 = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8)
+        nn.init.normal_(self.bn1.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.relu(x + self.conv1(self.bn1(x)))
+        return result
+
+
+def misnamed() -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = OwnNetwork()
+        network.layer1.append(PreActivation())
+        return network
+
+
+def test_a_network_that_folding_would_break_runs_as_it_is(drawn: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[:1], precision="bfloat16")
+    inputs = inputs_of(source("misnamed", drawn), settings)
+    batch = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    plain = inputs.network.module
+    expected = block_outputs(plain, {"block1": plain.get_submodule("layer1")}, batch)["block1"]
+    module = inputs.module
+    assert {p.dtype for p in plain.parameters()} == {torch.float32}  # the caller's stays its own
+    stages = {"block1": module.get_submodule("layer1")}
+    found = block_outputs(module, stages, batch.bfloat16())["block1"]
+    assert float((found - expected).abs().mean() / expected.mean()) < 0.02
+
+
+def test_dead_and_sparse_units(tmp_path: Path, drawn: Path) -> None:
+    """Silence two units of block4, and let a third fire at one position of all images."""
+    settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[3:])
+    module = basic()
+    maps = maps_of(inputs_of(source("basic", drawn), settings))["block4"]
+    loud = int(maps.amax((0, 2, 3)).argmax())
+    silent, muffled = [unit for unit in range(64) if unit != loud][:2]
+    norm = module.get_submodule("layer4.0.bn2")
+    shortcut = module.get_submodule("layer4.0.downsample.1")
+    assert isinstance(norm, nn.BatchNorm2d)
+    for layer in (norm, shortcut):
+        layer.get_parameter("weight")[silent] = 0
+        layer.get_parameter("bias")[silent] = 0
+    norm.bias[muffled] = -1e4
+    norm.bias[loud] -= maps[:, loud].flatten().sort().values[-2:].mean()
+    torch.save(module.state_dict(), tmp_path / "weights.pt")
+    given = source("basic", drawn, tmp_path / "weights.pt")
+    run = ingest(given, tmp_path / "a.cg", settings, device="cpu")
+    inputs = inputs_of(given, settings)
+    Expected(inputs).check(run, maps_of(inputs))
+    units = run.units.set_index("index")
+    assert units["status"][[silent, muffled, loud]].tolist() == ["dead", "dead", "sparse"]
+    assert units["label"].isna()[[silent, muffled, loud]].tolist() == [True, True, False]
+    assert not run.iou("block4").iloc[[silent, muffled]].to_numpy().any()
+    shown = run.top_images["unit"].tolist()
+    assert f"block4/{silent}" not in shown
+    assert shown.count(f"block4/{loud}") == 1
+    # Fitted on the split in which that one position is not, the unit is dead, whatever it overlaps.
+    name = run.top_images["image"][shown.index(f"block4/{loud}")]
+    split = next(image.split for image in inputs.images if image.name == name)
+    settings = dataclasses.replace(
+        settings, threshold_split={"train": "val", "val": "train"}[split]
+    )
+    run = ingest(given, tmp_path / "b.cg", settings, device="cpu")
+    inputs = inputs_of(given, settings)
+    Expected(inputs).check(run, maps_of(inputs))
+    assert run.units["status"][loud] == "dead"
+
+
+def assert_same(run: Run, other: Run) -> None:
+    """Every number of two runs is the same."""
+    for table in ("units", "concepts", "detections", "classes", "top_images"):
+        pd.testing.assert_frame_equal(getattr(run, table), getattr(other, table))
+    for block in run.blocks:
+        np.testing.assert_array_equal(run.iou(block), other.iou(block))
+    for hop in run.hops:
+        for pre in (False, True):
+            np.testing.assert_array_equal(
+                run.contributions(*hop, pre=pre), other.contributions(*hop, pre=pre)
+            )
+    assert pictures(run) == pictures(other)
+
+
+def pictures(run: Run) -> dict[str, bytes]:
+    files = (run.path / "thumbnails").rglob("*.jpg")
+    return {str(file.relative_to(run.path)): file.read_bytes() for file in files}
+
+
+def test_neither_workers_nor_the_order_of_the_index_matter(tmp_path: Path, drawn: Path) -> None:
+    run = ingest(source("basic", drawn), tmp_path / "a.cg", SETTINGS, device="cpu")
+    shuffled = tmp_path / "shuffled"
+    shuffled.mkdir()
+    for path in drawn.iterdir():
+        (shuffled / path.name).symlink_to(path)
+    (shuffled / "index.csv").unlink()
+    with (drawn / "index.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    with (shuffled / "index.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows[::-1]])
+    given = source("basic", shuffled)
+    other = ingest(given, tmp_path / "b.cg", SETTINGS, device="cpu", workers=5)
+    assert_same(run, other)
+    assert run.manifest["data"]["digest"] == other.manifest["data"]["digest"]
+
+
+def test_batches_of_another_size_change_nothing_but_rounding(tmp_path: Path, drawn: Path) -> None:
+    runs = [
+        ingest(
+            source("basic", drawn),
+            tmp_path / f"{size}.cg",
+            dataclasses.replace(SETTINGS, batch_size=size),
+            device="cpu",
+        )
+        for size in (1, 7, 64)
+    ]
+    for other in runs[1:]:
+        found, expected = (run.units["threshold"].to_numpy() for run in (other, runs[0]))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        assert other.top_images["image"].tolist() == runs[0].top_images["image"].tolist()
+        for block in other.blocks:
+            difference = np.abs(other.iou(block) - runs[0].iou(block)).to_numpy()
+            assert difference.max() < 0.01
+            assert difference.mean() < 1e-5
+
+
+class Watched:
+    """Progress that counts what every step does, and presses Ctrl-C in one of them."""
+
+    def __init__(self, interrupt: str = "") -> None:
+        self.done: dict[str, int] = {}
+        self._interrupt = interrupt
+
+    @contextmanager
+    def step(self, name: str, total: int) -> Iterator[Advance]:
+        self.done[name] = 0
+
+        def advance(done: int) -> None:
+            self.done[name] += done
+            if name == self._interrupt:
+                raise KeyboardInterrupt
+
+        yield advance
+        assert self.done[name] in {0, total}
+        if name == self._interrupt:
+            raise KeyboardInterrupt
+
+
+def test_a_pilot_that_promises_too_much_costs_a_second_pass_and_nothing_else(
+    tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "ERRORS", -1000)
+    runs, done = [], []
+    for pilot in (2, IMAGES):
+        progress = Watched()
+        settings = dataclasses.replace(SETTINGS, batch_size=1, pilot=pilot)
+        out = tmp_path / f"{pilot}.cg"
+        runs.append(ingest(source("basic", drawn), out, settings, progress=progress))
+        done.append(progress.done["thresholds"])
+    assert done == [IMAGES, 0]
+    assert_same(*runs)
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize(
+    "step", ["survey", "collect", "thresholds", "count", "contributions", "thumbnails", "tables"]
+)
+def test_an_interrupted_ingest_leaves_the_earlier_run_and_nothing_else(
+    tmp_path: Path, drawn: Path, step: str
+) -> None:
+    settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[2:], top_images=1)
+    given, out = source("basic", drawn), tmp_path / "a.cg"
+    with pytest.raises(KeyboardInterrupt):
+        ingest(given, out, settings, progress=Watched(step))
+    assert list(tmp_path.iterdir()) == []
+    ingest(given, out, dataclasses.replace(settings, blocks=BLOCKS[3:]))
+    before = everything(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(given, out, settings, overwrite=True, progress=Watched(step))
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("damaged", "message"),
+    [
+        ("00007.jpg", r"00007\.jpg: not an image"),
+        ("00007_color.png", r"00007_color\.png: damaged PNG.*row 9"),
+    ],
+)
+def test_a_damaged_file_is_named_and_nothing_is_left(
+    tmp_path: Path, damaged: str, message: str
+) -> None:
+    data = draw_concept_data(tmp_path / "data", 9, size=32, mask_size=8)
+    file = next((data / "images").rglob(damaged))
+    file.write_bytes(file.read_bytes()[: 40 if damaged.endswith("png") else 1])
+    with pytest.raises(DataError, match=message):
+        ingest(source("factory", data), tmp_path / "a.cg", Settings(blocks=BLOCKS[:3]))
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path: Path, drawn: Path) -> None:
+    out = tmp_path / "a.cg"
+    wrong = {
+        r"no block4; expected --blocks among block1,block2,block3": Settings(),
+        r"no image is in the split 'test'; expected one of train, val": Settings(
+            blocks=BLOCKS[:3], threshold_split="test"
+        ),
+    }
+    for message, settings in wrong.items():
+        with pytest.raises(ConceptGraphError, match=message):
+            ingest(source("factory", drawn), out, settings)
+    with pytest.raises(ConceptGraphError, match="device 'tpu9' cannot be used"):
+        ingest(source("basic", drawn), out, device="tpu9")
+    with pytest.raises(RunError, match=r"Call it a\.cg"):
+        ingest(source("basic", drawn), tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_manifest_says_where_the_numbers_come_from(tmp_path: Path, drawn: Path) -> None:
+    torch.save(basic().state_dict(), tmp_path / "weights.pt")
+    classes = tmp_path / "classes.txt"
+    classes.write_text("\n".join("abcde"))
+    settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[2:], image_size=96)
+    given = Source(f"{__name__}:basic", str(tmp_path / "weights.pt"), classes, drawn)
+    run = ingest(given, tmp_path / "a.cg", settings, device="cpu")
+    manifest = run.manifest
+    digest = load_network(given.model, given.weights).digest
+    data = open_concept_data(drawn)
+    assert manifest["settings"] == {**dataclasses.asdict(settings), "blocks": ["block3", "block4"]}
+    assert manifest["settings_digest"] == settings.digest != SETTINGS.digest
+    assert manifest["model"]["name"] == given.model
+    assert manifest["model"]["digest"] == digest
+    assert manifest["model"]["weights"] == str((tmp_path / "weights.pt").resolve())
+    assert manifest["model"]["classes"] == str(classes.resolve())
+    assert (manifest["input"]["height"], manifest["input"]["width"]) == (96, 96)
+    assert manifest["data"]["digest"] == data.digest
+    assert manifest["data"]["images"] == IMAGES
+    assert manifest["data"]["concepts"] == len(data.concepts) == len(run.concepts)
+    assert manifest["blocks"] == {
+        "block3": {"units": 32, "height": 6, "width": 6},
+        "block4": {"units": 64, "height": 3, "width": 3},
+    }
+    assert manifest["device"] == "cpu"
+    assert manifest["versions"]["torch"] in torch.__version__
+    steps = ["survey", "collect", "thresholds", "count", "contributions", "thumbnails", "tables"]
+    assert [name for name in manifest["timings"] if "," not in name] == steps
+    assert run.hops == (("block3", "block4"), ("block4", "class"))
+    assert run.classes["name"].tolist() == list("abcde")
+    run.check()
+
+
+def test_the_size_of_the_input(tmp_path: Path) -> None:
+    data = draw_concept_data(tmp_path / "data", 3, size=48)
+    prepared = open_concept_data(data)
+    network = random_network("basic")
+
+    def sides(height: int) -> tuple[int, int]:
+        images = (prepared.images[0], dataclasses.replace(prepared.images[1], height=height))
+        chosen = dataclasses.replace(prepared, images=images)
+        shape = Inputs(network, chosen, Settings(), CPU, 1).shape
+        return shape["height"], shape["width"]
+
+    assert sides(48) == (48, 48)
+    assert sides(64) == (224, 224)  # not all alike
+    large = [dataclasses.replace(image, height=600, width=800) for image in prepared.images]
+    photographs = dataclasses.replace(prepared, images=tuple(large))
+    shape = Inputs(network, photographs, Settings(), CPU, 1).shape
+    assert (shape["height"], shape["width"]) == (224, 224)
+    shape = Inputs(network, photographs, Settings(image_size=96), CPU, 1).shape
+    assert (shape["height"], shape["width"]) == (96, 96)
+
+
+def test_labels_are_compared_with_chance(tmp_path: Path, drawn: Path) -> None:
+    given = source("basic", drawn)
+    settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[:2])
+    rows = ingest(given, tmp_path / "a.cg", settings, device="cpu").detections
+    assert rows["p"].between(0, 1, inclusive="right").all()
+    assert (rows["lift"].dropna() > 0).all()
+    assert (rows["iou"] <= rows["ceiling"] + 1e-9).all()
+    beyond, within = rows[rows["significant"]]["p"], rows[~rows["significant"]]["p"]
+    assert beyond.empty or beyond.max() < within.min()
+    again = ingest(given, tmp_path / "b.cg", settings, device="cpu", workers=1).detections
+    pd.testing.assert_frame_equal(rows, again)
+    without = dataclasses.replace(settings, null_values=0)
+    run = ingest(given, tmp_path / "c.cg", without, device="cpu")
+    assert not run.is_tested
+    assert not run.detections["significant"].any()
+    shared = ["unit", "concept", "iou", "rank", "intersection", "activation", "truth"]
+    pd.testing.assert_frame_equal(run.detections[shared], rows[shared])

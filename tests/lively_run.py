@@ -1,0 +1,29 @@
+"""A small run of a network whose units are nearly all alive, ingested for real."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conceptgraph.ingest.inputs import Source
+from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.settings import Settings
+from tests.random_networks import random_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from conceptgraph.graph.run.reader import Run
+
+
+def network() -> nn.Module:
+    """The network of the run, as `module:factory` finds it again."""
+    return random_network("basic", classes=4, seed=3).module
+
+
+def lively_run(data: Path, folder: Path) -> Run:
+    """Ingest drawn data into a run in `folder`."""
+    source = Source("tests.lively_run:network", None, None, data)
+    settings = Settings(quantile=0.1, min_iou=0.01, top_images=1)
+    return ingest(source, folder / "lively.cg", settings)

@@ -1,0 +1,162 @@
+"""Run directories for tests: one made by hand, whose numbers can be checked in the head, and
+random ones of any size."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from conceptgraph.graph.run.files import TABLES
+from conceptgraph.graph.run.reader import Run, open_run
+from conceptgraph.graph.run.writer import RunWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from conceptgraph.graph.run.files import Manifest
+
+CONCEPTS = ("texture/polka dotted", "object/ball", "action/juggling", "object/juggling")
+CLASSES = ("juggling", "road")
+
+BLOCK3_BLOCK4 = np.array([[2, 1, 0], [1, 0, 4], [5, 5, 5]], dtype=np.float32)
+BLOCK3_BLOCK4_PRE = np.array([[2, 0.5, -1], [1, -3, 4], [5, 5, 5]], dtype=np.float32)
+BLOCK4_CLASS = np.array([[3, -1], [1, 2], [-2, 4]], dtype=np.float32)
+
+
+def manifest(widths: Mapping[str, int], network: str | None = None) -> Manifest:
+    """What an ingest would write, as far as reading needs it, and a little more."""
+    digest = {} if network is None else {"digest": network}
+    return {
+        "min_iou": 0.04,
+        "model": {"name": "resnet18", **digest},
+        "created": "2026-11-24T12:00:00Z",
+        "settings": {"quantile": 0.995},
+        "settings_digest": "abc",
+        "blocks": {block: {"units": n, "height": 7, "width": 7} for block, n in widths.items()},
+    }
+
+
+def small_run(out: Path) -> Run:
+    """Two blocks of three units: block3/2 is dead, block4/1 too weak, block4/2 sparse."""
+    polka, ball = ("polka dotted", "texture"), ("ball", "object")
+    units = [
+        ("block3/0", "block3", 0, *polka, 0.20, 1.5, "ok", 600, *polka, 0.20),
+        ("block3/1", "block3", 1, *ball, 0.10, 1.0, "ok", 900, *polka, 0.08),
+        ("block3/2", "block3", 2, None, None, None, 0.0, "dead", 0, None, None, 0.0),
+        ("block4/0", "block4", 0, "juggling", "action", 0.30, 2.0, "ok", 2000, *ball, 0.03),
+        ("block4/1", "block4", 1, *ball, 0.03, 1.0, "ok", 700, *ball, 0.03),
+        ("block4/2", "block4", 2, *ball, 0.08, 0.0, "sparse", 90, *ball, 0.08),
+    ]
+    beyond, within = (0.001, 4.0, 0.5, True), (0.3, 1.1, 0.5, False)
+    detections = [
+        ("block3/0", "texture/polka dotted", "texture", 0.20, 0, 200, 600, 600, *beyond),
+        ("block3/0", "object/ball", "object", 0.05, 1, 50, 600, 450, *within),
+        ("block3/1", "object/ball", "object", 0.10, 0, 50, 100, 450, *within),
+        ("block4/0", "action/juggling", "action", 0.30, 0, 300, 800, 500, *beyond),
+        ("block4/0", "object/ball", "object", 0.06, 1, 70, 800, 450, *beyond),
+        ("block4/1", "object/ball", "object", 0.03, 0, 30, 700, 450, *within),
+        ("block4/2", "object/ball", "object", 0.08, 0, 40, 90, 450, *within),
+    ]
+    images = [
+        ("block4/0", 1, "b.jpg", 3.0, "thumbnails/b.jpg"),
+        ("block4/0", 0, "a.jpg", 4.0, "thumbnails/a.jpg"),
+    ]
+    with RunWriter(out) as writer:
+        _table(writer, "units", units)
+        _concept_and_class_tables(writer, CONCEPTS, CLASSES, {"block3": 3})
+        _table(writer, "detections", detections)
+        _table(writer, "top_images", images)
+        for block in ("block3", "block4"):
+            writer.array(f"iou_{block}", np.full((3, len(CONCEPTS)), 0.05))
+        writer.array("contributions_block3_block4", BLOCK3_BLOCK4)
+        writer.array("contributions_block3_block4_pre", BLOCK3_BLOCK4_PRE)
+        writer.array("contributions_block4_class", BLOCK4_CLASS)
+        writer.array("contributions_block4_class_pre", BLOCK4_CLASS)
+        return open_run(writer.commit(manifest({"block3": 3, "block4": 3})))
+
+
+def random_run(
+    out: Path,
+    widths: Mapping[str, int],
+    *,
+    classes: Sequence[str] = CLASSES,
+    concepts: Sequence[str] = CONCEPTS,
+    seed: int = 0,
+    network: str | None = None,
+) -> Run:
+    """A run of random numbers; about one unit in six is dead, and as many are sparse.
+
+    `network` is the digest of the network; the numbers do not depend on it.
+    """
+    rng = np.random.default_rng(seed)
+    unit_rows: list[tuple[object, ...]] = []
+    detection_rows: list[tuple[object, ...]] = []
+    with RunWriter(out) as writer:
+        for block, width in widths.items():
+            iou = (rng.random((width, len(concepts))) * 0.12).astype(np.float32)
+            writer.array(f"iou_{block}", iou)
+            for index in range(width):
+                status = rng.choice(["ok", "dead", "sparse"], p=[4 / 6, 1 / 6, 1 / 6])
+                units, detections = _unit_rows(block, index, str(status), iou[index], concepts)
+                unit_rows += units
+                detection_rows += detections
+        _table(writer, "units", unit_rows)
+        _concept_and_class_tables(writer, concepts, classes, widths)
+        _table(writer, "detections", detection_rows)
+        _table(writer, "top_images", [(unit_rows[0][0], 0, "a.jpg", 1.0, "thumbnails/a.jpg")])
+        _contribution_arrays(writer, {**widths, "class": len(classes)}, rng)
+        return open_run(writer.commit(manifest(widths, network)))
+
+
+def _unit_rows(
+    block: str, index: int, status: str, iou: NDArray[np.float32], concepts: Sequence[str]
+) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    uid = f"{block}/{index}"
+    if status != "ok":
+        return [(uid, block, index, None, None, None, 0.0, status, 0, None, None, 0.0)], []
+    order = np.argsort(-iou)
+    category, name = concepts[order[0]].split("/", 1)
+    best = float(iou[order[0]])
+    detections: list[tuple[object, ...]] = [
+        (uid, concepts[k], concepts[k].split("/")[0], float(iou[k]), rank, 10, 60, 50,
+         0.01 * (rank + 1), 2.0, 50 / 60, rank == 0)
+        for rank, k in enumerate(order[:3].tolist())
+    ]  # fmt: skip
+    label = (name, category, best)
+    return [(uid, block, index, *label, 1.0, "ok", 100, *label)], detections
+
+
+def _contribution_arrays(
+    writer: RunWriter, widths: Mapping[str, int], rng: np.random.Generator
+) -> None:
+    names = list(widths)
+    for source, target in pairwise(names):
+        pre = rng.normal(size=(widths[source], widths[target]))
+        weight = pre if target == "class" else np.maximum(pre + rng.random(pre.shape), 0)
+        writer.array(f"contributions_{source}_{target}", weight)
+        writer.array(f"contributions_{source}_{target}_pre", pre)
+
+
+def _concept_and_class_tables(
+    writer: RunWriter,
+    concepts: Sequence[str],
+    classes: Sequence[str],
+    widths: Mapping[str, int],
+) -> None:
+    split = [(uid, *reversed(uid.split("/", 1)), 10, 500, 0.15) for uid in concepts]
+    _table(writer, "concepts", split)
+    block, width = next(iter(widths.items()))
+    presence = [(uid, block, 1.0, 0.5, 0.8, 0.6, 9 * i) for i, uid in enumerate(concepts)]
+    _table(writer, "presence", presence)
+    writer.array(f"presence_{block}", np.full((width + 1, len(concepts)), 0.1))
+    _table(writer, "classes", [(f"class/{name}", name, i) for i, name in enumerate(classes)])
+
+
+def _table(writer: RunWriter, name: str, rows: Sequence[tuple[object, ...]]) -> None:
+    writer.table(name, pd.DataFrame(rows, columns=list(TABLES[name])))
