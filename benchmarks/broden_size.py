@@ -23,7 +23,7 @@ from benchmarks.dissect import bare_pass
 from benchmarks.repeated import repeat
 from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter
 from conceptgraph.ingest.concept_data.decoding import batches
-from conceptgraph.ingest.engine.workers import usual_workers
+from conceptgraph.ingest.engine.workers import default_workers
 from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import ingest
@@ -60,10 +60,10 @@ def drawing(number: int) -> tuple[Image.Image, dict[str, list[np.ndarray]], dict
             of_region = FIRST[name] + rng.integers(0, SIZES[name], 12)
             of_region[rng.random(12) < (0.7 if name == "part" else 0.2)] = 0
             planes[name] = [of_region[region]]
-    scalars = {
+    image_labels = {
         name: [CONCEPTS[name][of_source % SIZES[name]]] for name in source if name not in planes
     }
-    return image, planes, scalars
+    return image, planes, image_labels
 
 
 def draw(folder: Path, images: int) -> Path:
@@ -73,8 +73,8 @@ def draw(folder: Path, images: int) -> Path:
         ProcessPoolExecutor() as pool,
     ):
         found = pool.map(drawing, range(min(images, DISTINCT)), chunksize=16)
-        for number, (image, planes, scalars) in enumerate(found):
-            writer.add(f"{number}.jpg", image, planes, scalars)
+        for number, (image, planes, image_labels) in enumerate(found):
+            writer.add(f"{number}.jpg", image, planes, image_labels)
     return repeat(folder / "distinct", folder / "data", images)
 
 
@@ -82,7 +82,7 @@ def bare_images_a_second(data: Path, precision: str) -> float:
     """Of the plain network on the GPU, on decoded images."""
     network, device = load_network("resnet50", "random"), torch.device("cuda")
     paths = sorted((data / "images").glob("*.jpg"))[: 4 * BATCH]
-    decoded = list(batches(paths, 224, 224, batch_size=BATCH, workers=usual_workers()))
+    decoded = list(batches(paths, 224, 224, batch_size=BATCH, workers=default_workers()))
     bare_pass(network, device, decoded, precision)
     seconds, _ = bare_pass(network, device, 3 * decoded, precision)
     return 3 * len(paths) / seconds

@@ -13,7 +13,7 @@ import torch
 
 from conceptgraph.ingest.contributions.one_unit import contributions
 from conceptgraph.ingest.engine.device import choose_device
-from conceptgraph.ingest.engine.memory import keep_freed_memory
+from conceptgraph.ingest.engine.memory import tune_malloc
 from conceptgraph.ingest.network.loading import load_network
 
 SIZES = {"block1": (56, 56), "block2": (28, 28), "block3": (14, 14), "block4": (7, 7)}
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
+    tune_malloc()
     network = load_network(arguments.model, "random")
     device = choose_device(arguments.device)
     begun = time.perf_counter()

@@ -29,15 +29,15 @@ from benchmarks.memory import peak_of_this_process
 from conceptgraph.graph.run.writer import RunWriter
 from conceptgraph.ingest.concept_data.images import normalise
 from conceptgraph.ingest.concept_data.opening import open_concept_data
-from conceptgraph.ingest.engine.device import choose_device, whole_float32
-from conceptgraph.ingest.engine.memory import keep_freed_memory
-from conceptgraph.ingest.engine.process_group import Team
-from conceptgraph.ingest.engine.workers import usual_workers
+from conceptgraph.ingest.engine.device import choose_device, full_float32
+from conceptgraph.ingest.engine.memory import tune_malloc
+from conceptgraph.ingest.engine.process_group import ProcessGroup
+from conceptgraph.ingest.engine.workers import default_workers
 from conceptgraph.ingest.inputs import Inputs, Source
 from conceptgraph.ingest.job import Job
 from conceptgraph.ingest.network.forward import DTYPES
 from conceptgraph.ingest.network.loading import load_network
-from conceptgraph.progress import Quiet
+from conceptgraph.progress import NoProgress
 from conceptgraph.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def prepare(arguments: argparse.Namespace, kind: type[Some]) -> Some:
     network = load_network(arguments.model, arguments.weights)
     data = open_concept_data(arguments.data)
     device = choose_device(arguments.device)
-    workers = arguments.threads if device.type == "cpu" else usual_workers()
+    workers = arguments.threads if device.type == "cpu" else default_workers()
     return kind(network, data, settings, device, workers)
 
 
@@ -75,9 +75,9 @@ def bare_pass(
     layout = torch.contiguous_format if dtype == torch.float32 else torch.channels_last
     module = copy.deepcopy(network.module).to(device, dtype).to(memory_format=layout)
     begun, busy = time.perf_counter(), time.process_time()
-    with torch.inference_mode(), whole_float32():
+    with torch.inference_mode(), full_float32():
         for pixels in decoded:
-            batch = normalise(pixels.to(device), network.mean, network.std)
+            batch = normalise(pixels.to(device), *network.architecture.input[3:])
             module(batch.to(dtype).contiguous(memory_format=layout))
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -91,9 +91,9 @@ def dissection(inputs: Inputs) -> dict[str, float]:
     with (
         tempfile.TemporaryDirectory() as folder,
         RunWriter(Path(folder) / "a.cg") as writer,
-        whole_float32(),
+        full_float32(),
     ):
-        job = Job(source, inputs, Team(), Quiet(), writer, minutes=5)
+        job = Job(source, inputs, ProcessGroup(), NoProgress(), writer, minutes=5)
         job.dissect()
     return {
         **job.timings,
@@ -194,7 +194,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Measure and print."""
     arguments = parser().parse_args()
-    keep_freed_memory()
+    tune_malloc()
     if arguments.only_dissect:
         dissection(prepare(arguments, Inputs))
         print(json.dumps({"peak_gb": peak_of_this_process()}))

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from conceptgraph.explain.decomposition import (
-    Ledger,
+    Decomposition,
     Tail,
     account,
     measure,
@@ -32,7 +32,7 @@ from conceptgraph.explain.decomposition import (
     search,
     strongest,
 )
-from conceptgraph.explain.network import Subject, open_subject
+from conceptgraph.explain.network import RunNetwork, open_network
 from conceptgraph.graph.run.reader import open_run
 
 if TYPE_CHECKING:
@@ -42,19 +42,17 @@ BEAM, TOP, STEPS = 64, 20, 8
 METHODS = ("exact", "integrated gradients", "one-unit × activation", "one-unit", "random")
 
 
-def ledgers(subject: Subject, image: Path, length: int) -> tuple[Tail, Ledger]:
+def ledgers(subject: RunNetwork, image: Path, length: int) -> tuple[Tail, Decomposition]:
     """The account of the predicted class's logit over the last `length` blocks."""
     blocks = subject.network.blocks[-length:]
     tail = subject.tail(blocks)
     logits, source = subject.look(subject.read(image), blocks[0])
-    weight, bias = subject.fc.weight.detach(), subject.fc.bias
+    weight, bias = subject.head.weight, subject.head.bias
     chosen = int(logits[0].argmax())
-    return tail, account(
-        tail, source, weight[chosen], weight.new_zeros(()) if bias is None else bias[chosen]
-    )
+    return tail, account(tail, source, weight[chosen], bias[chosen])
 
 
-def measured(tail: Tail, ledger: Ledger, units: Tensor) -> Tensor:
+def measured(tail: Tail, ledger: Decomposition, units: Tensor) -> Tensor:
     """(units, sources): what taking each source unit away costs by way of each unit."""
     source = ledger.maps[0]
     found = []
@@ -66,7 +64,9 @@ def measured(tail: Tail, ledger: Ledger, units: Tensor) -> Tensor:
     return (ledger.weights[units] * (ledger.means[units] - torch.cat(found))).T
 
 
-def predicted(subject: Subject, tail: Tail, ledger: Ledger, units: Tensor) -> dict[str, Tensor]:
+def predicted(
+    subject: RunNetwork, tail: Tail, ledger: Decomposition, units: Tensor
+) -> dict[str, Tensor]:
     """The same by each method."""
     source, weights = ledger.maps[0], ledger.weights[units]
     height, width = ledger.maps[1].shape[1:]
@@ -103,7 +103,7 @@ def correlation(x: Tensor, y: Tensor) -> float:
     return float(torch.corrcoef(torch.stack([x.double(), y.double()]))[0, 1])
 
 
-def longer(subject: Subject, image: Path, length: int) -> float:
+def longer(subject: RunNetwork, image: Path, length: int) -> float:
     """Correlation of exact accounting with the effects measured along paths of some length."""
     tail, ledger = ledgers(subject, image, length)
     found = search(tail, ledger, BEAM)
@@ -115,7 +115,7 @@ def longer(subject: Subject, image: Path, length: int) -> float:
 
 
 def figures(
-    subject: Subject, images: list[Path], lengths: int
+    subject: RunNetwork, images: list[Path], lengths: int
 ) -> Iterator[tuple[str, list[float]]]:
     """One row a method, then one a length."""
     rows: dict[str, list[tuple[float, float, float]]] = {method: [] for method in METHODS}
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    subject = open_subject(open_run(arguments.run), weights=arguments.weights)
+    subject = open_network(open_run(arguments.run), weights=arguments.weights)
     files = sorted(arguments.folder.rglob(arguments.pattern))
     chosen = [files[int(i)] for i in np.linspace(0, len(files) - 1, arguments.images)]
     begun = time.perf_counter()

@@ -40,9 +40,9 @@ from conceptgraph.demo.world.names import CLASSES
 from conceptgraph.demo.world.pictures import Spec
 from conceptgraph.demo.world.shortcuts import SHORTCUTS, Shortcut, World
 from conceptgraph.errors import QueryError
-from conceptgraph.explain.ablation_masks import silences_of, silent_units
+from conceptgraph.explain.ablation_masks import ablated_units, ablation_of_concept
 from conceptgraph.explain.audit_counts import wilson
-from conceptgraph.explain.network import open_subject
+from conceptgraph.explain.network import open_network
 from conceptgraph.graph.run.reader import open_run
 from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.pipeline import ingest
@@ -185,7 +185,7 @@ def silenced(
     """
     counts = {"mistakes": len(mistakes), "clean": len(clean), "flip": 0, "right": 0, "break": 0}
     try:
-        silent = silences_of(lens.subject.run, planted, everywhere=everywhere)
+        silent = ablation_of_concept(lens.subject.run, planted, everywhere=everywhere)
     except QueryError:
         return {**counts, "units": 0}
     before, after = lens.answers(mistakes), lens.answers(mistakes, silent)
@@ -194,7 +194,7 @@ def silenced(
         counts["right"] += then == spec.class_
     for spec, then in zip(clean, lens.answers(clean, silent), strict=True):
         counts["break"] += then != spec.class_
-    return {**counts, "units": len(silent_units(silent))}
+    return {**counts, "units": len(ablated_units(silent))}
 
 
 def lens_of(networks: Path, kind: str, seed: int, data: Path, settings: Settings) -> Lens | None:
@@ -206,7 +206,7 @@ def lens_of(networks: Path, kind: str, seed: int, data: Path, settings: Settings
     if not (out / "manifest.json").is_file():
         classes = write_classes(networks / "classes.txt")
         ingest(Source(FACTORY, str(weights), classes, data), out, settings, overwrite=True)
-    return Lens(open_subject(open_run(out)))
+    return Lens(open_network(open_run(out)))
 
 
 def table(results: Sequence[Result]) -> Iterator[str]:

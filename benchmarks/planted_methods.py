@@ -11,15 +11,15 @@ from torch import Tensor
 
 from conceptgraph.demo.world.names import CLASSES
 from conceptgraph.demo.world.pictures import Spec, pixels
-from conceptgraph.explain.ablation_masks import Silences, muting
-from conceptgraph.explain.concept_attribution import Gatherer, gatherer
+from conceptgraph.explain.ablation_masks import AblationMasks, ablating
+from conceptgraph.explain.concept_attribution import ConceptAttributor, concept_attributor
 from conceptgraph.explain.decomposition import account
 from conceptgraph.ingest.concept_data.images import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conceptgraph.explain.network import Subject
+    from conceptgraph.explain.network import RunNetwork
 
 BLOCKS = ("block3", "block4")
 STEPS = 8  # of integrated gradients
@@ -36,12 +36,12 @@ class Explained:
 class Lens:
     """A dissected network, asked about pictures."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: RunNetwork) -> None:
         self.subject = subject
-        self.gather: Gatherer = gatherer(subject.run, BLOCKS[0])
-        self.last: Gatherer = gatherer(subject.run, BLOCKS[1])
+        self.gather: ConceptAttributor = concept_attributor(subject.run, BLOCKS[0])
+        self.last: ConceptAttributor = concept_attributor(subject.run, BLOCKS[1])
         self.tail = subject.tail(BLOCKS)
-        self.weight, self.bias = subject.fc.weight.detach(), subject.fc.bias.detach()
+        self.weight, self.bias = subject.head.weight, subject.head.bias
         edges = torch.from_numpy(np.array(subject.run.contributions(*BLOCKS)))
         self.one_unit = edges.double() @ self.weight.T.double()  # (units, classes)
 
@@ -51,11 +51,11 @@ class Lens:
         drawn = torch.from_numpy(np.stack([pixels(spec) for spec in specs]))
         return normalise(drawn, shape["mean"], shape["std"])
 
-    def answers(self, specs: Sequence[Spec], silent: Silences | None = None) -> list[str]:
+    def answers(self, specs: Sequence[Spec], silent: AblationMasks | None = None) -> list[str]:
         """What the network says, also with units silent."""
         found: list[str] = []
         for start in range(0, len(specs), 64):
-            with torch.no_grad(), self.subject.changing(muting([silent or {}])):
+            with torch.no_grad(), self.subject.changing(ablating([silent or {}])):
                 logits = self.subject.module(self.batch(specs[start : start + 64]))
             found += [CLASSES[i] for i in logits.argmax(dim=1).tolist()]
         return found

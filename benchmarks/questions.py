@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from conceptgraph import Settings, Source, class_paths, ingest, open_run, open_store
 from conceptgraph.explain.explain import explain
-from conceptgraph.explain.network import open_subject
+from conceptgraph.explain.network import open_network
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def figures_of(run: Run, image: Path) -> dict[str, float]:
     name = str(run.classes["name"].iloc[0])
     at = ("--run", str(run.path), "--class", name)
     folder = run.path.parent
-    subject = open_subject(run)
+    subject = open_network(run)
     every = tuple(run.blocks)
     return {
         "start-up (--help)": cold(folder, "--help"),

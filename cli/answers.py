@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from ..explain.ablation import WhatIf
-    from ..explain.explanation import ConceptShare, Explanation
+    from ..explain.ablation import Ablation
+    from ..explain.explanation import ConceptAttribution, Explanation
     from ..queries.labels import UnitLabel
     from ..queries.paths import ClassPaths
 
@@ -37,7 +37,7 @@ def print_class_paths(found: ClassPaths) -> None:
 
 
 def print_explanation(
-    found: Explanation, tried: Sequence[WhatIf], cam: Path | None, html: Path | None
+    found: Explanation, tried: Sequence[Ablation], cam: Path | None, html: Path | None
 ) -> None:
     """Prediction, paths, accounting and concepts of one image, what if, and the files written."""
     print_table(
@@ -138,7 +138,7 @@ def _print_paths(
     )
 
 
-def _print_what_if(tried: WhatIf) -> None:
+def _print_what_if(tried: Ablation) -> None:
     after = dict(tried.after)
     silent = tried.concepts or tried.units
     fewest = "the fewest concepts found that change the decision: " if tried.least else ""
@@ -184,7 +184,7 @@ def _print_concepts(found: Explanation) -> None:
         )
 
 
-def _amounts(shares: Sequence[ConceptShare]) -> tuple[str, str, str]:
+def _amounts(shares: Sequence[ConceptAttribution]) -> tuple[str, str, str]:
     present, firing, below = (
         f"{sum(parts):+.3f}"
         for parts in zip(*((s.present, s.firing, s.below) for s in shares), strict=True)
@@ -192,5 +192,5 @@ def _amounts(shares: Sequence[ConceptShare]) -> tuple[str, str, str]:
     return present, firing, below
 
 
-def _probe(share: ConceptShare) -> str:
+def _probe(share: ConceptAttribution) -> str:
     return "poor" if share.probe is None else f"{share.probe:.2f}"

@@ -40,12 +40,12 @@ def audit(
     Example: [bold]conceptgraph audit --images photos --labels labels.csv --html audit.html[/bold]
     """
     from ..explain.audit import audit as look
-    from ..explain.network import open_subject
+    from ..explain.network import open_network
     from .terminal import Bars, block_names, open_chosen_run, print_json, say
 
     rows = read_labels(labels)
     run = open_chosen_run(run_path)
-    subject = open_subject(run, weights=weights, trust_pickle=trust_pickle)
+    subject = open_network(run, weights=weights, trust_pickle=trust_pickle)
     found = look(subject, images, rows, blocks=block_names(blocks), tries=tries, steps=Bars().step)
     options = [
         *(("--blocks", blocks) if blocks else ()),

@@ -39,8 +39,8 @@ def _print_unit(run: Run, card: UnitCard) -> None:
                 row.name,
                 row.category,
                 f"{row.iou:.3f}",
-                f"{row.ceiling:.3f}",
-                "—" if row.lift is None else f"{row.lift:.1f}",
+                f"{row.attainable_iou:.3f}",
+                "—" if row.enrichment is None else f"{row.enrichment:.1f}",
                 _p(row),
             )
             for row in card.concepts
@@ -50,7 +50,7 @@ def _print_unit(run: Run, card: UnitCard) -> None:
     if any(row.significant for row in card.concepts):
         note("*: beyond chance, tested together with all labels of all units\n")
     _print_contributions("fed by", card.fed_by)
-    _print_contributions("held back by", card.held_back_by)
+    _print_contributions("held back by", card.inhibited_by)
     _print_contributions("feeds", card.feeds)
     note(f"{_SHARES}\n")
     print_table(
@@ -96,8 +96,8 @@ def _print_concept(run: Run, card: ConceptCard) -> None:
         [(row.uid, f"{row.iou:.3f}", _yes(row.best), _yes(row.significant)) for row in card.units],
         right="b",
     )
-    if card.center_box is not None:
-        note(f"A box in the middle of every image would have an IoU of {card.center_box:.3f}.\n")
+    if card.center_bias is not None:
+        note(f"A box in the middle of every image would have an IoU of {card.center_bias:.3f}.\n")
     _print_reach(f"classes fed by units of {run.blocks[-1]} named after it", "class", card.classes)
 
 
@@ -109,7 +109,7 @@ def _print_class(card: ClassCard) -> None:
     say(f"{card.name}: class\n", "bold")
     _print_reach("concepts whose units feed it", "concept", card.concepts)
     _print_contributions("fed by", card.fed_by)
-    _print_contributions("held back by", card.held_back_by)
+    _print_contributions("held back by", card.inhibited_by)
     note(_SHARES)
 
 

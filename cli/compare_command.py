@@ -83,7 +83,7 @@ def _by_category(counts: Sequence[BlockCounts]) -> list[tuple[object, ...]]:
 
 
 def _cells(found: Detected) -> tuple[object, ...]:
-    companions = found.significant, found.above_box, found.unrestricted
+    companions = found.significant, found.above_center_bias, found.unrestricted
     return found.concepts, found.units, *("—" if each is None else each for each in companions)
 
 

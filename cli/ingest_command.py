@@ -133,7 +133,7 @@ def ingest(
         seed=seed,
         top_k=top_k,
     )
-    from ..ingest.engine.process_group import team_of_environment
+    from ..ingest.engine.process_group import environment_process_group
     from ..ingest.inputs import Source
     from ..ingest.pipeline import ingest as run_ingest
     from .summary import print_summary, summary_json
@@ -158,7 +158,7 @@ def ingest(
             minutes=minutes,
             progress=Bars(),
         )
-    if not team_of_environment().leads:
+    if not environment_process_group().is_main:
         return
     if neo4j is not None:
         from .store_command import load_run
@@ -173,13 +173,13 @@ def ingest(
 @contextmanager
 def _kept_told_of(output: Path) -> Iterator[None]:
     """When an ingest is stopped: say where it can go on."""
-    from ..ingest.engine.process_group import MemberGoneError, team_of_environment
+    from ..ingest.engine.process_group import RankLostError, environment_process_group
     from .terminal import remark
 
-    leads = team_of_environment().leads
+    leads = environment_process_group().is_main
     try:
         yield
-    except MemberGoneError as error:
+    except RankLostError as error:
         if leads:
             raise
         raise typer.Exit(1) from error  # one line is enough

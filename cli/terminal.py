@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..graph.run.reader import Run, any_run, find_run, open_run
-from ..graph.run.significant import BeyondChance
+from ..graph.run.significant import SignificantLabels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -74,7 +74,7 @@ def open_chosen_run(
         if explicit is None:
             remark(f"run: {path}")
         run = open_run(path)
-    return BeyondChance(run) if significant else run
+    return SignificantLabels(run) if significant else run
 
 
 def print_table(

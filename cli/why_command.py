@@ -12,9 +12,9 @@ from .options import JsonOption, RunOption, SignificantOption, TrustPickleOption
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..explain.ablation import WhatIf
+    from ..explain.ablation import Ablation
     from ..explain.explanation import Explanation
-    from ..explain.network import Subject
+    from ..explain.network import RunNetwork
     from ..graph.run.reader import Run
     from ..queries.paths import ClassPaths
 
@@ -45,7 +45,7 @@ def why(
     weights: WeightsOption = None,
     without: Annotated[
         list[str] | None,
-        typer.Option(help="What if this concept were not there? Silences its units. Repeatable."),
+        typer.Option(help="What if this concept were not there? Ablates its units. Repeatable."),
     ] = None,
     without_unit: Annotated[
         list[str] | None, typer.Option(help="The same of one unit, block3/17. Repeatable.")
@@ -56,7 +56,7 @@ def why(
     everywhere: Annotated[
         bool,
         typer.Option(
-            "--everywhere", help="Silence units on their whole maps, not where the concept is."
+            "--everywhere", help="AblationMask units on their whole maps, not where the concept is."
         ),
     ] = False,
     flip: Annotated[
@@ -107,9 +107,9 @@ def why(
         _write_and_print_paths(run, paths, html, as_json=as_json)
         return
     from ..explain.explain import explain
-    from ..explain.network import open_subject
+    from ..explain.network import open_network
 
-    subject = open_subject(run, weights=weights, trust_pickle=trust_pickle)
+    subject = open_network(run, weights=weights, trust_pickle=trust_pickle)
     found = explain(
         subject,
         image,
@@ -154,7 +154,7 @@ def _keep(run: Run, found: Explanation, settings: dict[str, object]) -> None:
 
 
 def _what_if(
-    subject: Subject,
+    subject: RunNetwork,
     found: Explanation,
     concepts: list[str] | None,
     units: list[str] | None,
@@ -162,9 +162,9 @@ def _what_if(
     *,
     flip: bool,
     everywhere: bool,
-) -> list[WhatIf]:
+) -> list[Ablation]:
     """What was asked for: units silenced, and the least that changes the decision."""
-    from ..explain.ablation import least_removal, what_if
+    from ..explain.ablation import minimal_ablation_set, what_if
 
     tried = []
     if concepts or units:
@@ -182,7 +182,7 @@ def _what_if(
     if flip:
         from .terminal import remark
 
-        least = least_removal(subject, found, at=at, everywhere=everywhere)
+        least = minimal_ablation_set(subject, found, at=at, everywhere=everywhere)
         if least is None:
             remark("No few concepts were found whose loss changes the decision.")
         else:
@@ -193,7 +193,7 @@ def _what_if(
 def _write_pictures(
     run: Run,
     found: Explanation,
-    tried: Sequence[WhatIf],
+    tried: Sequence[Ablation],
     cam: Path | None,
     html: Path | None,
 ) -> None:

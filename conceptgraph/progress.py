@@ -17,7 +17,7 @@ class Progress(Protocol):
         ...
 
 
-class Quiet:
+class NoProgress:
     """Progress that nobody watches."""
 
     @contextmanager

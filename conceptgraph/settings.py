@@ -44,8 +44,8 @@ class Settings:
         batch_size: images per forward pass; None leaves it to `batch_size_for`.
         threshold_split: fit thresholds on images of this split only.
         seed: fixes the order of the images (and an untrained network).
-        pilot: images from which the lower bounds of the thresholds are read.
-        null_values: values of chance per concept and block, at least, against which labels are
+        calibration_images: images from which the lower bounds of the thresholds are read.
+        null_samples: values of chance per concept and block, at least, against which labels are
             tested; 0 leaves the test out.
         significance: share of false ones that the labels called significant may hold.
         top_labels: labels kept per unit, beside the best of each category.
@@ -63,8 +63,8 @@ class Settings:
     batch_size: int | None = None
     threshold_split: str | None = None
     seed: int = 0
-    pilot: int = 128
-    null_values: int = 500
+    calibration_images: int = 128
+    null_samples: int = 500
     significance: float = 0.05
     top_labels: int = 5
     top_images: int = 5
@@ -95,11 +95,11 @@ class Settings:
             raise ConceptGraphError(
                 "significance out of range", found=self.significance, expected="between 0 and 1"
             )
-        if self.null_values < 0:
+        if self.null_samples < 0:
             raise ConceptGraphError(
-                "null-values out of range", found=self.null_values, expected="0 or more"
+                "null-values out of range", found=self.null_samples, expected="0 or more"
             )
-        for name in ("batch_size", "pilot", "top_labels", "top_images", "top_k"):
+        for name in ("batch_size", "calibration_images", "top_labels", "top_images", "top_k"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConceptGraphError(
                     f"{name.replace('_', '-')} out of range",

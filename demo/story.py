@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, QueryError
-from ..explain.ablation import WhatIf, what_if
+from ..explain.ablation import Ablation, what_if
 from ..explain.explain import explain
-from ..explain.network import open_subject
+from ..explain.network import open_network
 from ..graph.run.reader import open_run
 from ..ingest.inputs import Source
 from ..ingest.pipeline import ingest as run_ingest
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..explain.explanation import Explanation, Prediction
-    from ..explain.network import Subject
+    from ..explain.network import RunNetwork
     from ..graph.run.reader import Run
     from ..progress import Progress
     from .world.pictures import Spec
@@ -82,7 +82,7 @@ class Story:
     twin: Witness
     control: Witness | None
     explanation: Explanation
-    silenced: WhatIf | None
+    silenced: Ablation | None
 
 
 def dissect(weights: Path, data: Path, out: Path, progress: Progress | None = None) -> Run:
@@ -109,8 +109,8 @@ def tell_story(
     Raises:
         DataError: no such mistake is found: the shortcut did not take.
     """
-    subject = open_subject(run)
-    other = None if control is None else open_subject(control)
+    subject = open_network(run)
+    other = None if control is None else open_network(control)
     spec = _find(subject, other, world, shortcut, seed)
     folder.mkdir(parents=True, exist_ok=True)
     picture, twin = folder / "picture.png", folder / "twin.png"
@@ -134,7 +134,7 @@ def tell_story(
 
 
 def _find(
-    subject: Subject, control: Subject | None, world: World, shortcut: Shortcut, seed: int
+    subject: RunNetwork, control: RunNetwork | None, world: World, shortcut: Shortcut, seed: int
 ) -> Spec:
     """The surest mistake, of the pleasant ones if there are any."""
     specs = conflict_set(world, shortcut, seed + _SEED, _CANDIDATES)
@@ -166,7 +166,7 @@ def _pleasure(spec: Spec) -> tuple[bool, bool, int]:
     return spec.class_ == _PLEASANT[0], bool(carrier.mean() > 0.3), int(cue.sum())
 
 
-def _witness(name: str, subject: Subject, picture: Path, shortcut: Shortcut) -> Witness:
+def _witness(name: str, subject: RunNetwork, picture: Path, shortcut: Shortcut) -> Witness:
     found = explain(subject, picture, shortcut.class_, top=1, beam=1)
     category, concept = shortcut.cue
     cue = next(

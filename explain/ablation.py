@@ -14,11 +14,11 @@ from torch import Tensor
 from ..errors import QueryError
 from ..queries.names import find_concept
 from .ablation_masks import (
+    ablated_units,
+    ablating,
+    ablation_of_concept,
+    ablation_of_units,
     check_blocks,
-    muting,
-    silences_of,
-    silences_of_units,
-    silent_units,
     together,
 )
 from .explain import explain
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..graph.run.reader import Run
-    from .ablation_masks import Silences
-    from .explanation import ConceptShare, Explanation
-    from .network import Subject
+    from .ablation_masks import AblationMasks
+    from .explanation import ConceptAttribution, Explanation
+    from .network import RunNetwork
 
 _BATCH = 32
 CANDIDATES = 32
@@ -46,7 +46,7 @@ class ConceptRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class WhatIf:
+class Ablation:
     """What the network says of an image when some units are silent.
 
     Attributes:
@@ -66,7 +66,7 @@ class WhatIf:
     found: bool
     before: tuple[Prediction, ...]
     after: tuple[Prediction, ...]
-    took_over: tuple[ConceptShare, ...]
+    took_over: tuple[ConceptAttribution, ...]
     least: bool = False
 
     @property
@@ -90,7 +90,7 @@ class WhatIf:
 
 
 def what_if(
-    subject: Subject,
+    subject: RunNetwork,
     image: Path | str,
     *,
     concepts: Sequence[str] = (),
@@ -98,8 +98,8 @@ def what_if(
     at: Sequence[str] | None = None,
     everywhere: bool = False,
     blocks: Sequence[str] | None = None,
-) -> WhatIf:
-    """Silence the units that detect some concepts, and single units.
+) -> Ablation:
+    """AblationMask the units that detect some concepts, and single units.
 
     Args:
         subject: the network.
@@ -118,8 +118,8 @@ def what_if(
     uids = [_concept(run, name) for name in concepts]
     silent = together(
         [
-            *(silences_of(run, uid, at, everywhere=everywhere) for uid in uids),
-            silences_of_units(run, units),
+            *(ablation_of_concept(run, uid, at, everywhere=everywhere) for uid in uids),
+            ablation_of_units(run, units),
         ]
     )
     if not silent:
@@ -131,11 +131,11 @@ def what_if(
         tuple(sorted(map(Prediction, names, row), key=lambda each: -each.probability))
         for row in logits.softmax(dim=1)[:, shown].tolist()
     )
-    with subject.changing(muting([silent])):
+    with subject.changing(ablating([silent])):
         then = explain(subject, image, blocks=blocks, top=1, beam=1).by_concept[:-1]
-    return WhatIf(
+    return Ablation(
         tuple(uids),
-        silent_units(silent),
+        ablated_units(silent),
         everywhere,
         bool((logits[0] != logits[1]).any()),
         before,
@@ -144,13 +144,13 @@ def what_if(
     )
 
 
-def least_removal(
-    subject: Subject,
+def minimal_ablation_set(
+    subject: RunNetwork,
     found: Explanation,
     *,
     at: Sequence[str] | None = None,
     everywhere: bool = False,
-) -> WhatIf | None:
+) -> Ablation | None:
     """The fewest concepts found whose silence changes the decision; None if none were found.
 
     Greedy: the concept that costs the prediction most of its lead goes first, then the next beside
@@ -168,11 +168,11 @@ def least_removal(
     said = explain(subject, found.image, blocks=found.blocks, top=1, beam=1)
     named = sorted(said.by_concept[:-1], key=lambda share: -share.contribution)
     check_blocks(subject.run, at)
-    concepts: dict[str, Silences] = {}
+    concepts: dict[str, AblationMasks] = {}
     for share in named[:CANDIDATES]:
         uid = f"{share.category}/{share.name}"
         try:
-            concepts[uid] = silences_of(subject.run, uid, at, everywhere=everywhere)
+            concepts[uid] = ablation_of_concept(subject.run, uid, at, everywhere=everywhere)
         except QueryError:  # not at these blocks
             continue
     chosen: list[str] = []
@@ -193,7 +193,11 @@ def least_removal(
 
 
 def _needed(
-    subject: Subject, batch: Tensor, concepts: Mapping[str, Silences], chosen: list[str], first: int
+    subject: RunNetwork,
+    batch: Tensor,
+    concepts: Mapping[str, AblationMasks],
+    chosen: list[str],
+    first: int,
 ) -> list[str]:
     """Give back, the first chosen first, what the decision changes without."""
     for uid in chosen[:-1]:
@@ -209,12 +213,12 @@ def _concept(run: Run, name: str) -> str:
     return find_concept([ConceptRow(str(uid), str(each)) for uid, each in rows], name).uid
 
 
-def _logits(subject: Subject, batch: Tensor, sets: Sequence[Silences]) -> Tensor:
+def _logits(subject: RunNetwork, batch: Tensor, sets: Sequence[AblationMasks]) -> Tensor:
     """The network's answers with each set of units silent in turn, (sets, classes)."""
     found = []
     for start in range(0, len(sets), _BATCH):
         some = sets[start : start + _BATCH]
-        with torch.no_grad(), subject.changing(muting(some)):
+        with torch.no_grad(), subject.changing(ablating(some)):
             found.append(subject.module(batch.expand(len(some), -1, -1, -1)))
     return torch.cat(found)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Silence:
+class AblationMask:
     """Units of one block, silent everywhere or in places.
 
     Attributes:
@@ -52,54 +52,54 @@ class Silence:
         return torch.nn.functional.max_pool2d(there, 3, stride=1, padding=1) > 0
 
 
-Silences = dict[str, list[Silence]]
+AblationMasks = dict[str, list[AblationMask]]
 """By block."""
 
 
-def silences_of(
+def ablation_of_concept(
     run: Run, uid: str, at: Sequence[str] | None = None, *, everywhere: bool = False
-) -> Silences:
+) -> AblationMasks:
     """A concept taken away, at the blocks `at` (None: all that were dissected).
 
     Raises:
         QueryError: no unit detects it, or no such block.
     """
-    found: Silences = {}
+    found: AblationMasks = {}
     column = list(run.concepts["uid"]).index(uid)
     known = run.presence[run.presence["concept"] == uid].set_index("block")
     thresholds = run.units.set_index("uid")["threshold"]
     for block, units in detectors(run, uid, at).items():
-        silence = Silence(tuple(units))
+        silence = AblationMask(tuple(units))
         if not everywhere and block in known.index and known.at[block, "f1"] >= POOR:
             probe = torch.tensor(run.probes(block)[:, column]).double()
-            probe[-1] -= float(known.at[block, "level"])
-            silence = Silence(tuple(units), probe)
+            probe[-1] -= float(known.at[block, "threshold"])
+            silence = AblationMask(tuple(units), probe)
         elif not everywhere:
             limits = [float(thresholds[f"{block}/{unit}"]) for unit in units]
-            silence = Silence(tuple(units), limits=torch.tensor(limits, dtype=torch.float64))
+            silence = AblationMask(tuple(units), limits=torch.tensor(limits, dtype=torch.float64))
         found[block] = [silence]
     return found
 
 
-def silences_of_units(run: Run, uids: Iterable[str]) -> Silences:
+def ablation_of_units(run: Run, uids: Iterable[str]) -> AblationMasks:
     """Single units ("block3/17") silent everywhere; QueryError where there is none."""
     units: dict[str, list[int]] = defaultdict(list)
     for uid in uids:
         row = run.unit(uid)
         units[str(row["block"])].append(int(row["index"]))
-    return {block: [Silence(tuple(found))] for block, found in units.items()}
+    return {block: [AblationMask(tuple(found))] for block, found in units.items()}
 
 
-def together(parts: Iterable[Silences]) -> Silences:
+def together(parts: Iterable[AblationMasks]) -> AblationMasks:
     """All of them at once."""
-    found: Silences = defaultdict(list)
+    found: AblationMasks = defaultdict(list)
     for part in parts:
         for block, silences in part.items():
             found[block] += silences
     return dict(found)
 
 
-def silent_units(silences: Silences) -> tuple[str, ...]:
+def ablated_units(silences: AblationMasks) -> tuple[str, ...]:
     """Uids of all units that are silent anywhere, in order."""
     found = {
         (block, unit) for block, each in silences.items() for one in each for unit in one.units
@@ -107,7 +107,7 @@ def silent_units(silences: Silences) -> tuple[str, ...]:
     return tuple(f"{block}/{unit}" for block, unit in sorted(found))
 
 
-def muting(sets: Sequence[Silences]) -> Mapping[str, Callable[[Tensor], Tensor]]:
+def ablating(sets: Sequence[AblationMasks]) -> Mapping[str, Callable[[Tensor], Tensor]]:
     """What changes the blocks' outputs for `ingest.network.forward.changing`.
 
     Args:
@@ -117,7 +117,7 @@ def muting(sets: Sequence[Silences]) -> Mapping[str, Callable[[Tensor], Tensor]]
     return {block: partial(_muted, [each.get(block, []) for each in sets]) for block in blocks}
 
 
-def _muted(rows: Sequence[Sequence[Silence]], output: Tensor) -> Tensor:
+def _muted(rows: Sequence[Sequence[AblationMask]], output: Tensor) -> Tensor:
     keep = torch.ones_like(output)
     for row, silences in enumerate(rows):
         images = slice(None) if len(rows) == 1 else slice(row, row + 1)
@@ -136,7 +136,7 @@ def detectors(run: Run, uid: str, at: Sequence[str] | None = None) -> dict[str, 
     """
     blocks = check_blocks(run, at)
     there = run.units[run.units["block"].isin(blocks)].set_index("uid")
-    firm = run.firm_detections
+    firm = run.interpretable_detections
     firm = firm[firm["unit"].isin(there.index)]
     units = there.loc[sorted(firm["unit"][firm["concept"] == uid])]
     if units.empty:

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, QueryError, nearest
 from ..graph.run.files import disk_errors
-from .ablation_masks import Silence, silences_of
+from .ablation_masks import AblationMask, ablation_of_concept
 from .audit_counts import Confusion, Suspect, Tally
 from .audit_rows import Auditor, CountFile, RowFile, read_batches
-from .concept_attribution import POOR, gatherer
+from .concept_attribution import POOR, concept_attributor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from .network import Subject
+    from .network import RunNetwork
 
     Steps = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -82,7 +82,7 @@ class Audit:
 
 
 def audit(
-    subject: Subject,
+    subject: RunNetwork,
     folder: Path,
     labels: Sequence[tuple[str, str]],
     *,
@@ -109,7 +109,7 @@ def audit(
     """
     chosen = tuple(blocks or subject.last_blocks())
     _check_labels(subject, labels)
-    gather = gatherer(subject.run, chosen[0])
+    gather = concept_attributor(subject.run, chosen[0])
     auditor = Auditor(subject, chosen, gather)
     key = _key(folder, labels, chosen)
     rows = RowFile(_file(subject, f"{key}.jsonl"))
@@ -121,7 +121,9 @@ def audit(
     suspects = tally.suspects()
     asked = [each.concept for each in suspects[:tries] if each.excess > 0]
     if asked:
-        silent = [silences_of(subject.run, concept, chosen[:1])[chosen[0]][0] for concept in asked]
+        silent = [
+            ablation_of_concept(subject.run, concept, chosen[:1])[chosen[0]][0] for concept in asked
+        ]
         counts = CountFile(_file(subject, f"{key}-{_digest(asked)}.jsonl"))
         with steps("silence", tally.images) as advance:
             outcome = _silence(auditor, subject, folder, rows, silent, counts, advance)
@@ -138,7 +140,7 @@ def audit(
     )
 
 
-def _check_labels(subject: Subject, labels: Sequence[tuple[str, str]]) -> None:
+def _check_labels(subject: RunNetwork, labels: Sequence[tuple[str, str]]) -> None:
     names = {str(name) for name in subject.run.classes["name"]}
     if not labels:
         raise DataError("no labelled images", expected="rows of image,label")
@@ -165,7 +167,7 @@ def _digest(asked: object) -> str:
     return hashlib.blake2b(json.dumps(asked).encode(), digest_size=8).hexdigest()
 
 
-def _file(subject: Subject, name: str) -> Path:
+def _file(subject: RunNetwork, name: str) -> Path:
     path = subject.run.path / FOLDER / name
     with disk_errors(path, "cannot be written"):
         path.parent.mkdir(exist_ok=True)
@@ -174,7 +176,7 @@ def _file(subject: Subject, name: str) -> Path:
 
 def _look(
     auditor: Auditor,
-    subject: Subject,
+    subject: RunNetwork,
     folder: Path,
     labels: Sequence[tuple[str, str]],
     rows: RowFile,
@@ -190,10 +192,10 @@ def _look(
 
 def _silence(
     auditor: Auditor,
-    subject: Subject,
+    subject: RunNetwork,
     folder: Path,
     rows: RowFile,
-    silent: Sequence[Silence],
+    silent: Sequence[AblationMask],
     counts: CountFile,
     advance: Callable[[int], None],
 ) -> list[tuple[int, int]]:

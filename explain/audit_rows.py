@@ -16,16 +16,16 @@ from torch import Tensor
 
 from ..errors import RunError
 from ..graph.run.files import disk_errors
-from .ablation_masks import muting
+from .ablation_masks import ablating
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from .ablation_masks import Silence
-    from .concept_attribution import Gatherer
+    from .ablation_masks import AblationMask
+    from .concept_attribution import ConceptAttributor
     from .decomposition import Tail
-    from .network import Subject
+    from .network import RunNetwork
 
 Line = TypeVar("Line")
 Label: TypeAlias = "tuple[str, str]"
@@ -67,7 +67,9 @@ class Row:
 class Auditor:
     """Looks at batches of images, through the last blocks of a network."""
 
-    def __init__(self, subject: Subject, blocks: Sequence[str], gather: Gatherer) -> None:
+    def __init__(
+        self, subject: RunNetwork, blocks: Sequence[str], gather: ConceptAttributor
+    ) -> None:
         """Prepare.
 
         Args:
@@ -103,7 +105,7 @@ class Auditor:
         rival = torch.where(predicted == truth, best[:, -1], truth)
         leaf = source.detach().clone().requires_grad_()
         means = self._means(leaf)
-        weight = self._subject.fc.weight.detach()
+        weight = self._subject.head.weight
         parts = []
         for chosen, sign in ((predicted, 1.0), (rival, -1.0)):
             value = sign * (weight[chosen] * means).sum()
@@ -116,7 +118,7 @@ class Auditor:
         ):
             yield Row(file, name, None, self._names[p], s, self._names[r], tuple(up), tuple(down))
 
-    def without(self, read: Read, silent: Sequence[Silence]) -> list[list[str]]:
+    def without(self, read: Read, silent: Sequence[AblationMask]) -> list[list[str]]:
         """What is predicted with units of the first block silent.
 
         Returns:
@@ -129,19 +131,19 @@ class Auditor:
         with torch.no_grad():
             _, source = self._subject.look(torch.cat(images), self._block)
             for each in silent:
-                (change,) = muting([{self._block: [each]}]).values()
-                logits = self._subject.fc(self._means(change(source)))
+                (change,) = ablating([{self._block: [each]}]).values()
+                logits = self._subject.head.linear(self._means(change(source)))
                 found.append([self._names[i] for i in logits.argmax(dim=1).tolist()])
         return [list(each) for each in zip(*found, strict=True)]
 
     def _means(self, maps: Tensor) -> Tensor:
         for stage in self._tail.stages:
             maps = stage(maps)
-        return maps.mean(dim=(2, 3))
+        return self._subject.head.pool(maps)
 
 
 def read_batches(
-    subject: Subject, folder: Path, labels: Sequence[Label], size: int
+    subject: RunNetwork, folder: Path, labels: Sequence[Label], size: int
 ) -> Iterator[tuple[list[Label], Read]]:
     """Labels and their images, `size` at a time, read ahead."""
     images = subject.read_all([folder / file for file, _ in labels])

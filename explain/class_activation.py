@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .explanation import Prediction
-    from .network import Subject
+    from .network import RunNetwork
 
 
 class ClassMap(NamedTuple):
@@ -38,7 +38,7 @@ class ClassMap(NamedTuple):
     cam: NDArray[np.float32]
 
 
-def class_map(subject: Subject, class_name: str, images: Sequence[Path]) -> ClassMap:
+def class_map(subject: RunNetwork, class_name: str, images: Sequence[Path]) -> ClassMap:
     """The class activation map of that image to which the network gives most of the class.
 
     Raises:
@@ -64,10 +64,10 @@ def class_map(subject: Subject, class_name: str, images: Sequence[Path]) -> Clas
     return max(found, key=lambda each: each.probability)
 
 
-def _look(subject: Subject, batch: Tensor, index: int) -> tuple[Tensor, NDArray[np.float32]]:
+def _look(subject: RunNetwork, batch: Tensor, index: int) -> tuple[Tensor, NDArray[np.float32]]:
     """Logits (classes,) of one image, and the map of one of them."""
     logits, maps = subject.look(batch, subject.network.blocks[-1])
-    cam = torch.einsum("u,uhw->hw", subject.fc.weight[index].detach(), maps[0])
-    bias = 0.0 if subject.fc.bias is None else float(subject.fc.bias[index])
+    cam = torch.einsum("u,uhw->hw", subject.head.weight[index], maps[0])
+    bias = float(subject.head.bias[index])
     subject.check_head(float(cam.mean()) + bias, float(logits[0, index]))
     return logits[0], cam.float().numpy()

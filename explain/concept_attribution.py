@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from .explanation import ConceptShare
+from .explanation import ConceptAttribution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Split(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Gatherer:
+class ConceptAttributor:
     """Gathers by concept what the units of a block add.
 
     Attributes:
@@ -91,8 +91,8 @@ class Gatherer:
         return Split(present, firing, together - present - firing)
 
 
-def gatherer(run: Run, block: str) -> Gatherer:
-    """The gatherer of a run's block."""
+def concept_attributor(run: Run, block: str) -> ConceptAttributor:
+    """The concept_attributor of a run's block."""
     units = run.units[run.units["block"] == block].sort_values("index")
     concepts, divided = _division(run, block)
     rows = run.presence[run.presence["block"] == block].set_index("concept")
@@ -105,14 +105,14 @@ def gatherer(run: Run, block: str) -> Gatherer:
         probe.append(float(rows.at[uid, "f1"]) if believed else None)
         if believed:
             probes[:, number] = torch.tensor(run.probes(block)[:, column[uid]])
-            probes[-1, number] -= float(rows.at[uid, "level"])
+            probes[-1, number] -= float(rows.at[uid, "threshold"])
     thresholds = torch.tensor(units["threshold"].to_numpy()).unsqueeze(1)
-    return Gatherer(tuple(concepts), tuple(probe), divided, thresholds, probes)
+    return ConceptAttributor(tuple(concepts), tuple(probe), divided, thresholds, probes)
 
 
-def concept_shares(
-    gather: Gatherer, source: Tensor, parts: Sequence[Tensor]
-) -> tuple[tuple[ConceptShare, ...], dict[str, NDArray[np.float32]]]:
+def attribute_to_concepts(
+    gather: ConceptAttributor, source: Tensor, parts: Sequence[Tensor]
+) -> tuple[tuple[ConceptAttribution, ...], dict[str, NDArray[np.float32]]]:
     """Gather by concept, largest first; the last one is that of all units without a concept.
 
     Args:
@@ -134,7 +134,7 @@ def concept_shares(
         torch.cat([piece.present[:-1], piece.firing[-1:]]).sum(dim=1).tolist() for piece in pieces
     ]
     split = list(zip(*apart, strict=True)) if len(apart) > 1 else [(None, None)] * len(sums[0])
-    shares: list[ConceptShare] = []
+    shares: list[ConceptAttribution] = []
     maps: dict[str, NDArray[np.float32]] = {}
     whole = sums[0]
     order = sorted(
@@ -144,19 +144,21 @@ def concept_shares(
         name, category = gather.concepts[i]
         there, fires, rest = (each[i] for each in sums)
         shares.append(
-            ConceptShare(name, category, there, there, fires, rest, gather.probe[i], *split[i])
+            ConceptAttribution(
+                name, category, there, there, fires, rest, gather.probe[i], *split[i]
+            )
         )
         if len(maps) < MAPPED:
             maps[f"{category}/{name}"] = present[i].view(source.shape[1:]).float().numpy()
     there, fires, rest = (each[-1] for each in sums)
-    shares.append(ConceptShare(None, None, 0.0, there, fires, rest, None, *split[-1]))
+    shares.append(ConceptAttribution(None, None, 0.0, there, fires, rest, None, *split[-1]))
     return tuple(shares), maps
 
 
 def _division(run: Run, block: str) -> tuple[list[tuple[str, str]], Tensor]:
     """Concepts that units of a block detect, and how each unit's part is divided among them."""
     units = run.units[run.units["block"] == block]
-    found = run.firm_detections
+    found = run.interpretable_detections
     found = found[found["unit"].isin(units["uid"])]
     uids = sorted(set(found["concept"]))
     column = {uid: number for number, uid in enumerate(uids)}

@@ -32,6 +32,8 @@ from .explanation import Level
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..ingest.network.architecture import Head
+
 _BATCH = 64
 
 
@@ -41,17 +43,17 @@ class Tail:
 
     Attributes:
         stages: the later blocks, first to last.
-        fc: the final layer, on the spatial means of the last block.
+        head: from the last block's maps to the logits.
         shifts: every additive parameter of `stages`.
     """
 
     stages: Sequence[nn.Module]
-    fc: nn.Linear
+    head: Head
     shifts: Sequence[Tensor]
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Decomposition:
     """A logit, or a difference of two, accounted for at one image.
 
     Attributes:
@@ -60,7 +62,9 @@ class Ledger:
         by_position: (units, height, width) of the first block, what each position adds, over all
             its paths; sums to total − biases.
         weights: (units of the last block,), W; of the class, less that of the other class.
-        maps: outputs of the blocks, first to last; (units, height, width) each.
+        maps: outputs of the blocks, first to last; (units, *grid) each.
+        means: (units of the last block,), g.
+        last_slopes: (units, *grid) of the last block, ∂(W · g)/∂a.
     """
 
     total: float
@@ -68,11 +72,8 @@ class Ledger:
     by_position: Tensor
     weights: Tensor
     maps: tuple[Tensor, ...]
-
-    @property
-    def means(self) -> Tensor:
-        """(units of the last block,), g."""
-        return self.maps[-1].mean(dim=(1, 2))
+    means: Tensor
+    last_slopes: Tensor
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Search:
     levels: tuple[Level, ...]
 
 
-def account(tail: Tail, source: Tensor, weights: Tensor, bias: Tensor) -> Ledger:
+def account(tail: Tail, source: Tensor, weights: Tensor, bias: Tensor) -> Decomposition:
     """Step 1, from the output of the first block.
 
     Args:
@@ -112,25 +113,28 @@ def account(tail: Tail, source: Tensor, weights: Tensor, bias: Tensor) -> Ledger
     maps = [leaf]
     for stage in tail.stages:
         maps.append(stage(maps[-1]))
-    value = weights @ maps[-1].mean(dim=(2, 3))[0]
-    slopes = torch.autograd.grad(value, [leaf, *tail.shifts], allow_unused=True)
+    means = tail.head.pool(maps[-1])[0]
+    value = weights @ means
+    slopes = torch.autograd.grad(value, [leaf, *tail.shifts, maps[-1]], allow_unused=True)
     shifted = sum(
         float((slope * shift.detach()).double().sum())
-        for slope, shift in zip(slopes[1:], tail.shifts, strict=True)
+        for slope, shift in zip(slopes[1:-1], tail.shifts, strict=True)
         if slope is not None
     )
-    ledger = Ledger(
+    ledger = Decomposition(
         float(value.detach() + bias),
         shifted + float(bias),
         (slopes[0] * leaf)[0].detach(),
         weights,
         tuple(each[0].detach() for each in maps),
+        means.detach(),
+        slopes[-1][0],
     )
     _check(ledger)
     return ledger
 
 
-def _check(ledger: Ledger) -> None:
+def _check(ledger: Decomposition) -> None:
     """Refuse a sum that does not meet the logit; each side comes from gradients of its own."""
     explained = float(ledger.by_position.double().sum()) + ledger.biases
     size = max(1.0, float((ledger.weights * ledger.means).abs().sum()))
@@ -143,7 +147,7 @@ def _check(ledger: Ledger) -> None:
         )
 
 
-def search(tail: Tail, ledger: Ledger, beam: int) -> Search:
+def search(tail: Tail, ledger: Decomposition, beam: int) -> Search:
     """Step 2; of endings that carry the same, the one with the lower units is followed."""
     last = ledger.weights * ledger.means
     if not tail.stages:
@@ -152,13 +156,11 @@ def search(tail: Tail, ledger: Ledger, beam: int) -> Search:
     rows, level = _followed(last.unsqueeze(0), beam)
     endings = rows[:, 1:]
     carried = last[endings]
-    height, width = ledger.maps[-1].shape[1:]
-    share = ledger.weights[endings[:, 0]] / (height * width)
-    pulled = share[:, None, None].expand(-1, height, width)
+    pulled = ledger.last_slopes[endings[:, 0]]
     levels = [level]
     for number in range(len(tail.stages) - 1, -1, -1):
         slopes = pull(tail.stages[number], ledger.maps[number], endings[:, 0], pulled)
-        contributions = (slopes * ledger.maps[number]).sum(dim=(2, 3))
+        contributions = (slopes * ledger.maps[number]).flatten(2).sum(dim=2)
         if number == 0:
             break
         rows, level = _followed(contributions, beam)
@@ -243,7 +245,7 @@ def pull(stage: nn.Module, before: Tensor, units: Tensor, pulled: Tensor) -> Ten
     return torch.cat(found)
 
 
-def measure(tail: Tail, ledger: Ledger, units: Tensor) -> Tensor:
+def measure(tail: Tail, ledger: Decomposition, units: Tensor) -> Tensor:
     """What really happens to the value when a path's first unit is taken away.
 
     The change may flow through the path's own units alone: at each block every other unit keeps the
@@ -271,5 +273,5 @@ def measure(tail: Tail, ledger: Ledger, units: Tensor) -> Tensor:
             maps[torch.arange(len(begun)), unit] = out[rows, unit]
             where = where_next
         last = units[:, -1]
-        changed = maps[where, last].mean(dim=(1, 2))
+        changed = tail.head.pool(maps)[where, last]
         return ledger.weights[last] * (ledger.means[last] - changed)

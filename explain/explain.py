@@ -11,27 +11,37 @@ import torch
 from torch import Tensor
 
 from ..errors import QueryError
+from ..ingest.engine.tensors import grid_mean
 from ..queries.labels import class_index, unit_labels
-from .concept_attribution import concept_shares, gatherer
-from .decomposition import Ledger, Search, Tail, account, measure, search, search_edges, strongest
-from .explanation import Accounting, ConceptShare, Explanation, ImagePath, Prediction
-from .network import Subject, open_subject
+from .concept_attribution import attribute_to_concepts, concept_attributor
+from .decomposition import (
+    Decomposition,
+    Search,
+    Tail,
+    account,
+    measure,
+    search,
+    search_edges,
+    strongest,
+)
+from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
+from .network import RunNetwork, open_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import nn
 
     from ..graph.run.reader import Run
+    from ..ingest.network.architecture import Head
 
 Method = Literal["exact", "one-unit"]
 _Pair: TypeAlias = "tuple[int, int | None]"  # the class explained, and the one it is compared with
 
 
 def explain(
-    run: Run | Subject,
+    run: Run | RunNetwork,
     image: Path | str,
     class_name: str | None = None,
     *,
@@ -58,13 +68,13 @@ def explain(
     """
     if top < 1 or beam < 1:
         raise QueryError("number of paths", found=min(top, beam), expected="at least 1")
-    subject = run if isinstance(run, Subject) else open_subject(run)
+    subject = run if isinstance(run, RunNetwork) else open_network(run)
     chosen = tuple(blocks or subject.last_blocks())
     tail = subject.tail(chosen)
     batched, source = subject.look(subject.read(image), chosen[0])
     logits = batched[0]
     pair = _pair(subject.run, logits, class_name, versus)
-    ledger = account(tail, source, *_direction(subject.fc, pair))
+    ledger = account(tail, source, *_direction(subject.head, pair))
     other = 0.0 if pair[1] is None else float(logits[pair[1]])
     subject.check_head(ledger.total, float(logits[pair[0]]) - other)
     if method == "one-unit":
@@ -122,32 +132,31 @@ def _pair(run: Run, logits: Tensor, class_name: str | None, versus: str | None) 
     return chosen, other
 
 
-def _direction(fc: nn.Linear, pair: _Pair) -> tuple[Tensor, Tensor]:
+def _direction(head: Head, pair: _Pair) -> tuple[Tensor, Tensor]:
     """Weights (targets,) and bias of a logit, or of the difference of two."""
     chosen, other = pair
-    weight = fc.weight.detach()
-    bias = weight.new_zeros(len(weight)) if fc.bias is None else fc.bias.detach()
+    weight, bias = head.weight, head.bias
     if other is None:
         return weight[chosen], bias[chosen]
     return weight[chosen] - weight[other], bias[chosen] - bias[other]
 
 
 def _by_concept(
-    subject: Subject, block: str, tail: Tail, ledger: Ledger, pair: _Pair
-) -> tuple[tuple[ConceptShare, ...], dict[str, NDArray[np.float32]]]:
+    subject: RunNetwork, block: str, tail: Tail, ledger: Decomposition, pair: _Pair
+) -> tuple[tuple[ConceptAttribution, ...], dict[str, NDArray[np.float32]]]:
     """All paths by concept; of a difference, what raises one logit and lowers the other, apart."""
     parts = [ledger.by_position]
     if pair[1] is not None:
         source = ledger.maps[0].unsqueeze(0)
-        alone = account(tail, source, *_direction(subject.fc, (pair[0], None))).by_position
+        alone = account(tail, source, *_direction(subject.head, (pair[0], None))).by_position
         parts = [alone, ledger.by_position - alone]
-    return concept_shares(gatherer(subject.run, block), ledger.maps[0], parts)
+    return attribute_to_concepts(concept_attributor(subject.run, block), ledger.maps[0], parts)
 
 
-def _one_unit(run: Run, blocks: Sequence[str], ledger: Ledger, beam: int) -> Search:
+def _one_unit(run: Run, blocks: Sequence[str], ledger: Decomposition, beam: int) -> Search:
     """The paper's image-free edges, times the mean activation of the unit they start from."""
     edges = [torch.from_numpy(np.array(run.contributions(*hop))) for hop in pairwise(blocks)]
-    activation = ledger.maps[0].mean(dim=(1, 2))
+    activation = grid_mean(ledger.maps[0].unsqueeze(0))[0]
     return search_edges([edge.to(activation) for edge in edges], ledger.weights, activation, beam)
 
 

@@ -62,7 +62,7 @@ class Accounting(NamedTuple):
     total: float
 
 
-class ConceptShare(NamedTuple):
+class ConceptAttribution(NamedTuple):
     """What all paths through the units of one concept, in the first block, add to the logit.
 
     Attributes:
@@ -90,7 +90,7 @@ class ConceptShare(NamedTuple):
     against_other: float | None = None
 
 
-class CategoryShare(NamedTuple):
+class CategoryAttribution(NamedTuple):
     """The shares of a category's concepts, added up."""
 
     category: str
@@ -155,13 +155,13 @@ class Explanation:
     blocks: tuple[str, ...]
     coverage: float
     searched: tuple[Level, ...]
-    by_concept: tuple[ConceptShare, ...]
+    by_concept: tuple[ConceptAttribution, ...]
     cam: NDArray[np.float32]
     unit_maps: Mapping[str, NDArray[np.float32]]
     concept_maps: Mapping[str, NDArray[np.float32]]
 
     @property
-    def by_category(self) -> tuple[CategoryShare, ...]:
+    def by_category(self) -> tuple[CategoryAttribution, ...]:
         """`by_concept` gathered by category, largest absolute contribution first."""
         sums: dict[str, list[float]] = {}
         for share in self.by_concept:
@@ -169,7 +169,7 @@ class Explanation:
                 parts = (share.contribution, share.present, share.firing, share.below)
                 so_far = sums.get(share.category, [0.0] * 4)
                 sums[share.category] = [a + b for a, b in zip(so_far, parts, strict=True)]
-        found = [CategoryShare(category, *parts) for category, parts in sums.items()]
+        found = [CategoryAttribution(category, *parts) for category, parts in sums.items()]
         return tuple(sorted(found, key=lambda each: (-abs(each.contribution), each.category)))
 
     @property

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import ConceptGraphError, ModelError, QueryError
 from ..ingest.concept_data.images import normalise, open_image, to_array
-from ..ingest.engine.workers import in_order
+from ..ingest.engine.workers import prefetch
 from ..ingest.network.affine import affine_copy, shifts
 from ..ingest.network.forward import changing, watching
 from ..ingest.network.loading import Network, load_network
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ..graph.run.reader import Run
+    from ..ingest.network.architecture import Head
 
 
 @dataclass(frozen=True)
-class Subject:
+class RunNetwork:
     """A run's network, ready to explain images.
 
     Attributes:
@@ -42,9 +43,9 @@ class Subject:
     module: nn.Module
 
     @property
-    def fc(self) -> nn.Linear:
-        """The final layer of the affine copy."""
-        return cast("nn.Linear", self.module.get_submodule("fc"))
+    def head(self) -> Head:
+        """The head of the affine copy."""
+        return self.network.architecture.head_of(self.module)
 
     def last_blocks(self) -> tuple[str, ...]:
         """The last two blocks of the network, as far as the run has them."""
@@ -53,7 +54,7 @@ class Subject:
 
     def stage(self, block: str) -> nn.Module:
         """A block of the affine copy."""
-        return self.module.get_submodule(block.replace("block", "layer"))
+        return self.network.architecture.stage(self.module, block)
 
     def tail(self, blocks: Sequence[str]) -> Tail:
         """What follows the first of some neighbouring blocks, the last of which is the network's.
@@ -75,14 +76,16 @@ class Subject:
                 remedy="Ingest with these blocks to explain images through them",
             )
         stages = [self.stage(block) for block in chosen[1:]]
-        return Tail(stages, self.fc, [shift for stage in stages for shift in shifts(stage)])
+        return Tail(stages, self.head, [shift for stage in stages for shift in shifts(stage)])
 
     def read(self, image: Path | str) -> Tensor:
         """An image file as the network's input, (1, 3, height, width): upright, squashed."""
         shape = self.run.manifest["input"]
-        pixels = to_array(open_image(Path(image), upright=True), shape["height"], shape["width"])
+        pixels = to_array(
+            open_image(Path(image), exif_transpose=True), shape["height"], shape["width"]
+        )
         batch = torch.from_numpy(pixels.copy()).unsqueeze(0)
-        return normalise(batch, shape["mean"], shape["std"]).to(self.fc.weight.dtype)
+        return normalise(batch, shape["mean"], shape["std"]).to(self.head.weight.dtype)
 
     def read_all(self, images: Sequence[Path]) -> Iterator[Tensor | str]:
         """Images as the network's input, in order and read ahead; or why one cannot be read."""
@@ -93,27 +96,27 @@ class Subject:
             except ConceptGraphError as error:
                 return str(error)
 
-        return in_order(read, images, 2, ahead=64)
+        return prefetch(read, images, 2, ahead=64)
 
     def look(self, batch: Tensor, block: str) -> tuple[Tensor, Tensor]:
-        """Logits, (images, classes), and a block's output, (images, units, height, width)."""
+        """Logits, (images, classes), and a block's output, (images, units, *grid)."""
         with watching(self.module, {block: self.stage(block)}) as outputs, torch.no_grad():
             logits: Tensor = self.module(batch)
         return logits, outputs[block]
 
     def check_head(self, accounted: float, logit: float) -> None:
-        """The final layer must stand on the spatial means of the last block, and on nothing else.
+        """Refuse a network whose logits are not what its head makes of its last block's maps.
 
         Raises:
-            ModelError: a logit is not what these and `fc` make of it.
+            ModelError: a logit is another one.
         """
         if abs(accounted - logit) > 1e-3 * max(1.0, abs(logit)):
             raise ModelError(
-                f"{self.network.name} does more between its last block and `fc` than take "
-                "spatial means",
+                f"{self.network.name} does more after its last block than global average pooling "
+                "and a linear layer",
                 found=f"logit {logit:.6g}",
                 expected=f"{accounted:.6g}",
-                remedy="Only ResNets that end in global average pooling and `fc` can be explained",
+                remedy="Only networks that end so can be explained",
             )
 
     def changing(
@@ -123,13 +126,13 @@ class Subject:
         return changing({block: self.stage(block) for block in change}, change)
 
 
-def open_subject(
+def open_network(
     run: Run,
     *,
     weights: str | None = None,
     trust_pickle: bool = False,
     dtype: torch.dtype = torch.float32,
-) -> Subject:
+) -> RunNetwork:
     """Load the network that a run dissected.
 
     Args:
@@ -161,4 +164,4 @@ def open_subject(
             expected=f"{str(model['digest'])[:12]}…, as run {run.name} states",
             remedy="Give the right file with --weights, or ingest again",
         )
-    return Subject(run, network, affine_copy(network.module).to(dtype))
+    return RunNetwork(run, network, affine_copy(network.module).to(dtype))

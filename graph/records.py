@@ -179,7 +179,7 @@ def _structure(run: Run) -> Iterator[Edge]:
         yield Edge("HAS_UNIT", f"{name}/{block}", f"{name}/{uid}", {})
     for uid in run.classes["uid"]:
         yield Edge("HAS_CLASS", name, f"{name}/{uid}", {})
-    for row in _rows(run.concepts[["uid", "images", "pixels", "center_box"]]):
+    for row in _rows(run.concepts[["uid", "images", "pixels", "center_bias"]]):
         yield Edge("HAS_CONCEPT", name, str(row.pop("uid")), known(row))
 
 

@@ -84,7 +84,7 @@ RELATIONSHIPS: dict[str, Relationship] = {
     "HAS_UNIT": Relationship("Block", ("Unit",)),
     "HAS_CLASS": Relationship("Run", ("Class",)),
     "HAS_CONCEPT": Relationship(
-        "Run", ("Concept",), {"images": "long", "pixels": "long", "center_box": "double"}
+        "Run", ("Concept",), {"images": "long", "pixels": "long", "center_bias": "double"}
     ),
     "PROBED_AT": Relationship(
         "Concept",
@@ -93,7 +93,7 @@ RELATIONSHIPS: dict[str, Relationship] = {
             "f1": "double",
             "precision": "double",
             "recall": "double",
-            "level": "double",
+            "threshold": "double",
             "positions": "long",
         },
     ),
@@ -108,8 +108,8 @@ RELATIONSHIPS: dict[str, Relationship] = {
             "activation": "long",
             "truth": "long",
             "p": "double",
-            "lift": "double",
-            "ceiling": "double",
+            "enrichment": "double",
+            "attainable_iou": "double",
             "significant": "boolean",
         },
     ),

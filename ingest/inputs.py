@@ -12,7 +12,7 @@ import torch
 from ..errors import ConceptGraphError
 from .concept_data.decoding import batches
 from .concept_data.images import NETDISSECT_MEAN, NETDISSECT_STD, normalise
-from .engine.device import gigabytes_of
+from .engine.device import gpu_gigabytes
 from .network.affine import fold_batchnorm
 from .network.forward import DTYPES, BlockOutputs, block_outputs
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..graph.run.files import InputShape
     from ..settings import Settings
     from .concept_data.concepts import ConceptData
-    from .engine.process_group import Team
+    from .engine.process_group import ProcessGroup
     from .network.loading import Network
 
 
@@ -76,7 +76,7 @@ def batch_size_for(settings: Settings, data: ConceptData, device: torch.device) 
     height, width = _input_size(settings, data)
     masks = (image.mask_height * image.mask_width for image in data.images)
     pixels = max(height * width, *masks)
-    return settings.batch_size_for(len(data.images), pixels, gigabytes_of(device))
+    return settings.batch_size_for(len(data.images), pixels, gpu_gigabytes(device))
 
 
 def _input_size(settings: Settings, data: ConceptData) -> tuple[int, int]:
@@ -160,7 +160,7 @@ class Inputs:
     def _shape(self) -> InputShape:
         """What the network is given: one size for all images, one normalisation."""
         height, width = _input_size(self.settings, self.data)
-        mean, std = self.network.mean, self.network.std
+        mean, std = self.network.architecture.input[3:]
         if self.settings.preprocess == "netdissect":
             mean, std = NETDISSECT_MEAN, NETDISSECT_STD
         return {"height": height, "width": width, "mean": list(mean), "std": list(std)}
@@ -196,19 +196,17 @@ class Inputs:
         return folded if same else copy.deepcopy(plain)
 
     def _stages(self, module: nn.Module) -> dict[str, nn.Module]:
-        return {
-            block: module.get_submodule(block.replace("block", "layer"))
-            for block in self.settings.blocks
-        }
+        architecture = self.network.architecture
+        return {block: architecture.stage(module, block) for block in self.settings.blocks}
 
-    def batches(self, team: Team | None = None) -> list[Batch]:
+    def batches(self, team: ProcessGroup | None = None) -> list[Batch]:
         """All batches in the order of the run, or those of this member of the team."""
         size, order = self.batch_size, self.order
         whole = [
             Batch(number, first, order[first : first + size])
             for number, first in enumerate(range(0, len(order), size))
         ]
-        return whole[team.rank :: team.size] if team else whole
+        return whole[team.rank :: team.world_size] if team else whole
 
     def decoded(self, wanted: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor]]:
         """Batches with their images, uint8 (images, height, width, 3); decoded ahead."""

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..progress import Progress, Quiet
+from ..progress import NoProgress, Progress
 from .contributions.one_unit import contributions
 from .dissection.block import Dissection, count_batch, uncounted
 from .dissection.collection import Collection
 from .dissection.forward_pass import Collector
 from .dissection.overlaps import Overlaps
-from .engine.checkpoint import Bookmarks, forget
-from .engine.scratch import TensorFile, room_on
-from .engine.workers import Lanes
+from .engine.checkpoint import Checkpoints, forget
+from .engine.scratch import TensorFile, device_cache
+from .engine.workers import WorkerPool
 from .output.manifest import manifest
 from .output.tables import (
     classes_table,
@@ -35,8 +35,8 @@ from .output.tables import (
 )
 from .output.thumbnails import draw_batch
 from .statistics.batch_labels import labels_of_batch
-from .statistics.center_bias import CenterBoxes
-from .statistics.label_statistics import Survey, category_columns, survey
+from .statistics.center_bias import CenterBias
+from .statistics.label_statistics import LabelStatistics, category_columns, survey
 from .statistics.probes import PresenceProbes
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ..graph.run.writer import RunWriter
     from ..progress import Advance
     from .contributions.one_unit import Contribution
-    from .engine.process_group import Team
+    from .engine.process_group import ProcessGroup
     from .inputs import Batch, Inputs, Source
     from .statistics.batch_labels import Labels
 
@@ -59,7 +59,7 @@ class Job:
         self,
         source: Source,
         inputs: Inputs,
-        team: Team,
+        team: ProcessGroup,
         progress: Progress,
         writer: RunWriter,
         minutes: float,
@@ -70,18 +70,18 @@ class Job:
         self.settings = inputs.settings
         self.data = inputs.data
         self.team = team
-        self.progress = progress if team.leads else Quiet()
+        self.progress = progress if team.is_main else NoProgress()
         self.writer = writer
         self.timings: dict[str, float] = {}
         self._scratch = writer.path / "scratch" / f"process {team.rank}"
-        self._bookmarks = Bookmarks(self._scratch, minutes, writer.keep)
-        self._room = room_on(inputs.device)
-        self._lanes = Lanes(inputs.device, make_room=self._room.clear)
+        self._bookmarks = Checkpoints(self._scratch, minutes, writer.keep)
+        self._room = device_cache(inputs.device)
+        self._lanes = WorkerPool(inputs.device, make_room=self._room.clear)
         self._batches = inputs.batches(team)
         self._images = sum(len(batch.images) for batch in self._batches)
         self._category = torch.from_numpy(category_columns(self.data)).to(inputs.device)
         self._probes = PresenceProbes(inputs.learnt_from, self._category, self.settings.seed)
-        self._boxes = CenterBoxes(self._category, len(self.data.categories), self.settings.iou)
+        self._boxes = CenterBias(self._category, len(self.data.categories), self.settings.iou)
 
     @contextmanager
     def _step(self, name: str, total: int | None = None) -> Iterator[Advance]:
@@ -90,7 +90,7 @@ class Job:
             yield advance
         self.timings[name] = round(time.perf_counter() - begun, 3)
 
-    def dissect(self) -> tuple[Collection, Survey, dict[str, Dissection]]:
+    def dissect(self) -> tuple[Collection, LabelStatistics, dict[str, Dissection]]:
         """Steps 2 to 5."""
         collection = Collection(
             self._scratch,
@@ -109,7 +109,7 @@ class Job:
             blocks = self._count(collection, found, advance)
         return collection, found, blocks
 
-    def _survey(self, beside: Callable[[Event], None]) -> Survey:
+    def _survey(self, beside: Callable[[Event], None]) -> LabelStatistics:
         """Step 2, and `beside` at the same time, which ends early when its event is set."""
         given_up = Event()
         with ThreadPoolExecutor(1) as thread:
@@ -138,17 +138,17 @@ class Job:
         contributions = self._contributions(blocks)
         with self._step("thumbnails") as advance:
             self._draw(collection, blocks, advance)
-        self.team.wait()
-        if self.team.leads:
+        self.team.barrier()
+        if self.team.is_main:
             with self._step("tables", len(blocks)) as advance:
                 self._write_tables(blocks, found, contributions, advance)
             self._seal(blocks)
             forget(self._scratch.parent)
-        self.team.wait()  # the bookmarks are gone before what they speak of
+        self.team.barrier()  # the bookmarks are gone before what they speak of
         collection.close()
         found.planes.close()
-        self.team.wait()
-        if self.team.leads:
+        self.team.barrier()
+        if self.team.is_main:
             self.writer.take_name()
 
     def _seal(self, blocks: dict[str, Dissection]) -> None:
@@ -166,7 +166,9 @@ class Job:
             )
         )
 
-    def _collect(self, collector: Collector, collection: Collection, found: Survey) -> None:
+    def _collect(
+        self, collector: Collector, collection: Collection, found: LabelStatistics
+    ) -> None:
         with self._step("collect") as advance:
             collector.run(lambda batch: self._labels(batch, found), advance)
         with self._step("thresholds") as advance:
@@ -178,9 +180,9 @@ class Job:
             probes.share_scores(self.team)
 
     def _count(
-        self, collection: Collection, found: Survey, advance: Advance
+        self, collection: Collection, found: LabelStatistics, advance: Advance
     ) -> dict[str, Dissection]:
-        categories, null = len(self.data.categories), self.settings.null_values
+        categories, null = len(self.data.categories), self.settings.null_samples
         blocks = uncounted(
             collection,
             lambda units: Overlaps(units, self._category, categories, self.settings.iou, null),
@@ -208,7 +210,9 @@ class Job:
             dissection.share(self.team)
         return blocks
 
-    def _labels(self, batch: Batch, found: Survey, *, chance: bool = False) -> list[Labels]:
+    def _labels(
+        self, batch: Batch, found: LabelStatistics, *, chance: bool = False
+    ) -> list[Labels]:
         return labels_of_batch(
             self.data, batch.images, batch.first, found, self.inputs.device, chance=chance
         )
@@ -229,7 +233,7 @@ class Job:
     def _write_tables(
         self,
         blocks: dict[str, Dissection],
-        found: Survey,
+        found: LabelStatistics,
         contributions: list[Contribution],
         advance: Advance,
     ) -> None:
@@ -251,6 +255,6 @@ class Job:
             draw_batch(batch, self.data.images, collection, blocks, folder)
             return batch
 
-        lanes = Lanes(self.inputs.device, self.inputs.workers, self._room.clear)
+        lanes = WorkerPool(self.inputs.device, self.inputs.workers, self._room.clear)
         for batch in lanes.map(draw, self._batches):
             advance(len(batch.images))

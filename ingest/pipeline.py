@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING
 from ..graph.run.files import disk_errors
 from ..graph.run.reader import Run, open_run
 from ..graph.run.writer import RunWriter, check_out, is_complete
-from ..progress import Progress, Quiet
+from ..progress import NoProgress, Progress
 from ..settings import Settings
 from .concept_data.opening import open_concept_data
 from .engine.checkpoint import begin, check_same, is_begun
-from .engine.device import choose_device, memory_errors, whole_float32
-from .engine.memory import keep_freed_memory
-from .engine.process_group import joined, team_of_environment
-from .engine.workers import usual_workers
+from .engine.device import choose_device, full_float32, memory_errors
+from .engine.memory import tune_malloc
+from .engine.process_group import environment_process_group, initialised
+from .engine.workers import default_workers
 from .inputs import Inputs, batch_size_for
 from .job import Job
 from .network.loading import load_network
@@ -72,13 +72,13 @@ def ingest(
         ConceptGraphError: one line on what is wrong; nothing is left half-written, but for what
             `resume` can go on with.
     """
-    keep_freed_memory()
+    tune_malloc()
     settings = settings or Settings()
-    team = team_of_environment()
-    with joined(team):
-        if team.leads and not (resume and (out / "manifest.json").is_file()):
+    team = environment_process_group()
+    with initialised(team):
+        if team.is_main and not (resume and (out / "manifest.json").is_file()):
             check_out(out, overwrite=overwrite, resume=resume)
-        chosen = choose_device(device, team.on_machine)
+        chosen = choose_device(device, team.local_rank)
         network = load_network(
             source.model,
             source.weights,
@@ -88,7 +88,7 @@ def ingest(
         )
         data = open_concept_data(source.data, label_zero=settings.iou == "lite")
         asked, size = settings.batch_size, batch_size_for(settings, data, chosen)
-        settings = replace(settings, batch_size=min(team.gather(size)))
+        settings = replace(settings, batch_size=min(team.all_gather(size)))
         facts = facts_of(settings, network, data, chosen, team)
         if resume and is_complete(out) and not overwrite:
             run = open_run(out)
@@ -97,19 +97,19 @@ def ingest(
                 del before["batch-size"]
             check_same(before, facts, out)
             return run
-        inputs = Inputs(network, data, settings, chosen, workers or usual_workers())
+        inputs = Inputs(network, data, settings, chosen, workers or default_workers())
         with (
-            RunWriter(out, overwrite=overwrite, resume=resume, leads=team.leads) as writer,
+            RunWriter(out, overwrite=overwrite, resume=resume, leads=team.is_main) as writer,
             disk_errors(writer.path, "cannot be written"),
-            whole_float32(),
+            full_float32(),
             memory_errors(),
         ):
-            if any(team.gather(team.leads and _ready(writer, facts))):
-                if team.leads:
+            if any(team.all_gather(team.is_main and _ready(writer, facts))):
+                if team.is_main:
                     writer.take_name()
             else:
-                Job(source, inputs, team, progress or Quiet(), writer, minutes).write()
-        team.wait()
+                Job(source, inputs, team, progress or NoProgress(), writer, minutes).write()
+        team.barrier()
         return open_run(out)
 
 

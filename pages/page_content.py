@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from ..explain.ablation import WhatIf
-    from ..explain.explanation import ConceptShare, Explanation
+    from ..explain.ablation import Ablation
+    from ..explain.explanation import ConceptAttribution, Explanation
     from ..graph.run.reader import Run
     from ..queries.labels import UnitLabel
     from ..queries.paths import ClassPaths
@@ -45,7 +45,7 @@ def class_page(run: Run, found: ClassPaths) -> PathPage:
     )
 
 
-def explanation_page(run: Run, found: Explanation, tried: Sequence[WhatIf] = ()) -> PathPage:
+def explanation_page(run: Run, found: Explanation, tried: Sequence[Ablation] = ()) -> PathPage:
     """The page of one image."""
     image = photograph(Path(found.image))
     units = _units(run, (unit for path in found.paths for unit in path.units))
@@ -102,7 +102,9 @@ def _shares(found: Explanation, image: Image.Image) -> tuple[PageShare, ...]:
     return (*rows, _gathered(None, None, [unnamed]))
 
 
-def _gathered(name: str | None, category: str | None, shares: Sequence[ConceptShare]) -> PageShare:
+def _gathered(
+    name: str | None, category: str | None, shares: Sequence[ConceptAttribution]
+) -> PageShare:
     present, firing, below = (
         sum(parts) for parts in zip(*((s.present, s.firing, s.below) for s in shares), strict=True)
     )
@@ -119,12 +121,12 @@ def _gathered(name: str | None, category: str | None, shares: Sequence[ConceptSh
     return PageShare(name, category, present, firing, below, probe, None, apart)
 
 
-def _place(found: Explanation, share: ConceptShare, image: Image.Image) -> str | None:
+def _place(found: Explanation, share: ConceptAttribution, image: Image.Image) -> str | None:
     place = found.concept_maps.get(f"{share.category}/{share.name}")
     return None if place is None else data_uri(cam_overlay(image, place))
 
 
-def _trial(tried: WhatIf) -> PageTrial:
+def _trial(tried: Ablation) -> PageTrial:
     after = dict(tried.after)
     name = tried.after[0].name
     carried = ", ".join(f"{each.name} {each.contribution:+.2f}" for each in tried.took_over)

@@ -29,7 +29,7 @@ def photograph(path: Path) -> Image.Image:
     """An image file, upright, RGB, no larger than what is shown."""
     from ..ingest.concept_data.images import open_image
 
-    image = open_image(path, upright=True)
+    image = open_image(path, exif_transpose=True)
     image.thumbnail((LARGEST, LARGEST))
     return image
 

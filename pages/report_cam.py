@@ -53,9 +53,9 @@ def see(run: Run, class_uid: str, sight: Sight) -> Seen:
 
 def _see(run: Run, class_uid: str, sight: Sight) -> Seen:
     from ..explain.class_activation import class_map
-    from ..explain.network import open_subject
+    from ..explain.network import open_network
 
-    subject = open_subject(run, weights=sight.weights, trust_pickle=sight.trust_pickle)
+    subject = open_network(run, weights=sight.weights, trust_pickle=sight.trust_pickle)
     images = [sight.image] if sight.image else _promising(run, class_uid)
     found = class_map(subject, class_uid, images)
     image = photograph(found.image)

@@ -35,7 +35,7 @@ class Tile(NamedTuple):
     label: str | None
     category: str | None
     iou: float
-    lift: float | None
+    enrichment: float | None
     significant: bool | None
     picture: str | None
 
@@ -69,31 +69,35 @@ def figures(run: Run, store: MemoryStore) -> Figures:
     return Figures(store.ask(Blocks(run.name)), store.ask(CategoriesByBlock(run.name)), concepts)
 
 
-def above_box(run: Run) -> dict[str, int | None]:
+def above_center_bias(run: Run) -> dict[str, int | None]:
     """Interpretable units of each block with a larger IoU than a box's; None in earlier runs."""
-    if run.box_iou.isna().all():
+    if run.center_bias.isna().all():
         return dict.fromkeys(run.blocks)
-    return {block: int(run.above_box[run.units["block"] == block].sum()) for block in run.blocks}
+    return {
+        block: int(run.above_center_bias[run.units["block"] == block].sum()) for block in run.blocks
+    }
 
 
 def unit_rows(run: Run) -> list[list[object]]:
-    """All units: uid, label, category, IoU, ceiling, box's, × chance, p, significant, status."""
+    """All units: uid, label, category, IoUs, enrichment, p, significant, status."""
     best = run.detections[run.detections["rank"] == 0].set_index("unit")
     rows: list[list[object]] = []
     columns = ("uid", "label", "category", "iou", "status")
     for uid, label, category, iou, status, box in zip(
-        *(run.units[name].tolist() for name in columns), run.box_iou.tolist(), strict=True
+        *(run.units[name].tolist() for name in columns), run.center_bias.tolist(), strict=True
     ):
         found = best.loc[uid] if uid in best.index else None
-        ceiling, *chance = (
-            [None] * 3 if found is None else [found[c] for c in ("ceiling", "lift", "p")]
+        attainable_iou, *chance = (
+            [None] * 3
+            if found is None
+            else [found[c] for c in ("attainable_iou", "enrichment", "p")]
         )
         rows.append(
             [
                 uid,
                 label if isinstance(label, str) else None,
                 category if isinstance(category, str) else None,
-                *map(_rounded, (iou, ceiling, box, *chance)),
+                *map(_rounded, (iou, attainable_iou, box, *chance)),
                 bool(found is not None and found["significant"]),
                 status,
             ]
@@ -122,7 +126,9 @@ def tile(run: Run, store: MemoryStore, uid: str) -> Tile:
     picture = strip([run.path / row.thumbnail for row in card.images])
     if first is None:
         return Tile(uid, None, None, 0.0, None, None, picture)
-    return Tile(uid, first.name, first.category, first.iou, first.lift, first.significant, picture)
+    return Tile(
+        uid, first.name, first.category, first.iou, first.enrichment, first.significant, picture
+    )
 
 
 def changed(

@@ -49,7 +49,7 @@ def _values(run: Run, choices: Choices) -> dict[str, object]:
         "run": run,
         "lead": _lead(found, tested=run.is_tested),
         "figures": found,
-        "above_box": content.above_box(run),
+        "above_center_bias": content.above_center_bias(run),
         "by_block": categories_by_block(found.categories, run.blocks, categories),
         "concepts": [
             (block, concepts_by_units(rows, categories, block) if rows else None)

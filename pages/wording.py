@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..graph.run.significant import BeyondChance
+from ..graph.run.significant import SignificantLabels
 
 if TYPE_CHECKING:
-    from ..explain.ablation import WhatIf
+    from ..explain.ablation import Ablation
     from ..graph.run.reader import Run
 
 
-def where_silent(tried: WhatIf) -> str:
+def where_silent(tried: Ablation) -> str:
     """Which units were silenced, and where."""
     units = f"{len(tried.units)} unit{'s' * (len(tried.units) != 1)} silent"
     return units if tried.everywhere or not tried.concepts else f"{units} where it is"
 
 
-def verdict(tried: WhatIf) -> str:
+def verdict(tried: Ablation) -> str:
     """What that does."""
     if not tried.found:
         return "it is not there, so nothing changes"
@@ -26,5 +26,5 @@ def verdict(tried: WhatIf) -> str:
 
 def bar(run: Run) -> str:
     """What a label must exceed to name a unit of the run, in words."""
-    chance = " and beyond chance" if isinstance(run, BeyondChance) else ""
+    chance = " and beyond chance" if isinstance(run, SignificantLabels) else ""
     return f"IoU above {run.min_iou:g}{chance}"

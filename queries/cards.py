@@ -18,7 +18,7 @@ from .concepts import (
     PresenceRow,
     ReachRow,
 )
-from .contributions import ContributionRow, FedBy, Feeds, HeldBackBy
+from .contributions import ContributionRow, FedBy, Feeds, InhibitedBy
 from .names import EVERY, ClassNames, ConceptNames, UnitNames, find_class, find_concept, no_unit
 from .units import DetectionRow, Unit, UnitConcepts
 
@@ -46,7 +46,7 @@ class UnitCard:
     interpretable: bool
     concepts: tuple[DetectionRow, ...]
     fed_by: tuple[ContributionRow, ...]
-    held_back_by: tuple[ContributionRow, ...]
+    inhibited_by: tuple[ContributionRow, ...]
     feeds: tuple[ContributionRow, ...]
     images: tuple[ImageRow, ...]
 
@@ -59,14 +59,14 @@ class UnitCard:
 class ConceptCard:
     """A concept: how well it can be read, the units that detect it, the classes they feed.
 
-    `center_box` is the IoU of a box in the middle of every image; None where it was not measured.
+    `center_bias` is the IoU of a box in the middle of every image; None where it was not measured.
     """
 
     run: str
     uid: str
     name: str
     category: str
-    center_box: float | None
+    center_bias: float | None
     presence: tuple[PresenceRow, ...]
     units: tuple[DetectorRow, ...]
     classes: tuple[ReachRow, ...]
@@ -85,7 +85,7 @@ class ClassCard:
     name: str
     concepts: tuple[ReachRow, ...]
     fed_by: tuple[ContributionRow, ...]
-    held_back_by: tuple[ContributionRow, ...]
+    inhibited_by: tuple[ContributionRow, ...]
 
     def to_json(self) -> dict[str, object]:
         """The card as one JSON object, its rows as objects."""
@@ -114,7 +114,7 @@ def unit_card(store: Store, run: str, uid: str, *, top: int = 10) -> UnitCard:
         unit.interpretable,
         concepts=tuple(store.ask(UnitConcepts(run, uid, top))),
         fed_by=tuple(store.ask(FedBy(run, uid, top))),
-        held_back_by=tuple(store.ask(HeldBackBy(run, uid, top))),
+        inhibited_by=tuple(store.ask(InhibitedBy(run, uid, top))),
         feeds=tuple(store.ask(Feeds(run, uid, top))),
         images=tuple(ImageRow(*image) for image in images)[:top],
     )
@@ -134,7 +134,7 @@ def concept_card(store: Store, run: str, concept: str, *, top: int = 10) -> Conc
         found.uid,
         found.name,
         found.category,
-        found.center_box,
+        found.center_bias,
         presence=tuple(store.ask(ConceptPresence(run, found.uid))),
         units=tuple(store.ask(Detectors(run, found.uid, top))),
         classes=tuple(store.ask(ClassesOfConcept(run, found.uid, top))),
@@ -156,7 +156,7 @@ def class_card(store: Store, run: str, class_name: str, *, top: int = 10) -> Cla
         found.name,
         concepts=tuple(store.ask(ConceptsOfClass(run, found.uid, top))),
         fed_by=tuple(store.ask(FedBy(run, found.uid, top))),
-        held_back_by=tuple(store.ask(HeldBackBy(run, found.uid, top))),
+        inhibited_by=tuple(store.ask(InhibitedBy(run, found.uid, top))),
     )
 
 

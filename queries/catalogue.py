@@ -60,7 +60,7 @@ _SECTIONS: dict[str, tuple[type[CypherQuestion], ...]] = {
         contributions.UnitClasses,
         chains.UnitReach,
         contributions.FedBy,
-        contributions.HeldBackBy,
+        contributions.InhibitedBy,
         contributions.Feeds,
         concepts.ConceptsIntoUnit,
         units.PolysemanticUnits,

@@ -206,7 +206,7 @@ class ConceptPaths(CypherQuestion):
                 view.local(second),
                 view.concept(second),
             )
-            for first, detects in view.firm_detectors(self.concept)
+            for first, detects in view.interpretable_detectors(self.concept)
             for second, edge in view.targets(first)
             if edge["share"] > 0 and weights.get(second, 0) > 0
         ]

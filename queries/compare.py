@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import QueryError
-from ..graph.run.significant import BeyondChance
+from ..graph.run.significant import SignificantLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 class Detected(NamedTuple):
     """Units that detect a concept of a category (None: of any), and their different concepts.
 
-    `significant` of the units have a label beyond chance, `above_box` a larger IoU than a box in
-    the middle of every image, `unrestricted` units would be interpretable, if all images counted;
-    None where a run did not ask.
+    `significant` of the units have a label beyond chance, `above_center_bias` a larger IoU than a
+    box in the middle of every image, `unrestricted` units would be interpretable, if all
+    images counted; None where a run did not ask.
     """
 
     category: str | None
     units: int
     concepts: int
     significant: int | None
-    above_box: int | None
+    above_center_bias: int | None
     unrestricted: int | None
 
 
@@ -152,7 +152,7 @@ class _View:
     def __init__(self, run: Run, *, significant: bool) -> None:
         self.run = run
         self.units = run.units
-        self.labelled = (BeyondChance(run) if significant else run).interpretable
+        self.labelled = (SignificantLabels(run) if significant else run).interpretable
         everywhere = (self.units["status"] == "ok") & (self.units["iou_unrestricted"] > run.min_iou)
         known = self.units["iou_unrestricted"].notna().any()
         self._everywhere = everywhere if known else None
@@ -180,7 +180,7 @@ class _View:
             len(named),
             len(named[["category", "label"]].drop_duplicates()),
             int((here & run.significant).sum()) if run.is_tested else None,
-            int((here & run.above_box).sum()) if run.box_iou.notna().any() else None,
+            int((here & run.above_center_bias).sum()) if run.center_bias.notna().any() else None,
             int((there & everywhere).sum()) if everywhere is not None else None,
         )
 

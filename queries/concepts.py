@@ -47,7 +47,7 @@ class Detectors(CypherQuestion):
                 uid in labelled,
                 edge.get("significant"),
             )
-            for uid, edge in view.firm_detectors(self.concept)
+            for uid, edge in view.interpretable_detectors(self.concept)
         ]
         return sorted(rows, key=lambda row: (-row.iou, row.uid))[: self.top]
 
@@ -223,7 +223,7 @@ class UndetectedConcepts(CypherQuestion):
         view = RunView(graph, self.run)
         rows = []
         for uid in view.concepts():
-            if any(view.firm_detectors(uid)):
+            if any(view.interpretable_detectors(uid)):
                 continue
             node, images = view.named(uid), graph.edges[self.run, uid]["images"]
             best = max((edge["iou"] for _, edge in view.detectors(uid)), default=None)

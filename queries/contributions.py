@@ -49,10 +49,10 @@ class FedBy(CypherQuestion):
 
 
 @dataclass(frozen=True)
-class HeldBackBy(CypherQuestion):
+class InhibitedBy(CypherQuestion):
     """The inhibitors of a unit or class, most negative `pre` first, then by uid."""
 
-    name: ClassVar = "held-back-by"
+    name: ClassVar = "inhibited-by"
     row: ClassVar = ContributionRow
     target: str
     top: int = 10

@@ -43,7 +43,7 @@ class ClassNames(CypherQuestion):
 class ConceptName(NamedTuple):
     """A concept of a run, with how many images and pixels of it the data have.
 
-    `center_box` is the IoU that a box in the middle of every image gets with it, the best of eight
+    `center_bias` is the IoU that a box in the middle of every image gets with it, the best of eight
     sizes; None in earlier runs.
     """
 
@@ -52,7 +52,7 @@ class ConceptName(NamedTuple):
     category: str
     images: int
     pixels: int
-    center_box: float | None
+    center_bias: float | None
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ConceptNames(CypherQuestion):
         rows = []
         for uid in view.concepts():
             node, edge = view.named(uid), graph.edges[self.run, uid]
-            counts = edge["images"], edge["pixels"], edge.get("center_box")
+            counts = edge["images"], edge["pixels"], edge.get("center_bias")
             rows.append(ConceptName(uid, node["name"], node["category"], *counts))
         return sorted(rows)
 

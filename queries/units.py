@@ -56,19 +56,19 @@ class Unit(CypherQuestion):
 class DetectionRow(NamedTuple):
     """A concept that a unit's mask overlaps.
 
-    `ceiling` is the largest IoU that masks of these two sizes could have: a unit that is on in
-    far more pixels than the concept has cannot score high, however well it is placed. `p` says how
-    often labels of other images do as well, `lift` how many times the overlap exceeds theirs;
-    None where a run did not ask.
+    `attainable_iou` is the largest IoU that masks of these two sizes could have: a unit that is on
+    in far more pixels than the concept has cannot score high, however well it is placed. `p` says
+    how often labels of other images do as well, `enrichment` how many times the overlap exceeds
+    theirs; None where a run did not ask.
     """
 
     uid: str
     name: str
     category: str
     iou: float
-    ceiling: float
+    attainable_iou: float
     p: float | None
-    lift: float | None
+    enrichment: float | None
     significant: bool | None
 
 
@@ -87,15 +87,17 @@ class UnitConcepts(CypherQuestion):
         rows = []
         for uid, edge in view.detections(view.uid(self.unit)):
             node = view.named(uid)
-            ceiling = _ceiling(edge["activation"], edge["truth"])
-            chance = (edge.get("p"), edge.get("lift"), edge.get("significant"))
+            attainable_iou = _attainable_iou(edge["activation"], edge["truth"])
+            chance = (edge.get("p"), edge.get("enrichment"), edge.get("significant"))
             rows.append(
-                DetectionRow(uid, node["name"], node["category"], edge["iou"], ceiling, *chance)
+                DetectionRow(
+                    uid, node["name"], node["category"], edge["iou"], attainable_iou, *chance
+                )
             )
         return sorted(rows, key=lambda row: (-row.iou, row.uid))[: self.top]
 
 
-def _ceiling(activation: int, truth: int) -> float:
+def _attainable_iou(activation: int, truth: int) -> float:
     """min/max of the two pixel counts: the IoU of one mask inside the other."""
     return min(activation, truth) / max(activation, truth, 1)
 

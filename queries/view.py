@@ -58,7 +58,7 @@ class Detects(TypedDict):
     activation: int
     truth: int
     p: NotRequired[float]
-    lift: NotRequired[float]
+    enrichment: NotRequired[float]
     significant: NotRequired[bool]
 
 
@@ -165,7 +165,7 @@ class RunView:
             if edge["type"] == "DETECTS" and uid.startswith(self._prefix):
                 yield uid, cast("Detects", edge)
 
-    def firm_detectors(self, concept: str) -> Iterator[tuple[str, Detects]]:
+    def interpretable_detectors(self, concept: str) -> Iterator[tuple[str, Detects]]:
         """Those that really detect it: alive, not sparse, and above the run's least IoU."""
         for uid, edge in self.detectors(concept):
             if self.unit(uid)["status"] == "ok" and edge["iou"] > self.min_iou():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.masks import read_label_maps
 from tests import reference
 from tests.reference import Labelled
 
@@ -33,7 +33,9 @@ class Expected:
         self.data = inputs.data
         self.settings = inputs.settings
         self.fitted = inputs.fitted.numpy()
-        self.labelled = [Labelled(read_planes(self.data, i), i.scalars) for i in self.images]
+        self.labelled = [
+            Labelled(read_label_maps(self.data, i), i.image_labels) for i in self.images
+        ]
         self.category = [self.data.categories.index(c.category) for c in self.data.concepts]
 
     def check(self, run: Run, maps: dict[str, Tensor]) -> None:
@@ -42,10 +44,10 @@ class Expected:
             self._check_block(run, block, stack.numpy())
         tally = self._tally([np.zeros((1, *i.planes.shape[1:]), np.bool_) for i in self.labelled])
         assert run.concepts["pixels"].tolist() == tally.truth.tolist()
-        np.testing.assert_array_equal(run.concepts["center_box"], self._center_box())
+        np.testing.assert_array_equal(run.concepts["center_bias"], self._center_box())
         assert run.concepts["uid"].tolist() == [concept.uid for concept in self.data.concepts]
         assert run.concepts["images"].tolist() == [
-            sum(bool(i.occurrences(c).any()) or c in i.scalars for i in self.labelled)
+            sum(bool(i.bincount(c).any()) or c in i.image_labels for i in self.labelled)
             for c in range(len(self.category))
         ]
 

@@ -183,7 +183,7 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         [("block3/0", "0 polka dotted", "polka dotted", "texture", 0.2, 1.0, 1.0, 1.0)],
     ),
     (
-        contributions.HeldBackBy(RUN, "block4/2"),
+        contributions.InhibitedBy(RUN, "block4/2"),
         [("block3/0", "0 polka dotted", "polka dotted", "texture", 0.2, 0.0, -1.0, 0.0)],
     ),
     (

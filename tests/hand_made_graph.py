@@ -40,7 +40,7 @@ _CONCEPTS = [
     ("juggling", "object", 5, 50),
     (EVIL, "scene type", 9, 90),
 ]
-_BOXES: dict[str, dict[str, Value]] = {"ball": {"center_box": 0.25}}
+_BOXES: dict[str, dict[str, Value]] = {"ball": {"center_bias": 0.25}}
 _CLASSES = ("juggling", OHARA, "🎉")
 # unit, concept, iou, rank, activation, truth; only some are compared with chance, see _CHANCE
 _DETECTS = [
@@ -57,13 +57,13 @@ _DETECTS = [
     ("block4/2", "texture/polka dotted", 0.05, 1, 8, 8),
     ("block4/3", "object/ball", 0.08, 0, 0, 0),
 ]
-# unit, concept: p, lift, significant
+# unit, concept: p, enrichment, significant
 _CHANCE: dict[tuple[str, str], dict[str, Value]] = {
-    ("block3/0", "texture/polka dotted"): {"p": 0.25, "lift": 1.5, "significant": False},
+    ("block3/0", "texture/polka dotted"): {"p": 0.25, "enrichment": 1.5, "significant": False},
     ("block3/1", "object/ball"): {"p": 0.5, "significant": False},
-    ("block4/0", "action/juggling"): {"p": 0.001, "lift": 8.0, "significant": True},
-    ("block4/0", "object/ball"): {"p": 0.002, "lift": 2.0, "significant": True},
-    ("block4/1", "object/ball"): {"p": 0.001, "lift": 4.0, "significant": True},
+    ("block4/0", "action/juggling"): {"p": 0.001, "enrichment": 8.0, "significant": True},
+    ("block4/0", "object/ball"): {"p": 0.002, "enrichment": 2.0, "significant": True},
+    ("block4/1", "object/ball"): {"p": 0.001, "enrichment": 4.0, "significant": True},
 }
 # source, target, weight, pre, share, rank
 _CONTRIBUTES = [
@@ -179,7 +179,7 @@ def _structure() -> list[Edge]:
     ]
     probed = [
         Edge("PROBED_AT", "object/ball", _uid(block),
-             {"f1": f1, "precision": 0.5, "recall": f1, "level": 1.5, "positions": 12})
+             {"f1": f1, "precision": 0.5, "recall": f1, "threshold": 1.5, "positions": 12})
         for block, f1 in (("block4", 0.75), ("block3", 0.5))
     ]  # fmt: skip
     return [*blocks, *units, *classes, *concepts, *probed]

@@ -77,11 +77,11 @@ class Labelled(NamedTuple):
 
     Attributes:
         planes: (planes, height, width), concept column + 1, 0 where unlabelled.
-        scalars: columns of the concepts that label the whole image.
+        image_labels: columns of the concepts that label the whole image.
     """
 
     planes: NDArray[np.integer]
-    scalars: tuple[int, ...] = ()
+    image_labels: tuple[int, ...] = ()
 
     @property
     def pixels(self) -> int:
@@ -89,7 +89,7 @@ class Labelled(NamedTuple):
         height, width = self.planes.shape[1:]
         return int(height * width)
 
-    def occurrences(self, concept: int) -> Numbers:
+    def bincount(self, concept: int) -> Numbers:
         """How many planes give a pixel this label; (height, width)."""
         result: Numbers = (self.planes == concept + 1).sum(axis=0)
         return result
@@ -126,8 +126,8 @@ def tally(
     for mask, labels in zip(fired, labelled, strict=True):
         area = mask.sum(axis=(1, 2))
         for concept in range(concepts):
-            whole_image = concept in labels.scalars
-            there = labels.occurrences(concept)
+            whole_image = concept in labels.image_labels
+            there = labels.bincount(concept)
             truth[concept] += there.sum() + labels.pixels * whole_image
             both[:, concept] += (mask * there).sum(axis=(1, 2)) + area * whole_image
         for number in range(categories):
@@ -191,8 +191,8 @@ def counts_for(mask: Bools, labels: Labelled, members: Sequence[int], variant: I
     if variant == "unrestricted":
         counts[:] = True
     for concept in members:
-        there = labels.occurrences(concept) > 0
-        counts |= concept in labels.scalars
+        there = labels.bincount(concept) > 0
+        counts |= concept in labels.image_labels
         counts |= there.any() if variant == "paper" else (mask & there).any(axis=(1, 2))
     return counts
 
@@ -231,8 +231,8 @@ def labelled_positions(labelled: Labelled, concept: int, rows: int, columns: int
     there = np.zeros((rows, columns), np.bool_)
     for row, column in np.ndindex(rows, columns):
         y, x = math.floor((row + 0.5) / rows * height), math.floor((column + 0.5) / columns * width)
-        there[row, column] = labelled.occurrences(concept)[y, x] > 0
-    return there | (concept in labelled.scalars)
+        there[row, column] = labelled.bincount(concept)[y, x] > 0
+    return there | (concept in labelled.image_labels)
 
 
 def ridge(values: Floats, wanted: Floats, penalty: float) -> Floats:

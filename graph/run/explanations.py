@@ -92,14 +92,14 @@ def keep(run: Run, image: Path, asked: Mapping[str, object], answer: Mapping[str
     return file
 
 
-def kept_explanations(run: Run) -> list[Kept]:
+def saved_explanations(run: Run) -> list[Kept]:
     """All explanations of a run, by key; RunError for a file that is none."""
     return [_read(file) for file in sorted((run.path / FOLDER).glob("*.json"))]
 
 
 def explained(run: Run) -> tuple[Explained, ...]:
     """The graphs of all explanations of a run."""
-    return tuple(_elements(run, kept) for kept in kept_explanations(run))
+    return tuple(_elements(run, kept) for kept in saved_explanations(run))
 
 
 def _elements(run: Run, kept: Kept) -> Explained:

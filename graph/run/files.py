@@ -46,7 +46,7 @@ TABLES: dict[str, dict[str, str]] = {
         "category": "string",
         "images": "int64",
         "pixels": "int64",
-        "center_box": "double",
+        "center_bias": "double",
     },
     "detections": {
         "unit": "string",
@@ -58,14 +58,14 @@ TABLES: dict[str, dict[str, str]] = {
         "activation": "int64",
         "truth": "int64",
         "p": "double",
-        "lift": "double",
-        "ceiling": "double",
+        "enrichment": "double",
+        "attainable_iou": "double",
         "significant": "bool",
     },
     "presence": {
         "concept": "string",
         "block": "string",
-        "level": "double",
+        "threshold": "double",
         "precision": "double",
         "recall": "double",
         "f1": "double",
@@ -84,8 +84,8 @@ TABLES: dict[str, dict[str, str]] = {
 
 LATER = {
     "units": ("pixels", "label_unrestricted", "category_unrestricted", "iou_unrestricted"),
-    "concepts": ("center_box",),
-    "detections": ("p", "lift", "ceiling", "significant"),
+    "concepts": ("center_bias",),
+    "detections": ("p", "enrichment", "attainable_iou", "significant"),
 }
 """Columns that earlier runs lack: they are read as null, `significant` as false."""
 

@@ -125,18 +125,18 @@ class Run:
         return self.interpretable & self.units["uid"].isin(rows["unit"])
 
     @cached_property
-    def box_iou(self) -> pd.Series[float]:
+    def center_bias(self) -> pd.Series[float]:
         """Per row of `units`: what a box in the middle of every image gets for its label.
 
         NaN without a label, and in earlier runs.
         """
-        boxes = self.concepts.set_index("uid")["center_box"]
+        boxes = self.concepts.set_index("uid")["center_bias"]
         return (self.units["category"] + "/" + self.units["label"]).map(boxes).astype(float)
 
     @cached_property
-    def above_box(self) -> pd.Series[bool]:
-        """Per row of `units`: interpretable, with a larger IoU than `box_iou`."""
-        return self.interpretable & (self.units["iou"] > self.box_iou)
+    def above_center_bias(self) -> pd.Series[bool]:
+        """Per row of `units`: interpretable, with a larger IoU than `center_bias`."""
+        return self.interpretable & (self.units["iou"] > self.center_bias)
 
     @property
     def is_tested(self) -> bool:
@@ -144,7 +144,7 @@ class Run:
         return bool(self.detections["p"].notna().any())
 
     @cached_property
-    def firm_detections(self) -> pd.DataFrame:
+    def interpretable_detections(self) -> pd.DataFrame:
         """The rows of `detections` above `min_iou`, of interpretable units."""
         able = self.units["uid"][self.interpretable]
         found = self.detections

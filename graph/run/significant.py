@@ -1,6 +1,6 @@
 """A run as if labels that chance would give too had never been found.
 
-    class_paths(BeyondChance(open_run("net.cg")), "juggling")
+    class_paths(SignificantLabels(open_run("net.cg")), "juggling")
 
 Whatever asks a run what its units detect follows from two things here: which units have a name, and
 which detections there are. So paths, cards, explanations by concept and what is silenced all leave
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class BeyondChance(Run):
+class SignificantLabels(Run):
     """A run in which only labels beyond chance name units; numbers and arrays are the run's own.
 
     A unit whose best label is within chance has no name, though another may be beyond it.
@@ -30,7 +30,7 @@ class BeyondChance(Run):
 
     def __init__(self, run: Run) -> None:
         if not run.is_tested:
-            remedy = "Ingest it again, without null_values=0"
+            remedy = "Ingest it again, without null_samples=0"
             raise QueryError(f"run {run.name} was not compared with chance", remedy=remedy)
         super().__init__(run.path, run.manifest)
         self._run = run

@@ -30,13 +30,15 @@ class LabelCounts:
         self.images: Counter[int] = Counter()
         self.covered: Counter[tuple[int, int]] = Counter()
 
-    def add(self, planes: Sequence[NDArray[np.integer]], scalars: Sequence[int], area: int) -> None:
+    def add(
+        self, planes: Sequence[NDArray[np.integer]], image_labels: Sequence[int], area: int
+    ) -> None:
         """Count one category of one image: masks of `area` pixels, and labels of the whole."""
         pixels: Counter[int] = Counter()
         for plane in planes:
             counts = np.bincount(plane.ravel())
             pixels.update({int(number): int(counts[number]) for number in counts.nonzero()[0]})
-        pixels.update(dict.fromkeys(scalars, area))
+        pixels.update(dict.fromkeys(image_labels, area))
         del pixels[0]
         self.images.update(pixels.keys())
         self.covered.update({(number, area): count for number, count in pixels.items()})

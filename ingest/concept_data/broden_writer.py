@@ -53,7 +53,7 @@ class BrodenWriter:
     """Writes one data set; a context manager.
 
         with BrodenWriter(folder, {"color": ["red"], "object": ["bag"]}) as writer:
-            writer.add("a.png", image, planes={"object": [mask]}, scalars={"color": ["red"]})
+            writer.add("a.png", image, planes={"object": [mask]}, image_labels={"color": ["red"]})
 
     Attributes:
         numbers: label number by (category, name); what masks are made of.
@@ -125,7 +125,7 @@ class BrodenWriter:
         name: str,
         image: Image.Image | bytes | Path,
         planes: Mapping[str, Sequence[NDArray[np.integer]]] | None = None,
-        scalars: Mapping[str, Sequence[str]] | None = None,
+        image_labels: Mapping[str, Sequence[str]] | None = None,
         *,
         split: str | None = None,
         mask_shape: tuple[int, int] | None = None,
@@ -137,7 +137,7 @@ class BrodenWriter:
             image: a Pillow image (encoded here), or an encoded file's bytes or path (copied).
             planes: masks by category, integers (mask height, mask width), 0 or a number of that
                 category; all of one size. Empty ones are left out.
-            scalars: names of concepts of the whole image, by category.
+            image_labels: names of concepts of the whole image, by category.
             split: None takes it from the image's content.
             mask_shape: of this image, should it have no masks.
 
@@ -155,7 +155,7 @@ class BrodenWriter:
         shape = shape or (height, width)
         whole = {
             category: sorted({self._number(category, each) for each in names})
-            for category, names in (scalars or {}).items()
+            for category, names in (image_labels or {}).items()
         }
         digest = hashlib.sha256(content).hexdigest()
         fixed = (name, split or split_of(digest), height, width, *shape)

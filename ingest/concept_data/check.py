@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...progress import Quiet
+from ...progress import NoProgress
 from ...settings import Settings
 from .check_tables import Defects, check_tables
 from .duplicates import near_duplicates
@@ -136,7 +136,7 @@ def check(
         quantile=Settings.quantile if quantile is None else quantile,
         min_iou=Settings.min_iou if min_iou is None else min_iou,
     )
-    from ..engine.workers import in_order, usual_workers
+    from ..engine.workers import default_workers, prefetch
     from .check_rows import check_row
 
     folder = Path(folder)
@@ -144,9 +144,9 @@ def check(
     tables = check_tables(folder, defects)
     counts = _Counts(tables.data)
     rows = tables.index.rows
-    with (progress or Quiet()).step("read", len(rows)) as advance:
-        threads = workers or usual_workers()
-        for found in in_order(lambda row: check_row(tables, row), rows, threads, ahead=64):
+    with (progress or NoProgress()).step("read", len(rows)) as advance:
+        threads = workers or default_workers()
+        for found in prefetch(lambda row: check_row(tables, row), rows, threads, ahead=64):
             defects.extend(found.defects)
             counts.add(found)
             advance(1)

@@ -13,7 +13,7 @@ from .check_tables import Defects, attempt
 from .concepts import ConceptImage
 from .duplicates import fingerprint
 from .images import open_image
-from .masks import check_mask, read_planes
+from .masks import check_mask, read_label_maps
 from .tables import whole_number
 
 if TYPE_CHECKING:
@@ -134,9 +134,9 @@ def _check_mask(tables: Tables, row: Row, found: RowCheck, path: Path) -> None:
             mask_height=height,
             mask_width=width,
             masks=(path.name,),
-            scalars=(),
+            image_labels=(),
         )
-        columns = read_planes(tables.data, alone)
+        columns = read_label_maps(tables.data, alone)
     except DataError as error:
         found.defects.add(path, row.line, error)
         return

@@ -41,7 +41,7 @@ class ConceptImage:
         mask_height: pixels (sh).
         mask_width: pixels (sw).
         masks: every mask's path below images/, in order of categories, then as its cell lists them.
-        scalars: concepts of the whole image, as columns of `ConceptData.concepts`, ascending.
+        image_labels: concepts of the whole image, as columns of `ConceptData.concepts`, ascending.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class ConceptImage:
     mask_height: int
     mask_width: int
     masks: tuple[str, ...]
-    scalars: tuple[int, ...]
+    image_labels: tuple[int, ...]
 
     @property
     def path(self) -> Path:

@@ -16,7 +16,7 @@ import simplejpeg
 import torch
 from imagecodecs import png_decode
 
-from ..engine.workers import in_order
+from ..engine.workers import prefetch
 from .images import open_image, to_array
 from .labels import HIGHEST_NUMBER
 from .masks import SIGNATURE, read_file, read_mask
@@ -114,6 +114,6 @@ def batches(
         decode_image(path, batch.numpy()[place])
         return batch
 
-    decoded = in_order(decode, places(), workers, ahead=2 * batch_size, at_once=AT_ONCE)
+    decoded = prefetch(decode, places(), workers, ahead=2 * batch_size, at_once=AT_ONCE)
     while some := list(islice(decoded, batch_size)):
         yield some[0]

@@ -24,19 +24,19 @@ NETDISSECT_MEAN = (124.6901 / 255, 118.6897 / 255, 109.5388 / 255)
 NETDISSECT_STD = (57.12 / 255, 57.12 / 255, 57.12 / 255)
 
 
-def open_image(path: Path, *, upright: bool = False) -> Image.Image:
+def open_image(path: Path, *, exif_transpose: bool = False) -> Image.Image:
     """An image file as RGB, 8 bits.
 
     Args:
         path: any format Pillow reads; the first frame of several.
-        upright: turn it as its EXIF orientation asks (photographs, never images with masks).
+        exif_transpose: turn it as its EXIF orientation asks (photographs, never images with masks).
 
     Raises:
         DataError: no such file, no image, truncated.
     """
     try:
         with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file) if upright else file
+            image = ImageOps.exif_transpose(file) if exif_transpose else file
             if image.mode.startswith("I;16"):
                 return _from_16_bits(image)
             return image.convert("RGB")

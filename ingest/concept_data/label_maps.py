@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HALF = 0.5 - 1e-9
 
 
-def squash(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
+def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
     """A mask squashed, as its image will be: a pixel is on when half of the area under it is.
 
     Args:
@@ -49,7 +49,7 @@ def _averaged(values: NDArray[np.bool_] | NDArray[np.float64], new: int) -> NDAr
     return averages
 
 
-def pack(times: Mapping[int, NDArray[np.integer]]) -> list[NDArray[np.uint16]]:
+def pack_label_maps(times: Mapping[int, NDArray[np.integer]]) -> list[NDArray[np.uint16]]:
     """Planes that hold each label at each pixel as often as `times` says.
 
     Labels go in order of their numbers, each to the first plane in which nothing of it is taken:

@@ -1,6 +1,6 @@
 """Masks: 8-bit RGB PNG files in which a pixel's label number is R + 256·G, and 0 is no label.
 
-`check_mask` reads only the header, for every mask, before anything long starts; `read_planes`
+`check_mask` reads only the header, for every mask, before anything long starts; `read_label_maps`
 decodes.
 """
 
@@ -80,7 +80,7 @@ def read_file(path: Path, most: int | None = None) -> tuple[bytes, os.stat_resul
         os.close(file)
 
 
-def read_planes(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
+def read_label_maps(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
     """Decode every mask of an image.
 
     Returns:

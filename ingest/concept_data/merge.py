@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from ...errors import DataError
-from ...progress import Quiet
+from ...progress import NoProgress
 from .broden_checks import check_folder
 from .broden_writer import BrodenWriter
-from .label_maps import pack
-from .masks import read_planes
+from .label_maps import pack_label_maps
+from .masks import read_label_maps
 from .opening import open_concept_data
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def merge(
         DataError: a set that is not as it should be, or masks of an image that do not fit one
             another; nothing is left then.
     """
-    progress = progress or Quiet()
+    progress = progress or NoProgress()
     out = check_folder(Path(out), overwrite=overwrite)
     if out.resolve() in {Path(folder).resolve() for folder in folders}:
         raise DataError("is one of the sets to merge", file=out, remedy="Choose another name")
@@ -143,7 +143,7 @@ class _Merging:
                 self.images[_digest(image.path)].append((place, image))
                 seen = np.unique(self._planes(data, image))
                 self._seen[place][seen[seen > 0].astype(np.int64) - 1] = True
-                self._seen[place][list(image.scalars)] = True
+                self._seen[place][list(image.image_labels)] = True
                 yield
         self._names = _names(
             {
@@ -154,7 +154,7 @@ class _Merging:
         )
 
     def _planes(self, data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
-        planes = read_planes(data, image)
+        planes = read_label_maps(data, image)
         side = self._mask_size
         return planes if side is None else _fit(planes, (side, side))
 
@@ -179,14 +179,14 @@ class _Merging:
         rows = self.images[digest]
         shape = self._shape(rows)
         times: Times = {}
-        scalars: dict[str, set[str]] = defaultdict(set)
+        image_labels: dict[str, set[str]] = defaultdict(set)
         for place, image in rows:
             data = self._sets[place]
             for pair, count in _times(data, self._planes(data, image)).items():
                 fitted = _fit(count, shape)
                 times[pair] = np.maximum(times[pair], fitted) if pair in times else fitted
-            for column in image.scalars:
-                scalars[data.concepts[column].category].add(data.concepts[column].name)
+            for column in image.image_labels:
+                image_labels[data.concepts[column].category].add(data.concepts[column].name)
         by_category: dict[str, dict[int, NDArray[np.uint8]]] = defaultdict(dict)
         for pair, count in times.items():
             by_category[pair[0]][writer.numbers[pair]] = count
@@ -194,8 +194,8 @@ class _Merging:
         writer.add(
             self._names[digest],
             rows[0][1].path,
-            {category: pack(each) for category, each in by_category.items()},
-            {category: sorted(names) for category, names in scalars.items()},
+            {category: pack_label_maps(each) for category, each in by_category.items()},
+            {category: sorted(names) for category, names in image_labels.items()},
             split=splits.pop() if len(splits) == 1 else None,
             mask_shape=shape,
         )

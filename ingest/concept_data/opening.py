@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from ..engine.memory import no_collections
+from ..engine.memory import gc_paused
 from .concepts import ConceptData, ConceptImage
 from .labels import Concept, read_categories, read_concepts
 from .masks import check_mask
@@ -26,7 +26,7 @@ _INDEX_COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
 _LARGEST_SIDE = 65_535
 
 
-@no_collections()
+@gc_paused()
 def open_concept_data(
     folder: Path, *, label_zero: bool = False, split: str | None = None
 ) -> ConceptData:
@@ -153,7 +153,7 @@ class _RowReader:
         if not self.files[name].st_size:
             raise self._index.error(row, f"image {name!r}", found="an empty file")
         masks: list[str] = []
-        scalars: set[int] = set()
+        image_labels: set[int] = set()
         for category in self._categories:
             for item in _items(row.cells[category]):
                 number = whole_number(item)
@@ -162,7 +162,7 @@ class _RowReader:
                     self.files[item] = check_mask(mask, mask_height, mask_width, row.line)
                     masks.append(item)
                 elif number in self._columns:
-                    scalars.add(self._columns[number])
+                    image_labels.add(self._columns[number])
                 elif number:
                     what = f"label of the whole image in column {category!r}"
                     raise self._index.error(
@@ -178,7 +178,7 @@ class _RowReader:
             mask_height=mask_height,
             mask_width=mask_width,
             masks=tuple(dict.fromkeys(masks)),
-            scalars=tuple(sorted(scalars)),
+            image_labels=tuple(sorted(image_labels)),
         )
 
     def _find(self, row: Row, name: str) -> Path:

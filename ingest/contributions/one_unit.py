@@ -3,7 +3,7 @@
 The paper's measure, which needs no image: one unit is 1 on its whole map, every other unit 0, and
 every bias is off; then the next block's units are read as the mean over their map.
 
-1. Copy the network with batch norm as a pure scale and no bias anywhere (`without_shifts`). Beta
+1. Copy the network with batch norm as a pure scale and no bias anywhere (`without_biases`). Beta
    alone would not do: the running mean is a shift too, and would drown the single unit.
 2. Put a recorder in place of the target block's last ReLU, to read what enters it (`pre`) as well
    as what leaves it (`weight`): ReLU hides inhibition, and `pre` shows it.
@@ -23,9 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ModelError
-from ..engine.process_group import Team
-from ..engine.workers import Lanes
-from ..network.affine import without_shifts
+from ..engine.process_group import ProcessGroup
+from ..engine.tensors import grid_mean
+from ..engine.workers import WorkerPool
+from ..network.affine import without_biases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +57,7 @@ def contributions(
     *,
     batch_size: int = 32,
     device: torch.device | str = "cpu",
-    team: Team | None = None,
+    team: ProcessGroup | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Contribution]:
     """The contributions between neighbouring blocks of `sizes`, and from the last one to classes.
@@ -77,15 +78,14 @@ def contributions(
     blocks = _in_order(network, sizes)
     found = []
     for source, target in pairwise(blocks):
-        between = network.blocks[network.blocks.index(source) + 1 :]
-        between = between[: between.index(target) + 1]
+        between = network.architecture.between(source, target)
         stages = nn.Sequential(*(network.stage(block) for block in between))
         step = _Step(stages, target, torch.device(device))
-        weight, pre = step.measure(sizes[source], batch_size, team or Team(), progress)
+        weight, pre = step.measure(sizes[source], batch_size, team or ProcessGroup(), progress)
         found.append(Contribution(source, target, weight, pre))
     if blocks and blocks[-1] == network.blocks[-1]:
-        fc = network.fc.weight.detach().float().cpu().T.contiguous().numpy()
-        found.append(Contribution(blocks[-1], "class", fc, fc))
+        weight = network.head.weight.float().cpu().T.contiguous().numpy()
+        found.append(Contribution(blocks[-1], "class", weight, weight))
     return found
 
 
@@ -121,7 +121,7 @@ class _Step:
     def __init__(self, stages: nn.Sequential, target: str, device: torch.device) -> None:
         self.target = target
         self.device = device
-        self.stages = without_shifts(stages).to(device)
+        self.stages = without_biases(stages).to(device)
         self.recorder = _Recorder()
         _last_block(self.stages, target).relu = self.recorder
         self.sources = _input_channels(self.stages, target)
@@ -130,24 +130,24 @@ class _Step:
         self,
         size: tuple[int, int],
         batch_size: int,
-        team: Team,
+        team: ProcessGroup,
         progress: Callable[[int], None] | None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """`weight` and `pre`, each (sources, targets), for source maps of `size`."""
         targets = self._check_homogeneous(size)
         both = torch.zeros(2, self.sources, targets)
-        starts = range(0, self.sources, batch_size)[team.rank :: team.size]
+        starts = range(0, self.sources, batch_size)[team.rank :: team.world_size]
 
         def look(start: int) -> tuple[slice, Tensor]:
             units = slice(start, min(start + batch_size, self.sources))
             found = self._run(self._maps(start, units.stop - start, size))
-            return units, torch.stack([maps.mean((2, 3)) for maps in found]).cpu()
+            return units, torch.stack([grid_mean(maps) for maps in found]).cpu()
 
-        for units, found in Lanes(self.device).map(look, starts):
+        for units, found in WorkerPool(self.device).map(look, starts):
             both[:, units] = found
             if progress is not None:
                 progress(units.stop - units.start)
-        weight, pre = team.sum(both) + 0.0  # no −0, which a sum over members would not keep
+        weight, pre = team.all_reduce(both) + 0.0  # no −0, which a sum over members would not keep
         return weight.numpy(), pre.numpy()
 
     def _maps(self, start: int, count: int, size: tuple[int, int]) -> Tensor:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..engine.checkpoint import State
-    from ..engine.process_group import Team
+    from ..engine.process_group import ProcessGroup
     from ..inputs import Batch
     from ..statistics.batch_labels import Labels
     from .collection import Collection
@@ -68,7 +68,7 @@ class Dissection:
         self.overlaps.load(state["overlaps"])
         self.top.load(state["top"])
 
-    def share(self, team: Team) -> None:
+    def share(self, team: ProcessGroup) -> None:
         """What all members of the team have counted together."""
         self.overlaps.share(team)
         self.top.share(team)

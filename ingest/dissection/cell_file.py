@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..engine.checkpoint import State
-    from ..engine.scratch import Room
+    from ..engine.scratch import DeviceCache
 
 
 class CellFile:
     """The cells of one block, one entry per batch."""
 
-    def __init__(self, folder: Path, name: str, room: Room, state: State | None = None) -> None:
+    def __init__(
+        self, folder: Path, name: str, room: DeviceCache, state: State | None = None
+    ) -> None:
         """Create the files in `folder`, or go on with those of an earlier `state`."""
         index, corners = (state["index"], state["corners"]) if state else (None, None)
         self._index = TensorFile(folder / f"{name}.index", torch.int32, room, index)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ConceptGraphError
-from ..engine.tensors import divided, some_images
+from ..engine.tensors import divided, select_images
 from .cell_file import CellFile
 from .cells import Cells, Grid, Values, above, find_cells, native_values, some
 from .thresholds import RadixSelect, lower_bounds, values_above
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..engine.checkpoint import State
-    from ..engine.process_group import Team
-    from ..engine.scratch import Room
-    from ..engine.workers import Lanes
+    from ..engine.process_group import ProcessGroup
+    from ..engine.scratch import DeviceCache
+    from ..engine.workers import WorkerPool
 
     Maps = Mapping[str, Tensor]
 
@@ -101,7 +101,7 @@ class Collection:
     def __init__(
         self,
         scratch: Path,
-        room: Room,
+        room: DeviceCache,
         quantile: float,
         fitted: Tensor,
         batch_size: int,
@@ -129,13 +129,13 @@ class Collection:
     def _fitted_of(self, batch: int) -> Tensor:
         return self._fitted[batch * self._batch_size : (batch + 1) * self._batch_size]
 
-    def start(self, pilot: Sequence[Maps], lanes: Lanes | None = None) -> None:
+    def start(self, pilot: Sequence[Maps], lanes: WorkerPool | None = None) -> None:
         """Step 1, from the outputs of the first batches."""
         for block, first in pilot[0].items():
             sample = []
             for batch, maps in enumerate(pilot):
                 mine = self._fitted_of(batch).nonzero().squeeze(1)
-                sample.append(some_images(maps[block], mine))
+                sample.append(select_images(maps[block], mine))
             grid = Grid(first.shape[2], first.shape[3], first.shape[1])
             lower = lower_bounds(sample, self._quantile, lanes=lanes)
             self.parts[block] = [self._part(block, grid, lower)]
@@ -189,8 +189,8 @@ class Collection:
     def find_thresholds(
         self,
         batches: Sequence[int],
-        lanes: Lanes,
-        team: Team,
+        lanes: WorkerPool,
+        team: ProcessGroup,
         again: Callable[[], Iterable[tuple[int, dict[str, Kept]]]],
     ) -> None:
         """Step 3.
@@ -216,7 +216,7 @@ class Collection:
             self.keep(batch, kept)
         self._finish_rounds(batches, lanes, team)
 
-    def _finish_rounds(self, batches: Sequence[int], lanes: Lanes, team: Team) -> None:
+    def _finish_rounds(self, batches: Sequence[int], lanes: WorkerPool, team: ProcessGroup) -> None:
         last = [parts[-1] for parts in self.parts.values()]
 
         def digits(batch: int) -> list[Tensor]:
@@ -225,7 +225,7 @@ class Collection:
 
         while True:
             for part in last:
-                part.select.histogram = team.sum(part.select.histogram)
+                part.select.histogram = team.all_reduce(part.select.histogram)
                 part.select.finish_round()
             if last[0].select.done:
                 return

@@ -5,8 +5,8 @@
     solve                 the probes, from the sums of the whole team
     images held out       cells kept, readings of the probes counted
 
-Lanes do not wait for the probes: what these need of held-out images is set aside until then. Every
-so often a bookmark says how far it got. One that resumes skips the batches that are done.
+Workers do not wait for the probes: what these need of held-out images is set aside until then.
+Every so often a bookmark says how far it got. One that resumes skips the batches that are done.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...progress import Advance
-    from ..engine.checkpoint import Bookmarks
-    from ..engine.process_group import Team
-    from ..engine.workers import Lanes
+    from ..engine.checkpoint import Checkpoints
+    from ..engine.process_group import ProcessGroup
+    from ..engine.workers import WorkerPool
     from ..inputs import Batch, Inputs
     from ..statistics.batch_labels import Labels
     from ..statistics.block_probes import Sums
@@ -57,9 +57,9 @@ class Collector:
         inputs: Inputs,
         collection: Collection,
         probes: PresenceProbes,
-        lanes: Lanes,
-        team: Team,
-        bookmarks: Bookmarks,
+        lanes: WorkerPool,
+        team: ProcessGroup,
+        bookmarks: Checkpoints,
     ) -> None:
         """Nothing is done yet."""
         self._inputs = inputs
@@ -115,7 +115,7 @@ class Collector:
 
     def _look_at_pilot(self, given_up: Event) -> None:
         """Lower bounds from the first batches, whose outputs are kept for `run`."""
-        number = -(-self._inputs.settings.pilot // self._inputs.batch_size)
+        number = -(-self._inputs.settings.calibration_images // self._inputs.batch_size)
         wanted = self._inputs.batches()[:number]
         read = takewhile(lambda _: not given_up.is_set(), self._read(wanted))
         found = list(self._lanes.map(lambda each: self._outputs(*each), read))
@@ -129,7 +129,9 @@ class Collector:
     def _agree_on_bounds(self, *, fresh: bool) -> None:
         """The bounds of the team's first member hold for all; those that resume have them."""
         parts = {block: part for block, (part,) in self._collection.parts.items()}
-        agreed = self._team.gather({block: part.lower.cpu() for block, part in parts.items()})[0]
+        agreed = self._team.all_gather({block: part.lower.cpu() for block, part in parts.items()})[
+            0
+        ]
         for block, part in parts.items():
             lower = agreed[block].to(part.lower.device)
             if not fresh and not torch.equal(lower, part.lower):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..engine.tensors import divided, occurrences
+from ..engine.tensors import bincount, divided
 from ..statistics.permutation_null import BatchChance, ChanceCounts
 from .cells import Pixels, mask_pixels
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ...settings import IouVariant
     from ..engine.checkpoint import State
-    from ..engine.process_group import Team
+    from ..engine.process_group import ProcessGroup
     from ..statistics.batch_labels import Labels
     from .cells import Cells, Grid
 
@@ -47,7 +47,7 @@ class Overlaps:
         category: Tensor,
         categories: int,
         iou: IouVariant,
-        null_values: int = 0,
+        null_samples: int = 0,
     ) -> None:
         """Start at zero.
 
@@ -56,14 +56,14 @@ class Overlaps:
             category: int64 (concepts,), each concept's category, on the device of the work.
             categories: how many there are.
             iou: which images count for a category.
-            null_values: null values per concept, at least; 0 for none.
+            null_samples: null values per concept, at least; 0 for none.
         """
         device = category.device
-        self._make = (units, category, categories, iou, null_values)
+        self._make = (units, category, categories, iou, null_samples)
         self.both = torch.zeros(units, len(category), dtype=torch.int64, device=device)
         self.activation = torch.zeros(units, categories, dtype=torch.int64, device=device)
         self.pixels = torch.zeros(units, dtype=torch.int64, device=device)
-        self.chance = ChanceCounts(units, len(category), null_values, device)
+        self.chance = ChanceCounts(units, len(category), null_samples, device)
         self._category = category
         self._iou = iou
 
@@ -81,10 +81,10 @@ class Overlaps:
         for mine, theirs in zip(self.counts, other.counts, strict=True):
             mine.add_(theirs)
 
-    def share(self, team: Team) -> None:
+    def share(self, team: ProcessGroup) -> None:
         """Make it the sum over the team."""
         for mine in self.counts:
-            mine.copy_(team.sum(mine))
+            mine.copy_(team.all_reduce(mine))
 
     def state(self) -> State:
         """Its counts."""
@@ -103,10 +103,10 @@ class Overlaps:
         inside = torch.zeros(owners * categories, dtype=torch.bool, device=area.device)
         chance = None
         if labels.segments is not None and labels.swapped is not None:
-            chance = BatchChance(self.chance, labels.segments, labels.swapped, labels.scalars)
+            chance = BatchChance(self.chance, labels.segments, labels.swapped, labels.image_labels)
         parts = mask_pixels(cells, grid, thresholds, labels.height, labels.width)
         for on in gathered(parts, at_least=self.both.numel()):
-            area += occurrences(on.owner, owners)
+            area += bincount(on.owner, owners)
             row = divided(on.owner, grid.units)[1] * (len(self._category) + 1)
             for plane in labels.planes:
                 label = plane.index_select(0, on.position)
@@ -117,12 +117,12 @@ class Overlaps:
                 chance.add(on.position, on.owner)
         area = area.view(images, grid.units)
         self.pixels += area.sum(dim=0)
-        self.both += _times(area, labels.scalars)
+        self.both += _times(area, labels.image_labels)
         if chance:
             self.chance.add(chance.both)
         if self._iou == "lite":
             here = inside.view(images, grid.units, categories)
-            here |= (labels.scalars @ self._one_hot() > 0).unsqueeze(1)
+            here |= (labels.image_labels @ self._one_hot() > 0).unsqueeze(1)
             self.activation += (here * area.unsqueeze(2)).sum(dim=0)
         elif self._iou == "paper":
             self.activation += _times(area, labels.present.to(area.device, non_blocking=True))
@@ -132,7 +132,7 @@ class Overlaps:
     def _count(self, cell: Tensor) -> None:
         """Add pixels to `both`, each in the row of its unit and column of its concept + 1."""
         units, columns = len(self.both), len(self._category) + 1
-        found = occurrences(cell, units * columns)
+        found = bincount(cell, units * columns)
         self.both += found.view(units, columns)[:, 1:]
 
     def _mark(self, owner: Tensor, label: Tensor, inside: Tensor) -> None:
@@ -147,7 +147,7 @@ class Overlaps:
         category = torch.cat([self._category.new_zeros(1), self._category + 1])
         owners = len(inside) // self.activation.shape[1]
         cell = owner.long() * categories + category.index_select(0, label)
-        seen = occurrences(cell, owners * categories)
+        seen = bincount(cell, owners * categories)
         inside |= (seen.view(owners, categories)[:, 1:] > 0).reshape(-1)
 
     def _one_hot(self) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..engine.workers import Lanes
+    from ..engine.workers import WorkerPool
 
 ROUNDS = ((20, 11), (10, 10), (0, 10))  # (shift, bits) from the top; the sign bit is 0
 TAILS = (1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8, 12, 16)
@@ -38,7 +38,10 @@ def values_above(quantile: float, count: int) -> int:
 
 
 def lower_bounds(
-    maps: Sequence[Tensor], quantile: float, chunk: int | None = None, lanes: Lanes | None = None
+    maps: Sequence[Tensor],
+    quantile: float,
+    chunk: int | None = None,
+    lanes: WorkerPool | None = None,
 ) -> Tensor:
     """Safe lower bounds of the thresholds, from a sample of images.
 

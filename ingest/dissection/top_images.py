@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..engine.checkpoint import State
-    from ..engine.process_group import Team
+    from ..engine.process_group import ProcessGroup
 
 
 class TopImages:
@@ -43,9 +43,9 @@ class TopImages:
         order = order[:, : self.activation.shape[1]]
         self.activation, self.image = activation.gather(1, order), image.gather(1, order)
 
-    def share(self, team: Team) -> None:
+    def share(self, team: ProcessGroup) -> None:
         """Make it the strongest over the team."""
-        both = team.gather((self.activation.cpu(), self.image.cpu()))
+        both = team.all_gather((self.activation.cpu(), self.image.cpu()))
         image = torch.cat([image for _, image in both], dim=1).to(self.image.device)
         activation = torch.cat([each for each, _ in both], dim=1).to(self.image.device)
         order = image.argsort(dim=1, stable=True)

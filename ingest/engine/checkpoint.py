@@ -30,7 +30,7 @@ _STARTED = "started.json"
 _ANEW = "begin anew with --overwrite and without --resume"
 
 
-class Bookmarks:
+class Checkpoints:
     """The bookmarks of one process, kept at most every so often."""
 
     def __init__(self, folder: Path, minutes: float, kept: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def whole_float32() -> Iterator[None]:
+def full_float32() -> Iterator[None]:
     """Within it, float32 on CUDA keeps all its bits, not TF32's, and convolutions repeat."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
@@ -64,7 +64,7 @@ def choose_device(name: str, number: int = 0) -> torch.device:
     return device
 
 
-def gigabytes_of(device: torch.device) -> float | None:
+def gpu_gigabytes(device: torch.device) -> float | None:
     """All the memory of a GPU; None of a processor, whose memory is not for one ingest alone."""
     if device.type != "cuda":
         return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 
 
-def keep_freed_memory(limit: int = 1 << 30) -> bool:
+def tune_malloc(limit: int = 1 << 30) -> bool:
     """Let up to `limit` bytes of freed memory be reused, by any thread that starts after this.
 
     Returns:
@@ -35,8 +35,8 @@ def keep_freed_memory(limit: int = 1 << 30) -> bool:
     return all(mallopt(name, value) for name, value in wanted.items())
 
 
-def give_back_freed_memory() -> None:
-    """What `keep_freed_memory` has kept goes back to the system.
+def malloc_trim() -> None:
+    """What `tune_malloc` has kept goes back to the system.
 
     Blocks of many sizes from several threads leave holes that later ones do not fit: without this
     memory grows by .3 GB in ten thousand images.
@@ -47,7 +47,7 @@ def give_back_freed_memory() -> None:
 
 
 @contextmanager
-def no_collections() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Within it Python looks for no unreachable cycles.
 
     Where hundreds of thousands of objects are made to stay, that takes a third of the time.

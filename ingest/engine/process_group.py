@@ -1,13 +1,13 @@
-"""Processes that share one ingest, started by torchrun; a process on its own is a team of one.
+"""Processes that share one ingest, started by torchrun; a process of its own is a group of one.
 
     torchrun --nproc-per-node 4 -m conceptgraph.cli ingest …
 
-Each member takes whole batches, every `size`-th, and keeps its own counts. What they have counted
-are integers (or float64 sums of multiples of 2⁻²⁴), so sums over members are exact, and a run does
-not depend on their number. Every launch goes through the same sums in the same order, also one that
-resumes: members keep what they counted themselves, never what was summed.
+Each rank takes whole batches, every `world_size`-th, and keeps its own counts. Counts are integers
+(or float64 sums of multiples of 2⁻²⁴), so sums over ranks are exact, and a run does not depend on
+the number of processes. Every launch, also one that resumes, goes through the same reductions in
+the same order: ranks checkpoint their own counts, never what was reduced.
 
-Sums go through gloo, on the processor, whatever the device: there are few.
+Reductions go through gloo, on the CPU, whatever the device: there are few.
 """
 
 from __future__ import annotations
@@ -25,85 +25,87 @@ if TYPE_CHECKING:
 
     import torch
 
-Thing = TypeVar("Thing")
+Value = TypeVar("Value")
 
 
-class MemberGoneError(ConceptGraphError):
-    """Another process of the team has ended before its time."""
+class RankLostError(ConceptGraphError):
+    """Another process of the group has ended too early."""
 
 
-_PATIENCE = timedelta(days=2)  # a dead member is noticed at once; this is for slow ones
+_TIMEOUT = timedelta(days=2)  # a dead rank is noticed at once; this is for slow ones
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """This process among those that share an ingest.
 
     Attributes:
-        rank: number of this process; 0 leads: it writes the run and talks to people.
-        size: how many there are.
-        on_machine: number of this process among those on its machine: which GPU is its own.
+        rank: number of this process.
+        world_size: how many processes there are.
+        local_rank: number of this process on its machine; it chooses the GPU.
     """
 
     rank: int = 0
-    size: int = 1
-    on_machine: int = 0
+    world_size: int = 1
+    local_rank: int = 0
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes the run."""
+    def is_main(self) -> bool:
+        """Whether this process writes the run and talks to people (rank 0)."""
         return self.rank == 0
 
-    def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """The members' tensors (of one shape, dtype and kind of device), added up."""
-        if self.size == 1:
+    def all_reduce(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the sum over ranks of tensors of one shape, dtype and kind of device."""
+        if self.world_size == 1:
             return values
         from torch import distributed
 
         total = values.cpu().clone()
-        with _member_gone():
+        with _rank_lost():
             distributed.all_reduce(total)
         return total.to(values.device)
 
-    def gather(self, thing: Thing) -> list[Thing]:
-        """What each member has, in order of rank; plain values and tensors on the processor."""
-        if self.size == 1:
-            return [thing]
+    def all_gather(self, value: Value) -> list[Value]:
+        """Return the value of each rank, in order: plain values, and tensors on the CPU."""
+        if self.world_size == 1:
+            return [value]
         from torch import distributed
 
-        things: list[Thing | None] = [None] * self.size
-        with _member_gone():
-            distributed.all_gather_object(things, thing)
-        return things  # type: ignore[return-value]  # all are filled now
+        values: list[Value | None] = [None] * self.world_size
+        with _rank_lost():
+            distributed.all_gather_object(values, value)
+        return values  # type: ignore[return-value]  # all are filled now
 
-    def wait(self) -> None:
-        """Until all members have come here."""
-        self.gather(None)
+    def barrier(self) -> None:
+        """Wait until all ranks have come here."""
+        self.all_gather(None)
 
 
-def team_of_environment() -> Team:
-    """What the launcher says in `$RANK`, `$WORLD_SIZE` and `$LOCAL_RANK`; without it, one alone."""
+def environment_process_group() -> ProcessGroup:
+    """Return the group that `$RANK`, `$WORLD_SIZE` and `$LOCAL_RANK` describe; else one alone."""
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    return Team(rank, size, int(os.environ.get("LOCAL_RANK", "0"))) if size > 1 else Team()
+    if size == 1:
+        return ProcessGroup()
+    return ProcessGroup(rank, size, int(os.environ.get("LOCAL_RANK", "0")))
 
 
 @contextmanager
-def joined(team: Team) -> Iterator[None]:
-    """Within it, the members of the team can reach each other.
+def initialised(group: ProcessGroup) -> Iterator[None]:
+    """Connect the ranks of a group within the context.
 
     Raises:
-        ConceptGraphError: they do not find each other.
+        ConceptGraphError: they do not find one another.
     """
-    if team.size == 1:
+    if group.world_size == 1:
         yield
         return
     from torch import distributed
 
     try:
-        distributed.init_process_group("gloo", timeout=_PATIENCE)
+        distributed.init_process_group("gloo", timeout=_TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise ConceptGraphError(
-            f"the {team.size} processes of this ingest do not find each other ({error})",
+            f"the {group.world_size} processes of this ingest do not find one another ({error})",
             remedy="Start them with torchrun",
         ) from error
     try:
@@ -113,10 +115,10 @@ def joined(team: Team) -> Iterator[None]:
 
 
 @contextmanager
-def _member_gone() -> Iterator[None]:
+def _rank_lost() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise MemberGoneError(
+        raise RankLostError(
             "another process of this ingest has ended", remedy="Start it again with --resume"
         ) from error

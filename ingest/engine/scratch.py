@@ -25,7 +25,7 @@ OTHER = 16 << 30
 """Bytes of a GPU that an ingest needs beside what it keeps there, at the most (seen: 11 GB)."""
 
 
-class Room:
+class DeviceCache:
     """Memory of a device, shared by all files.
 
     Attributes:
@@ -57,25 +57,25 @@ class Room:
                 file.write_held()
 
 
-def room_on(device: torch.device) -> Room:
+def device_cache(device: torch.device) -> DeviceCache:
     """What a process may keep on a GPU: half of its share of what is free now, or all but `OTHER`.
 
     None on a processor.
     """
     if device.type != "cuda":
-        return Room(0)
+        return DeviceCache(0)
     reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     sharing = -(-processes // torch.cuda.device_count())
     share = (torch.cuda.mem_get_info(device)[0] + reserved) // sharing
-    return Room(max(share // 2, share - OTHER))
+    return DeviceCache(max(share // 2, share - OTHER))
 
 
 class TensorFile:
     """Tensors of one dtype, each under a number: behind one another in one file, or on a device."""
 
     def __init__(
-        self, path: Path, dtype: torch.dtype, room: Room, state: State | None = None
+        self, path: Path, dtype: torch.dtype, room: DeviceCache, state: State | None = None
     ) -> None:
         """Create the (empty) file, or cut an earlier one to what it held in an earlier `state`.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def occurrences(numbers: Tensor, size: int) -> Tensor:
+def bincount(numbers: Tensor, size: int) -> Tensor:
     """How often each number from 0 to size − 1 occurs, int64 (size,).
 
     Args:
@@ -20,7 +20,7 @@ def occurrences(numbers: Tensor, size: int) -> Tensor:
     return torch.zeros(size, dtype=torch.int64, device=numbers.device).index_add_(0, numbers, ones)
 
 
-def some_images(values: Tensor, rows: Tensor) -> Tensor:
+def select_images(values: Tensor, rows: Tensor) -> Tensor:
     """Some of the images of (images, …), given their numbers on the processor, ascending."""
     if len(rows) == len(values):
         return values
@@ -33,3 +33,8 @@ def divided(values: Tensor, by: int) -> tuple[Tensor, Tensor]:
         return values >> (by.bit_length() - 1), values & (by - 1)
     quotient = values // by
     return quotient, values - quotient * by
+
+
+def grid_mean(maps: Tensor) -> Tensor:
+    """Return the means over the grids of maps (images, units, *grid); (images, units)."""
+    return maps.mean(dim=tuple(range(2, maps.ndim)))

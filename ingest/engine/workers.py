@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from .memory import give_back_freed_memory
+from .memory import malloc_trim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST = 8
-"""Lanes on a processor, at the most: each holds a batch in memory."""
+"""WorkerPool on a processor, at the most: each holds a batch in memory."""
 ON_DEVICE = 2
 TIDY = 32
 """Items after which freed memory goes back to the system."""
@@ -35,13 +35,13 @@ DECODERS = 8
 """Threads that decode, at the most: Python's own part of it is done by one at a time."""
 
 
-def usual_workers() -> int:
+def default_workers() -> int:
     """Threads that decode, where nobody says how many: this process's share of the cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(DECODERS, max(2, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
 
 
-def in_order(
+def prefetch(
     work: Callable[[Item], Result],
     items: Iterable[Item],
     workers: int,
@@ -80,7 +80,7 @@ def in_order(
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
     """Within it torch uses one thread: for what would else depend on their number."""
     import torch
 
@@ -92,7 +92,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class Lanes:
+class WorkerPool:
     """The lanes of a device.
 
     Attributes:
@@ -145,14 +145,14 @@ class Lanes:
                 return work(item)
 
         each = max(1, self._threads // self.number)
-        results = in_order(
+        results = prefetch(
             patient, items, self.number, self.number, start=lambda: torch.set_num_threads(each)
         )
         try:
             for number, result in enumerate(results, start=1):
                 yield result
                 if number % TIDY == 0:
-                    give_back_freed_memory()
+                    malloc_trim()
         finally:
             torch.set_num_threads(self._threads)  # the number also holds for threads made later
 

@@ -4,7 +4,7 @@
 
     logit = Σ (∂logit/∂a) · a + Σ over later shifts (∂logit/∂shift) · shift
 
-holds exactly: convolutions, affine maps, ReLU and pooling are piecewise affine. `without_shifts`
+holds exactly: convolutions, affine maps, ReLU and pooling are piecewise affine. `without_biases`
 is the copy with all of them zero, which is positively homogeneous: f(3x) = 3 f(x).
 `fold_batchnorm` makes the copy that is quickest to run. None of them touches its argument.
 """
@@ -88,7 +88,7 @@ def shifts(module: nn.Module) -> list[Tensor]:
     return [shift for shift in found if shift is not None]
 
 
-def without_shifts(module: nn.Module) -> nn.Module:
+def without_biases(module: nn.Module) -> nn.Module:
     """An affine copy of `module` with all shifts zero: nothing in, nothing out."""
     clone = affine_copy(module)
     with torch.no_grad():

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_builder, get_model_weights, list_models
 
 from ...errors import ModelError, nearest
-from .published import NAMED_MODELS
+from .published import PUBLISHED_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +50,7 @@ def builder(model: str) -> Builder:
         raise ModelError(
             f"unknown model {model!r}",
             expected="a torchvision ResNet, a published model, or module:factory for your own",
-            remedy=nearest(model, (*architectures(), *NAMED_MODELS)),
+            remedy=nearest(model, (*architectures(), *PUBLISHED_MODELS)),
         )
 
     def build(classes: int | None) -> nn.Module:

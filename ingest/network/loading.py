@@ -15,24 +15,22 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ModelError, nearest
+from .architecture import recognise
 from .builders import builder, download, fitting_architecture, weights_names
 from .published import (
-    NAMED_MODELS,
+    PUBLISHED_MODELS,
     architecture_of,
     check_rows,
     check_weights,
     class_names,
     list_beside,
 )
-from .weights import check_finite, first_of, plain_state, read_checkpoint
+from .weights import check_finite, first_of, plain_state, read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-Channels = tuple[float, float, float]
+    from .architecture import Architecture, Head
 
 
 @dataclass(frozen=True)
@@ -42,40 +40,34 @@ class Network:
     Attributes:
         module: in eval mode, float32, without gradients; on the CPU until the caller moves it.
         name: "resnet18", or "package.module:factory".
-        classes: one name for each row of `fc`.
-        mean: of inputs in [0, 1], red, green, blue.
-        std: likewise.
+        classes: one name for each logit.
+        architecture: its blocks, its head, its input.
         digest: sha256 over the name and the weights, in hexadecimal.
     """
 
     module: nn.Module
     name: str
     classes: tuple[str, ...]
-    mean: Channels
-    std: Channels
+    architecture: Architecture
     digest: str
 
     @property
     def blocks(self) -> tuple[str, ...]:
-        """Its blocks, "block1" first: the children `layer1`, `layer2`, … as far as they go."""
-        return _blocks(self.module)
+        """Names of its blocks, in the order in which they run."""
+        return self.architecture.blocks
 
     @property
-    def fc(self) -> nn.Linear:
-        """The final layer, from the means of the last block's maps to the logits."""
-        return _final_layer(self.module, self.name)
+    def head(self) -> Head:
+        """The way from the last block's maps to the logits."""
+        return self.architecture.head_of(self.module)
 
     def stage(self, block: str) -> nn.Module:
-        """The module whose output is a block: "block4" is `layer4`.
+        """Return the module whose output is a block.
 
         Raises:
             ModelError: it has no such block.
         """
-        if block not in self.blocks:
-            raise ModelError(
-                f"{self.name} has no block {block!r}", remedy=nearest(block, self.blocks)
-            )
-        return self.module.get_submodule(block.replace("block", "layer"))
+        return self.architecture.stage(self.module, block)
 
 
 def load_network(
@@ -89,9 +81,9 @@ def load_network(
     """Build a network, fill it with weights, name its classes.
 
     Args:
-        model: one of `architectures()` or `NAMED_MODELS`, or `module:factory`. A factory's network
-            must run `layer1`, `layer2`, … one after another, pool, and end in a Linear `fc`; its
-            attributes `mean` and `std`, if any, replace ImageNet's.
+        model: one of `architectures()` or `PUBLISHED_MODELS`, or `module:factory`. A factory's
+            network must run `layer1`, `layer2`, … one after another, pool, and end in a Linear
+            `fc`; its attributes `mean` and `std`, if any, replace ImageNet's.
         weights: a file; a name of torchvision's, as IMAGENET1K_V2; "random" (untrained); None for
             torchvision's default, or for what a factory makes.
         classes: a text file of class names, one a line, in the order of the logits.
@@ -115,7 +107,7 @@ def load_network(
         torch.default_generator.manual_seed(seed)
         module = build(rows)
     if state is not None:
-        _final_layer(module, model)
+        recognise(module, model)
         _fill(module.float(), state, model, weights or "torchvision's weights")
     return as_network(module, model, given or names, origin=classes)
 
@@ -138,7 +130,8 @@ def as_network(
     Raises:
         ModelError: other children, NaN or infinite weights, too many, too few or equal names.
     """
-    rows = _final_layer(module, name).out_features
+    architecture = recognise(module, name)
+    rows = architecture.head_of(module).linear.out_features
     names = tuple(classes) if classes else tuple(f"class {i}" for i in range(rows))
     _check_names(names, rows, name, origin)
     module = module.eval().float().cpu().requires_grad_(requires_grad=False)
@@ -147,8 +140,7 @@ def as_network(
         module,
         name,
         names,
-        _channels(module, "mean", IMAGENET_MEAN),
-        _channels(module, "std", IMAGENET_STD),
+        architecture,
         _digest(name, module),
     )
 
@@ -200,7 +192,7 @@ def _weights(
     model: str, weights: str | None, trust_pickle: bool
 ) -> tuple[dict[str, Tensor] | None, tuple[str, ...] | None]:
     """The state dict to load, if any, and torchvision's class names, if it is torchvision's."""
-    own = ":" in model or model in NAMED_MODELS
+    own = ":" in model or model in PUBLISHED_MODELS
     known = () if own else ("random", *weights_names(model))
     choice = "DEFAULT" if weights is None and known else weights
     if choice is None or (known and choice == "random"):
@@ -214,7 +206,7 @@ def _weights(
             f"{model} has no weights {choice!r}, and there is no such file",
             remedy=nearest(choice, known),
         )
-    return read_checkpoint(path, trust_pickle=trust_pickle), None
+    return read_weights(path, trust_pickle=trust_pickle), None
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor], model: str, origin: str) -> None:
@@ -242,13 +234,6 @@ def _fill(module: nn.Module, state: Mapping[str, Tensor], model: str, origin: st
     module.load_state_dict(state, strict=False)
 
 
-def _blocks(module: nn.Module) -> tuple[str, ...]:
-    names: list[str] = []
-    while isinstance(getattr(module, f"layer{len(names) + 1}", None), nn.Module):
-        names.append(f"block{len(names) + 1}")
-    return tuple(names)
-
-
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
     """What counts of its state: not the batch counters, which eval mode does not read."""
     state: dict[str, object] = module.state_dict()
@@ -257,33 +242,6 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
         for key, value in state.items()
         if isinstance(value, Tensor) and not key.endswith("num_batches_tracked")
     }
-
-
-def _final_layer(module: nn.Module, name: str) -> nn.Linear:
-    layer = getattr(module, "fc", None)
-    if isinstance(layer, nn.Linear) and _blocks(module):
-        return layer
-    raise ModelError(
-        f"{name} is not a network that can be dissected",
-        found=f"the children {first_of([child for child, _ in module.named_children()], 12)}",
-        expected="layer1, layer2, … one after another, and a final nn.Linear called fc",
-    )
-
-
-def _channels(module: nn.Module, attribute: str, default: Channels) -> Channels:
-    """Three numbers from a module's attribute: a sequence or a tensor of any shape."""
-    value = getattr(module, attribute, None)
-    if value is None:
-        return default
-    try:
-        red, green, blue = torch.as_tensor(value, dtype=torch.float64).flatten().tolist()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"the network's attribute {attribute!r} is of no use",
-            found=repr(value)[:80],
-            expected="three numbers: red, green, blue, of inputs in [0, 1]",
-        ) from error
-    return red, green, blue
 
 
 def _digest(name: str, module: nn.Module) -> str:

@@ -29,7 +29,7 @@ class Version(NamedTuple):
     classes: str
 
 
-class NamedModel(NamedTuple):
+class PublishedModel(NamedTuple):
     """A kind of published checkpoint.
 
     Attributes:
@@ -48,12 +48,12 @@ _MOMENTS = {
     305: Version("moments_v2_RGB_resnet50_imagenetpretrained.pth.tar", "category_momentsv2.txt"),
 }
 
-NAMED_MODELS = {
-    "moments-resnet50": NamedModel(
+PUBLISHED_MODELS = {
+    "moments-resnet50": PublishedModel(
         "resnet50", _MOMENTS, "http://moments.csail.mit.edu/moments_models/"
     ),
     **{
-        f"places365-{architecture}": NamedModel(
+        f"places365-{architecture}": PublishedModel(
             architecture,
             {365: Version(f"{architecture}_places365.pth.tar", "categories_places365.txt")},
             "http://places2.csail.mit.edu/models_places365/",
@@ -65,7 +65,7 @@ NAMED_MODELS = {
 
 def architecture_of(model: str) -> str:
     """Torchvision's name of a named model's architecture; any other name stays."""
-    return NAMED_MODELS[model].architecture if model in NAMED_MODELS else model
+    return PUBLISHED_MODELS[model].architecture if model in PUBLISHED_MODELS else model
 
 
 def check_weights(model: str, weights: str | None) -> None:
@@ -74,7 +74,7 @@ def check_weights(model: str, weights: str | None) -> None:
     Raises:
         ModelError: saying which file is meant, and where it is published.
     """
-    named = NAMED_MODELS.get(model)
+    named = PUBLISHED_MODELS.get(model)
     if named is not None and (weights is None or not Path(weights).is_file()):
         files = " or ".join(version.weights for version in named.versions.values())
         raise ModelError(
@@ -90,7 +90,7 @@ def check_rows(model: str, rows: int, weights: str | None) -> None:
     Raises:
         ModelError: naming the numbers.
     """
-    named = NAMED_MODELS.get(model)
+    named = PUBLISHED_MODELS.get(model)
     if named is not None and rows not in named.versions:
         raise ModelError(
             f"not a checkpoint of {model}",
@@ -103,7 +103,7 @@ def check_rows(model: str, rows: int, weights: str | None) -> None:
 
 def list_beside(model: str, rows: int, weights: str | None) -> Path | None:
     """The published list of class names, if it lies beside a named model's checkpoint."""
-    named = NAMED_MODELS.get(model)
+    named = PUBLISHED_MODELS.get(model)
     if named is None or weights is None:
         return None
     path = Path(weights).with_name(named.versions[rows].classes)
@@ -118,7 +118,7 @@ def class_names(model: str, lines: Sequence[str], origin: Path) -> tuple[str, ..
     Raises:
         ModelError: lines of both forms, or numbers out of order.
     """
-    if model not in NAMED_MODELS or not _PLACES_LINE.fullmatch(lines[0]):
+    if model not in PUBLISHED_MODELS or not _PLACES_LINE.fullmatch(lines[0]):
         return tuple(lines)
     names = []
     for index, line in enumerate(lines):

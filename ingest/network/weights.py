@@ -30,7 +30,7 @@ PYTHON_2 = "latin1"
 EXPECTED = "a checkpoint (.pth, .pt, .pth.tar or .safetensors)"
 
 
-def read_checkpoint(path: Path, *, trust_pickle: bool = False) -> dict[str, Tensor]:
+def read_weights(path: Path, *, trust_pickle: bool = False) -> dict[str, Tensor]:
     """The weights in a file, by torchvision's names; floating point as float32, on the CPU.
 
     Args:

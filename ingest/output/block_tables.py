@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..statistics.iou import Counts, ceiling, iou, labels
+from ..statistics.iou import Counts, attainable_iou, iou, labels
 from ..statistics.significance import Chance, p_values
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class BlockTables:
         self.iou = iou(counts)
         self.iou[~active] = 0
         chance = Chance(*(part.cpu().numpy() for part in overlaps.chance.counts))
-        self.p, self._lift = p_values(chance, active), chance.lift
+        self.p, self._lift = p_values(chance, active), chance.enrichment
         self.p[:, truth == 0] = np.nan
         detected = labels(self.iou, category, top)
         self.detections = pd.DataFrame(
@@ -80,8 +80,8 @@ class BlockTables:
                 "activation",
                 "truth",
                 "p",
-                "lift",
-                "ceiling",
+                "enrichment",
+                "attainable_iou",
             ],
         )
         best = [unit_labels[0].concept if unit_labels else None for unit_labels in detected]
@@ -102,7 +102,7 @@ class BlockTables:
             counts.truth[column],
             self.p[unit, column],
             self._lift[unit, column],
-            ceiling(activation, counts.truth[column]),
+            attainable_iou(activation, counts.truth[column]),
         )
 
     def _unrestricted(self, overlaps: Overlaps, active: NDArray[np.bool_]) -> pd.DataFrame:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...settings import Settings
     from ..concept_data.concepts import ConceptData
     from ..dissection.cells import Grid
-    from ..engine.process_group import Team
+    from ..engine.process_group import ProcessGroup
     from ..inputs import Source
     from ..network.loading import Network
 
@@ -74,14 +74,18 @@ def manifest(
 
 
 def facts_of(
-    settings: Settings, network: Network, data: ConceptData, device: torch.device, team: Team
+    settings: Settings,
+    network: Network,
+    data: ConceptData,
+    device: torch.device,
+    team: ProcessGroup,
 ) -> dict[str, object]:
     """All that must stay the same for an ingest to be gone on with, by what it is called."""
     return {
         **_known(settings.as_dict(), network.digest, data.digest, network.classes),
-        "mean and deviation of colors": [list(network.mean), list(network.std)],
+        "mean and deviation of colors": [list(each) for each in network.architecture.input[3:]],
         "state of an image or mask file": data.state,
-        "number of processes": team.size,
+        "number of processes": team.world_size,
         "kind of device": _kind(device),
         **{f"version of {package}": version(package) for package in _PACKAGES},
     }

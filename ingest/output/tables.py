@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..dissection.top_images import TopImages
     from ..inputs import Inputs
     from ..statistics.block_probes import BlockProbes
-    from ..statistics.label_statistics import Survey
+    from ..statistics.label_statistics import LabelStatistics
 
 
 def write_contributions(writer: RunWriter, found: Iterable[Contribution]) -> None:
@@ -85,7 +85,7 @@ def write_blocks(
 
 
 def concepts_table(
-    data: ConceptData, found: Survey, center_box: NDArray[np.float64]
+    data: ConceptData, found: LabelStatistics, center_bias: NDArray[np.float64]
 ) -> pd.DataFrame:
     """One row per concept, in the column order of all IoU arrays."""
     frame: pd.DataFrame = pd.DataFrame(
@@ -95,7 +95,7 @@ def concepts_table(
             "category": [concept.category for concept in data.concepts],
             "images": found.images,
             "pixels": found.truth,
-            "center_box": center_box,
+            "center_bias": center_bias,
         }
     )
     return frame

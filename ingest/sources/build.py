@@ -2,7 +2,7 @@
 
 1. Read the annotations, whatever their format.
 2. Look at every image: it is there, upright, and as large as the annotations say.
-3. Image by image: draw its regions at its own resolution; keep what its workers agree on; squash
+3. Image by image: draw its regions at its own resolution; keep what its workers agree on; resize
    each concept's mask to the mask size; lay concepts of a category that overlap into several
    planes.
 4. Write images, masks and tables, and beside them dropped.csv (every region that was not kept, and
@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from ...errors import DataError
-from ...progress import Quiet
+from ...progress import NoProgress
 from ..concept_data.broden_checks import check_folder
 from ..concept_data.broden_writer import BrodenWriter
-from ..concept_data.label_maps import pack, squash
+from ..concept_data.label_maps import pack_label_maps, resize_mask
 from .build_report import AGREEMENT, DROPPED, WORKERS, BuildReport, WorkerSummary, summary
 from .consensus import Drawn, Rules, agree
 from .draw import draw
@@ -100,7 +100,7 @@ def build(
     Raises:
         DataError: anything malformed, or nothing that is kept; nothing is left then.
     """
-    settings, progress = settings or BuildSettings(), progress or Quiet()
+    settings, progress = settings or BuildSettings(), progress or NoProgress()
     check_folder(Path(out), overwrite=overwrite)
     found = read_annotations(
         annotations, images, category=settings.category, form=settings.form, progress=progress
@@ -161,7 +161,7 @@ class _Building:
         self._kept_images += bool(masks)
         if masks or self._settings.empty_images:
             self._written += 1
-            planes = {category: pack(each) for category, each in masks.items()}
+            planes = {category: pack_label_maps(each) for category, each in masks.items()}
             self._writer.add(*self._image(name, size), planes)
 
     def _mask(
@@ -172,7 +172,7 @@ class _Building:
         workers = len(self._workers[name]) if self._shared else 0
         found = agree(drawn, workers, self._settings.rules)
         side = self._settings.mask_size
-        mask = squash(decode(union(found.kept)), side, side) if found.kept else None
+        mask = resize_mask(decode(union(found.kept)), side, side) if found.kept else None
         if mask is not None and not mask.any():
             mask, reason = None, f"too small for masks of {side}×{side}"
             lost = dict.fromkeys(range(len(regions)), reason)

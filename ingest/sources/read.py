@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ...errors import DataError
-from ...progress import Quiet
+from ...progress import NoProgress
 from .json_files import read_json_object
 from .mask_folders import TABLE
 
@@ -58,7 +58,7 @@ def read_annotations(
     if form == "masks":
         from .mask_folders import read_masks
 
-        return read_masks(path, category, images, progress or Quiet())
+        return read_masks(path, category, images, progress or NoProgress())
     if category is None:
         remedy = "Name it with --category"
         raise DataError(f"{form} annotations name no category", file=path, remedy=remedy)

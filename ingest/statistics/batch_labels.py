@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..concept_data.concepts import ConceptData
-    from .label_statistics import Survey
+    from .label_statistics import LabelStatistics
 
 
 class Labels(NamedTuple):
@@ -24,7 +24,7 @@ class Labels(NamedTuple):
     Attributes:
         number: int64 (images,), which images of the batch they are; on the processor.
         planes: int32 (planes, images · height · width): concept column + 1, 0 unlabelled.
-        scalars: float64 (images, concepts), 1 where a concept labels the whole image.
+        image_labels: float64 (images, concepts), 1 where a concept labels the whole image.
         present: float64 (images, categories), 1 where the image has any label of the category; on
             the processor.
         swapped: int64 (permutations, images), whose labels images get by chance; or None.
@@ -35,7 +35,7 @@ class Labels(NamedTuple):
 
     number: Tensor
     planes: Tensor
-    scalars: Tensor
+    image_labels: Tensor
     present: Tensor
     swapped: Tensor | None
     segments: Segments | None
@@ -47,7 +47,7 @@ def labels_of_batch(
     data: ConceptData,
     order: Sequence[int],
     first: int,
-    found: Survey,
+    found: LabelStatistics,
     device: torch.device,
     *,
     chance: bool = False,

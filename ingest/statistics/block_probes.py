@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..engine.tensors import some_images
-from ..engine.workers import one_thread
+from ..engine.tensors import select_images
+from ..engine.workers import single_threaded
 from .probe_scores import Histograms
 from .ridge import Ridge
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..engine.checkpoint import State
-    from ..engine.process_group import Team
+    from ..engine.process_group import ProcessGroup
     from .batch_labels import Labels
 
 POSITIONS = 98
@@ -107,7 +107,7 @@ class BlockProbes:
             ones = places.values.new_ones(images, positions, 1)
             values = torch.cat([places.values * self._scale, ones], dim=2)
             for key, rows in _alike(places.annotated).items():
-                some = some_images(values, rows).view(-1, units + 1)
+                some = select_images(values, rows).view(-1, units + 1)
                 square = _grained(some.T @ some)
                 squares[key] = squares[key] + square if key in squares else square
             flat = values.view(images * positions, units + 1)
@@ -124,12 +124,12 @@ class BlockProbes:
                 self._squares[key] = square
         self._products += sums.products
 
-    def share(self, team: Team) -> None:
+    def share(self, team: ProcessGroup) -> None:
         """Solve for what all members of the team have taken in."""
-        keys = sorted({key for mine in team.gather(list(self._squares)) for key in mine})
+        keys = sorted({key for mine in team.all_gather(list(self._squares)) for key in mine})
         empty = self._products.new_zeros(2 * (self._products.shape[1],))
-        squares = {key: team.sum(self._squares.get(key, empty)) for key in keys}
-        self._probes = self._solved(squares, team.sum(self._products))
+        squares = {key: team.all_reduce(self._squares.get(key, empty)) for key in keys}
+        self._probes = self._solved(squares, team.all_reduce(self._products))
 
     def solve(self) -> Tensor:
         """Step 2: the probes, float32 (units + 1, concepts), the last row their constant.
@@ -151,7 +151,7 @@ class BlockProbes:
             if keys:
                 square = torch.stack([squares[key] for key in keys]).sum(dim=0) / _GRAIN
                 mine = torch.isin(self._category, self._category.new_tensor(categories))
-                with one_thread():
+                with single_threaded():
                     probes[mine] = Ridge(square).probes(products[mine] / _GRAIN)
         probes[:, :-1] *= self._scale
         return probes
@@ -164,7 +164,7 @@ class BlockProbes:
         probes = self.solve()
         counts = self._histograms.none()
         for places in held_out:
-            with one_thread():  # on several, products may be summed in another order
+            with single_threaded():  # on several, products may be summed in another order
                 said = places.values @ probes[:-1] + probes[-1]
             half = (places.number + first) % 2
             counts += self._histograms.counted(said, places.there, places.annotated, half)
@@ -174,7 +174,7 @@ class BlockProbes:
         """Step 3: take them in."""
         self._histograms.add(readings)
 
-    def share_scores(self, team: Team) -> None:
+    def share_scores(self, team: ProcessGroup) -> None:
         """Make them those of all members of the team."""
         self._histograms.share(team)
 
@@ -208,7 +208,7 @@ class BlockProbes:
         values = maps.flatten(2).transpose(1, 2).index_select(1, chosen).float()
         for group in labels:
             yield Places(
-                some_images(values, group.number),
+                select_images(values, group.number),
                 labelled(group, (height, width), chosen),
                 group.present > 0,
                 group.number,
@@ -226,12 +226,12 @@ def labelled(labels: Labels, grid: tuple[int, int], chosen: Tensor) -> Tensor:
     height, width = grid
     rows = (2 * (chosen // width) + 1) * labels.height // (2 * height)
     columns = (2 * (chosen % width) + 1) * labels.width // (2 * width)
-    images, concepts = labels.scalars.shape
+    images, concepts = labels.image_labels.shape
     planes = labels.planes.view(len(labels.planes), images, -1)
     at = planes[:, :, rows * labels.width + columns].flatten(1).long()
     there = torch.zeros(1 + concepts, at.shape[1], dtype=torch.bool, device=at.device)
     there = there.scatter_(0, at, True)[1:].view(concepts, images, len(chosen))
-    return there.logical_or_(labels.scalars.T.unsqueeze(2) > 0)
+    return there.logical_or_(labels.image_labels.T.unsqueeze(2) > 0)
 
 
 def summed(values: Tensor, there: Tensor, *, dense: bool) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..engine.tensors import occurrences
+from ..engine.tensors import bincount
 from .iou import Counts, iou
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SIZES = 8
 
 
-class CenterBoxes:
+class CenterBias:
     """Counts of all boxes, summed over images.
 
     Attributes:
@@ -87,7 +87,7 @@ def labelled_inside(planes: Tensor, concepts: int) -> Tensor:
     box = _first_boxes(height, width, planes.device)
     box = box + SIZES * torch.arange(images, dtype=torch.int32, device=planes.device)[:, None, None]
     at = (planes + box * columns).view(-1)
-    found = occurrences(at, images * SIZES * columns)
+    found = bincount(at, images * SIZES * columns)
     return found.view(images, SIZES, columns)[:, :, 1:].cumsum(dim=1)
 
 
@@ -95,7 +95,7 @@ def labelled_inside(planes: Tensor, concepts: int) -> Tensor:
 def box_areas(height: int, width: int, device: torch.device) -> Tensor:
     """Pixels of each box, int64 (SIZES,)."""
     boxes = _first_boxes(height, width, device).view(-1)
-    return occurrences(boxes, SIZES).cumsum(dim=0)
+    return bincount(boxes, SIZES).cumsum(dim=0)
 
 
 @lru_cache(maxsize=64)

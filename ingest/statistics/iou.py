@@ -34,7 +34,7 @@ def iou(counts: Counts) -> NDArray[np.float64]:
     return counts.both / (union + EMPTY)
 
 
-def ceiling(activation: int, truth: int) -> float:
+def attainable_iou(activation: int, truth: int) -> float:
     """The largest IoU that two masks of so many pixels could have: one inside the other."""
     return min(activation, truth) / max(activation, truth, 1)
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from ..concept_data.decoding import AT_ONCE, decode_numbers
-from ..concept_data.masks import read_planes
-from ..engine.workers import in_order, one_thread
+from ..concept_data.masks import read_label_maps
+from ..engine.workers import prefetch, single_threaded
 from .center_bias import box_areas, labelled_inside
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
     from ...progress import Advance
     from ..concept_data.concepts import ConceptData, ConceptImage
-    from ..engine.process_group import Team
+    from ..engine.process_group import ProcessGroup
     from ..engine.scratch import TensorFile
     from ..inputs import Batch
-    from .center_bias import CenterBoxes
+    from .center_bias import CenterBias
 
 PIXELS = 1 << 24
 """Pixels of masks that are worked on at a time, which bounds memory."""
 
 
-class Survey(NamedTuple):
+class LabelStatistics(NamedTuple):
     """What the concept data hold.
 
     Attributes:
@@ -75,8 +75,8 @@ def category_columns(data: ConceptData) -> NDArray[np.int64]:
 
 def whole_labels(images: Sequence[ConceptImage], concepts: int, device: torch.device) -> Tensor:
     """1 where a concept labels the whole image; float64 (images, concepts)."""
-    row = [row for row, image in enumerate(images) for _ in image.scalars]
-    column = [column for image in images for column in image.scalars]
+    row = [row for row, image in enumerate(images) for _ in image.image_labels]
+    column = [column for image in images for column in image.image_labels]
     labels = torch.zeros(len(images), concepts, dtype=torch.float64, device=device)
     at = torch.tensor([row, column], dtype=torch.int64).to(device, non_blocking=True)
     return labels.index_put_((at[0], at[1]), labels.new_ones(()))
@@ -86,19 +86,19 @@ def survey(
     data: ConceptData,
     images: int,
     planes: TensorFile,
-    boxes: CenterBoxes,
+    boxes: CenterBias,
     *,
     mine: Sequence[Batch],
-    team: Team,
+    team: ProcessGroup,
     workers: int,
     advance: Advance,
-) -> Survey:
+) -> LabelStatistics:
     """Decode masks, and count with the team; what boxes in their middle hold goes to `boxes`.
 
     Args:
         data: the concept data.
         images: of the run.
-        planes: filled, as `Survey.planes`.
+        planes: filled, as `LabelStatistics.planes`.
         boxes: filled, on its device.
         mine: the batches to decode here.
         team: who decodes the others.
@@ -113,8 +113,8 @@ def survey(
     """
     surveyor = _Surveyor(data, images, planes, boxes)
     slots = _slots(data, mine)
-    decoded = in_order(_fill, slots, workers, ahead=2 * AT_ONCE * workers, at_once=AT_ONCE)
-    with one_thread():  # others have work too
+    decoded = prefetch(_fill, slots, workers, ahead=2 * AT_ONCE * workers, at_once=AT_ONCE)
+    with single_threaded():  # others have work too
         for batch in mine:
             surveyor.look(batch, decoded, advance)
     return surveyor.shared(team)
@@ -144,7 +144,7 @@ class _Surveyor:
     """A survey at work."""
 
     def __init__(
-        self, data: ConceptData, images: int, planes: TensorFile, boxes: CenterBoxes
+        self, data: ConceptData, images: int, planes: TensorFile, boxes: CenterBias
     ) -> None:
         self._data = data
         self._boxes = boxes
@@ -216,12 +216,12 @@ class _Surveyor:
         columns = self._table.index_select(0, numbers.int().view(-1)).view(numbers.shape)
         if columns.numel() and columns.min() < 0:
             for image in images:
-                read_planes(self._data, image)  # says what is wrong, and where
+                read_label_maps(self._data, image)  # says what is wrong, and where
         return columns
 
-    def shared(self, team: Team) -> Survey:
+    def shared(self, team: ProcessGroup) -> LabelStatistics:
         """What the whole team has found."""
         for counts in (self._truth, self._images, self._boxes.inside, self._boxes.activation):
-            counts.copy_(team.sum(counts))
+            counts.copy_(team.all_reduce(counts))
         truth, images = self._truth.cpu().numpy(), self._images.cpu().numpy()
-        return Survey(self._planes, truth, images, self._present.cpu().numpy())
+        return LabelStatistics(self._planes, truth, images, self._present.cpu().numpy())

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..engine.tensors import divided, occurrences
+from ..engine.tensors import bincount, divided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,7 +150,7 @@ class BatchChance:
     """The counts of the images of one batch whose masks have one size."""
 
     def __init__(
-        self, counts: ChanceCounts, found: Segments, swapped: Tensor, scalars: Tensor
+        self, counts: ChanceCounts, found: Segments, swapped: Tensor, image_labels: Tensor
     ) -> None:
         """Start at zero.
 
@@ -158,13 +158,13 @@ class BatchChance:
             counts: of the block.
             found: the segments of the images.
             swapped: int64 (PERMUTATIONS, images), whose labels each image gets.
-            scalars: float64 (images, concepts), 1 where a concept labels the whole image.
+            image_labels: float64 (images, concepts), 1 where a concept labels the whole image.
         """
         units, concepts = counts.real.shape
         own = torch.arange(swapped.shape[1], device=swapped.device).unsqueeze(0)
         self._orders = torch.cat([own, swapped])
         self._chosen = permutations_of(units, counts.draws).to(swapped.device)
-        self._segments, self._scalars = found, scalars
+        self._segments, self._scalars = found, image_labels
         self._area = counts.real.new_zeros(swapped.shape[1], units)
         self._columns = counts.real.new_zeros(len(self._chosen), units, concepts + 1)
 
@@ -173,13 +173,13 @@ class BatchChance:
         units = self._area.shape[1]
         image, place, unit = self._segments.counted(position, owner, units)
         owner = image * units + unit
-        self._area += occurrences(owner, self._area.numel()).view_as(self._area)
+        self._area += bincount(owner, self._area.numel()).view_as(self._area)
         size, many = self._segments.segment.shape[1], self._segments.concepts.shape[1]
         row, flat, away = unit * many, self._segments.segment.view(-1), self._orders * size
         for chosen, columns in zip(self._chosen, self._columns, strict=True):
             whose = away.index_select(0, chosen).T.reshape(-1).index_select(0, owner)
             index = flat.index_select(0, whose.add_(place)).add_(row)
-            found = occurrences(index, units * many).view(units, many)
+            found = bincount(index, units * many).view(units, many)
             for concepts in self._segments.concepts:
                 columns.index_add_(1, concepts, found)
 

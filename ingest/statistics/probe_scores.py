@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..engine.tensors import occurrences
+from ..engine.tensors import bincount
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ..engine.process_group import Team
+    from ..engine.process_group import ProcessGroup
 
 LOWEST, STEP, BINS = -4.0, 1 / 16, 512
 """Bins of a reading: from −4 to 28 standard deviations; beyond, the first and the last one."""
@@ -45,9 +45,9 @@ class Histograms:
         """Take in what was `counted`."""
         self.counts += counts
 
-    def share(self, team: Team) -> None:
+    def share(self, team: ProcessGroup) -> None:
         """Make it the sum over the team."""
-        self.counts = team.sum(self.counts)
+        self.counts = team.all_reduce(self.counts)
 
     def counted(self, said: Tensor, there: Tensor, annotated: Tensor, half: Tensor) -> Tensor:
         """Counts of the readings of some images, for concepts of categories they are annotated for.
@@ -65,11 +65,11 @@ class Histograms:
         cell = (cell + torch.arange(concepts, device=said.device)[:, None, None]) * BINS
         cell = cell + bins.permute(2, 0, 1)
         counted = annotated[:, self._category].T[:, :, None].expand_as(cell)
-        here = occurrences(cell[counted], self.counts.numel())
+        here = bincount(cell[counted], self.counts.numel())
         return here.view_as(self.counts)
 
     def table(self) -> pd.DataFrame:
-        """One row per concept: `level`, `precision`, `recall`, `f1`, `positions`.
+        """One row per concept: `threshold`, `precision`, `recall`, `f1`, `positions`.
 
         `positions` are those that the concept labels, of the half that states how good the probe
         is; where there are none in either half, nothing is known and all else is 0.
@@ -86,7 +86,7 @@ class Histograms:
         known = (positions > 0) & (labelled[:, 0] > 0)
         frame: pd.DataFrame = pd.DataFrame(
             {
-                "level": np.where(known, LOWEST + STEP * level, 0.0),
+                "threshold": np.where(known, LOWEST + STEP * level, 0.0),
                 "precision": np.where(known, right / np.maximum(said, 1), 0.0),
                 "recall": np.where(known, right / np.maximum(positions, 1), 0.0),
                 "f1": np.where(known, _f1(right, said, positions), 0.0),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..engine.process_group import Team
+    from ..engine.process_group import ProcessGroup
     from ..inputs import Batch
     from .batch_labels import Labels
     from .block_probes import Places, Sums
@@ -82,7 +82,7 @@ class PresenceProbes:
             for block, places in held_out.items()
         }
 
-    def solve(self, team: Team) -> None:
+    def solve(self, team: ProcessGroup) -> None:
         """Step 2, from the sums of all members of the team."""
         for probes in self.blocks.values():
             probes.share(team)
@@ -118,6 +118,6 @@ def _some(labels: Labels, rows: Tensor) -> Labels:
     return labels._replace(
         number=labels.number[rows],
         planes=planes.reshape(len(planes), -1),
-        scalars=labels.scalars[there],
+        image_labels=labels.image_labels[there],
         present=labels.present[rows],
     )

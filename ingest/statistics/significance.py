@@ -64,7 +64,7 @@ class Chance(NamedTuple):
         return total / draws
 
     @property
-    def lift(self) -> NDArray[np.float64]:
+    def enrichment(self) -> NDArray[np.float64]:
         """How many times the expected intersection the real one is; NaN where none is expected."""
         expected = self.expected
         with np.errstate(divide="ignore", invalid="ignore"):

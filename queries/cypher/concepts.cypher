@@ -4,5 +4,5 @@
 // $run: uid of a run
 MATCH (:Run {uid: $run})-[h:HAS_CONCEPT]->(k:Concept)
 RETURN k.uid AS uid, k.name AS name, k.category AS category, h.images AS images, h.pixels AS pixels,
-  h.center_box AS center_box
+  h.center_bias AS center_bias
 ORDER BY k.uid

@@ -43,7 +43,7 @@ def test_the_architecture() -> None:
         assert network(to_input(pictures, SmallResNet.mean, SmallResNet.std)).shape == (2, 8)
     loaded = load_network(FACTORY)
     assert loaded.blocks == ("block1", "block2", "block3", "block4")
-    assert (loaded.mean, loaded.std) == (SmallResNet.mean, SmallResNet.std)
+    assert loaded.architecture.input[3:] == (SmallResNet.mean, SmallResNet.std)
     assert load_network(FACTORY).digest == loaded.digest
 
 
@@ -77,7 +77,7 @@ def test_the_command_trains_scores_and_writes(
     assert record == json.loads(capsys.readouterr().out)
     assert record["shortcuts"] == ["texture:striped=typing"]
     assert record["recipe"]["pictures"] == 64
-    assert load_network(FACTORY, str(out)).fc.out_features == 8
+    assert load_network(FACTORY, str(out)).head.linear.out_features == 8
 
 
 @pytest.mark.parametrize("kind", ["shortcut", "control"])

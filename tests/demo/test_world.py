@@ -26,7 +26,7 @@ from conceptgraph.demo.world.shortcuts import (
     training_set,
 )
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ def test_concept_data_reads_back_and_holds_what_is_planted(tmp_path: Path) -> No
         picture = draw(concept_spec(WORLD, 3_000_001, index), 48)
         expected = [plane for plane in picture.planes.values() if plane.any()]
         assert sorted(
-            each.tobytes() for each in numbers[read_planes(data, image)].astype(np.uint16)
+            each.tobytes() for each in numbers[read_label_maps(data, image)].astype(np.uint16)
         ) == sorted(each.tobytes() for each in expected)
     specs = [concept_spec(WORLD, 0, index) for index in range(2000)]
     for cue in WORLD.cues:

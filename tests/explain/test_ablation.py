@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from conceptgraph.errors import QueryError
-from conceptgraph.explain.ablation import least_removal, what_if
+from conceptgraph.explain.ablation import minimal_ablation_set, what_if
 from conceptgraph.explain.ablation_masks import detectors
 from conceptgraph.explain.concept_attribution import POOR
 from conceptgraph.explain.explain import explain
-from conceptgraph.explain.network import Subject, open_subject
+from conceptgraph.explain.network import RunNetwork, open_network
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
 
@@ -35,8 +35,8 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def subject(run: Run) -> Subject:
-    return open_subject(run, dtype=torch.float64)
+def subject(run: Run) -> RunNetwork:
+    return open_network(run, dtype=torch.float64)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ Places = dict[str, list[tuple[list[int], str | None]]]
 """By block: units, and the concept where they are silent; None for everywhere."""
 
 
-def silenced(subject: Subject, image: Path, silent: Places) -> Tensor:
+def silenced(subject: RunNetwork, image: Path, silent: Places) -> Tensor:
     """Logits, one block after another, with maps zeroed by hand."""
     module = subject.module
     x = subject.read(image)
@@ -82,7 +82,7 @@ def away(
         return bool(float(maps[unit, y, x]) > threshold)
     probe = run.probes(block)[:, list(run.concepts["uid"]).index(concept)]
     near = maps[:, max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].flatten(1).numpy()
-    return bool((probe[:-1] @ near + probe[-1] >= known["level"].iloc[0]).any())
+    return bool((probe[:-1] @ near + probe[-1] >= known["threshold"].iloc[0]).any())
 
 
 def detected(run: Run) -> list[str]:
@@ -110,7 +110,7 @@ def places(run: Run, concept: str, at: tuple[str, ...] | None, *, everywhere: bo
 
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_the_network_is_really_run_without_the_units(
-    run: Run, subject: Subject, image: Path, *, everywhere: bool
+    run: Run, subject: RunNetwork, image: Path, *, everywhere: bool
 ) -> None:
     whole = silenced(subject, image, {}).softmax(0)
     names = list(run.classes["name"])
@@ -139,7 +139,7 @@ def test_the_network_is_really_run_without_the_units(
     assert told == {True} if everywhere else True in told
 
 
-def test_single_units_and_concepts_together(subject: Subject, image: Path) -> None:
+def test_single_units_and_concepts_together(subject: RunNetwork, image: Path) -> None:
     concept = detected(subject.run)[0]
     found = what_if(subject, image, concepts=[concept], units=["block1/3", "block4/0"])
     silent = places(subject.run, concept, None, everywhere=False)
@@ -154,7 +154,7 @@ def test_single_units_and_concepts_together(subject: Subject, image: Path) -> No
     assert found.after[0].probability == pytest.approx(float(wanted.max()), abs=1e-6)
 
 
-def test_what_took_over_is_what_carries_the_new_decision(subject: Subject, image: Path) -> None:
+def test_what_took_over_is_what_carries_the_new_decision(subject: RunNetwork, image: Path) -> None:
     concept = detected(subject.run)[0]
     found = what_if(subject, image, concepts=[concept])
     sizes = [share.contribution for share in found.took_over]
@@ -167,12 +167,12 @@ def test_what_took_over_is_what_carries_the_new_decision(subject: Subject, image
 
 
 def test_the_least_removal_changes_the_decision_and_nothing_in_it_is_idle(
-    subject: Subject, data: Path
+    subject: RunNetwork, data: Path
 ) -> None:
     flipped = 0
     for image in sorted((data / "images").rglob("*.jpg"))[:6]:
         explained = explain(subject, image, top=1)
-        found = least_removal(subject, explained)
+        found = minimal_ablation_set(subject, explained)
         if found is None:
             continue
         flipped += 1
@@ -200,7 +200,7 @@ def test_the_least_removal_changes_the_decision_and_nothing_in_it_is_idle(
     ],
 )
 def test_what_cannot_be_silenced(
-    subject: Subject, image: Path, given: dict[str, list[str]], message: str
+    subject: RunNetwork, image: Path, given: dict[str, list[str]], message: str
 ) -> None:
     with pytest.raises(QueryError, match=message):
         what_if(
@@ -212,7 +212,7 @@ def test_what_cannot_be_silenced(
         )
 
 
-def test_a_concept_that_no_unit_detects(subject: Subject, image: Path) -> None:
+def test_a_concept_that_no_unit_detects(subject: RunNetwork, image: Path) -> None:
     run = subject.run
     block, unused = next(
         (block, uid)

@@ -20,7 +20,7 @@ from conceptgraph.explain.audit import Audit, audit
 from conceptgraph.explain.audit_counts import PUSHING, Tally, excess
 from conceptgraph.explain.audit_rows import Row, RowFile
 from conceptgraph.explain.explain import explain
-from conceptgraph.explain.network import Subject, open_subject
+from conceptgraph.explain.network import RunNetwork, open_network
 from tests.command_line import call
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
@@ -48,12 +48,12 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def subject(run: Run) -> Subject:
-    return open_subject(run)
+def subject(run: Run) -> RunNetwork:
+    return open_network(run)
 
 
 @pytest.fixture(scope="module")
-def labels(data: Path, subject: Subject) -> list[tuple[str, str]]:
+def labels(data: Path, subject: RunNetwork) -> list[tuple[str, str]]:
     """Every third picture is labelled otherwise than the network says."""
     images = sorted((data / "images" / "drawn").glob("*.jpg"))
     rows = []
@@ -71,7 +71,7 @@ def quiet(name: str, total: int) -> Iterator[Callable[[int], None]]:
     assert sum(done) == total, name
 
 
-def audited(subject: Subject, data: Path, labels: list[tuple[str, str]], **more: Any) -> Audit:
+def audited(subject: RunNetwork, data: Path, labels: list[tuple[str, str]], **more: Any) -> Audit:
     return audit(subject, data / "images" / "drawn", labels, steps=quiet, **more)
 
 
@@ -87,7 +87,7 @@ def clean(run: Run) -> None:
 
 @pytest.mark.usefixtures("clean")
 def test_a_row_is_what_single_explanations_say(
-    subject: Subject, data: Path, labels: list[tuple[str, str]]
+    subject: RunNetwork, data: Path, labels: list[tuple[str, str]]
 ) -> None:
     found = audited(subject, data, labels, tries=0)
     assert found.images == len(labels)
@@ -111,7 +111,7 @@ def test_a_row_is_what_single_explanations_say(
 
 @pytest.mark.usefixtures("clean")
 def test_confusions_and_suspects_are_counted(
-    subject: Subject, data: Path, labels: list[tuple[str, str]]
+    subject: RunNetwork, data: Path, labels: list[tuple[str, str]]
 ) -> None:
     found = audited(subject, data, labels, tries=2)
     (file,) = rows_of(subject.run)
@@ -147,7 +147,7 @@ def test_confusions_and_suspects_are_counted(
 
 @pytest.mark.usefixtures("clean")
 def test_an_audit_that_was_cut_off_goes_on(
-    subject: Subject, data: Path, labels: list[tuple[str, str]]
+    subject: RunNetwork, data: Path, labels: list[tuple[str, str]]
 ) -> None:
     whole = audited(subject, data, labels)
     (file,) = rows_of(subject.run)
@@ -172,7 +172,7 @@ def test_an_audit_that_was_cut_off_goes_on(
 
 
 @pytest.mark.usefixtures("clean")
-def test_images_that_no_camera_made_right(subject: Subject, tmp_path: Path) -> None:
+def test_images_that_no_camera_made_right(subject: RunNetwork, tmp_path: Path) -> None:
     folder = tmp_path / "images" / "drawn"
     folder.mkdir(parents=True)
     picture = Image.effect_mandelbrot((90, 60), (-2, -1, 1, 1), 30)
@@ -206,7 +206,7 @@ def test_images_that_no_camera_made_right(subject: Subject, tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("clean")
-def test_images_that_changed_are_looked_at_again(subject: Subject, tmp_path: Path) -> None:
+def test_images_that_changed_are_looked_at_again(subject: RunNetwork, tmp_path: Path) -> None:
     folder = tmp_path / "images" / "drawn"
     folder.mkdir(parents=True)
     labels = [("a.png", CLASSES[0])]
@@ -243,7 +243,7 @@ def test_nothing_wrong_and_nothing_right() -> None:
     assert (suspect.mistakes, suspect.rights, suspect.excess) == (1, 1, 0)
 
 
-def test_labels_that_are_no_class(subject: Subject, data: Path) -> None:
+def test_labels_that_are_no_class(subject: RunNetwork, data: Path) -> None:
     with pytest.raises(QueryError, match=r"a.jpg: no class 'clas 1'. Did you mean 'class 1'"):
         audited(subject, data, [("a.jpg", "clas 1")])
     with pytest.raises(DataError, match="no labelled images"):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from conceptgraph.errors import QueryError
 from conceptgraph.explain.decomposition import (
-    Ledger,
+    Decomposition,
     Tail,
     account,
     measure,
@@ -43,26 +43,24 @@ def prepare(network: Network, length: int, dtype: torch.dtype) -> tuple[Tensor, 
     """Logits of a random image, what follows the first of the last `length` blocks, its output."""
     module = affine_copy(network.module).to(dtype)
     blocks = network.blocks[-length:]
-    stages = [module.get_submodule(block.replace("block", "layer")) for block in blocks]
+    architecture = network.architecture
+    stages = [architecture.stage(module, block) for block in blocks]
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)).to(dtype)
     with watching(module, {"first": stages[0]}) as outputs, torch.no_grad():
         logits = module(image)[0]
-    fc = module.get_submodule("fc")
-    assert isinstance(fc, nn.Linear)
     found = [shift for stage in stages[1:] for shift in shifts(stage)]
-    return logits, Tail(stages[1:], fc, found), outputs["first"]
+    return logits, Tail(stages[1:], architecture.head_of(module), found), outputs["first"]
 
 
 def accounted(
     network: Network, length: int, dtype: torch.dtype = torch.float64, other: int | None = None
-) -> tuple[float, Tail, Ledger]:
+) -> tuple[float, Tail, Decomposition]:
     """The logit of class 1 (less another one's), and its account."""
     logits, tail, source = prepare(network, length, dtype)
-    assert tail.fc.bias is not None
-    weights, bias = tail.fc.weight[1].detach(), tail.fc.bias[1].detach()
+    weights, bias = tail.head.weight[1].detach(), tail.head.bias[1].detach()
     logit = float(logits[1])
     if other is not None:
-        weights, bias = weights - tail.fc.weight[other], bias - tail.fc.bias[other]
+        weights, bias = weights - tail.head.weight[other], bias - tail.head.bias[other]
         logit -= float(logits[other])
     return logit, tail, account(tail, source, weights.detach(), bias.detach())
 
@@ -114,7 +112,7 @@ def test_longer_paths_add_up_to_the_unit_they_start_from() -> None:
         assert carried == pytest.approx(float(shorter.contributions[row, v]), rel=1e-9, abs=1e-12)
 
 
-def _shorter(network: Network) -> tuple[Tail, Ledger]:
+def _shorter(network: Network) -> tuple[Tail, Decomposition]:
     _, tail, ledger = accounted(network, 2)
     return tail, ledger
 
@@ -220,4 +218,4 @@ def test_a_block_that_is_not_piecewise_affine_is_refused() -> None:
     network = dataclasses.replace(random_network("factory"), module=Gated().eval())
     _, tail, source = prepare(network, 2, torch.float64)
     with pytest.raises(QueryError, match="does not add up"):
-        account(tail, source, tail.fc.weight[0].detach() * 100, tail.fc.weight.new_zeros(()))
+        account(tail, source, tail.head.weight[0].detach() * 100, tail.head.weight.new_zeros(()))

@@ -12,7 +12,7 @@ from conceptgraph.errors import ModelError, QueryError
 from conceptgraph.explain.concept_attribution import POOR
 from conceptgraph.explain.decomposition import account
 from conceptgraph.explain.explain import explain
-from conceptgraph.explain.network import open_subject
+from conceptgraph.explain.network import open_network
 from conceptgraph.graph.run.reader import Run
 from conceptgraph.ingest.concept_data.images import open_image, to_array
 from conceptgraph.ingest.network.forward import watching
@@ -39,7 +39,7 @@ def image(data: Path) -> Path:
 
 
 def test_an_explanation_adds_up_and_agrees_with_the_network(run: Run, image: Path) -> None:
-    subject = open_subject(run, dtype=torch.float64)
+    subject = open_network(run, dtype=torch.float64)
     for index, name in enumerate(run.classes["name"]):
         found = explain(subject, image, name, top=7)
         parts = found.accounting
@@ -48,7 +48,7 @@ def test_an_explanation_adds_up_and_agrees_with_the_network(run: Run, image: Pat
         )
         assert parts.total == pytest.approx(found.logit, abs=1e-9)
         assert parts.paths == pytest.approx(sum(path.contribution for path in found.paths))
-        bias = subject.fc.bias[index] if subject.fc.bias is not None else 0.0
+        bias = subject.head.bias[index]
         assert float(found.cam.mean()) + float(bias) == pytest.approx(found.logit, abs=1e-5)
         everything = sum(share.present + share.firing + share.below for share in found.by_concept)
         assert everything == pytest.approx(parts.paths + parts.other_paths, abs=1e-9)
@@ -56,7 +56,7 @@ def test_an_explanation_adds_up_and_agrees_with_the_network(run: Run, image: Pat
 
 
 def test_paths_are_the_strongest_of_all(run: Run, image: Path) -> None:
-    subject = open_subject(run, dtype=torch.float64)
+    subject = open_network(run, dtype=torch.float64)
     found = explain(subject, image, top=25, beam=10**6)
     sizes = [abs(path.contribution) for path in found.paths]
     assert sizes == sorted(sizes, reverse=True)
@@ -68,7 +68,7 @@ def test_paths_are_the_strongest_of_all(run: Run, image: Path) -> None:
 
 
 def test_versus_explains_the_difference(run: Run, image: Path) -> None:
-    subject = open_subject(run, dtype=torch.float64)
+    subject = open_network(run, dtype=torch.float64)
     one, other = run.classes["name"][:2]
     found = explain(subject, image, one, versus=other)
     logits = [explain(subject, image, name).logit for name in (one, other)]
@@ -124,14 +124,14 @@ def test_json_has_the_fixed_keys(run: Run, image: Path) -> None:
 def test_a_concept_counts_where_its_probe_finds_it_or_else_where_its_units_fire(
     run: Run, image: Path
 ) -> None:
-    subject = open_subject(run, dtype=torch.float64)
+    subject = open_network(run, dtype=torch.float64)
     found = explain(subject, image, "class 1")
     shape = run.manifest["input"]
     pixels = to_array(open_image(image), shape["height"], shape["width"]) / 255.0
     batch = torch.from_numpy((pixels - shape["mean"]) / shape["std"]).permute(2, 0, 1)[None]
     with watching(subject.module, {"a": subject.module.get_submodule("layer3")}) as outputs:
         subject.module(batch)
-    weights, bias = subject.fc.weight[1].detach(), subject.fc.bias[1].detach()
+    weights, bias = subject.head.weight[1].detach(), subject.head.bias[1].detach()
     ledger = account(subject.tail(("block3", "block4")), outputs["a"], weights, bias)
     probes = run.presence[run.presence["block"] == "block3"].set_index("concept")
     readings = torch.tensor(run.probes("block3")).double()
@@ -155,7 +155,7 @@ def test_a_concept_counts_where_its_probe_finds_it_or_else_where_its_units_fire(
                 if concept is not None:
                     there = fires
                     if probes.at[concept, "f1"] >= POOR:
-                        level = probes.at[concept, "level"]
+                        level = probes.at[concept, "threshold"]
                         there = float(readings[column[concept], y, x]) >= level
                 place = 0 if there else 1 if fires else 2
                 entry[place] += division * float(ledger.by_position[unit, y, x])
@@ -185,4 +185,4 @@ def test_a_concept_counts_where_its_probe_finds_it_or_else_where_its_units_fire(
 def test_other_weights_than_those_dissected_are_refused(run: Run) -> None:
     changed = {**run.manifest, "model": {**run.manifest["model"], "digest": "0" * 64}}
     with pytest.raises(ModelError, match=r"not the weights that were dissected.*expected 0000"):
-        open_subject(Run(run.path, changed))  # type: ignore[arg-type]
+        open_network(Run(run.path, changed))  # type: ignore[arg-type]

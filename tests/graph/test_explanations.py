@@ -11,7 +11,7 @@ import pytest
 from conceptgraph.errors import RunError
 from conceptgraph.graph.exports.neo4j_admin import write_import
 from conceptgraph.graph.records import records
-from conceptgraph.graph.run.explanations import keep, kept_explanations
+from conceptgraph.graph.run.explanations import keep, saved_explanations
 from conceptgraph.graph.stores.memory import MemoryStore, open_store
 from conceptgraph.graph.stores.neo4j_store import Neo4jStore
 from conceptgraph.graph.stores.offline_cypher import CypherGraph
@@ -66,7 +66,7 @@ def test_the_same_question_about_the_same_image_is_one_explanation(
     assert keep(run, tmp_path / "copy.jpg", {"top": 3, "class": "road"}, answer()) == first
     assert keep(run, tmp_path / "photo 1.jpg", {"class": "road", "top": 4}, answer()) != first
     assert keep(run, tmp_path / "photo 2.jpg", {"class": "road", "top": 3}, answer()) != first
-    kept = kept_explanations(run)
+    kept = saved_explanations(run)
     assert len(kept) == 3
     assert first.stem in {each.key for each in kept}
     assert not list(first.parent.glob("*.partial"))

@@ -144,7 +144,7 @@ def test_edges_of_the_small_run(tmp_path: Path) -> None:
     detects = _edge(found, "camvid/block4/0", "action/juggling").properties
     assert (detects["iou"], detects["truth"]) == (0.3, 500)
     concept = _edge(found, "camvid", "object/ball").properties
-    assert concept == {"images": 10, "pixels": 500, "center_box": 0.15}
+    assert concept == {"images": 10, "pixels": 500, "center_bias": 0.15}
     assert not any("block3/2" in edge.source for edge in found.edges)
 
 

@@ -1,4 +1,4 @@
-"""Only labels beyond chance name units, whatever is asked: `BeyondChance`, and `--significant`."""
+"""Only significant labels name units, whatever is asked: `SignificantLabels`, `--significant`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conceptgraph.explain.ablation_masks import detectors
 from conceptgraph.explain.explain import explain
 from conceptgraph.graph.run.files import LATER
 from conceptgraph.graph.run.reader import Run, open_run
-from conceptgraph.graph.run.significant import BeyondChance
+from conceptgraph.graph.run.significant import SignificantLabels
 from conceptgraph.graph.stores.memory import open_store
 from conceptgraph.queries.cards import class_card, concept_card, unit_card
 from conceptgraph.queries.paths import class_paths
@@ -47,9 +47,9 @@ def answer(desk: Path, *words: str) -> Any:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> BeyondChance:
+def small(tmp_path: Path) -> SignificantLabels:
     """Beyond chance: polka dotted in block3/0, juggling and ball in block4/0; no other ball."""
-    return BeyondChance(small_run(tmp_path / "small.cg"))
+    return SignificantLabels(small_run(tmp_path / "small.cg"))
 
 
 def earlier(run: Run) -> Run:
@@ -60,9 +60,13 @@ def earlier(run: Run) -> Run:
     return open_run(run.path)
 
 
-def test_which_labels_are_left(small: BeyondChance) -> None:
+def test_which_labels_are_left(small: SignificantLabels) -> None:
     assert small.interpretable.tolist() == [True, False, False, True, False, False]
-    pairs = zip(small.firm_detections["unit"], small.firm_detections["concept"], strict=True)
+    pairs = zip(
+        small.interpretable_detections["unit"],
+        small.interpretable_detections["concept"],
+        strict=True,
+    )
     assert set(pairs) == {
         ("block3/0", "texture/polka dotted"),
         ("block4/0", "action/juggling"),
@@ -80,15 +84,15 @@ def test_a_unit_named_by_chance_has_no_name_though_another_label_is_beyond_it(
     table = pd.read_parquet(file)
     table["significant"] = (table["unit"] == "block4/0") & (table["rank"] == 1)
     table.to_parquet(file)
-    found = BeyondChance(open_run(run.path))
+    found = SignificantLabels(open_run(run.path))
     assert not found.interpretable.any()
-    assert found.firm_detections.empty
+    assert found.interpretable_detections.empty
     assert [row.uid for row in unit_card(open_store(found), "a", "block4/0").concepts] == [
         "object/ball"
     ]
 
 
-def test_paths_without_an_image(small: BeyondChance, tmp_path: Path) -> None:
+def test_paths_without_an_image(small: SignificantLabels, tmp_path: Path) -> None:
     """The same paths; the unit whose label is within chance loses its name."""
     every = class_paths(open_run(tmp_path / "small.cg"), "juggling").to_json()
     found = class_paths(small, "juggling").to_json()
@@ -105,7 +109,7 @@ def _paths(found: dict[str, Any]) -> list[dict[str, Any]]:
     return paths
 
 
-def test_cards(small: BeyondChance) -> None:
+def test_cards(small: SignificantLabels) -> None:
     store = open_store(small)
     chance = unit_card(store, "small", "block3/1")
     assert (chance.name, chance.interpretable, chance.concepts) == ("1", False, ())
@@ -121,7 +125,7 @@ def test_cards(small: BeyondChance) -> None:
 def test_an_image_is_explained_by_what_is_beyond_chance(desk: Path) -> None:
     """What the other units add is kept, under no concept."""
     run = open_run(desk / "net.cg")
-    beyond = BeyondChance(run)
+    beyond = SignificantLabels(run)
     every, found = (explain(each, desk / "x.jpg", top=200) for each in (run, beyond))
     units = dict(zip(run.units["uid"], run.significant, strict=True))
     labels = {unit.uid: unit.concept for path in found.paths for unit in path.units}
@@ -129,7 +133,7 @@ def test_an_image_is_explained_by_what_is_beyond_chance(desk: Path) -> None:
         uid: units[uid] for uid in labels
     }
     assert 0 < sum(map(bool, labels.values())) < len(labels)
-    firm = beyond.firm_detections
+    firm = beyond.interpretable_detections
     concepts = set(firm["concept"][firm["unit"].str.startswith("block3/")])
     assert {f"{each.category}/{each.name}" for each in found.by_concept[:-1]} == concepts
     sums = [
@@ -199,12 +203,12 @@ def test_the_page_says_so(desk: Path) -> None:
 def test_a_run_that_was_not_compared_with_chance(tmp_path: Path) -> None:
     run = earlier(small_run(tmp_path / "a.cg"))
     with pytest.raises(QueryError, match="run a was not compared with chance"):
-        BeyondChance(run)
+        SignificantLabels(run)
     for words in (("why", "--class", "juggling"), ("show", "ball")):
         done = call(*words, "--run", "a.cg", "--significant", folder=tmp_path)
         assert done.status == 1
         (line,) = done.err.splitlines()
-        assert "a was not compared with chance. Ingest it again, without null_values=0" in line
+        assert "a was not compared with chance. Ingest it again, without null_samples=0" in line
         assert call(*words, "--run", "a.cg", folder=tmp_path).status == 0
 
 
@@ -213,7 +217,7 @@ def test_where_no_label_is_beyond_chance(tmp_path: Path) -> None:
     run = small_run(tmp_path / "a.cg")
     file = run.path / "detections.parquet"
     pd.read_parquet(file).assign(significant=False).to_parquet(file)
-    found = BeyondChance(open_run(run.path))
+    found = SignificantLabels(open_run(run.path))
     assert not found.interpretable.any()
     card = unit_card(open_store(found), "a", "block4/0")
     assert (card.interpretable, card.concepts) == (False, ())

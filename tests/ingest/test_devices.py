@@ -12,12 +12,12 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from conceptgraph.ingest.concept_data.images import normalise
 from conceptgraph.ingest.dissection.cells import find_cells
 from conceptgraph.ingest.dissection.thresholds import RadixSelect, lower_bounds
-from conceptgraph.ingest.engine.tensors import occurrences
+from conceptgraph.ingest.engine.tensors import bincount
 from conceptgraph.ingest.statistics import block_probes as presence
-from conceptgraph.ingest.statistics import center_bias as center_box
+from conceptgraph.ingest.statistics import center_bias
 from conceptgraph.ingest.statistics.batch_labels import Labels
 from conceptgraph.ingest.statistics.block_probes import BlockProbes
-from conceptgraph.ingest.statistics.center_bias import CenterBoxes, box_areas, labelled_inside
+from conceptgraph.ingest.statistics.center_bias import CenterBias, box_areas, labelled_inside
 from conceptgraph.ingest.statistics.label_statistics import whole_labels
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ ALIKE = {(True, False): torch.tensor([0, 2]), (True, True): torch.tensor([1, 3])
 def gpu() -> Iterator[torch.device]:
     with FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True):
         yield torch.device("cuda")
-    for cached in (center_box.box_areas, center_box._first_boxes):
+    for cached in (center_bias.box_areas, center_bias._first_boxes):
         cached.cache_clear()  # they have no values
 
 
@@ -85,7 +85,7 @@ def test_presence_probes(gpu: torch.device, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_boxes_in_the_middle(gpu: torch.device) -> None:
     category = torch.zeros(CONCEPTS, dtype=torch.int64, device=gpu)
-    boxes = CenterBoxes(category, CATEGORIES, "paper")
+    boxes = CenterBias(category, CATEGORIES, "paper")
     planes = torch.zeros(2, IMAGES, 9, 9, dtype=torch.int32, device=gpu)
     inside = labelled_inside(planes, CONCEPTS)
     inside += whole_labels([], CONCEPTS, gpu).long().sum(dim=0)
@@ -95,4 +95,4 @@ def test_boxes_in_the_middle(gpu: torch.device) -> None:
 
 def test_occurrences(gpu: torch.device) -> None:
     numbers = torch.zeros(100, dtype=torch.int32, device=gpu)
-    assert occurrences(numbers, 7).shape == (7,)
+    assert bincount(numbers, 7).shape == (7,)

@@ -10,7 +10,7 @@ import torch
 
 from conceptgraph.ingest import job
 from conceptgraph.ingest.dissection.collection import Collection
-from conceptgraph.ingest.engine.scratch import Room
+from conceptgraph.ingest.engine.scratch import DeviceCache
 from conceptgraph.ingest.pipeline import ingest
 from tests.drawn_data import draw_concept_data
 from tests.ingest.test_pipeline import SETTINGS, assert_same, source
@@ -37,13 +37,13 @@ def failing(work: Callable[..., object], times: int) -> Callable[..., object]:
 def test_the_run_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     given = source("basic", draw_concept_data(tmp_path / "data", 24))
     plain = ingest(given, tmp_path / "plain.cg", SETTINGS, device="cpu")
-    rooms: list[Room] = []
+    rooms: list[DeviceCache] = []
 
-    def room_on(device: torch.device) -> Room:
-        rooms.append(Room(1 << 40))
+    def device_cache(device: torch.device) -> DeviceCache:
+        rooms.append(DeviceCache(1 << 40))
         return rooms[0]
 
-    monkeypatch.setattr(job, "room_on", room_on)
+    monkeypatch.setattr(job, "device_cache", device_cache)
     roomy = ingest(given, tmp_path / "roomy.cg", SETTINGS, device="cpu")
     assert rooms.pop().take(1)
     monkeypatch.setattr(Collection, "look", failing(Collection.look, times))

@@ -96,7 +96,7 @@ def inputs_of(given: Source, settings: Settings) -> Inputs:
         ("bottleneck", {"iou": "lite", "blocks": BLOCKS[1:]}),
         ("factory", {"iou": "unrestricted", "blocks": BLOCKS[:3], "quantile": 0.005}),
         ("factory", {"threshold_split": "val", "blocks": BLOCKS[2:3]}),
-        ("factory", {"threshold_split": "val", "blocks": BLOCKS[:1], "pilot": 1, "batch_size": 1}),
+        ("factory", {"threshold_split": "val", "blocks": BLOCKS[:1], "calibration_images": 1, "batch_size": 1}),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
 )
@@ -170,7 +170,7 @@ def test_a_network_that_folding_would_break_runs_as_it_is(drawn: Path) -> None:
 
 
 def test_dead_and_sparse_units(tmp_path: Path, drawn: Path) -> None:
-    """Silence two units of block4, and let a third fire at one position of all images."""
+    """AblationMask two units of block4, and let a third fire at one position of all images."""
     settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[3:])
     module = basic()
     maps = maps_of(inputs_of(source("basic", drawn), settings))["block4"]
@@ -293,7 +293,7 @@ def test_a_pilot_that_promises_too_much_costs_a_second_pass_and_nothing_else(
     runs, done = [], []
     for pilot in (2, IMAGES):
         progress = Watched()
-        settings = dataclasses.replace(SETTINGS, batch_size=1, pilot=pilot)
+        settings = dataclasses.replace(SETTINGS, batch_size=1, calibration_images=pilot)
         out = tmp_path / f"{pilot}.cg"
         runs.append(ingest(source("basic", drawn), out, settings, progress=progress))
         done.append(progress.done["thresholds"])
@@ -419,13 +419,13 @@ def test_labels_are_compared_with_chance(tmp_path: Path, drawn: Path) -> None:
     settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[:2])
     rows = ingest(given, tmp_path / "a.cg", settings, device="cpu").detections
     assert rows["p"].between(0, 1, inclusive="right").all()
-    assert (rows["lift"].dropna() > 0).all()
-    assert (rows["iou"] <= rows["ceiling"] + 1e-9).all()
+    assert (rows["enrichment"].dropna() > 0).all()
+    assert (rows["iou"] <= rows["attainable_iou"] + 1e-9).all()
     beyond, within = rows[rows["significant"]]["p"], rows[~rows["significant"]]["p"]
     assert beyond.empty or beyond.max() < within.min()
     again = ingest(given, tmp_path / "b.cg", settings, device="cpu", workers=1).detections
     pd.testing.assert_frame_equal(rows, again)
-    without = dataclasses.replace(settings, null_values=0)
+    without = dataclasses.replace(settings, null_samples=0)
     run = ingest(given, tmp_path / "c.cg", without, device="cpu")
     assert not run.is_tested
     assert not run.detections["significant"].any()

@@ -14,7 +14,7 @@ import torch
 
 from conceptgraph.errors import ModelError, QueryError
 from conceptgraph.explain.class_activation import class_map
-from conceptgraph.explain.network import open_subject
+from conceptgraph.explain.network import open_network
 from conceptgraph.graph.run.reader import Run, open_run
 from conceptgraph.graph.stores.memory import open_store
 from conceptgraph.pages.figures import categories_by_block, concepts_by_units
@@ -66,7 +66,7 @@ def test_the_page_in_a_browser(runs: tuple[Run, Run], tmp_path: Path, browser: B
         cells = tab.locator("section[aria-label=Blocks] tbody tr").all_inner_texts()
         for row, text in zip(open_store(run).ask(Blocks(run.name)), cells, strict=True):
             in_block = run.units["block"] == row.block
-            above = (run.above_box & in_block).sum()
+            above = (run.above_center_bias & in_block).sum()
             numbers = [row.units, row.interpretable, row.significant, above, row.concepts]
             assert text.split() == [row.block, *map(str, [*numbers, row.dead, row.sparse])]
         opened.close()
@@ -138,7 +138,7 @@ def test_figures_are_the_same_each_time_and_ask_for_nothing() -> None:
 
 def test_the_map_is_that_of_the_network(runs: tuple[Run, Run]) -> None:
     """Of the images given, the one with most of the class; map and bias make up its logit."""
-    subject = open_subject(runs[0])
+    subject = open_network(runs[0])
     folder = Path(str(runs[0].manifest["data"]["folder"]), "images")
     images = [folder / name for name in runs[0].top_images["image"].unique()[:9]]
     found = class_map(subject, "juggling", [*images, folder / "gone.png"])
@@ -146,7 +146,7 @@ def test_the_map_is_that_of_the_network(runs: tuple[Run, Run]) -> None:
     index = list(runs[0].classes["name"]).index("juggling")
     best = int(logits.softmax(1)[:, index].argmax())
     assert found.image == images[best]
-    bias = float(subject.fc.bias[index])
+    bias = float(subject.head.bias[index])
     assert float(found.cam.mean()) + bias == pytest.approx(float(logits[best, index]), rel=1e-4)
     assert found.predicted.probability == pytest.approx(float(logits[best].softmax(0).max()))
     with pytest.raises(QueryError, match=r"gone\.png: no such image"):

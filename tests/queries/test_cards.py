@@ -11,7 +11,7 @@ from conceptgraph.errors import QueryError, StoreError
 from conceptgraph.graph.records import records
 from conceptgraph.graph.stores.memory import MemoryStore
 from conceptgraph.queries.cards import class_card, concept_card, unit_card
-from conceptgraph.queries.contributions import FedBy, HeldBackBy
+from conceptgraph.queries.contributions import FedBy, InhibitedBy
 from tests.made_runs import random_run, small_run
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def test_unit_card(store: MemoryStore) -> None:
         2.0,
         True,
     )
-    assert [(row.uid, row.iou, row.ceiling) for row in card.concepts] == [
+    assert [(row.uid, row.iou, row.attainable_iou) for row in card.concepts] == [
         ("action/juggling", 0.3, 500 / 800),
         ("object/ball", 0.06, 450 / 800),
     ]
@@ -43,7 +43,7 @@ def test_unit_card(store: MemoryStore) -> None:
         ("block3/0", "polka dotted", 2, 0.25),
         ("block3/1", "ball", 1, 0.125),
     ]
-    assert card.held_back_by == ()
+    assert card.inhibited_by == ()
     assert [(row.uid, row.name, row.share) for row in card.feeds] == [
         ("class/juggling", "juggling", 0.75)
     ]
@@ -52,7 +52,7 @@ def test_unit_card(store: MemoryStore) -> None:
 
 def test_unit_card_shows_inhibitors_by_pre(store: MemoryStore) -> None:
     card = unit_card(store, "camvid", "block4/1")
-    assert [(row.uid, row.pre, row.weight) for row in card.held_back_by] == [("block3/1", -3, 0)]
+    assert [(row.uid, row.pre, row.weight) for row in card.inhibited_by] == [("block3/1", -3, 0)]
     assert not card.interpretable
     assert [(row.name, row.iou) for row in card.concepts] == [("ball", 0.03)]
 
@@ -98,7 +98,7 @@ def test_a_concept_that_no_unit_detects(store: MemoryStore) -> None:
 def test_class_card(store: MemoryStore) -> None:
     card = class_card(store, "camvid", "juggling")
     assert [(row.uid, row.share) for row in card.fed_by] == [("block4/0", 0.75), ("block4/1", 0.25)]
-    assert [(row.uid, row.share) for row in card.held_back_by] == [("block4/2", -0.5)]
+    assert [(row.uid, row.share) for row in card.inhibited_by] == [("block4/2", -0.5)]
     assert [(row.uid, row.units, row.share) for row in card.concepts] == [
         ("action/juggling", 1, 0.75)
     ]
@@ -112,14 +112,14 @@ def test_cards_are_json(store: MemoryStore) -> None:
         "name": "juggling",
         "category": "action",
         "iou": 0.3,
-        "ceiling": 0.625,
+        "attainable_iou": 0.625,
         "p": 0.001,
-        "lift": 4.0,
+        "enrichment": 4.0,
         "significant": True,
     }
     assert set(card) == {
         *("run", "uid", "name", "status", "threshold", "interpretable"),
-        *("concepts", "fed_by", "held_back_by", "feeds", "images"),
+        *("concepts", "fed_by", "inhibited_by", "feeds", "images"),
     }
     assert json.loads(json.dumps(concept_card(store, "camvid", "ball").to_json()))["units"][0]
     assert json.loads(json.dumps(class_card(store, "camvid", "road").to_json()))["fed_by"][0]
@@ -148,7 +148,7 @@ def test_the_first_rows_are_those_of_the_dense_matrices(tmp_path: Path) -> None:
         lowest = sorted((i for i in live if pre[i] < 0), key=lambda i: pre[i])[:3]
         uid = f"block4/{target}"
         fed = [row.uid for row in store.ask(FedBy("a", uid, top=3))]
-        held = [row.uid for row in store.ask(HeldBackBy("a", uid, top=3))]
+        held = [row.uid for row in store.ask(InhibitedBy("a", uid, top=3))]
         assert fed == [f"block3/{i}" for i in strongest]
         assert held == [f"block3/{i}" for i in lowest]
 

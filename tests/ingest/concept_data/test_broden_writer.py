@@ -16,7 +16,7 @@ from PIL import Image
 
 from conceptgraph.errors import DataError
 from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter, split_of
-from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def plane(rng: np.random.Generator, numbers: Sequence[int], side: int = 4) -> ND
 
 
 def examples(writer: BrodenWriter, count: int = 12) -> list[tuple[str, bytes, Any, Any]]:
-    """Images with zero to two planes a category, and scalars."""
+    """Images with zero to two planes a category, and image_labels."""
     rng = np.random.default_rng(0)
     made = []
     for place in range(count):
@@ -55,8 +55,11 @@ def examples(writer: BrodenWriter, count: int = 12) -> list[tuple[str, bytes, An
             ]
             for category in ("color", "object")
         }
-        scalars = {"scene": ["street"][: rng.integers(0, 2)], "color": ["ends in -c"][: place % 2]}
-        made.append((f"folder {place % 2}/é,{place}.png", png(place), planes, scalars))
+        image_labels = {
+            "scene": ["street"][: rng.integers(0, 2)],
+            "color": ["ends in -c"][: place % 2],
+        }
+        made.append((f"folder {place % 2}/é,{place}.png", png(place), planes, image_labels))
     return made
 
 
@@ -87,15 +90,15 @@ def test_the_reader_gets_back_what_was_written(tmp_path: Path) -> None:
     ]
     by_name = {name: rest for name, *rest in made}
     for image in data.images:
-        content, planes, scalars = by_name[image.name]
+        content, planes, image_labels = by_name[image.name]
         assert image.path.read_bytes() == content
         assert (image.height, image.width, image.mask_height, image.mask_width) == (6, 6, 4, 4)
-        found = read_planes(data, image)
+        found = read_label_maps(data, image)
         given_planes = [each for category in planes.values() for each in category if each.any()]
         numbers = np.array([0, *(concept.number for concept in data.concepts)])
         assert np.array_equal(numbers[found], np.array(given_planes).reshape(found.shape))
-        names = {data.concepts[column].name for column in image.scalars}
-        assert names == {name for category in scalars.values() for name in category}
+        names = {data.concepts[column].name for column in image.image_labels}
+        assert names == {name for category in image_labels.values() for name in category}
 
 
 def test_frequency_and_coverage_are_plain_counts(tmp_path: Path) -> None:
@@ -105,10 +108,10 @@ def test_frequency_and_coverage_are_plain_counts(tmp_path: Path) -> None:
         category = row["category"].partition("(")[0]
         name = row["name"].removesuffix({"color": "-c", "scene": "-s"}.get(category, ""))
         images, coverage = 0, 0.0
-        for _, _, planes, scalars in made:
+        for _, _, planes, image_labels in made:
             here = sum(
                 float((each == numbers[category, name]).mean()) for each in planes.get(category, [])
-            ) + (name in scalars.get(category, []))
+            ) + (name in image_labels.get(category, []))
             images += here > 0
             coverage += here
         assert row["category"] == f"{category}({images})"
@@ -157,7 +160,7 @@ def test_any_masks_come_back(images: list[tuple[int, int, list[int]]]) -> None:
         numbers_of = np.array([0, *(concept.number for concept in data.concepts)])
         for image in data.images:
             if image.name in given_planes:
-                found = numbers_of[read_planes(data, image)]
+                found = numbers_of[read_label_maps(data, image)]
                 assert len(found) == len(given_planes[image.name])
                 assert all(map(np.array_equal, found, given_planes[image.name]))
 
@@ -166,7 +169,7 @@ def test_pillow_images_paths_and_given_splits(tmp_path: Path) -> None:
     (tmp_path / "copied.png").write_bytes(png(5))
     drawn = Image.new("RGBA", (9, 7), (10, 200, 30, 255))
     with BrodenWriter(tmp_path / "set", {"object": ["bag"]}) as writer:
-        writer.add("a.png", drawn, scalars={"object": ["bag"]}, split="test")
+        writer.add("a.png", drawn, image_labels={"object": ["bag"]}, split="test")
         writer.add("a.jpg", drawn, {"object": [np.ones((2, 3), np.uint8)]}, split="test")
         writer.add("b.PNG", tmp_path / "copied.png")
     data = open_concept_data(tmp_path / "set")
@@ -188,7 +191,7 @@ def test_pillow_images_paths_and_given_splits(tmp_path: Path) -> None:
 )
 def test_names_of_images_that_cannot_be_written(name: str, tmp_path: Path) -> None:
     with BrodenWriter(tmp_path / "set", {"object": ["bag"]}) as writer:
-        writer.add("good.png", png(1), scalars={"object": ["bag"]})
+        writer.add("good.png", png(1), image_labels={"object": ["bag"]})
         with pytest.raises(DataError, match="name of an image"):
             writer.add(name, png(2))
     assert len(open_concept_data(tmp_path / "set").images) == 1
@@ -215,7 +218,7 @@ def test_concepts_that_cannot_be_written(concepts: dict[str, list[str]], tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "image", "planes", "scalars", "message"),
+    ("name", "image", "planes", "image_labels", "message"),
     [
         ("a.png", png(1), None, None, "written twice"),
         ("a_object.png", png(1), None, None, "written twice"),
@@ -233,14 +236,14 @@ def test_concepts_that_cannot_be_written(concepts: dict[str, list[str]], tmp_pat
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_left(
-    name: str, image: Any, planes: Any, scalars: Any, message: str, tmp_path: Path
+    name: str, image: Any, planes: Any, image_labels: Any, message: str, tmp_path: Path
 ) -> None:
     writer = BrodenWriter(tmp_path / "set", {"object": ["bag"], "color": ["red"]})
 
     def fill() -> None:
         with writer:
             writer.add("a.png", png(0), {"object": [np.ones((2, 2), int)]})
-            writer.add(name, image, planes, scalars)
+            writer.add(name, image, planes, image_labels)
 
     with pytest.raises(DataError, match=message):
         fill()
@@ -249,7 +252,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_left(
 
 def test_tables_beside_the_data_and_the_size_of_masks_an_image_lacks(tmp_path: Path) -> None:
     with BrodenWriter(tmp_path / "set", {"object": ["bag"]}, mask_shape=(4, 4)) as writer:
-        writer.add("a.png", png(1), scalars={"object": ["bag"]}, mask_shape=(3, 2))
+        writer.add("a.png", png(1), image_labels={"object": ["bag"]}, mask_shape=(3, 2))
         writer.add("b.png", png(2), {"object": [np.ones((5, 5), int)]}, mask_shape=(3, 2))
         writer.add("c.png", png(3))
         writer.add_table("more.csv", ("x", "y"), [("é", 1)])
@@ -264,7 +267,7 @@ def images(folder: Path) -> tuple[ConceptImage, ...]:
 
 def fill(folder: Path, value: int, *, stop: bool = False) -> None:
     with BrodenWriter(folder / "set", {"object": ["bag"]}, overwrite=True) as writer:
-        writer.add(f"{value}.png", png(value), scalars={"object": ["bag"]})
+        writer.add(f"{value}.png", png(value), image_labels={"object": ["bag"]})
         if stop:
             raise KeyboardInterrupt
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance
 from conceptgraph.errors import DataError
 from conceptgraph.ingest.concept_data.check import check
 from conceptgraph.ingest.concept_data.duplicates import Fingerprint, fingerprint, near_duplicates
-from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from tests.command_line import call
 from tests.drawn_data import draw_concept_data, write_broden, write_mask
@@ -45,9 +45,9 @@ def test_what_is_there_in_plain_counts(good: Path) -> None:
     images, pixels = [0] * len(data.concepts), [0] * len(data.concepts)
     carrying = dict.fromkeys(data.categories, 0)
     for image in data.images:
-        planes, here = read_planes(data, image), set()
+        planes, here = read_label_maps(data, image), set()
         for column in range(len(data.concepts)):
-            count = int((planes == column + 1).sum()) + 256 * (column in image.scalars)
+            count = int((planes == column + 1).sum()) + 256 * (column in image.image_labels)
             images[column] += count > 0
             pixels[column] += count
             here |= {data.concepts[column].category} if count else set()

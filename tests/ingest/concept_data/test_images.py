@@ -93,7 +93,7 @@ def test_exif_turns_photographs_only(tmp_path: Path) -> None:
     exif[0x0112] = 6  # the camera was held upright
     path = saved(Image.fromarray(colours()), tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(opened(path), colours())
-    upright = np.asarray(open_image(path, upright=True))
+    upright = np.asarray(open_image(path, exif_transpose=True))
     np.testing.assert_array_equal(upright, np.rot90(colours(), -1))
 
 

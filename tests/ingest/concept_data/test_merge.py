@@ -17,7 +17,7 @@ from PIL import Image
 from conceptgraph.errors import DataError
 from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter, split_of
 from conceptgraph.ingest.concept_data.check import check
-from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.merge import merge
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.inputs import Source
@@ -44,11 +44,11 @@ def counts(folder: Path) -> Counts:
     found: Counts = {}
     for image in data.images:
         here: Counter[tuple[str, str, int]] = Counter()
-        for plane in read_planes(data, image):
+        for plane in read_label_maps(data, image):
             for place in plane.ravel().nonzero()[0].tolist():
                 concept = data.concepts[int(plane.ravel()[place]) - 1]
                 here[concept.category, concept.name, place] += 1
-        for column in image.scalars:
+        for column in image.image_labels:
             here[data.concepts[column].category, data.concepts[column].name, -1] += 1
         key = hashlib.sha256(image.path.read_bytes()).hexdigest()
         found[key] = here | found.get(key, Counter())  # the larger of each
@@ -127,7 +127,7 @@ def test_labels_are_joined_by_name_and_category_only(tmp_path: Path) -> None:
         with BrodenWriter(tmp_path / name, concepts) as writer:
             for seed in range(2):
                 image = write_image(tmp_path / f"{seed}.png", seed, 8, 8)
-                writer.add(f"{name}{seed}.png", image, scalars=concepts)
+                writer.add(f"{name}{seed}.png", image, image_labels=concepts)
     report = merge([tmp_path / "a", tmp_path / "b"], tmp_path / "set")
     data = open_concept_data(tmp_path / "set")
     assert data.categories == ("scene", "object")
@@ -225,7 +225,7 @@ def test_masks_of_different_sizes(tmp_path: Path) -> None:
     assert report.finer_masks == 1
     expected = np.zeros((8, 8), np.bool_)
     expected[:, :2] = True
-    assert np.array_equal(read_planes(data, found["x.png"])[0] > 0, expected)
+    assert np.array_equal(read_label_maps(data, found["x.png"])[0] > 0, expected)
     odd = small_set(tmp_path / "c", {"x.png": 0}, side=6, columns=6)
     with pytest.raises(DataError, match=r"found 4×4 and 6×6 and 8×8.*--mask-size"):
         merge([coarse, fine, odd], tmp_path / "three")
@@ -240,7 +240,7 @@ def test_images_without_masks_keep_the_size_their_labels_weigh(tmp_path: Path) -
     for name, side in (("a", 4), ("b", 6)):
         with BrodenWriter(tmp_path / name, {"scene": ["street"]}, mask_shape=(side, side)) as one:
             image = write_image(tmp_path / "x.png", 0, 8, 8)
-            one.add("x.png", image, scalars={"scene": ["street"]})
+            one.add("x.png", image, image_labels={"scene": ["street"]})
     merge([tmp_path / "a", tmp_path / "b"], tmp_path / "set")
     assert images(tmp_path / "set")["x.png"].mask_height == 6
     masked = small_set(tmp_path / "c", {"x.png": 0}, side=5)
@@ -350,7 +350,7 @@ def test_images_of_another_set_do_not_count_for_a_category(tmp_path: Path) -> No
     first = small_set(tmp_path / "a", {"x.png": 0, "y.png": 1})
     with BrodenWriter(tmp_path / "b", {"action": ["riding"]}, mask_shape=(8, 8)) as writer:
         image = Image.open(write_image(tmp_path / "image.png", 9, 8, 8))
-        writer.add("z.png", image, scalars={"action": ["riding"]})
+        writer.add("z.png", image, image_labels={"action": ["riding"]})
     merge([first, tmp_path / "b"], tmp_path / "set")
     found = {each.category: each for each in check(tmp_path / "set").categories}
     assert (found["object"].images, found["action"].images) == (2, 1)

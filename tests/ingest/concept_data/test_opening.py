@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.masks import check_mask, read_planes
+from conceptgraph.ingest.concept_data.masks import check_mask, read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from tests.drawn_data import CATEGORIES, draw_concept_data, write_broden, write_csv, write_mask
 
@@ -73,7 +73,7 @@ def test_cells(tmp_path: Path) -> None:
         "action/riding",
     ]
     first, second = data.images
-    assert (first.name, first.row, first.split, first.scalars) == ("a.png", 3, "train", ())
+    assert (first.name, first.row, first.split, first.image_labels) == ("a.png", 3, "train", ())
     assert first.path.read_bytes()
     assert (first.height, first.width, first.mask_height, first.mask_width) == (16, 16, 8, 8)
     assert [path.name for path in second.planes] == [
@@ -81,8 +81,8 @@ def test_cells(tmp_path: Path) -> None:
         "b_action_1.png",
         "b_action_2.png",
     ]
-    assert second.scalars == (1, 2)  # a label that two cells name counts once
-    planes = read_planes(data, second)
+    assert second.image_labels == (1, 2)  # a label that two cells name counts once
+    planes = read_label_maps(data, second)
     assert planes.dtype == np.uint16
     assert planes.shape == (3, 8, 8)
     assert planes[:, :3, 0].tolist() == [[1, 0, 0], [4, 5, 0], [5, 0, 0]]
@@ -93,8 +93,8 @@ def test_image_without_masks_has_no_planes(tmp_path: Path) -> None:
         tmp_path, [{"image": "a.png", "scene": " 7 ;", "sh": 5, "sw": 3}], LABELS, NAMES
     )
     data = open_concept_data(folder)
-    assert data.images[0].scalars == (2,)
-    assert read_planes(data, data.images[0]).shape == (0, 5, 3)
+    assert data.images[0].image_labels == (2,)
+    assert read_label_maps(data, data.images[0]).shape == (0, 5, 3)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 7), (112, 56)])
@@ -106,7 +106,7 @@ def test_masks_of_any_size_against_a_plain_loop(tmp_path: Path, height: int, wid
     write_mask(tmp_path / "images/a_m.png", drawn)
     row: dict[str, str | int] = {"image": "a.png", "object": "a_m.png", "sh": height, "sw": width}
     data = open_concept_data(write_broden(tmp_path, [row], labels, ["object"]))
-    plane = read_planes(data, data.images[0])[0]
+    plane = read_label_maps(data, data.images[0])[0]
     picture = Image.open(tmp_path / "images/a_m.png")
     for y in range(height):
         for x in range(width):
@@ -154,10 +154,10 @@ def test_label_zero(tmp_path: Path) -> None:
     assert (kept.concepts[0].number, kept.concepts[0].name) == (0, "")
     assert kept.concepts[0].category == NAMES[-1]
     assert kept.concepts[1:] == plain.concepts
-    assert kept.images[0].scalars == (0,)
+    assert kept.images[0].image_labels == (0,)
     assert kept.digest != plain.digest
     # Unlabelled pixels stay unlabelled: only whole-image labels of 0 count.
-    assert read_planes(kept, kept.images[0])[0, :3, 0].tolist() == [3, 0, 3]
+    assert read_label_maps(kept, kept.images[0])[0, :3, 0].tolist() == [3, 0, 3]
     only_val = open_concept_data(tmp_path, label_zero=True, split="val")
     assert only_val.concepts == plain.concepts
 
@@ -197,7 +197,7 @@ def test_drawn_data(tmp_path: Path) -> None:
     assert {len(image.masks) for image in data.images} >= {1, 3, 4}
     seen = np.zeros(len(data.concepts) + 1, np.int64)
     for image in data.images:
-        planes = read_planes(data, image)
+        planes = read_label_maps(data, image)
         assert planes.shape[1:] == (20, 20)
         seen += np.bincount(planes.ravel(), minlength=len(seen))
     named = {data.concepts[place].uid for place in np.flatnonzero(seen[1:])}
@@ -389,7 +389,7 @@ def test_refused_on_reading(tmp_path: Path, case: str) -> None:
     damage(small(tmp_path))
     data = open_concept_data(tmp_path)
     with pytest.raises(DataError) as caught:
-        read_planes(data, data.images[0])
+        read_label_maps(data, data.images[0])
     check_message(str(caught.value), tmp_path, parts)
 
 
@@ -424,4 +424,4 @@ def test_every_damage_to_a_mask_is_noticed(tmp_path: Path) -> None:
         for content in (whole[:place], changed):
             path.write_bytes(content)
             with pytest.raises(DataError, match=r"row 3 of index\.csv"):
-                read_planes(data, image)
+                read_label_maps(data, image)

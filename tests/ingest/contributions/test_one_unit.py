@@ -19,7 +19,7 @@ from conceptgraph.ingest.network.affine import (
     affine_copy,
     fold_batchnorm,
     shifts,
-    without_shifts,
+    without_biases,
 )
 from conceptgraph.ingest.network.loading import Network, as_network
 from tests.random_networks import KINDS, SIZES, OwnBlock, OwnNetwork, random_network
@@ -107,7 +107,7 @@ def test_contributions_are_those_of_one_unit_at_a_time(kind: str) -> None:
 def test_classes_get_the_final_weights_themselves() -> None:
     network = random_network("basic")
     (last,) = contributions(network, {"block4": (1, 1)})
-    assert np.array_equal(last.weight, network.fc.weight.numpy().T)
+    assert np.array_equal(last.weight, network.head.weight.numpy().T)
     assert np.array_equal(last.pre, last.weight)
     assert last.target == "class"
 
@@ -176,7 +176,7 @@ def test_folded_copy_computes_the_same_with_fewer_layers(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_shifts_is_homogeneous_and_with_them_is_not(kind: str) -> None:
     module, x = copy.deepcopy(random_network(kind).module).double(), images().double()
-    plain = without_shifts(module)
+    plain = without_biases(module)
     torch.testing.assert_close(plain(3 * x), 3 * plain(x), rtol=1e-11, atol=1e-11)
     assert plain(torch.zeros_like(x)).abs().max() == 0
     assert (module(3 * x) - 3 * module(x)).abs().max() > 0.1

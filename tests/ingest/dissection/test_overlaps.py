@@ -16,9 +16,13 @@ from conceptgraph.ingest.concept_data.concepts import ConceptData, ConceptImage
 from conceptgraph.ingest.concept_data.labels import Concept
 from conceptgraph.ingest.dissection.cells import Grid, Pixels, find_cells, of_images
 from conceptgraph.ingest.dissection.overlaps import Overlaps, gathered
-from conceptgraph.ingest.engine.scratch import Room, TensorFile
+from conceptgraph.ingest.engine.scratch import DeviceCache, TensorFile
 from conceptgraph.ingest.statistics.batch_labels import labels_of_batch
-from conceptgraph.ingest.statistics.label_statistics import Survey, category_columns, groups_of
+from conceptgraph.ingest.statistics.label_statistics import (
+    LabelStatistics,
+    category_columns,
+    groups_of,
+)
 from conceptgraph.settings import IouVariant
 from tests import reference
 from tests.reference import Labelled
@@ -47,7 +51,7 @@ def concept_data(labelled: Sequence[Labelled], category: Sequence[int]) -> Conce
             mask_height=labels.planes.shape[1],
             mask_width=labels.planes.shape[2],
             masks=tuple(f"{row}_{plane}.png" for plane in range(len(labels.planes))),
-            scalars=labels.scalars,
+            image_labels=labels.image_labels,
         )
         for row, labels in enumerate(labelled)
     )
@@ -56,10 +60,10 @@ def concept_data(labelled: Sequence[Labelled], category: Sequence[int]) -> Conce
 
 def survey_of(
     labelled: Sequence[Labelled], category: Sequence[int], scratch: Path, batch_size: int
-) -> Survey:
+) -> LabelStatistics:
     """What a survey of these labels finds."""
     images = concept_data(labelled, category).images
-    planes = TensorFile(scratch / "planes", torch.uint16, Room(0))
+    planes = TensorFile(scratch / "planes", torch.uint16, DeviceCache(0))
     present = np.zeros((len(labelled), len(CATEGORIES)), np.bool_)
     for first in range(0, len(labelled), batch_size):
         for group in groups_of(images[first : first + batch_size]):
@@ -71,10 +75,10 @@ def survey_of(
             planes.append(first + group.numbers[0], stack)
     for row, labels in enumerate(labelled):
         for concept, number in enumerate(category):
-            there = labels.occurrences(concept).any() or concept in labels.scalars
+            there = labels.bincount(concept).any() or concept in labels.image_labels
             present[row, number] |= bool(there)
     unused = np.zeros(len(category), np.int64)
-    return Survey(planes, unused, unused, present)
+    return LabelStatistics(planes, unused, unused, present)
 
 
 @dataclass

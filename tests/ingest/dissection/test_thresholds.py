@@ -23,9 +23,9 @@ from conceptgraph.ingest.dissection.thresholds import (
     lower_bounds,
     values_above,
 )
-from conceptgraph.ingest.engine.process_group import Team
-from conceptgraph.ingest.engine.scratch import Room
-from conceptgraph.ingest.engine.workers import Lanes
+from conceptgraph.ingest.engine.process_group import ProcessGroup
+from conceptgraph.ingest.engine.scratch import DeviceCache
+from conceptgraph.ingest.engine.workers import WorkerPool
 from tests import reference
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def test_lower_bounds_are_safe_by_three_errors(shape: tuple[int, ...], quantile:
     last = maps.contiguous(memory_format=torch.channels_last)
     for chunk in (1, 2, 64):
         assert lower_bounds([maps[:1], maps[1:]], quantile, chunk).tolist() == expected
-        assert lower_bounds([last], quantile, chunk, Lanes(CPU)).tolist() == expected
+        assert lower_bounds([last], quantile, chunk, WorkerPool(CPU)).tolist() == expected
     assert all(expected <= reference.thresholds(maps.numpy(), quantile))
     if shape[0] == 50 and quantile in (0.05, 0.1):
         assert min(expected) > 0
@@ -181,7 +181,7 @@ class Passes:
         for batch, kept in self():
             self._found.keep(batch, kept)
         batches = range(len(self._parts))
-        self._found.find_thresholds(batches, Lanes(CPU), Team(), self)
+        self._found.find_thresholds(batches, WorkerPool(CPU), ProcessGroup(), self)
 
 
 def fading_maps(images: int = 12, units: int = 9) -> Tensor:
@@ -212,7 +212,9 @@ def test_thresholds_are_exact_whatever_the_pilot_promised(
 ) -> None:
     monkeypatch.setattr(thresholds, "ERRORS", errors)
     maps = fading_maps()
-    found = Collection(tmp_path, Room(0), quantile, torch.ones(12, dtype=torch.bool), size, CPU)
+    found = Collection(
+        tmp_path, DeviceCache(0), quantile, torch.ones(12, dtype=torch.bool), size, CPU
+    )
     passes = Passes(found, maps, size)
     passes.collect(pilot)
     if errors < 0 and pilot == 2 and quantile == 0.1:
@@ -241,7 +243,7 @@ def check_cells(found: Collection, batch: int, maps: Tensor) -> None:
 def test_only_the_images_that_fit_decide(tmp_path: Path, pilot: int) -> None:
     maps = fading_maps()
     fitted = torch.arange(12) < 5
-    found = Collection(tmp_path, Room(0), 0.1, fitted, 3, CPU)
+    found = Collection(tmp_path, DeviceCache(0), 0.1, fitted, 3, CPU)
     Passes(found, maps, 3).collect(pilot)
     expected = reference.thresholds(maps[:5].numpy(), 0.1)
     assert found.thresholds("block1").tolist() == expected.tolist()

@@ -9,7 +9,7 @@ import torch
 
 from conceptgraph.ingest.dissection.cell_file import CellFile
 from conceptgraph.ingest.dissection.cells import Cells
-from conceptgraph.ingest.engine.scratch import Room, TensorFile, room_on
+from conceptgraph.ingest.engine.scratch import DeviceCache, TensorFile, device_cache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def check(file: CellFile, batches: range) -> None:
 
 @pytest.mark.parametrize("size", [0, 39, 230, 450, 10_000])
 def test_what_finds_no_room_is_written(tmp_path: Path, size: int) -> None:
-    file, expected, left = CellFile(tmp_path, "a", Room(size)), 0, size
+    file, expected, left = CellFile(tmp_path, "a", DeviceCache(size)), 0, size
     for batch in range(5):
         file.append(batch, some_cells(batch))
         for part in (40, 160):
@@ -42,7 +42,7 @@ def test_what_finds_no_room_is_written(tmp_path: Path, size: int) -> None:
 
 
 def test_room_is_shared(tmp_path: Path) -> None:
-    room = Room(230)
+    room = DeviceCache(230)
     first, second = CellFile(tmp_path, "a", room), CellFile(tmp_path, "b", room)
     first.append(0, some_cells(0))
     second.append(0, some_cells(0))
@@ -50,7 +50,7 @@ def test_room_is_shared(tmp_path: Path) -> None:
 
 
 def test_what_must_be_safe_is_written_once(tmp_path: Path) -> None:
-    file = CellFile(tmp_path, "a", Room(650))
+    file = CellFile(tmp_path, "a", DeviceCache(650))
     for batch in range(4):
         file.append(batch, some_cells(batch))
     file.state()
@@ -60,11 +60,11 @@ def test_what_must_be_safe_is_written_once(tmp_path: Path) -> None:
     assert file.bytes_written == 1000
     file.append(5, some_cells(5))
     check(file, range(6))
-    check(CellFile(tmp_path, "a", Room(0), state), range(5))
+    check(CellFile(tmp_path, "a", DeviceCache(0), state), range(5))
 
 
 def test_what_was_kept_is_written_when_its_room_is_needed(tmp_path: Path) -> None:
-    room = Room(650)
+    room = DeviceCache(650)
     first, second = CellFile(tmp_path, "a", room), CellFile(tmp_path, "b", room)
     for batch in range(2):
         first.append(batch, some_cells(batch))
@@ -79,7 +79,7 @@ def test_what_was_kept_is_written_when_its_room_is_needed(tmp_path: Path) -> Non
 
 
 def test_tensors_of_any_shape_and_none(tmp_path: Path) -> None:
-    file = TensorFile(tmp_path / "a", torch.uint16, Room(0))
+    file = TensorFile(tmp_path / "a", torch.uint16, DeviceCache(0))
     wanted = [torch.arange(24).view(2, 3, 4).transpose(0, 1), torch.zeros(0, 5)]
     wanted = [each.to(torch.uint16) for each in wanted]
     for number, tensor in enumerate(wanted):
@@ -91,4 +91,4 @@ def test_tensors_of_any_shape_and_none(tmp_path: Path) -> None:
 
 
 def test_a_processor_has_no_room_beside_its_files() -> None:
-    assert not room_on(CPU).take(1)
+    assert not device_cache(CPU).take(1)

@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from conceptgraph.ingest.engine.workers import DECODERS, Lanes, in_order, usual_workers
+from conceptgraph.ingest.engine.workers import DECODERS, WorkerPool, default_workers, prefetch
 from conceptgraph.settings import Settings
 
 
@@ -39,10 +39,10 @@ def test_larger_images_come_in_smaller_batches() -> None:
 
 
 def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone = usual_workers()
+    alone = default_workers()
     assert 2 <= alone <= DECODERS
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
-    assert usual_workers() == 2
+    assert default_workers() == 2
 
 
 def test_work_that_finds_no_memory_is_done_again_alone() -> None:
@@ -62,7 +62,7 @@ def test_work_that_finds_no_memory_is_done_again_alone() -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return 2 * item
 
-    lanes = Lanes(torch.device("cuda"), on_device=3)
+    lanes = WorkerPool(torch.device("cuda"), on_device=3)
     assert list(lanes.map(work, range(20))) == list(range(0, 40, 2))
     assert sorted(tried) == sorted([*range(20), *range(1, 20, 3)])
     assert beside == [1] * 7
@@ -77,7 +77,7 @@ def test_room_is_made_for_work_that_finds_no_memory_alone() -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return item
 
-    lanes = Lanes(torch.device("cuda"), 2, lambda: made.append(True))
+    lanes = WorkerPool(torch.device("cuda"), 2, lambda: made.append(True))
     assert list(lanes.map(work, range(9))) == list(range(9))
     assert sorted(tried) == sorted([*range(9), 5, 5])
     assert made == [True]
@@ -88,7 +88,7 @@ def test_work_that_never_finds_memory_says_so() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(torch.OutOfMemoryError):
-        list(Lanes(torch.device("cpu")).map(work, range(3)))
+        list(WorkerPool(torch.device("cpu")).map(work, range(3)))
 
 
 def test_work_runs_only_so_far_ahead() -> None:
@@ -99,7 +99,7 @@ def test_work_runs_only_so_far_ahead() -> None:
         time.sleep(0.001 * (item % 3))
         return item
 
-    results = in_order(work, iter(range(1000)), workers=3, ahead=5)
+    results = prefetch(work, iter(range(1000)), workers=3, ahead=5)
     assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
     results.close()  # type: ignore[attr-defined]  # it is a generator
     assert len(begun) <= 4 + 5 + 1

@@ -15,7 +15,7 @@ from torchvision.models import get_model, get_model_weights
 from conceptgraph.errors import ModelError
 from conceptgraph.ingest.network.builders import architectures, fitting_architecture
 from conceptgraph.ingest.network.loading import Network, as_network, load_network, read_classes
-from conceptgraph.ingest.network.weights import read_checkpoint
+from conceptgraph.ingest.network.weights import read_weights
 from tests.random_networks import OwnNetwork
 
 if TYPE_CHECKING:
@@ -131,9 +131,9 @@ def test_code_in_a_pickle_runs_only_with_trust(tmp_path: Path, zipped: bool) -> 
     attack = {"state_dict": own_state(), "more": Attack(marker)}
     torch.save(attack, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(ModelError, match=r"attack\.pth: reading it would run code: \w+\.mkdir; "):
-        read_checkpoint(path)
+        read_weights(path)
     assert not marker.exists()
-    read_checkpoint(path, trust_pickle=True)
+    read_weights(path, trust_pickle=True)
     assert marker.exists()
 
 
@@ -304,7 +304,7 @@ def test_class_names_from_a_windows_file(tmp_path: Path) -> None:
     assert read_classes(path) == ("playing+music", "café", "a/b")
     network = load_network(OWN, None, path)
     assert network.classes == ("playing+music", "café", "a/b")
-    assert network.fc.out_features == 3
+    assert network.head.linear.out_features == 3
 
 
 @pytest.mark.parametrize(
@@ -385,12 +385,10 @@ def test_factories_from_the_working_directory(tmp_path: Path, own_zoo: str) -> N
     torch.save(own_state(), tmp_path / "w.pth")
     network = load_network(f"{own_zoo}:network", "w.pth")
     assert network.name == f"{own_zoo}:network"
-    assert network.fc.out_features == 7
-    assert network.mean == (0.25, 0.25, 0.25)
-    assert network.std == (0.5, 0.5, 1.0)
-    assert load_network(OWN).mean == (0.5, 0.4, 0.3)
-    assert load_network(OWN).std == (0.229, 0.224, 0.225)
-    assert load_network(f"{own_zoo}:zoo.fixed").fc.out_features == 4
+    assert network.head.linear.out_features == 7
+    assert network.architecture.input[3:] == ((0.25, 0.25, 0.25), (0.5, 0.5, 1.0))
+    assert load_network(OWN).architecture.input[3:] == ((0.5, 0.4, 0.3), (0.229, 0.224, 0.225))
+    assert load_network(f"{own_zoo}:zoo.fixed").head.linear.out_features == 4
 
 
 @pytest.mark.parametrize(
@@ -406,7 +404,7 @@ def test_factories_from_the_working_directory(tmp_path: Path, own_zoo: str) -> N
         ),
         (
             "two_means",
-            "the network's attribute 'mean' is of no use; found (0.5, 0.5); expected three",
+            "the network's attribute 'mean' is invalid; found (0.5, 0.5); expected three",
         ),
         ("diverged", "NaN or infinite weights in 1 tensors: stem.weight"),
     ],

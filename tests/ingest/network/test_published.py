@@ -9,8 +9,9 @@ import torch
 from torchvision.models import get_model
 
 from conceptgraph.errors import ModelError
-from conceptgraph.ingest.network.loading import IMAGENET_MEAN, IMAGENET_STD, load_network
-from conceptgraph.ingest.network.published import NAMED_MODELS, class_names
+from conceptgraph.ingest.network.architecture import IMAGENET_MEAN, IMAGENET_STD
+from conceptgraph.ingest.network.loading import load_network
+from conceptgraph.ingest.network.published import PUBLISHED_MODELS, class_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,14 +50,14 @@ def test_places_with_its_list_beside_it(tmp_path: Path) -> None:
     assert network.name == "places365-resnet18"
     assert network.classes[:2] == ("place0", "place1")
     assert network.classes[-2:] == ("apartment_building/outdoor", "zen_garden")
-    assert (network.mean, network.std) == (IMAGENET_MEAN, IMAGENET_STD)
+    assert network.architecture.input[3:] == (IMAGENET_MEAN, IMAGENET_STD)
     plain = load_network("resnet18", str(weights))
     for key, tensor in network.module.state_dict().items():
         assert torch.equal(tensor, plain.module.state_dict()[key])
 
 
 def test_moments_of_either_version_and_a_list_elsewhere(tmp_path: Path) -> None:
-    first, later = NAMED_MODELS["moments-resnet50"].versions.values()
+    first, later = PUBLISHED_MODELS["moments-resnet50"].versions.values()
     weights = checkpoint(tmp_path / first.weights, "resnet50", 339)
     assert load_network("moments-resnet50", str(weights)).classes[0] == "class 0"
     classes = write(tmp_path / "mine.txt", MOMENTS)

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.label_maps import pack, squash
-from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.label_maps import pack_label_maps, resize_mask
+from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.sources.build import BuildSettings, build
 from conceptgraph.ingest.sources.consensus import Rules
@@ -56,7 +56,7 @@ def masks(folder: Path) -> dict[tuple[str, str], Bools]:
     data = open_concept_data(folder)
     found: dict[tuple[str, str], Bools] = {}
     for image in data.images:
-        planes = read_planes(data, image)
+        planes = read_label_maps(data, image)
         for column, concept in enumerate(data.concepts, 1):
             here = (planes == column).any(axis=0)
             if here.any():
@@ -200,21 +200,21 @@ def test_squashing_against_a_plain_one(seed: int) -> None:
     rng = np.random.default_rng(seed)
     coarse = rng.random((5, 7)) < 0.5
     mask = np.kron(coarse, np.ones((9, 8), np.bool_))[: rng.integers(20, 45)].astype(np.bool_)
-    assert np.array_equal(squash(mask, 10, 10), squash_plainly(mask, 10))
-    assert np.array_equal(squash(mask, *mask.shape), mask)
-    large = squash(coarse, 20, 28)
+    assert np.array_equal(resize_mask(mask, 10, 10), squash_plainly(mask, 10))
+    assert np.array_equal(resize_mask(mask, *mask.shape), mask)
+    large = resize_mask(coarse, 20, 28)
     assert np.array_equal(large, np.kron(coarse, np.ones((4, 4), np.bool_)))
 
 
 def test_planes_hold_every_label_as_often_as_it_counts() -> None:
     rng = np.random.default_rng(0)
     times = {number: rng.integers(0, 3, (6, 6)) for number in (4, 9, 2)}
-    planes = pack(times)
+    planes = pack_label_maps(times)
     for number, count in times.items():
         assert np.array_equal(sum((plane == number).astype(int) for plane in planes), count)
     apart = {number: (np.arange(9).reshape(3, 3) % 3 == number) * 1 for number in (1, 2)}
-    assert len(pack(apart)) == 1
-    assert pack({}) == []
+    assert len(pack_label_maps(apart)) == 1
+    assert pack_label_maps({}) == []
 
 
 def everything(folder: Path) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conceptgraph.ingest.statistics.center_bias import (
     SIZES,
-    CenterBoxes,
+    CenterBias,
     box_areas,
     labelled_inside,
 )
@@ -32,12 +32,12 @@ def best(
     labelled: Sequence[Labelled], variant: IouVariant, category: Sequence[int] = CATEGORY
 ) -> NDArray[np.float64]:
     """As the survey goes about it."""
-    boxes = CenterBoxes(torch.tensor(category), 3, variant)
+    boxes = CenterBias(torch.tensor(category), 3, variant)
     for labels in labelled:
         planes = torch.from_numpy(labels.planes).int().unsqueeze(1)
         inside = labelled_inside(planes, len(category))
         areas = box_areas(*labels.planes.shape[1:], torch.device("cpu"))
-        for column in labels.scalars:
+        for column in labels.image_labels:
             inside[0, :, column] += areas
         boxes.add(inside, areas)
     return boxes.best()

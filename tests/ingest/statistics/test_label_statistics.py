@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
-from conceptgraph.ingest.engine.process_group import Team
-from conceptgraph.ingest.engine.scratch import Room, TensorFile
+from conceptgraph.ingest.engine.process_group import ProcessGroup
+from conceptgraph.ingest.engine.scratch import DeviceCache, TensorFile
 from conceptgraph.ingest.inputs import Batch
 from conceptgraph.ingest.statistics import label_statistics as surveys
-from conceptgraph.ingest.statistics.center_bias import CenterBoxes
+from conceptgraph.ingest.statistics.center_bias import CenterBias
 from conceptgraph.ingest.statistics.label_statistics import category_columns, groups_of, survey
 from tests.drawn_data import draw_concept_data
 
@@ -41,10 +41,10 @@ def test_planes_and_counts(
     found = survey(
         data,
         24,
-        TensorFile(tmp_path / "planes", torch.uint16, Room(room)),
-        CenterBoxes(torch.from_numpy(category), len(data.categories), "paper"),
+        TensorFile(tmp_path / "planes", torch.uint16, DeviceCache(room)),
+        CenterBias(torch.from_numpy(category), len(data.categories), "paper"),
         mine=batches,
-        team=Team(),
+        team=ProcessGroup(),
         workers=2,
         advance=told.append,
     )
@@ -52,8 +52,8 @@ def test_planes_and_counts(
     truth, images = np.zeros(concepts, np.int64), np.zeros(concepts, np.int64)
     for place, number in enumerate(order):
         image = data.images[number]
-        counts = np.bincount(read_planes(data, image).ravel(), minlength=concepts + 1)[1:]
-        counts[list(image.scalars)] += image.mask_height * image.mask_width
+        counts = np.bincount(read_label_maps(data, image).ravel(), minlength=concepts + 1)[1:]
+        counts[list(image.image_labels)] += image.mask_height * image.mask_width
         truth += counts
         images += counts > 0
         assert set(np.flatnonzero(found.present[place])) == set(category[counts > 0])
@@ -64,7 +64,7 @@ def test_planes_and_counts(
         for group in groups_of(members):
             stack = found.planes.read(batch.first + group.numbers[0], torch.device("cpu")).numpy()
             for row, number in enumerate(group.numbers):
-                planes = read_planes(data, members[number])
+                planes = read_label_maps(data, members[number])
                 kept, rest = np.split(stack[:, row], [len(planes)])
                 np.testing.assert_array_equal(kept, planes.reshape(len(planes), -1))
                 assert not rest.any()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from conceptgraph.ingest.concept_data.masks import read_planes
+from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.dissection.cells import Grid, find_cells, mask_pixels, of_images
 from conceptgraph.ingest.dissection.overlaps import Overlaps
@@ -112,7 +112,7 @@ def test_counts_are_those_of_the_swapped_labels(
     overlaps, orders = counted(case, variant, tmp_path, batch_size=4)
     np.testing.assert_array_equal(overlaps.both, case.slow(variant).both)
     fired = [_thinned(masks) for masks in case.fired()]
-    labelled = [Labelled(_thinned(each.planes), each.scalars) for each in case.labelled]
+    labelled = [Labelled(_thinned(each.planes), each.image_labels) for each in case.labelled]
     expected = reference.chance(fired, labelled, case.category, orders, REFERENCE)
     for found, slow in zip(overlaps.chance.counts, expected, strict=True):
         np.testing.assert_array_equal(found, slow)
@@ -162,7 +162,7 @@ def test_without_null_values_nothing_is_counted_or_tested() -> None:
     counts = Chance(*(part.numpy() for part in chance.counts))
     assert chance.draws == 0
     assert np.isnan(p_values(counts, np.ones(3, np.bool_))).all()
-    assert np.isnan(counts.lift).all()
+    assert np.isnan(counts.enrichment).all()
 
 
 def test_p_values_by_hand() -> None:
@@ -179,7 +179,7 @@ def test_p_values_by_hand() -> None:
     np.testing.assert_allclose(found[:2], [[1 / 5, 5 / 5], [3 / 5, 2 / 5]])
     assert np.isnan(found[2]).all()
     np.testing.assert_allclose(chance.expected[0], [(10 + 30 + 60) / 5, 0])
-    np.testing.assert_allclose(chance.lift[0], [40 / 20, np.nan])
+    np.testing.assert_allclose(chance.enrichment[0], [40 / 20, np.nan])
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,9 @@ class Untrained:
         units = self.maps.shape[1]
         values = self.maps.permute(1, 0, 2, 3).reshape(units, -1)
         self.limits = torch.quantile(values, 0.95, dim=1)
-        self.labelled = [Labelled(read_planes(self.data, i), i.scalars) for i in inputs.images]
+        self.labelled = [
+            Labelled(read_label_maps(self.data, i), i.image_labels) for i in inputs.images
+        ]
 
     def p(self, whose: list[int]) -> NDArray[np.float64]:
         """Of each unit and concept, image i having the labels of image `whose[i]`."""
@@ -220,7 +222,7 @@ class Untrained:
         planes = [each.planes for each in labelled]
         present = np.zeros((len(planes), len(names)), np.bool_)
         for row, each in enumerate(labelled):
-            there = {int(c) - 1 for c in np.unique(each.planes) if c} | set(each.scalars)
+            there = {int(c) - 1 for c in np.unique(each.planes) if c} | set(each.image_labels)
             present[row, [category[column] for column in there]] = True
         units, height, width = self.maps.shape[1:]
         grid = Grid(height, width, units)
@@ -230,14 +232,14 @@ class Untrained:
             cells = find_cells(self.maps[part], self.limits)[0]
             most = max(len(each) for each in planes[part])
             stack = np.zeros((most, 32, 32 * 32), np.int32)
-            scalars = torch.zeros(32, len(category), dtype=torch.float64)
+            image_labels = torch.zeros(32, len(category), dtype=torch.float64)
             for image, each in enumerate(labelled[part]):
                 stack[: len(each.planes), image] = each.planes.reshape(len(each.planes), -1)
-                scalars[image, list(each.scalars)] = 1
+                image_labels[image, list(each.image_labels)] = 1
             flat = torch.from_numpy(stack.reshape(most, -1))
             cut = segments(flat, 32, 32, 32, len(category))
             orders = torch.from_numpy(swaps(present[part], (first, 0)))
-            batch = BatchChance(counts, cut, orders, scalars)
+            batch = BatchChance(counts, cut, orders, image_labels)
             for on in mask_pixels(cells, grid, self.limits, 32, 32):
                 batch.add(on.position, on.owner)
             counts.add(batch.both)

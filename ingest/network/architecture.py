@@ -1,0 +1,157 @@
+"""Where a network's blocks and its head are, and what input it takes.
+
+The only place that knows names of modules. Everything else asks an `Architecture`: for the module
+whose output a block is, for the way from the last block's maps to the logits, for the shape and
+normalisation of inputs. Maps are (images, units, *grid); the grid of an image network has two axes.
+
+To add a family of networks, recognise its modules in `recognise` (see `docs/add-a-network.md`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import ModelError, nearest
+from ..engine.tensors import grid_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Channels = tuple[float, ...]
+
+IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
+IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
+NATIVE_SIZE = 224
+"""Pixels a side that networks were trained on, where they do not say."""
+
+
+class InputSpec(NamedTuple):
+    """What a network takes: images in [0, 1], normalised channel by channel.
+
+    Attributes:
+        channels: of an image.
+        height: pixels that the network was made for.
+        width: likewise.
+        mean: of each channel.
+        std: likewise.
+    """
+
+    channels: int
+    height: int
+    width: int
+    mean: Channels
+    std: Channels
+
+
+class Head(NamedTuple):
+    """The way from the last block's maps to the logits: mean over the grid, then a linear layer."""
+
+    linear: nn.Linear
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """Return (images, units) of maps (images, units, *grid)."""
+        return grid_mean(maps)
+
+    def logits(self, maps: Tensor) -> Tensor:
+        """Return (images, classes) of maps (images, units, *grid)."""
+        logits: Tensor = self.linear(self.pool(maps))
+        return logits
+
+    @property
+    def weight(self) -> Tensor:
+        """The linear layer's weights, (classes, units), without gradients."""
+        return self.linear.weight.detach()
+
+    @property
+    def bias(self) -> Tensor:
+        """The linear layer's biases, (classes,); zeros where it has none."""
+        if self.linear.bias is None:
+            return self.weight.new_zeros(len(self.weight))
+        return self.linear.bias.detach()
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Names of modules in a network, and its input.
+
+    Attributes:
+        stages: by block ("block1", …), in the order in which they run, the module whose output
+            after the residual addition and ReLU the block is.
+        head: the linear layer from the means of the last block's maps to the logits.
+        input: what the network takes.
+    """
+
+    stages: Mapping[str, str]
+    head: str
+    input: InputSpec
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Names of the blocks, in the order in which they run."""
+        return tuple(self.stages)
+
+    def stage(self, module: nn.Module, block: str) -> nn.Module:
+        """Return the module whose output is a block, in the network or in a copy of it.
+
+        Raises:
+            ModelError: there is no such block.
+        """
+        if block not in self.stages:
+            raise ModelError(f"there is no block {block!r}", remedy=nearest(block, self.blocks))
+        return module.get_submodule(self.stages[block])
+
+    def between(self, source: str, target: str) -> tuple[str, ...]:
+        """Return the blocks that run after `source`, up to `target`."""
+        first, last = self.blocks.index(source), self.blocks.index(target)
+        return self.blocks[first + 1 : last + 1]
+
+    def head_of(self, module: nn.Module) -> Head:
+        """Return the head, of the network or of a copy of it."""
+        return Head(cast("nn.Linear", module.get_submodule(self.head)))
+
+
+def recognise(module: nn.Module, name: str) -> Architecture:
+    """Find blocks, head and input of a network.
+
+    Args:
+        module: children `layer1`, `layer2`, … that run one after another, and a Linear `fc`; its
+            attributes `mean` and `std`, if any, replace ImageNet's.
+        name: what messages call it.
+
+    Raises:
+        ModelError: it has other children, or a mean that is not one number a channel.
+    """
+    stages: dict[str, str] = {}
+    while isinstance(getattr(module, f"layer{len(stages) + 1}", None), nn.Module):
+        number = len(stages) + 1
+        stages[f"block{number}"] = f"layer{number}"
+    if not stages or not isinstance(getattr(module, "fc", None), nn.Linear):
+        children = [child for child, _ in module.named_children()]
+        listed = ", ".join([*children[:12], "…"] if len(children) > 12 else children)
+        raise ModelError(
+            f"{name} is not a network that can be dissected",
+            found=f"the children {listed}",
+            expected="layer1, layer2, … one after another, and a final nn.Linear called fc",
+        )
+    mean, std = _channels(module, "mean", IMAGENET_MEAN), _channels(module, "std", IMAGENET_STD)
+    return Architecture(stages, "fc", InputSpec(3, NATIVE_SIZE, NATIVE_SIZE, mean, std))
+
+
+def _channels(module: nn.Module, attribute: str, default: Channels) -> Channels:
+    """Read one number a channel from a module's attribute: a sequence, or a tensor of any shape."""
+    value = getattr(module, attribute, None)
+    if value is None:
+        return default
+    try:
+        red, green, blue = torch.as_tensor(value, dtype=torch.float64).flatten().tolist()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"the network's attribute {attribute!r} is invalid",
+            found=repr(value)[:80],
+            expected="three numbers: red, green, blue, of inputs in [0, 1]",
+        ) from error
+    return red, green, blue
