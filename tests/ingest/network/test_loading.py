@@ -425,4 +425,4 @@ def test_names_that_do_not_exist() -> None:
     assert error_of(lambda: load_network("resnet50", "IMAGENET1K_V3")).startswith(
         "resnet50 has no weights 'IMAGENET1K_V3', and there is no such file. Did you mean 'IMAGE"
     )
-    assert "has no block 'layer3'" in error_of(lambda: load_network(OWN).stage("layer3"))
+    assert "there is no block 'layer3'" in error_of(lambda: load_network(OWN).stage("layer3"))
