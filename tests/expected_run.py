@@ -1,4 +1,4 @@
-"""What a run must hold, worked out by `tests.reference` from the maps of the run's own network."""
+"""What a run must hold, computed by `tests.reference` from the maps of the run's own network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from conceptgraph.ingest.concept_data.masks import read_label_maps
 from tests import reference
-from tests.reference import Labelled
+from tests.reference import LabelledImage
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def maps_of(inputs: Inputs) -> dict[str, Tensor]:
-    """All maps of all blocks, from the module and the batches of the run."""
+    """Compute all maps of all blocks, with the module and the batches of the run."""
     batches = [inputs.outputs(pixels) for _, pixels in inputs.decoded(inputs.batches())]
     return {block: torch.cat([maps[block] for maps in batches]) for block in batches[0]}
 
 
-class Expected:
+class ExpectedRun:
     """Labels and settings of an ingest, to check runs against."""
 
     def __init__(self, inputs: Inputs) -> None:
@@ -34,46 +34,49 @@ class Expected:
         self.settings = inputs.settings
         self.fitted = inputs.fitted.numpy()
         self.labelled = [
-            Labelled(read_label_maps(self.data, i), i.image_labels) for i in self.images
+            LabelledImage(read_label_maps(self.data, image), image.image_labels)
+            for image in self.images
         ]
         self.category = [self.data.categories.index(c.category) for c in self.data.concepts]
 
     def check(self, run: Run, maps: dict[str, Tensor]) -> None:
-        """Every number of the run follows from the maps, (images, units, height, width)."""
-        for block, stack in maps.items():
-            self._check_block(run, block, stack.numpy())
-        tally = self._tally([np.zeros((1, *i.planes.shape[1:]), np.bool_) for i in self.labelled])
-        assert run.concepts["pixels"].tolist() == tally.truth.tolist()
-        np.testing.assert_array_equal(run.concepts["center_bias"], self._center_box())
+        """Assert that every number of the run follows from the maps, (images, units, …)."""
+        for block, block_maps in maps.items():
+            self._check_block(run, block, block_maps.numpy())
+        no_units = [np.zeros((1, *i.label_maps.shape[1:]), np.bool_) for i in self.labelled]
+        concept_area = self._count(no_units).concept_area
+        assert run.concepts["pixels"].tolist() == concept_area.tolist()
+        np.testing.assert_array_equal(run.concepts["center_bias"], self._center_bias())
         assert run.concepts["uid"].tolist() == [concept.uid for concept in self.data.concepts]
         assert run.concepts["images"].tolist() == [
-            sum(bool(i.bincount(c).any()) or c in i.image_labels for i in self.labelled)
-            for c in range(len(self.category))
+            sum(image.has(concept) for image in self.labelled)
+            for concept in range(len(self.category))
         ]
 
-    def _center_box(self) -> reference.Floats:
-        """What the best of eight units gets that fire on boxes in the middle of every image."""
-        fired = [reference.center_boxes(i.planes.shape[-2:], 8) for i in self.labelled]
-        scores = reference.iou(self._tally(fired), self.category)
+    def _center_bias(self) -> reference.Floats:
+        """Compute the best IoU of eight units that are active in a centered box of every image."""
+        masks = [reference.center_masks(i.label_maps.shape[-2:], 8) for i in self.labelled]
+        scores = reference.iou(self._count(masks), self.category)
         return np.asarray(scores.max(axis=0))
 
-    def _tally(self, fired: list[reference.Bools]) -> reference.Tally:
+    def _count(self, masks: list[reference.Bools]) -> reference.OverlapCounts:
         categories = len(self.data.categories)
         variant = self.settings.iou
-        return reference.tally(fired, self.labelled, self.category, categories, variant)
+        return reference.count_overlaps(masks, self.labelled, self.category, categories, variant)
 
     def _check_block(self, run: Run, block: str, maps: reference.Floats) -> None:
-        limits = reference.thresholds(maps[self.fitted], self.settings.quantile)
+        thresholds = reference.thresholds(maps[self.fitted], self.settings.quantile)
         units = run.units[run.units["block"] == block].reset_index()
-        assert units["threshold"].tolist() == limits.tolist()
-        sizes = [i.planes.shape[1:] for i in self.labelled]
-        tally = self._tally(
-            [reference.masks(m, limits, *size) for m, size in zip(maps, sizes, strict=True)]
-        )
-        scores = reference.iou(tally, self.category)
+        assert units["threshold"].tolist() == thresholds.tolist()
+        masks = [
+            reference.activation_masks(image_maps, thresholds, *labels.label_maps.shape[1:])
+            for image_maps, labels in zip(maps, self.labelled, strict=True)
+        ]
+        counts = self._count(masks)
+        scores = reference.iou(counts, self.category)
         dead = maps[self.fitted].max(axis=(0, 2, 3)) == 0
         scores[dead] = 0
-        status = np.where(dead, "dead", np.where(limits == 0, "sparse", "ok"))
+        status = np.where(dead, "dead", np.where(thresholds == 0, "sparse", "ok"))
         assert units["status"].tolist() == status.tolist()
         np.testing.assert_array_equal(run.iou(block), scores.astype(np.float32))
         for unit, label in enumerate(units["label"]):
@@ -81,34 +84,34 @@ class Expected:
             assert (None if pd.isna(label) else label) == (
                 None if best is None else self.data.concepts[best].name
             )
-        self._check_counts(run, block, tally, scores)
-        self._check_top_images(run, block, maps.max(axis=(2, 3)), limits)
+        self._check_counts(run, block, counts, scores)
+        self._check_top_images(run, block, maps.max(axis=(2, 3)), thresholds)
 
     def _check_counts(
-        self, run: Run, block: str, tally: reference.Tally, scores: reference.Floats
+        self, run: Run, block: str, counts: reference.OverlapCounts, scores: reference.Floats
     ) -> None:
         uids = [concept.uid for concept in self.data.concepts]
         expected = {
             (f"{block}/{unit}", uids[c]): (
-                tally.both[unit, c],
-                tally.activation[unit, self.category[c]],
-                tally.truth[c],
+                counts.intersection[unit, c],
+                counts.activation_area[unit, self.category[c]],
+                counts.concept_area[c],
                 scores[unit, c],
             )
             for unit, c in np.argwhere(scores > 0)
         }
         rows = run.detections[run.detections["unit"].str.startswith(f"{block}/")]
         keys = zip(rows["unit"], rows["concept"], strict=True)
-        counts = rows[["intersection", "activation", "truth", "iou"]].itertuples(index=False)
-        assert dict(zip(keys, map(tuple, counts), strict=True)) == expected
+        columns = rows[["intersection", "activation", "truth", "iou"]].itertuples(index=False)
+        assert dict(zip(keys, map(tuple, columns), strict=True)) == expected
 
     def _check_top_images(
-        self, run: Run, block: str, peaks: reference.Floats, limits: reference.Floats
+        self, run: Run, block: str, peaks: reference.Floats, thresholds: reference.Floats
     ) -> None:
         rows = run.top_images[run.top_images["unit"].str.startswith(f"{block}/")]
-        found = list(zip(rows["unit"], rows["image"], rows["activation"], strict=True))
-        assert found == [
+        top_images = list(zip(rows["unit"], rows["image"], rows["activation"], strict=True))
+        assert top_images == [
             (f"{block}/{unit}", self.images[image].name, peaks[image, unit])
-            for unit, limit in enumerate(limits)
-            for image in reference.top_images(peaks[:, unit], limit, self.settings.top_images)
+            for unit, threshold in enumerate(thresholds)
+            for image in reference.top_images(peaks[:, unit], threshold, self.settings.top_images)
         ]

@@ -24,7 +24,7 @@ from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.settings import BLOCKS, Settings
 from tests import reference
 from tests.drawn_data import draw_concept_data, write_broden, write_mask
-from tests.expected_run import Expected, maps_of
+from tests.expected_run import ExpectedRun, maps_of
 from tests.random_networks import OwnBlock, OwnNetwork, random_network
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def test_a_run_is_what_the_definition_says(
     run = ingest(source(model, drawn), tmp_path / "a.cg", settings, device="cpu")
     inputs = inputs_of(source(model, drawn), settings)
     assert (run.units["status"] == "ok").sum() >= 3
-    Expected(inputs).check(run, maps_of(inputs))
+    ExpectedRun(inputs).check(run, maps_of(inputs))
 
 
 @pytest.mark.parametrize("iou", ["paper", "lite", "unrestricted"])
@@ -120,7 +120,7 @@ def test_images_of_all_sizes_in_one_batch(tmp_path: Path, mixed: Path, iou: str)
     )
     run = ingest(source("basic", mixed), tmp_path / "a.cg", settings, device="cpu")
     inputs = inputs_of(source("basic", mixed), settings)
-    Expected(inputs).check(run, maps_of(inputs))
+    ExpectedRun(inputs).check(run, maps_of(inputs))
 
 
 @pytest.mark.parametrize("model", ["basic", "bottleneck", "factory"])
@@ -188,7 +188,7 @@ def test_dead_and_sparse_units(tmp_path: Path, drawn: Path) -> None:
     given = source("basic", drawn, tmp_path / "weights.pt")
     run = ingest(given, tmp_path / "a.cg", settings, device="cpu")
     inputs = inputs_of(given, settings)
-    Expected(inputs).check(run, maps_of(inputs))
+    ExpectedRun(inputs).check(run, maps_of(inputs))
     units = run.units.set_index("index")
     assert units["status"][[silent, muffled, loud]].tolist() == ["dead", "dead", "sparse"]
     assert units["label"].isna()[[silent, muffled, loud]].tolist() == [True, True, False]
@@ -204,7 +204,7 @@ def test_dead_and_sparse_units(tmp_path: Path, drawn: Path) -> None:
     )
     run = ingest(given, tmp_path / "b.cg", settings, device="cpu")
     inputs = inputs_of(given, settings)
-    Expected(inputs).check(run, maps_of(inputs))
+    ExpectedRun(inputs).check(run, maps_of(inputs))
     assert run.units["status"][loud] == "dead"
 
 

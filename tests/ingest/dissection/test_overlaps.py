@@ -25,7 +25,7 @@ from conceptgraph.ingest.statistics.label_statistics import (
 )
 from conceptgraph.settings import IouVariant
 from tests import reference
-from tests.reference import Labelled
+from tests.reference import LabelledImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ CPU = torch.device("cpu")
 CATEGORIES = ("color", "object", "scene")
 
 
-def concept_data(labelled: Sequence[Labelled], category: Sequence[int]) -> ConceptData:
+def concept_data(labelled: Sequence[LabelledImage], category: Sequence[int]) -> ConceptData:
     """Data of these labels, as if read; there are no files."""
     concepts = tuple(Concept(i + 1, f"c{i}", CATEGORIES[k]) for i, k in enumerate(category))
     images = tuple(
@@ -48,9 +48,9 @@ def concept_data(labelled: Sequence[Labelled], category: Sequence[int]) -> Conce
             split="train",
             height=1,
             width=1,
-            mask_height=labels.planes.shape[1],
-            mask_width=labels.planes.shape[2],
-            masks=tuple(f"{row}_{plane}.png" for plane in range(len(labels.planes))),
+            mask_height=labels.label_maps.shape[1],
+            mask_width=labels.label_maps.shape[2],
+            masks=tuple(f"{row}_{plane}.png" for plane in range(len(labels.label_maps))),
             image_labels=labels.image_labels,
         )
         for row, labels in enumerate(labelled)
@@ -59,7 +59,7 @@ def concept_data(labelled: Sequence[Labelled], category: Sequence[int]) -> Conce
 
 
 def survey_of(
-    labelled: Sequence[Labelled], category: Sequence[int], scratch: Path, batch_size: int
+    labelled: Sequence[LabelledImage], category: Sequence[int], scratch: Path, batch_size: int
 ) -> LabelStatistics:
     """What a survey of these labels finds."""
     images = concept_data(labelled, category).images
@@ -67,7 +67,7 @@ def survey_of(
     present = np.zeros((len(labelled), len(CATEGORIES)), np.bool_)
     for first in range(0, len(labelled), batch_size):
         for group in groups_of(images[first : first + batch_size]):
-            mine = [labelled[first + number].planes for number in group.numbers]
+            mine = [labelled[first + number].label_maps for number in group.numbers]
             most = max(len(each) for each in mine)
             stack = torch.zeros(most, len(mine), group.height * group.width, dtype=torch.uint16)
             for place, each in enumerate(mine):
@@ -87,19 +87,21 @@ class Case:
 
     maps: Tensor
     limits: Tensor
-    labelled: list[Labelled]
+    labelled: list[LabelledImage]
     category: list[int]
 
     def fired(self) -> list[reference.Bools]:
         limits = self.limits.double().numpy()
         return [
-            reference.masks(maps.numpy(), limits, *labels.planes.shape[1:])
+            reference.activation_masks(maps.numpy(), limits, *labels.label_maps.shape[1:])
             for maps, labels in zip(self.maps, self.labelled, strict=True)
         ]
 
-    def slow(self, variant: IouVariant) -> reference.Tally:
+    def slow(self, variant: IouVariant) -> reference.OverlapCounts:
         fired = self.fired()
-        return reference.tally(fired, self.labelled, self.category, len(CATEGORIES), variant)
+        return reference.count_overlaps(
+            fired, self.labelled, self.category, len(CATEGORIES), variant
+        )
 
     def fast(self, variant: IouVariant, scratch: Path, batch_size: int = 3) -> Overlaps:
         data = concept_data(self.labelled, self.category)
@@ -118,8 +120,8 @@ class Case:
 
     def check(self, variant: IouVariant, scratch: Path, batch_size: int = 3) -> None:
         expected, found = self.slow(variant), self.fast(variant, scratch, batch_size)
-        np.testing.assert_array_equal(found.both, expected.both)
-        np.testing.assert_array_equal(found.activation, expected.activation)
+        np.testing.assert_array_equal(found.both, expected.intersection)
+        np.testing.assert_array_equal(found.activation, expected.activation_area)
         assert found.both.dtype == found.activation.dtype == torch.int64
 
 
@@ -138,7 +140,7 @@ def random_case(
         drawn = rng.integers(0, len(category) + 1, (count, *size)) * (rng.random() < 0.8)
         drawn[rng.random(drawn.shape) < 0.5] = 0
         chosen = np.flatnonzero(rng.random(len(category)) < 0.15)
-        labelled.append(Labelled(drawn, tuple(chosen.tolist())))
+        labelled.append(LabelledImage(drawn, tuple(chosen.tolist())))
     maps = torch.from_numpy(rng.integers(0, 5, (len(sizes), units, 4, 4)).astype(np.float32))
     maps[:, -1] = 0  # a silent unit
     return Case(maps, torch.arange(units).float() % 4, labelled, category)
@@ -193,9 +195,9 @@ def worked_case() -> Case:
     below, left, color = (np.zeros((4, 4), np.int64) for _ in range(3))
     below[2:], left[:, :2], color[:] = 2, 2, 1
     labelled = [
-        Labelled(np.stack([below, color])),
-        Labelled(left[None]),
-        Labelled(np.zeros((0, 4, 4), np.int64), (2,)),
+        LabelledImage(np.stack([below, color])),
+        LabelledImage(left[None]),
+        LabelledImage(np.zeros((0, 4, 4), np.int64), (2,)),
     ]
     return Case(fires, torch.tensor([0.9]), labelled, [0, 1, 2])
 
@@ -219,9 +221,9 @@ def test_what_counts_against_a_concept(
 
 def test_a_label_in_two_planes_counts_twice(tmp_path: Path) -> None:
     case = worked_case()
-    case.labelled[1] = Labelled(np.repeat(case.labelled[1].planes, 2, axis=0))
+    case.labelled[1] = LabelledImage(np.repeat(case.labelled[1].label_maps, 2, axis=0))
     assert case.fast("paper", tmp_path).both.tolist() == [[8, 8, 8]]
-    assert case.slow("paper").truth.tolist() == [16, 24, 16]
+    assert case.slow("paper").concept_area.tolist() == [16, 24, 16]
 
 
 def test_batches_of_silent_maps(tmp_path: Path) -> None:

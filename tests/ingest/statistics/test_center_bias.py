@@ -18,7 +18,7 @@ from conceptgraph.ingest.statistics.center_bias import (
 )
 from conceptgraph.settings import IouVariant
 from tests import reference
-from tests.reference import Labelled
+from tests.reference import LabelledImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +29,14 @@ CATEGORY = [0, 1, 2, 1, 0]
 
 
 def best(
-    labelled: Sequence[Labelled], variant: IouVariant, category: Sequence[int] = CATEGORY
+    labelled: Sequence[LabelledImage], variant: IouVariant, category: Sequence[int] = CATEGORY
 ) -> NDArray[np.float64]:
     """As the survey goes about it."""
     boxes = CenterBias(torch.tensor(category), 3, variant)
     for labels in labelled:
-        planes = torch.from_numpy(labels.planes).int().unsqueeze(1)
+        planes = torch.from_numpy(labels.label_maps).int().unsqueeze(1)
         inside = labelled_inside(planes, len(category))
-        areas = box_areas(*labels.planes.shape[1:], torch.device("cpu"))
+        areas = box_areas(*labels.label_maps.shape[1:], torch.device("cpu"))
         for column in labels.image_labels:
             inside[0, :, column] += areas
         boxes.add(inside, areas)
@@ -57,14 +57,14 @@ def test_boxes_are_counted_as_units_are(
 ) -> None:
     rng = np.random.default_rng(seed)
     labelled = [
-        Labelled(
+        LabelledImage(
             rng.integers(0, len(CATEGORY) + 1, shape) * (rng.random(shape) < 0.5),
             tuple(np.flatnonzero(rng.random(len(CATEGORY)) < 0.1).tolist()),
         )
         for shape in images
     ]
-    fired = [reference.center_boxes(labels.planes.shape[-2:], SIZES) for labels in labelled]
-    tally = reference.tally(fired, labelled, CATEGORY, 3, variant)
+    fired = [reference.center_masks(labels.label_maps.shape[-2:], SIZES) for labels in labelled]
+    tally = reference.count_overlaps(fired, labelled, CATEGORY, 3, variant)
     expected = reference.iou(tally, CATEGORY).max(axis=0)
     np.testing.assert_array_equal(best(labelled, variant), expected)
 
@@ -73,9 +73,9 @@ def test_what_lies_in_the_middle_and_what_does_not() -> None:
     centre, edge = np.zeros((2, 1, 16, 16), np.int64)
     centre[:, 4:12, 4:12] = 1
     edge[:, :2] = 2
-    found = best([Labelled(centre), Labelled(edge)], "paper", [0, 1])
+    found = best([LabelledImage(centre), LabelledImage(edge)], "paper", [0, 1])
     assert found == pytest.approx([1, 32 / 256])
-    found = best([Labelled(centre), Labelled(edge)], "unrestricted", [0, 1])
+    found = best([LabelledImage(centre), LabelledImage(edge)], "unrestricted", [0, 1])
     assert found == pytest.approx([1 / 2, 32 / 512])
 
 

@@ -34,7 +34,7 @@ def test_iou_is_a_share(seed: int) -> None:
     activation = both.max(axis=1, keepdims=True) + rng.integers(0, 5, (4, 3))
     truth = both.max(axis=0) + rng.integers(0, 5, 7)
     found = iou(Counts(both, activation, truth, CATEGORY))
-    slow = reference.Tally(both, activation, truth)
+    slow = reference.OverlapCounts(both, activation, truth)
     np.testing.assert_array_equal(found, reference.iou(slow, CATEGORY.tolist()))
     assert (found >= 0).all()
     assert (found <= 1).all()

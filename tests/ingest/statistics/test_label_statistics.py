@@ -62,7 +62,9 @@ def test_planes_and_counts(
     for batch in batches:
         members = [data.images[number] for number in batch.images]
         for group in groups_of(members):
-            stack = found.planes.read(batch.first + group.numbers[0], torch.device("cpu")).numpy()
+            stack = found.label_maps.read(
+                batch.first + group.numbers[0], torch.device("cpu")
+            ).numpy()
             for row, number in enumerate(group.numbers):
                 planes = read_label_maps(data, members[number])
                 kept, rest = np.split(stack[:, row], [len(planes)])

@@ -42,7 +42,7 @@ from tests.ingest.dissection.test_overlaps import (
     random_case,
     survey_of,
 )
-from tests.reference import Labelled
+from tests.reference import LabelledImage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,10 +110,12 @@ def test_counts_are_those_of_the_swapped_labels(
 ) -> None:
     case = random_case(0, sizes, planes, UNITS)
     overlaps, orders = counted(case, variant, tmp_path, batch_size=4)
-    np.testing.assert_array_equal(overlaps.both, case.slow(variant).both)
+    np.testing.assert_array_equal(overlaps.both, case.slow(variant).intersection)
     fired = [_thinned(masks) for masks in case.fired()]
-    labelled = [Labelled(_thinned(each.planes), each.image_labels) for each in case.labelled]
-    expected = reference.chance(fired, labelled, case.category, orders, REFERENCE)
+    labelled = [
+        LabelledImage(_thinned(each.label_maps), each.image_labels) for each in case.labelled
+    ]
+    expected = reference.permutation_null(fired, labelled, case.category, orders, REFERENCE)
     for found, slow in zip(overlaps.chance.counts, expected, strict=True):
         np.testing.assert_array_equal(found, slow)
 
@@ -129,8 +131,8 @@ def test_a_swap_keeps_what_counts_for_a_category(tmp_path: Path) -> None:
             case.maps, case.limits, [case.labelled[swapped[i]] for i in range(12)], case.category
         )
         then = case_then.slow("paper")
-        assert then.activation.tolist() == real.activation.tolist()
-        assert then.truth.tolist() == real.truth.tolist()
+        assert then.activation_area.tolist() == real.activation_area.tolist()
+        assert then.concept_area.tolist() == real.concept_area.tolist()
 
 
 def test_swaps_permute_images_of_the_same_categories() -> None:
@@ -211,7 +213,7 @@ class Untrained:
         values = self.maps.permute(1, 0, 2, 3).reshape(units, -1)
         self.limits = torch.quantile(values, 0.95, dim=1)
         self.labelled = [
-            Labelled(read_label_maps(self.data, i), i.image_labels) for i in inputs.images
+            LabelledImage(read_label_maps(self.data, i), i.image_labels) for i in inputs.images
         ]
 
     def p(self, whose: list[int]) -> NDArray[np.float64]:
@@ -219,10 +221,10 @@ class Untrained:
         names = self.data.categories
         category = [names.index(concept.category) for concept in self.data.concepts]
         labelled = [self.labelled[image] for image in whose]
-        planes = [each.planes for each in labelled]
+        planes = [each.label_maps for each in labelled]
         present = np.zeros((len(planes), len(names)), np.bool_)
         for row, each in enumerate(labelled):
-            there = {int(c) - 1 for c in np.unique(each.planes) if c} | set(each.image_labels)
+            there = {int(c) - 1 for c in np.unique(each.label_maps) if c} | set(each.image_labels)
             present[row, [category[column] for column in there]] = True
         units, height, width = self.maps.shape[1:]
         grid = Grid(height, width, units)
@@ -234,7 +236,9 @@ class Untrained:
             stack = np.zeros((most, 32, 32 * 32), np.int32)
             image_labels = torch.zeros(32, len(category), dtype=torch.float64)
             for image, each in enumerate(labelled[part]):
-                stack[: len(each.planes), image] = each.planes.reshape(len(each.planes), -1)
+                stack[: len(each.label_maps), image] = each.label_maps.reshape(
+                    len(each.label_maps), -1
+                )
                 image_labels[image, list(each.image_labels)] = 1
             flat = torch.from_numpy(stack.reshape(most, -1))
             cut = segments(flat, 32, 32, 32, len(category))

@@ -19,7 +19,7 @@ from conceptgraph.ingest.statistics.probes import PresenceProbes
 from conceptgraph.ingest.statistics.ridge import RIDGE
 from tests import reference
 from tests.ingest.dissection.test_overlaps import CATEGORIES, CPU, concept_data, survey_of
-from tests.reference import Labelled
+from tests.reference import LabelledImage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ CATEGORY = [0, 0, 1, 1, 2]  # colors, objects, a scene
 UNITS, SIDE = 7, 4
 
 
-def world(images: int, seed: int = 0, mask: int = 8) -> tuple[Tensor, list[Labelled]]:
+def world(images: int, seed: int = 0, mask: int = 8) -> tuple[Tensor, list[LabelledImage]]:
     """Maps that hold what the labels say, with noise; some images lack a category."""
     rng = np.random.default_rng(seed)
     maps = rng.random((images, UNITS, SIDE, SIDE)).astype(np.float32)
@@ -42,7 +42,7 @@ def world(images: int, seed: int = 0, mask: int = 8) -> tuple[Tensor, list[Label
         thing = rng.integers(0, 3, (mask, mask))
         thing[thing > 0] += 2
         planes = [color, thing] if image % 3 else [color]
-        label = Labelled(np.stack(planes).astype(np.uint16), (4,) if image % 5 == 1 else ())
+        label = LabelledImage(np.stack(planes).astype(np.uint16), (4,) if image % 5 == 1 else ())
         labels.append(label)
         for concept in range(5):
             there = reference.labelled_positions(label, concept, SIDE, SIDE)
@@ -52,14 +52,14 @@ def world(images: int, seed: int = 0, mask: int = 8) -> tuple[Tensor, list[Label
 
 
 def batch_labels(
-    labelled_images: list[Labelled], scratch: Path, first: int, last: int
+    labelled_images: list[LabelledImage], scratch: Path, first: int, last: int
 ) -> list[Labels]:
     batch = labelled_images[first:last]
     found = survey_of(batch, CATEGORY, scratch, len(batch))
     return labels_of_batch(concept_data(batch, CATEGORY), range(len(batch)), 0, found, CPU)
 
 
-def annotated(label: Labelled, category: int) -> bool:
+def annotated(label: LabelledImage, category: int) -> bool:
     members = [c for c, k in enumerate(CATEGORY) if k == category]
     return any(label.bincount(c).any() or c in label.image_labels for c in members)
 
@@ -121,7 +121,7 @@ def test_levels_and_f1_against_counting_readings(tmp_path: Path) -> None:
                 marked = reference.labelled_positions(label, concept, SIDE, SIDE)
                 there[image % 2] += marked.ravel().tolist()
         row = table.iloc[concept]
-        level = reference.best_level(said[0], there[0], levels)
+        level = reference.best_threshold(said[0], there[0], levels)
         assert row["threshold"] == pytest.approx(level)
         assert row["f1"] == pytest.approx(reference.f1(said[1], there[1], level))
         assert row["positions"] == sum(there[1])
