@@ -21,7 +21,7 @@ from PIL import Image
 
 from benchmarks.dissect import bare_pass
 from benchmarks.repeated import repeat
-from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter
+from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter
 from conceptgraph.ingest.concept_data.decoding import batches
 from conceptgraph.ingest.engine.workers import default_workers
 from conceptgraph.ingest.inputs import Source

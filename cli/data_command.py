@@ -11,7 +11,7 @@ from ..settings import Settings
 from .options import WorkersOption
 
 if TYPE_CHECKING:
-    from ..ingest.sources.read import Format
+    from ..ingest.sources.annotations.read import Format
 
 app = typer.Typer(
     no_args_is_help=True, help="Concept data: made from annotations, checked, merged."
@@ -87,9 +87,9 @@ def build(
     [bold]conceptgraph data build regions.json --images photos \
       --category action --out actions[/bold]
     """
-    from ..ingest.sources.build import BuildSettings
-    from ..ingest.sources.build import build as run_build
-    from ..ingest.sources.consensus import Rules, read_quorum
+    from ..ingest.sources.annotations.build import BuildSettings
+    from ..ingest.sources.annotations.build import build as run_build
+    from ..ingest.sources.annotations.consensus import Rules, read_quorum
     from .data_summary import build_json, print_build
     from .terminal import Bars, print_json
 
@@ -116,7 +116,7 @@ def build(
 
 
 def _format(name: str | None) -> Format | None:
-    from ..ingest.sources.read import FORMATS
+    from ..ingest.sources.annotations.read import FORMATS
 
     found = next((form for form in FORMATS if form == name), None)
     if name is not None and found is None:
@@ -146,7 +146,7 @@ def check(
     Example:
     [bold]conceptgraph data check actions[/bold]
     """
-    from ..ingest.concept_data.check import check as run_check
+    from ..ingest.concept_data.checking.check import check as run_check
     from .data_summary import check_json, print_check
     from .terminal import Bars, print_json
 
@@ -175,7 +175,7 @@ def merge(
     Example:
     [bold]conceptgraph data merge broden1_224 actions --out joined[/bold]
     """
-    from ..ingest.concept_data.merge import merge as run_merge
+    from ..ingest.concept_data.writing.merge import merge as run_merge
     from .data_summary import merge_json, print_merge
     from .terminal import Bars, print_json
 

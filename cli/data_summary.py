@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..ingest.concept_data.check import CheckReport, ConceptSummary
-    from ..ingest.concept_data.merge import MergeReport
-    from ..ingest.sources.build_report import BuildReport
+    from ..ingest.concept_data.checking.check import CheckReport, ConceptSummary
+    from ..ingest.concept_data.writing.merge import MergeReport
+    from ..ingest.sources.annotations.report import BuildReport
 
 Item = TypeVar("Item")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from ...ingest.concept_data.broden_writer import BrodenWriter
+from ...ingest.concept_data.writing.writer import BrodenWriter
 from .names import CLASSES, CONCEPTS, Cue
 from .pictures import SIDE, Spec, draw
 from .shortcuts import World, plantable

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from .tables import read_table
+from .csv_tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from .tables import Row, Table
+    from .csv_tables import Row, Table
 
 # One below what R + 256·G can write, so that column + 1 fits 16 bits even with label 0 kept.
 HIGHEST_NUMBER = 65_534

@@ -17,10 +17,10 @@ from ..engine.memory import gc_paused
 from .concepts import ConceptData, ConceptImage
 from .labels import Concept, read_categories, read_concepts
 from .masks import check_mask
-from .tables import read_table, whole_number
+from .csv_tables import read_table, whole_number
 
 if TYPE_CHECKING:
-    from .tables import Row, Table
+    from .csv_tables import Row, Table
 
 _INDEX_COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
 _LARGEST_SIDE = 65_535

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter, split_of
+from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter, split_of
 from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 

@@ -13,8 +13,12 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.check import check
-from conceptgraph.ingest.concept_data.duplicates import Fingerprint, fingerprint, near_duplicates
+from conceptgraph.ingest.concept_data.checking.check import check
+from conceptgraph.ingest.concept_data.checking.duplicates import (
+    Fingerprint,
+    fingerprint,
+    near_duplicates,
+)
 from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from tests.command_line import call

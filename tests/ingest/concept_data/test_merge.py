@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.broden_writer import BrodenWriter, split_of
-from conceptgraph.ingest.concept_data.check import check
+from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter, split_of
+from conceptgraph.ingest.concept_data.checking.check import check
 from conceptgraph.ingest.concept_data.masks import read_label_maps
-from conceptgraph.ingest.concept_data.merge import merge
+from conceptgraph.ingest.concept_data.writing.merge import merge
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.pipeline import ingest

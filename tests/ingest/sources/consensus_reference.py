@@ -11,8 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conceptgraph.ingest.sources.consensus import Quorum
-    from conceptgraph.ingest.sources.regions import Box
+    from conceptgraph.ingest.sources.annotations.consensus import Quorum
+    from conceptgraph.ingest.sources.annotations.regions import Box
     from tests.drawn_data import Bools
 
 

@@ -14,10 +14,10 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.sources.draw import draw
-from conceptgraph.ingest.sources.read import FORMATS, guess_format, read_annotations
-from conceptgraph.ingest.sources.regions import Box, Polygons
-from conceptgraph.ingest.sources.run_lengths import (
+from conceptgraph.ingest.sources.annotations.draw import draw
+from conceptgraph.ingest.sources.annotations.read import FORMATS, guess_format, read_annotations
+from conceptgraph.ingest.sources.annotations.regions import Box, Polygons
+from conceptgraph.ingest.sources.annotations.run_lengths import (
     RunLengths,
     area,
     decode,
@@ -42,7 +42,7 @@ from tests.annotation_files import (
 )
 
 if TYPE_CHECKING:
-    from conceptgraph.ingest.sources.regions import Region
+    from conceptgraph.ingest.sources.annotations.regions import Region
     from tests.drawn_data import Bools
 
 BOX = np.zeros((HEIGHT, WIDTH), np.bool_)

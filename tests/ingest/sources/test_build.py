@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.label_maps import pack_label_maps, resize_mask
+from conceptgraph.ingest.concept_data.writing.label_maps import pack_label_maps, resize_mask
 from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
-from conceptgraph.ingest.sources.build import BuildSettings, build
-from conceptgraph.ingest.sources.consensus import Rules
-from conceptgraph.ingest.sources.draw import draw
-from conceptgraph.ingest.sources.read import read_annotations
-from conceptgraph.ingest.sources.run_lengths import decode
+from conceptgraph.ingest.sources.annotations.build import BuildSettings, build
+from conceptgraph.ingest.sources.annotations.consensus import Rules
+from conceptgraph.ingest.sources.annotations.draw import draw
+from conceptgraph.ingest.sources.annotations.read import read_annotations
+from conceptgraph.ingest.sources.annotations.run_lengths import decode
 from tests.annotation_files import HEIGHT, WIDTH, coco, write_image, write_json
 from tests.command_line import call
 from tests.drawn_data import write_csv

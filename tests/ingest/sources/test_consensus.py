@@ -10,10 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.sources.consensus import Drawn, Quorum, Rules, agree, read_quorum
-from conceptgraph.ingest.sources.draw import draw
-from conceptgraph.ingest.sources.regions import Box
-from conceptgraph.ingest.sources.run_lengths import decode, encode, union
+from conceptgraph.ingest.sources.annotations.consensus import (
+    Drawn,
+    Quorum,
+    Rules,
+    agree,
+    read_quorum,
+)
+from conceptgraph.ingest.sources.annotations.draw import draw
+from conceptgraph.ingest.sources.annotations.regions import Box
+from conceptgraph.ingest.sources.annotations.run_lengths import decode, encode, union
 from tests.ingest.sources import consensus_reference as reference
 
 SIDE = 16

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from ...errors import DataError
-from ...progress import NoProgress
-from ..concept_data.broden_checks import check_folder
-from ..concept_data.broden_writer import BrodenWriter
-from ..concept_data.label_maps import pack_label_maps, resize_mask
-from .build_report import AGREEMENT, DROPPED, WORKERS, BuildReport, WorkerSummary, summary
+from ....errors import DataError
+from ....progress import NoProgress
+from ...concept_data.writing.input_checks import check_folder
+from ...concept_data.writing.writer import BrodenWriter
+from ...concept_data.writing.label_maps import pack_label_maps, resize_mask
+from .report import AGREEMENT, DROPPED, WORKERS, BuildReport, WorkerSummary, summary
 from .consensus import Drawn, Rules, agree
 from .draw import draw
 from .image_files import image_sizes
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ...progress import Progress
+    from ....progress import Progress
     from .consensus import Consensus
     from .read import Format
     from .regions import Annotations, Region
@@ -195,7 +195,7 @@ class _Building:
         side = self._settings.size
         if side is None or size == (side, side):
             return name, self._images / name
-        from ..concept_data.images import open_image, to_array
+        from ...concept_data.images import open_image, to_array
 
         squashed = Image.fromarray(to_array(open_image(self._images / name), side, side))
         path = PurePosixPath(name)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from ...errors import DataError
+from ....errors import DataError
 from .run_lengths import RunLengths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ...progress import Progress
+    from ....progress import Progress
     from .regions import Region
 
 Size = tuple[int, int]

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from ...errors import DataError, nearest
-from .broden_checks import (
+from ....errors import DataError, nearest
+from .input_checks import (
     FIXED_COLUMNS,
     check_concepts,
     check_folder,
@@ -33,7 +33,7 @@ from .broden_checks import (
     image_content,
     image_size,
 )
-from .broden_tables import LabelCounts, write_csv, write_label_tables
+from .label_tables import LabelCounts, write_csv, write_label_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

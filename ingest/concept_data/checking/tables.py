@@ -6,12 +6,12 @@ import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ...errors import DataError
-from .broden_checks import FIXED_COLUMNS
-from .concepts import ConceptData
-from .labels import HIGHEST_NUMBER, Concept, concept_of_row, read_categories
-from .opening import open_concept_data
-from .tables import Row, Table, read_table, whole_number
+from ....errors import DataError
+from ..writing.input_checks import FIXED_COLUMNS
+from ..concepts import ConceptData
+from ..labels import HIGHEST_NUMBER, Concept, concept_of_row, read_categories
+from ..opening import open_concept_data
+from ..csv_tables import Row, Table, read_table, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

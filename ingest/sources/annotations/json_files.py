@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ...errors import DataError
+from ....errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import DataError
-from .check_tables import Defects, attempt
-from .concepts import ConceptImage
+from ....errors import DataError
+from .tables import Defects, attempt
+from ..concepts import ConceptImage
 from .duplicates import fingerprint
-from .images import open_image
-from .masks import check_mask, read_label_maps
-from .tables import whole_number
+from ..images import open_image
+from ..masks import check_mask, read_label_maps
+from ..csv_tables import whole_number
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .check_tables import Tables
+    from .tables import Tables
     from .duplicates import Fingerprint
-    from .tables import Row
+    from ..csv_tables import Row
 
 _LARGEST_SIDE = 65_535
 

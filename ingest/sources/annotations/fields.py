@@ -10,7 +10,7 @@ import math
 from array import array
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ...errors import DataError
+from ....errors import DataError
 from .regions import Box
 
 if TYPE_CHECKING:

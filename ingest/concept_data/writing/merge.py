@@ -27,21 +27,21 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from ...errors import DataError
-from ...progress import NoProgress
-from .broden_checks import check_folder
-from .broden_writer import BrodenWriter
+from ....errors import DataError
+from ....progress import NoProgress
+from .input_checks import check_folder
+from .writer import BrodenWriter
 from .label_maps import pack_label_maps
-from .masks import read_label_maps
-from .opening import open_concept_data
+from ..masks import read_label_maps
+from ..opening import open_concept_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from ...progress import Progress
-    from .concepts import ConceptData, ConceptImage
+    from ....progress import Progress
+    from ..concepts import ConceptData, ConceptImage
 
     # An image's rows in all sets: which set, and which row.
     Rows = list[tuple[int, ConceptImage]]

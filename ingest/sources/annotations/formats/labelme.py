@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from .fields import (
+from ..fields import (
     Item,
     read_box,
     read_image_name,
@@ -27,16 +27,16 @@ from .fields import (
     read_verified,
     read_worker,
 )
-from .folders import files_below, find_image, worker_of
-from .json_files import kind, read_json_object, read_list, read_record
-from .regions import Annotations, Box, Polygons, Region
-from .run_lengths import encode
+from ..folders import files_below, find_image, worker_of
+from ..json_files import kind, read_json_object, read_list, read_record
+from ..regions import Annotations, Box, Polygons, Region
+from ..run_lengths import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .regions import Geometry
-    from .run_lengths import RunLengths
+    from ..regions import Geometry
+    from ..run_lengths import RunLengths
 
 _CIRCLE_CORNERS = 64
 

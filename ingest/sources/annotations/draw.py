@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ...errors import DataError
+from ....errors import DataError
 from .regions import Box, Polygons
 from .run_lengths import RunLengths, encode, from_polygons
 

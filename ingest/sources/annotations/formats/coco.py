@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .fields import (
+from ..fields import (
     Item,
     Value,
     known_key,
@@ -21,14 +21,14 @@ from .fields import (
     read_verified,
     read_worker,
 )
-from .json_files import kind, read_json_object, read_list, read_record
-from .regions import Annotations, Polygons, Region
-from .run_lengths import RunLengths, from_lengths, lengths_of
+from ..json_files import kind, read_json_object, read_list, read_record
+from ..regions import Annotations, Polygons, Region
+from ..run_lengths import RunLengths, from_lengths, lengths_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .regions import Geometry
+    from ..regions import Geometry
 
 
 def read_coco(path: Path, category: str | None = None) -> Annotations:

@@ -13,8 +13,8 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from ...errors import DataError
-from .fields import (
+from .....errors import DataError
+from ..fields import (
     VERIFIED_FIELDS,
     WORKER_FIELDS,
     Item,
@@ -26,14 +26,14 @@ from .fields import (
     read_verified,
     read_worker,
 )
-from .folders import files_below, find_image, worker_of
-from .regions import Annotations, Region
+from ..folders import files_below, find_image, worker_of
+from ..regions import Annotations, Region
 
 if TYPE_CHECKING:
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
-    from .regions import Box
+    from ..regions import Box
 
 
 def read_voc(folder: Path, category: str, images: Path) -> Annotations:

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import DataError, nearest
-from ..concept_data.tables import read_table
-from .draw import read_values
-from .fields import Item, read_name
-from .folders import files_below, images_by_stem, worker_of
-from .regions import Annotations, MaskValue, Region
+from .....errors import DataError, nearest
+from ....concept_data.csv_tables import read_table
+from ..draw import read_values
+from ..fields import Item, read_name
+from ..folders import files_below, images_by_stem, worker_of
+from ..regions import Annotations, MaskValue, Region
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ...progress import Progress
-    from ..concept_data.tables import Row, Table
+    from .....progress import Progress
+    from ....concept_data.csv_tables import Row, Table
 
 TABLE = "labels.csv"
 _HIGHEST_VALUE = 65_535

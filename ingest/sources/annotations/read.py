@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ...errors import DataError
-from ...progress import NoProgress
+from ....errors import DataError
+from ....progress import NoProgress
 from .json_files import read_json_object
-from .mask_folders import TABLE
+from .formats.masks import TABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ...progress import Progress
+    from ....progress import Progress
     from .regions import Annotations
 
 Format = Literal["coco", "voc", "csv", "labelme", "masks"]
@@ -48,25 +48,25 @@ def read_annotations(
     """
     form = form or guess_format(path)
     if form == "coco":
-        from .coco import read_coco
+        from .formats.coco import read_coco
 
         return read_coco(path, category)
     if form == "csv":
-        from .box_tables import read_boxes
+        from .formats.csv import read_boxes
 
         return read_boxes(path, category)
     if form == "masks":
-        from .mask_folders import read_masks
+        from .formats.masks import read_masks
 
         return read_masks(path, category, images, progress or NoProgress())
     if category is None:
         remedy = "Name it with --category"
         raise DataError(f"{form} annotations name no category", file=path, remedy=remedy)
     if form == "voc":
-        from .voc import read_voc
+        from .formats.voc import read_voc
 
         return read_voc(path, category, images)
-    from .labelme import read_labelme
+    from .formats.labelme import read_labelme
 
     return read_labelme(path, category, images)
 

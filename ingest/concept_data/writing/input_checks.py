@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ...errors import DataError
-from .labels import HIGHEST_NUMBER
-from .tables import whole_number
+from ....errors import DataError
+from ..labels import HIGHEST_NUMBER
+from ..csv_tables import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ...errors import DataError
+from ....errors import DataError
 from .run_lengths import area, decode, encode, overlaps, union
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import DataError
-from ..concept_data.tables import read_table
-from .fields import (
+from .....errors import DataError
+from ....concept_data.csv_tables import read_table
+from ..fields import (
     Item,
     number_in,
     read_box,
@@ -22,13 +22,13 @@ from .fields import (
     read_verified,
     read_worker,
 )
-from .regions import Annotations, Region
+from ..regions import Annotations, Region
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..concept_data.tables import Table
-    from .regions import Box
+    from ....concept_data.csv_tables import Table
+    from ..regions import Box
 
 _LABELS = ("label", "concept", "name")
 _SIDES = ("x", "y", "width", "height")

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...progress import NoProgress
-from ...settings import Settings
-from .check_tables import Defects, check_tables
+from ....progress import NoProgress
+from ....settings import Settings
+from .tables import Defects, check_tables
 from .duplicates import near_duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...progress import Progress
-    from .check_rows import RowCheck
-    from .check_tables import Defect
-    from .concepts import ConceptData
+    from ....progress import Progress
+    from .rows import RowCheck
+    from .tables import Defect
+    from ..concepts import ConceptData
     from .duplicates import Fingerprint
 
 
@@ -136,8 +136,8 @@ def check(
         quantile=Settings.quantile if quantile is None else quantile,
         min_iou=Settings.min_iou if min_iou is None else min_iou,
     )
-    from ..engine.workers import default_workers, prefetch
-    from .check_rows import check_row
+    from ...engine.workers import default_workers, prefetch
+    from .rows import check_row
 
     folder = Path(folder)
     defects = Defects(folder)

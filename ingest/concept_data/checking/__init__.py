@@ -1,0 +1,1 @@
+"""Concept data checked: every table, image and mask read, every defect named."""

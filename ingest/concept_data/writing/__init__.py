@@ -1,0 +1,1 @@
+"""Concept data written and merged."""
