@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from conceptgraph.graph.stores.neo4j_store import Neo4jStore
 
-torch.set_num_threads(1)  # small tensors: more threads only wait for one another
+torch.set_num_threads(1)  # tensors are small: more threads are slower
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("tests")
 
 
-def _running(release: Release) -> Iterator[Neo4jServer]:
+def _started_server(release: Release) -> Iterator[Neo4jServer]:
+    """Start a server, and stop it after the tests; fail plainly where that is impossible."""
     try:
         server = Neo4jServer(release)
     except ServerError as error:
@@ -39,19 +40,19 @@ def _running(release: Release) -> Iterator[Neo4jServer]:
 
 @pytest.fixture(scope="session")
 def neo4j_5() -> Iterator[Neo4jServer]:
-    """Neo4j 5.26, started when a test first asks for it."""
-    yield from _running(NEO4J_5)
+    """Start Neo4j 5.26 when a test first uses it."""
+    yield from _started_server(NEO4J_5)
 
 
 @pytest.fixture(scope="session")
 def neo4j_2026() -> Iterator[Neo4jServer]:
-    """Neo4j 2026.09, started when a test first asks for it."""
-    yield from _running(NEO4J_2026)
+    """Start Neo4j 2026.09 when a test first uses it."""
+    yield from _started_server(NEO4J_2026)
 
 
 @pytest.fixture(params=["neo4j_5", "neo4j_2026"])
 def neo4j_server(request: pytest.FixtureRequest) -> Neo4jServer:
-    """Each server line in turn, emptied."""
+    """Empty each of the two servers in turn."""
     server: Neo4jServer = request.getfixturevalue(request.param)
     server.clear()
     return server
@@ -59,16 +60,16 @@ def neo4j_server(request: pytest.FixtureRequest) -> Neo4jServer:
 
 @pytest.fixture
 def store(neo4j_server: Neo4jServer) -> Iterator[Neo4jStore]:
-    """A store on each of them."""
-    with connect(neo4j_server) as found:
-        yield found
+    """Connect to each of the two servers in turn, emptied."""
+    with connect(neo4j_server) as neo4j_store:
+        yield neo4j_store
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, without a window."""
+    """Start headless Chromium."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert path, "these tests need Chromium: install it, or name it in $CHROMIUM"
+    assert path, "these tests need Chromium: install it, or set $CHROMIUM to its path"
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
@@ -77,4 +78,5 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Make a user's folder with data, weights and a run, once for all tests."""
     return made_in(tmp_path_factory.mktemp("desk"))

@@ -1,4 +1,4 @@
-"""A small run of a network whose units are nearly all alive, ingested for real."""
+"""A small ingested run of a random network with hardly any dead unit."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from conceptgraph.graph.run.reader import Run
 
 
-def network() -> nn.Module:
-    """The network of the run, as `module:factory` finds it again."""
+def lively_network() -> nn.Module:
+    """Build the run's network; `--model tests.lively_run:lively_network` calls this."""
     return random_network("basic", classes=4, seed=3).module
 
 
 def lively_run(data: Path, folder: Path) -> Run:
-    """Ingest drawn data into a run in `folder`."""
-    source = Source("tests.lively_run:network", None, None, data)
+    """Ingest concept data into `folder`/lively.cg."""
+    source = Source("tests.lively_run:lively_network", None, None, data)
     settings = Settings(quantile=0.1, min_iou=0.01, top_images=1)
     return ingest(source, folder / "lively.cg", settings)

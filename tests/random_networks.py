@@ -1,4 +1,4 @@
-"""Small random networks for tests, of every residual block that ingest must understand."""
+"""Small random networks for tests, with every kind of residual block that ingest supports."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ KINDS = ("basic", "bottleneck", "resnext", "wide", "factory")
 SIZES = {"block1": (8, 8), "block2": (4, 4), "block3": (2, 2), "block4": (1, 1)}
 
 
-class SmallResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
+class NarrowResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
     """Torchvision's ResNet with an eighth of the channels in its four blocks."""
 
-    def __init__(self, block: type[BasicBlock | Bottleneck], classes: int, **widths: int) -> None:
-        super().__init__(block, [1, 2, 1, 1], num_classes=classes, **widths)
+    def __init__(
+        self, block: type[BasicBlock | Bottleneck], classes: int, **group_widths: int
+    ) -> None:
+        super().__init__(block, [1, 2, 1, 1], num_classes=classes, **group_widths)
         self.fc = nn.Linear(512 // 8 * block.expansion, classes)
 
     def _make_layer(self, block: Any, planes: int, *args: Any, **kwargs: Any) -> nn.Sequential:
@@ -27,7 +29,7 @@ class SmallResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         return layer
 
 
-class OwnBlock(nn.Module):
+class CustomBlock(nn.Module):
     """A residual block as users write them: biased convolution, pooled shortcut, one `relu`."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -44,17 +46,17 @@ class OwnBlock(nn.Module):
         return result
 
 
-class OwnNetwork(nn.Module):
-    """Three blocks, each halving the map, each a bare `OwnBlock` or a Sequential of one."""
+class CustomNetwork(nn.Module):
+    """Three blocks, each halving the map, each a bare `CustomBlock` or a Sequential of one."""
 
     mean = (0.5, 0.4, 0.3)
 
     def __init__(self, num_classes: int = 5) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 6, 3, stride=2, padding=1)
-        self.layer1 = nn.Sequential(OwnBlock(6, 8))
-        self.layer2: nn.Module = OwnBlock(8, 10)
-        self.layer3 = nn.Sequential(OwnBlock(10, 12))
+        self.layer1 = nn.Sequential(CustomBlock(6, 8))
+        self.layer2: nn.Module = CustomBlock(8, 10)
+        self.layer3 = nn.Sequential(CustomBlock(10, 12))
         self.fc = nn.Linear(12, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,13 +66,13 @@ class OwnNetwork(nn.Module):
 
 
 def random_network(kind: str, classes: int = 5, seed: int = 0) -> Network:
-    """A network of one of `KINDS` with far from trivial batch norm, most units alive."""
+    """Build a network of one of `KINDS`, its batch norms far from trivial, most units alive."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = _module(kind, classes)
+        module = _build(kind, classes)
         for child in module.modules():
             if isinstance(child, nn.BatchNorm2d):
-                _make_lively(child)
+                _randomise(child)
             elif isinstance(child, nn.Linear):
                 nn.init.normal_(child.weight, std=0.3)
     return as_network(
@@ -78,21 +80,22 @@ def random_network(kind: str, classes: int = 5, seed: int = 0) -> Network:
     )
 
 
-def _module(kind: str, classes: int) -> nn.Module:
+def _build(kind: str, classes: int) -> nn.Module:
     if kind == "basic":
-        return SmallResNet(BasicBlock, classes)
+        return NarrowResNet(BasicBlock, classes)
     if kind == "bottleneck":
-        return SmallResNet(Bottleneck, classes)
+        return NarrowResNet(Bottleneck, classes)
     if kind == "resnext":
-        return SmallResNet(Bottleneck, classes, groups=2, width_per_group=32)
+        return NarrowResNet(Bottleneck, classes, groups=2, width_per_group=32)
     if kind == "wide":
-        return SmallResNet(Bottleneck, classes, width_per_group=128)
+        return NarrowResNet(Bottleneck, classes, width_per_group=128)
     if kind == "factory":
-        return OwnNetwork(classes)
+        return CustomNetwork(classes)
     raise ValueError(kind)
 
 
-def _make_lively(norm: nn.BatchNorm2d) -> None:
+def _randomise(norm: nn.BatchNorm2d) -> None:
+    """Draw scales of either sign, shifts and running statistics."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     with torch.no_grad():

@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.command_line import Result, call, run
 from tests.drawn_data import write_broden, write_mask
-from tests.random_networks import OwnNetwork
+from tests.random_networks import CustomNetwork
 from tests.repository import ROOT
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLASSES = ("juggling", "typing", "riding")
-MODEL = ("--model", "tests.random_networks:OwnNetwork", "--blocks", "block1,block2,block3")
+MODEL = ("--model", "tests.random_networks:CustomNetwork", "--blocks", "block1,block2,block3")
 IMPORTABLE = {"PYTHONPATH": str(ROOT)}  # the factory, in other processes
 
 
@@ -86,7 +86,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("desk")
     write_data(folder / "data")
     torch.manual_seed(0)
-    torch.save(OwnNetwork(len(CLASSES)).state_dict(), folder / "net.pth")
+    torch.save(CustomNetwork(len(CLASSES)).state_dict(), folder / "net.pth")
     (folder / "classes.txt").write_text("\n".join(CLASSES), encoding="utf-8")
     shutil.copy(folder / "data" / "images" / "0.jpg", folder / "x.jpg")
     done = call(*Desk(folder, folder).words(), "--quantile", "0.1", folder=folder)
@@ -237,7 +237,7 @@ def test_no_class_names(desk: Desk) -> None:
     ("option", "value", "status", "parts"),
     [
         ("--blocks", "block1,block9", 1, ("block1,block9", "block1,block2,block3,block4")),
-        ("--blocks", "block4", 1, ("tests.random_networks:OwnNetwork has no block4", "block3")),
+        ("--blocks", "block4", 1, ("tests.random_networks:CustomNetwork has no block4", "block3")),
         ("--device", "tpu", 1, ("'tpu'", "--device cpu or auto")),
         ("--device", "cuda:99", 1, ("'cuda:99'", "--device cpu or auto")),
         ("--precision", "float8", 2, ("--precision", "'float8'", "ingest --help")),

@@ -23,7 +23,7 @@ from conceptgraph.explain.decomposition import (
 )
 from conceptgraph.ingest.network.affine import affine_copy, shifts
 from conceptgraph.ingest.network.forward import watching
-from tests.random_networks import KINDS, OwnNetwork, random_network
+from tests.random_networks import KINDS, CustomNetwork, random_network
 
 if TYPE_CHECKING:
     from conceptgraph.ingest.network.loading import Network
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ALL = 10**9
 
 
-class Gated(OwnNetwork):
+class Gated(CustomNetwork):
     """A last block that no accounting by paths and shifts can explain."""
 
     def __init__(self, num_classes: int = 5) -> None:

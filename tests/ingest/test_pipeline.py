@@ -25,7 +25,7 @@ from conceptgraph.settings import BLOCKS, Settings
 from tests import reference
 from tests.drawn_data import draw_concept_data, write_broden, write_mask
 from tests.expected_run import ExpectedRun, maps_of
-from tests.random_networks import OwnBlock, OwnNetwork, random_network
+from tests.random_networks import CustomBlock, CustomNetwork, random_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,15 @@ def inputs_of(given: Source, settings: Settings) -> Inputs:
         ("bottleneck", {"iou": "lite", "blocks": BLOCKS[1:]}),
         ("factory", {"iou": "unrestricted", "blocks": BLOCKS[:3], "quantile": 0.005}),
         ("factory", {"threshold_split": "val", "blocks": BLOCKS[2:3]}),
-        ("factory", {"threshold_split": "val", "blocks": BLOCKS[:1], "calibration_images": 1, "batch_size": 1}),
+        (
+            "factory",
+            {
+                "threshold_split": "val",
+                "blocks": BLOCKS[:1],
+                "calibration_images": 1,
+                "batch_size": 1,
+            },
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
 )
@@ -135,7 +143,7 @@ def test_folding_batch_norm_changes_thresholds_by_rounding_only(drawn: Path, mod
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-class PreActivation(OwnBlock):
+class PreActivation(CustomBlock):
     """Runs the norm before the convolution, though its names suggest the contrary."""
 
     def __init__(self) -> None:
@@ -151,7 +159,7 @@ class PreActivation(OwnBlock):
 def misnamed() -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = OwnNetwork()
+        network = CustomNetwork()
         network.layer1.append(PreActivation())
         return network
 

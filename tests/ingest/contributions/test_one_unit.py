@@ -22,7 +22,7 @@ from conceptgraph.ingest.network.affine import (
     without_biases,
 )
 from conceptgraph.ingest.network.loading import Network, as_network
-from tests.random_networks import KINDS, SIZES, OwnBlock, OwnNetwork, random_network
+from tests.random_networks import KINDS, SIZES, CustomBlock, CustomNetwork, random_network
 
 MAPS = {"block1": (6, 5), "block2": (4, 3), "block3": (3, 2), "block4": (2, 1)}
 
@@ -46,7 +46,7 @@ def plainly_unbiased(module: nn.Module) -> nn.Module:
 
 def before_last_relu(block: nn.Module, x: Tensor) -> Tensor:
     """A residual block written out, but for its last ReLU."""
-    if isinstance(block, OwnBlock):
+    if isinstance(block, CustomBlock):
         y: Tensor = nn.functional.avg_pool2d(block.norm(block.conv(x)), 2)
         shortcut: Tensor = block.shortcut(nn.functional.avg_pool2d(x, 2))
         return y + shortcut
@@ -169,7 +169,7 @@ def test_folded_copy_computes_the_same_with_fewer_layers(kind: str) -> None:
     folded = fold_batchnorm(module)
     torch.testing.assert_close(folded(images()), module(images()), rtol=1e-4, atol=1e-4)
     left = sum(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
-    # OwnBlock calls its pair `conv` and `norm`, a name that says nothing.
+    # CustomBlock calls its pair `conv` and `norm`, a name that says nothing.
     assert left == (3 if kind == "factory" else 0)
 
 
@@ -236,14 +236,14 @@ class ReluInside(NoRelu):
         return y + 1
 
 
-class Norms(OwnBlock):
+class Norms(CustomBlock):
     def __init__(self) -> None:
         super().__init__(6, 8)
         self.norm = nn.GroupNorm(2, 8)  # type: ignore[assignment]
         nn.init.ones_(self.norm.bias)
 
 
-class BatchStatistics(OwnBlock):
+class BatchStatistics(CustomBlock):
     def __init__(self) -> None:
         super().__init__(6, 8)
         self.norm = nn.BatchNorm2d(8, track_running_stats=False)
@@ -266,7 +266,7 @@ class Pool(nn.Module):
     ],
 )
 def test_blocks_that_cannot_be_measured_say_why(block: type[nn.Module], message: str) -> None:
-    module = OwnNetwork()
+    module = CustomNetwork()
     module.layer2 = nn.Sequential(block())
     with pytest.raises(ModelError, match=message):
         contributions(as_network(module, "odd"), {"block1": (4, 4), "block2": (2, 2)})

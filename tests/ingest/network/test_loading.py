@@ -16,12 +16,12 @@ from conceptgraph.errors import ModelError
 from conceptgraph.ingest.network.builders import architectures, fitting_architecture
 from conceptgraph.ingest.network.loading import Network, as_network, load_network, read_classes
 from conceptgraph.ingest.network.weights import read_weights
-from tests.random_networks import OwnNetwork
+from tests.random_networks import CustomNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OWN = "tests.random_networks:OwnNetwork"
+OWN = "tests.random_networks:CustomNetwork"
 State = dict[str, Tensor]
 
 
@@ -29,7 +29,7 @@ def own_state(classes: int = 7) -> State:
     """Weights that half precision holds exactly, so that every format gives the same network."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
-        module = OwnNetwork(classes)
+        module = CustomNetwork(classes)
     state: State = module.state_dict()
     return {
         k: t.bfloat16().half().float() if t.is_floating_point() else t for k, t in state.items()
@@ -92,7 +92,7 @@ def test_safetensors(tmp_path: Path, dtype: torch.dtype) -> None:
 
 
 def check_is(network: Network, state: State) -> None:
-    module = OwnNetwork(len(state["fc.weight"]))
+    module = CustomNetwork(len(state["fc.weight"]))
     module.load_state_dict(state)
     x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert torch.equal(network.module(x), module.eval()(x))
@@ -105,11 +105,11 @@ def check_is(network: Network, state: State) -> None:
 
 
 def test_a_pickled_module_needs_trust(tmp_path: Path) -> None:
-    module = OwnNetwork(7)
+    module = CustomNetwork(7)
     module.load_state_dict(own_state())
     torch.save({"model": module}, tmp_path / "whole.pt")
     with pytest.raises(
-        ModelError, match=r"would run code: tests\.random_networks\.OwnNetwork; .*--trust"
+        ModelError, match=r"would run code: tests\.random_networks\.CustomNetwork; .*--trust"
     ):
         load_network(OWN, str(tmp_path / "whole.pt"))
     check_is(load_network(OWN, str(tmp_path / "whole.pt"), trust_pickle=True), own_state())
@@ -183,7 +183,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other network": (
         saved(lambda s: renamed(without(s, "running_mean"), "stem", "start")),
-        "the weights do not fit tests.random_networks:OwnNetwork; found 5 keys missing: "
+        "the weights do not fit tests.random_networks:CustomNetwork; found 5 keys missing: "
         "stem.weight, stem.bias, layer1.0.norm.running_mean, …; "
         "2 keys unexpected: start.weight, start.bias",
     ),
@@ -254,7 +254,7 @@ def test_untrained_networks_are_seeded_and_leave_the_generator_alone() -> None:
 
 
 def test_the_digest_depends_on_name_and_weights_but_not_on_batch_counters() -> None:
-    module = OwnNetwork()
+    module = CustomNetwork()
     digest = as_network(module, "a").digest
     assert as_network(module, "b").digest != digest
     for key, tensor in module.state_dict().items():
@@ -335,8 +335,8 @@ import torch
 from torch import nn
 
 def network(**kwargs):
-    from tests.random_networks import OwnNetwork
-    made = OwnNetwork(**kwargs)
+    from tests.random_networks import CustomNetwork
+    made = CustomNetwork(**kwargs)
     made.mean = torch.full((1, 3, 1, 1), 0.25)
     made.std = [0.5, 0.5, 1]
     return made
