@@ -22,9 +22,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the README assumes: a checkpoint, class names, concept data, photos."""
-    folder = tmp_path_factory.mktemp("desk")
+def user_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make what the README assumes: a checkpoint, class names, concept data, photos."""
+    folder = tmp_path_factory.mktemp("user")
     data = draw_concept_data(folder / "broden1_224", 16, size=64)
     write_untrained(data)
     (data / "untrained.pth.tar").rename(folder / "net.pth.tar")
@@ -40,55 +40,57 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def blocks(language: str) -> list[str]:
+def code_blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
 def commands() -> list[str]:
-    lines = "\n".join(blocks("sh")).splitlines()
+    """Return the README's `conceptgraph` commands, comments left out."""
+    lines = "\n".join(code_blocks("sh")).splitlines()
     return [line.split("#")[0].strip() for line in lines if line.startswith("conceptgraph ")]
 
 
-def run(words: list[str], desk: Path) -> str:
-    done = subprocess.run(
-        words,
-        cwd=desk,
+def run(command: list[str], folder: Path) -> str:
+    """Run a command, which must succeed, and return its standard output."""
+    result = subprocess.run(
+        command,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
-def test_the_commands_of_the_first_session(desk: Path) -> None:
-    texts = commands()
-    assert len(texts) >= 6
-    for text in texts:
-        program, *words = shlex.split(text)
+def test_the_commands_of_the_first_session(user_folder: Path) -> None:
+    session = commands()
+    assert len(session) >= 6
+    for command in session:
+        program, *words = shlex.split(command)
         assert program == "conceptgraph"
         for name in {"broden.cg", "joined.cg"}.intersection(words):
-            if not (desk / name).exists():
-                shutil.copytree(desk / "net.cg", desk / name)
-        assert run([sys.executable, "-m", "conceptgraph.cli.app", *words], desk).strip(), text
-    assert (desk / "paths.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert (desk / "x.cam.png").stat().st_size > 0
+            if not (user_folder / name).exists():
+                shutil.copytree(user_folder / "net.cg", user_folder / name)
+        output = run([sys.executable, "-m", "conceptgraph.cli.app", *words], user_folder)
+        assert output.strip(), command
+    assert (user_folder / "paths.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert (user_folder / "x.cam.png").stat().st_size > 0
 
 
-def test_the_python_session(desk: Path) -> None:
-    (code,) = blocks("python")
-    shutil.rmtree(desk / "net.cg", ignore_errors=True)
-    run([sys.executable, "-c", code], desk)
+def test_the_python_session(user_folder: Path) -> None:
+    (code,) = code_blocks("python")
+    shutil.rmtree(user_folder / "net.cg", ignore_errors=True)
+    run([sys.executable, "-c", code], user_folder)
 
 
 def test_links_lead_to_files() -> None:
-    root = ROOT
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (root / target).exists(), target
+        assert (ROOT / target).exists(), target
 
 
 def test_make_commands_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for text in re.findall(r"^make (\w+)", "\n".join(blocks("sh")), re.MULTILINE):
-        assert f"\n{text}:" in makefile
+    for goal in re.findall(r"^make (\w+)", "\n".join(code_blocks("sh")), re.MULTILINE):
+        assert f"\n{goal}:" in makefile
