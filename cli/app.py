@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from ..errors import ConceptGraphError
-from . import (
-    audit_command,
-    compare_command,
-    data_command,
-    demo_command,
-    export_command,
-    ingest_command,
-    query_command,
-    report_command,
-    show_command,
-    store_command,
-    why_command,
+from .commands import (
+    audit,
+    compare,
+    data,
+    demo,
+    export,
+    ingest,
+    neo4j_runs,
+    query,
+    report,
+    show,
+    why,
 )
 
 if TYPE_CHECKING:
@@ -38,19 +38,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo_command.demo)
-app.command("ingest")(ingest_command.ingest)
-app.command("why")(why_command.why)
-app.command("audit")(audit_command.audit)
-app.command("show")(show_command.show)
-app.command("compare")(compare_command.compare)
-app.command("report")(report_command.report)
-app.command("query")(query_command.query)
-app.command("load")(store_command.load)
-app.command("runs")(store_command.runs)
-app.command("unload")(store_command.unload)
-app.add_typer(export_command.app, name="export")
-app.add_typer(data_command.app, name="data")
+app.command("demo")(demo.demo)
+app.command("ingest")(ingest.ingest)
+app.command("why")(why.why)
+app.command("audit")(audit.audit)
+app.command("show")(show.show)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
+app.command("query")(query.query)
+app.command("load")(neo4j_runs.load)
+app.command("runs")(neo4j_runs.runs)
+app.command("unload")(neo4j_runs.unload)
+app.add_typer(export.app, name="export")
+app.add_typer(data.app, name="data")
 
 
 def _print_version(wanted: bool) -> None:

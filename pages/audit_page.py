@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConceptGraphError
 from ..files import write_bytes
-from .page import environment
+from .path_page import environment
 from .pictures import data_uri, photograph
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..files import write_bytes
-from .page import render_page
+from .path_page import render_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .page_parts import PathPage
+    from .path_parts import PathPage
 
 LARGEST = 640  # pixels of the longer side of a photograph shown
 SMALL = 200

@@ -9,7 +9,7 @@ from ..graph.stores.memory import open_store
 from ..queries.compare import compare
 from . import report_content as content
 from .figures import CONCEPTS, categories_by_block, concepts_by_units
-from .page import environment
+from .path_page import environment
 from .report_cam import Sight, see
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from conceptgraph.pages.page import render_page
-from conceptgraph.pages.page_parts import PageConcept, PagePath, PageUnit, PathPage
+from conceptgraph.pages.path_page import render_page
+from conceptgraph.pages.path_parts import PageConcept, PagePath, PageUnit, PathPage
 
 if TYPE_CHECKING:
     from pathlib import Path

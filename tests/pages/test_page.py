@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import expect
 
 from conceptgraph.errors import DataError
-from conceptgraph.pages.page import MAX_LISTED, render_page
-from conceptgraph.pages.page_parts import PageShare, PageTrial, PathPage
+from conceptgraph.pages.path_page import MAX_LISTED, render_page
+from conceptgraph.pages.path_parts import PageShare, PageTrial, PathPage
 from tests.page_samples import (
     DOT,
     JUGGLING,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import JsonOption
+from ..options import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..queries.compare import BlockCounts, Comparison, Detected, Meaning, Pair
+    from ...queries.compare import BlockCounts, Comparison, Detected, Meaning, Pair
 
 SHOWN = 12  # concepts that only one run has
 _COUNTS = ("concepts", "interpretable", "beyond chance", "above a box", "unrestricted")
@@ -36,9 +36,9 @@ def compare(
     [bold]conceptgraph compare broden.cg joined.cg --blocks block4[/bold]
     [bold]conceptgraph compare epoch1.cg epoch9.cg --significant[/bold]
     """
-    from ..graph.run.reader import open_run
-    from ..queries.compare import compare as compare_runs
-    from .terminal import block_names, print_json
+    from ...graph.run.reader import open_run
+    from ...queries.compare import compare as compare_runs
+    from ..terminal import block_names, print_json
 
     found = compare_runs(
         [open_run(path) for path in paths], blocks=block_names(blocks), significant=significant
@@ -50,7 +50,7 @@ def compare(
 
 
 def _print(found: Comparison, top: int) -> None:
-    from .terminal import note, print_table
+    from ..terminal import note, print_table
 
     print_table(
         "concepts, and units that detect one",
@@ -88,7 +88,7 @@ def _cells(found: Detected) -> tuple[object, ...]:
 
 
 def _print_pair(pair: Pair, top: int) -> None:
-    from .terminal import print_table, say
+    from ..terminal import print_table, say
 
     title = f"{pair.first} → {pair.second}"
     if pair.same_network:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, TypeVar
 
-from .terminal import note, out, print_table, say
+from ..terminal import note, out, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..ingest.concept_data.checking.check import CheckReport, ConceptSummary
-    from ..ingest.concept_data.writing.merge import MergeReport
-    from ..ingest.sources.annotations.report import BuildReport
+    from ...ingest.concept_data.checking.check import CheckReport, ConceptSummary
+    from ...ingest.concept_data.writing.merge import MergeReport
+    from ...ingest.sources.annotations.report import BuildReport
 
 Item = TypeVar("Item")
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import RunOption
+from ..options import RunOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..graph.stores.memory import MemoryStore
+    from ...graph.stores.memory import MemoryStore
 
 app = typer.Typer(no_args_is_help=True, help="The graph, or one view of it, as a file.")
 
@@ -38,10 +37,10 @@ def html(
     Example:
     [bold]conceptgraph export html --class juggling -o paths.html[/bold]
     """
-    from ..pages.page_content import class_page
-    from ..pages.pictures import write_page
-    from ..queries.paths import class_paths
-    from .terminal import block_names, open_chosen_run, say
+    from ...pages.path_content import class_page
+    from ...pages.pictures import write_page
+    from ...queries.paths import class_paths
+    from ..terminal import block_names, open_chosen_run, say
 
     run = open_chosen_run(run_path)
     found = class_paths(run, class_name, blocks=block_names(blocks), top=top)
@@ -59,7 +58,7 @@ def graphml(output: Output, run_path: RunOption = None) -> None:
     Example:
     [bold]conceptgraph export graphml -o net.graphml[/bold]
     """
-    from ..graph.exports.graph_files import write_graphml
+    from ...graph.exports.graph_files import write_graphml
 
     _export(run_path, {output: write_graphml})
 
@@ -71,7 +70,7 @@ def gexf(output: Output, run_path: RunOption = None) -> None:
     Example:
     [bold]conceptgraph export gexf -o net.gexf[/bold]
     """
-    from ..graph.exports.graph_files import write_gexf
+    from ...graph.exports.graph_files import write_gexf
 
     _export(run_path, {output: write_gexf})
 
@@ -83,7 +82,7 @@ def json(output: Output, run_path: RunOption = None) -> None:
     Example:
     [bold]conceptgraph export json -o net.json[/bold]
     """
-    from ..graph.exports.graph_files import write_json
+    from ...graph.exports.graph_files import write_json
 
     _export(run_path, {output: write_json})
 
@@ -100,7 +99,7 @@ def csv(
     Example:
     [bold]conceptgraph export csv -o tables[/bold]
     """
-    from ..graph.exports.graph_files import write_nodes, write_relationships
+    from ...graph.exports.graph_files import write_nodes, write_relationships
 
     output.mkdir(exist_ok=True)
     tables = {
@@ -128,16 +127,16 @@ def neo4j_csv(
     Example:
     [bold]conceptgraph export neo4j-csv --dense -o files && files/import.sh[/bold]
     """
-    from ..files import write_folder
-    from ..graph.exports.neo4j_admin import write_import
-    from ..graph.records import records
-    from ..graph.stores.memory import kept_edges
-    from .terminal import Bars, open_chosen_run, say
+    from ...files import output_folder
+    from ...graph.exports.neo4j_admin import write_import
+    from ...graph.records import records
+    from ...graph.stores.memory import kept_edges
+    from ..terminal import Bars, open_chosen_run, say
 
     run = open_chosen_run(run_path)
     found = records(run, edges_per_target=None if dense else kept_edges(run))
-    with Bars().step("write", len(found)) as advance:
-        write_folder(output, partial(write_import, found, progress=advance))
+    with Bars().step("write", len(found)) as advance, output_folder(output) as folder:
+        write_import(found, folder, progress=advance)
     say(f"graph: {output}; import it with {output / 'import.sh'}")
 
 
@@ -145,11 +144,12 @@ def _export(
     run_path: Path | None, files: Mapping[Path, Callable[[MemoryStore, Path], None]]
 ) -> None:
     """Write the graph of a run, pruned as its settings say, in one form or more."""
-    from ..files import write_whole
-    from ..graph.stores.memory import open_store
-    from .terminal import open_chosen_run, say
+    from ...files import output_file
+    from ...graph.stores.memory import open_store
+    from ..terminal import open_chosen_run, say
 
     store = open_store(open_chosen_run(run_path))
     for path, write in files.items():
-        write_whole(path, partial(write, store))
+        with output_file(path) as partial:
+            write(store, partial)
         say(f"graph: {path}")

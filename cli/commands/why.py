@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import JsonOption, RunOption, SignificantOption, TrustPickleOption, WeightsOption
+from ..options import JsonOption, RunOption, SignificantOption, TrustPickleOption, WeightsOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..explain.ablation import Ablation
-    from ..explain.explanation import Explanation
-    from ..explain.network import RunNetwork
-    from ..graph.run.reader import Run
-    from ..queries.paths import ClassPaths
+    from ...explain.ablation import Ablation
+    from ...explain.explanation import Explanation
+    from ...explain.network import RunNetwork
+    from ...graph.run.reader import Run
+    from ...queries.paths import ClassPaths
 
 
 def why(
@@ -95,19 +95,19 @@ def why(
         ):  # fmt: skip
             if value:
                 raise typer.BadParameter("it needs --image", param_hint=option)
-    from .demo_command import demo_run
-    from .terminal import block_names, open_chosen_run, print_json
+    from .demo import demo_run
+    from ..terminal import block_names, open_chosen_run, print_json
 
     run = open_chosen_run(run_path, otherwise=demo_run, significant=significant)
     chosen = block_names(blocks)
     if image is None:
-        from ..queries.paths import class_paths
+        from ...queries.paths import class_paths
 
         paths = class_paths(run, class_name or "", blocks=chosen, top=top)
         _write_and_print_paths(run, paths, html, as_json=as_json)
         return
-    from ..explain.explain import explain
-    from ..explain.network import open_network
+    from ...explain.explain import explain
+    from ...explain.network import open_network
 
     subject = open_network(run, weights=weights, trust_pickle=trust_pickle)
     found = explain(
@@ -132,22 +132,22 @@ def why(
     if as_json:
         print_json({**found.to_json(), "what_if": [each.to_json() for each in tried]})
     else:
-        from .answers import print_explanation
+        from ..tables.explanation import print_explanation
 
         print_explanation(found, tried, cam, html)
 
 
 def _keep(run: Run, found: Explanation, settings: dict[str, object]) -> None:
     """Keep it in the run's folder; a run that cannot be written to is not worth a failure."""
-    from ..errors import ConceptGraphError
-    from ..graph.run.explanations import keep
-    from ..pages.pictures import save_cam
-    from .terminal import remark
+    from ...errors import ConceptGraphError
+    from ...graph.run.explanations import save_explanation
+    from ...pages.pictures import save_cam
+    from ..terminal import remark
 
     answer = found.to_json()
     asked = {**settings, **{name: answer[name] for name in ("class", "versus", "method", "blocks")}}
     try:
-        file = keep(run, Path(found.image), asked, answer)
+        file = save_explanation(run, Path(found.image), asked, answer)
         save_cam(Path(found.image), found.cam, file.with_suffix(".png"))
     except ConceptGraphError as error:
         remark(f"not kept: {error}")
@@ -164,7 +164,7 @@ def _what_if(
     everywhere: bool,
 ) -> list[Ablation]:
     """What was asked for: units silenced, and the least that changes the decision."""
-    from ..explain.ablation import minimal_ablation_set, what_if
+    from ...explain.ablation import minimal_ablation_set, what_if
 
     tried = []
     if concepts or units:
@@ -180,7 +180,7 @@ def _what_if(
             )
         )
     if flip:
-        from .terminal import remark
+        from ..terminal import remark
 
         least = minimal_ablation_set(subject, found, at=at, everywhere=everywhere)
         if least is None:
@@ -197,8 +197,8 @@ def _write_pictures(
     cam: Path | None,
     html: Path | None,
 ) -> None:
-    from ..pages.page_content import explanation_page
-    from ..pages.pictures import save_cam, write_page
+    from ...pages.path_content import explanation_page
+    from ...pages.pictures import save_cam, write_page
 
     if cam is not None:
         save_cam(Path(found.image), found.cam, cam)
@@ -209,12 +209,12 @@ def _write_pictures(
 def _write_and_print_paths(
     run: Run, found: ClassPaths, html: Path | None, *, as_json: bool
 ) -> None:
-    from .answers import print_class_paths
-    from .terminal import print_json, say
+    from ..tables.explanation import print_class_paths
+    from ..terminal import print_json, say
 
     if html is not None:
-        from ..pages.page_content import class_page
-        from ..pages.pictures import write_page
+        from ...pages.path_content import class_page
+        from ...pages.pictures import write_page
 
         write_page(class_page(run, found), html)
     if as_json:

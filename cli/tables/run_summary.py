@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from .terminal import note, print_table, say
+from ..terminal import note, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-    from ..graph.run.reader import Run
+    from ...graph.run.reader import Run
 
 
 def summary_json(run: Run) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """One explanation as one offline HTML page: the paths as a layered picture and as a ranked list.
 
 pyvis holds the network (nodes, edges, options) and brings vis-network, which is embedded; the
-document around it is ours (`page.html`, `page.css`, `page.js`). The page asks for nothing: no
+document around it is ours (`paths.html`, `page.css`, `paths.js`). The page asks for nothing: no
 host, no other file; a content security policy inside it says so to the browser. Every name is
 escaped, by jinja2 in the document and by `tojson` in the data.
 """
@@ -25,7 +25,7 @@ from .layout import column_names, layered, rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .page_parts import PagePath, PageShare, PageUnit, PathPage
+    from .path_parts import PagePath, PageShare, PageUnit, PathPage
 
 MAX_NODES = 300
 MAX_EDGES = 2000
@@ -81,7 +81,7 @@ def render_page(page: PathPage) -> str:
         for block in blocks
     ]
     columns.append([len(units)])
-    template = environment().get_template("page.html")
+    template = environment().get_template("paths.html")
     return template.render(
         page=page,
         listed=listed,
@@ -153,7 +153,7 @@ def _graph(
     columns: Sequence[Sequence[int]],
     edges: Mapping[tuple[int, int], float],
 ) -> dict[str, object]:
-    """What `page.js` draws: pyvis' nodes and edges, x as column and y in pixels, and the words."""
+    """What `paths.js` draws: pyvis' nodes and edges, x as column and y in pixels, and the words."""
     from pyvis.network import Network  # brings IPython: half a second that only a page should cost
 
     order = layered(columns, edges)
@@ -230,13 +230,13 @@ def _signed(value: float, largest: float) -> str:
 
 @cache
 def environment() -> Environment:
-    """Of all pages; `page.css`, `page.js` … are at hand as `page_css`, `page_js` …."""
+    """Of all pages; `page.css`, `paths.js` … are at hand as `page_css`, `page_js` …."""
     folder = Path(__file__).parent / "templates"
     environment = Environment(
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    for name in ("page.css", "page.js", "report.js"):
+    for name in ("page.css", "paths.js", "report.js"):
         environment.globals[name.replace(".", "_")] = (folder / name).read_text(encoding="utf-8")
     environment.filters["signed"] = _signed
     return environment

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import RunOption, TrustPickleOption, WeightsOption
+from ..options import RunOption, TrustPickleOption, WeightsOption
 
 
 def report(
@@ -39,10 +39,10 @@ def report(
     [bold]conceptgraph report --run joined.cg -o report.html[/bold]
     [bold]conceptgraph report --versus broden.cg --class juggling -o report.html[/bold]
     """
-    from ..graph.run.reader import open_run
-    from ..pages.report_cam import Sight
-    from ..pages.report_page import Choices, write_report
-    from .terminal import open_chosen_run, say
+    from ...graph.run.reader import open_run
+    from ...pages.report_cam import Sight
+    from ...pages.report_page import Choices, write_report
+    from ..terminal import open_chosen_run, say
 
     run = open_chosen_run(run_path)
     other = None if versus is None else open_run(versus)

@@ -6,18 +6,18 @@ import shlex
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
-from ..explain.explanation import DISPUTED
-from ..pages.wording import verdict, where_silent
-from .terminal import concept_text, note, print_table, say
+from ...explain.explanation import DISPUTED
+from ...pages.wording import verdict, where_silent
+from ..terminal import concept_text, note, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from ..explain.ablation import Ablation
-    from ..explain.explanation import ConceptAttribution, Explanation
-    from ..queries.labels import UnitLabel
-    from ..queries.paths import ClassPaths
+    from ...explain.ablation import Ablation
+    from ...explain.explanation import ConceptAttribution, Explanation
+    from ...queries.labels import UnitLabel
+    from ...queries.paths import ClassPaths
 
 SHOWN = 8  # concepts, before the others are gathered in one row
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..pages.wording import bar
-from ..queries.cards import ClassCard, ConceptCard, UnitCard
-from .terminal import note, print_table, say
+from ...pages.wording import bar
+from ...queries.cards import ClassCard, ConceptCard, UnitCard
+from ..terminal import note, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..graph.run.reader import Run
-    from ..queries.concepts import ReachRow
-    from ..queries.contributions import ContributionRow
-    from ..queries.units import DetectionRow
+    from ...graph.run.reader import Run
+    from ...queries.concepts import ReachRow
+    from ...queries.contributions import ContributionRow
+    from ...queries.units import DetectionRow
 
 _SHARES = "Shares are of all the positive weight that arrives at the same unit or class."
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import DataError
-from .options import JsonOption, RunOption, TrustPickleOption, WeightsOption
+from ...errors import DataError
+from ..options import JsonOption, RunOption, TrustPickleOption, WeightsOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..explain.audit import Audit
-    from ..graph.run.reader import Run
+    from ...explain.audit import Audit
+    from ...graph.run.reader import Run
 
 
 def audit(
@@ -39,9 +39,9 @@ def audit(
 
     Example: [bold]conceptgraph audit --images photos --labels labels.csv --html audit.html[/bold]
     """
-    from ..explain.audit import audit as look
-    from ..explain.network import open_network
-    from .terminal import Bars, block_names, open_chosen_run, print_json, say
+    from ...explain.audit import audit as look
+    from ...explain.network import open_network
+    from ..terminal import Bars, block_names, open_chosen_run, print_json, say
 
     rows = read_labels(labels)
     run = open_chosen_run(run_path)
@@ -53,7 +53,7 @@ def audit(
         *(("--trust-pickle",) if trust_pickle else ()),
     ]
     if html is not None:
-        from ..pages.audit_page import write_audit_page
+        from ...pages.audit_page import write_audit_page
 
         write_audit_page(run, found, images, html, options)
     if as_json:
@@ -96,8 +96,8 @@ def read_labels(path: Path) -> list[tuple[str, str]]:
 
 def print_audit(found: Audit, run: Run, folder: Path, options: Sequence[str] = ()) -> None:
     """Confusions, suspects, and what could not be read, as tables."""
-    from ..pages.audit_page import why_command
-    from .terminal import note, print_table, say
+    from ...pages.audit_page import why_command
+    from ..terminal import note, print_table, say
 
     say(f"{found.images} images, {found.right} right ({_percent(found.right, found.images)})")
     print_table(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import RunOption
-from .stores import DatabaseOption, Neo4jOption, chosen_store, warn_of_half_loaded
+from ..options import RunOption
+from ..opening import DatabaseOption, Neo4jOption, chosen_store, warn_of_half_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,8 +60,8 @@ def query(
             values = {"run": run, **{key: _typed(value) for key, value in pairs.items()}}
             found = store.cypher(cypher, values)
         else:
-            from ..graph.stores.offline_cypher import Table
-            from ..queries.catalogue import entry, make
+            from ...graph.stores.offline_cypher import Table
+            from ...queries.catalogue import entry, make
 
             rows = store.ask(make(store, run, name or "", pairs))
             found = Table(entry(name or "").columns, rows)
@@ -88,8 +88,8 @@ def _typed(value: str) -> object:
 
 
 def _list(*, as_json: bool) -> None:
-    from ..queries.catalogue import SECTIONS, entry
-    from .terminal import note, print_json, print_table
+    from ...queries.catalogue import SECTIONS, entry
+    from ..terminal import note, print_json, print_table
 
     if as_json:
         print_json([_entry_json(name) for names in SECTIONS.values() for name in names])
@@ -114,7 +114,7 @@ def _list(*, as_json: bool) -> None:
 
 
 def _entry_json(name: str) -> dict[str, object]:
-    from ..queries.catalogue import entry
+    from ...queries.catalogue import entry
 
     found = entry(name)
     parameters = [parameter._asdict() for parameter in found.parameters]
@@ -122,9 +122,9 @@ def _entry_json(name: str) -> dict[str, object]:
 
 
 def _print_text(name: str) -> None:
-    from ..queries.catalogue import entry
-    from ..queries.question import text
-    from .terminal import say
+    from ...queries.catalogue import entry
+    from ...queries.question import text
+    from ..terminal import say
 
     say(text(entry(name).name).cypher.rstrip())
 
@@ -132,7 +132,7 @@ def _print_text(name: str) -> None:
 def _print_rows(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, as_json: bool
 ) -> None:
-    from .terminal import print_json, print_table
+    from ..terminal import print_json, print_table
 
     rows = [[_plain(value) for value in row] for row in rows]
     if as_json:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import JsonOption, RunOption, SignificantOption
+from ..options import JsonOption, RunOption, SignificantOption
 
 
 def show(
@@ -30,8 +30,8 @@ def show(
     """
     if (target is None) == (class_name is None):
         raise typer.BadParameter("give a unit, a concept, or --class", param_hint="TARGET")
-    from ..graph.stores.memory import open_store
-    from ..queries.cards import (
+    from ...graph.stores.memory import open_store
+    from ...queries.cards import (
         ClassCard,
         ConceptCard,
         UnitCard,
@@ -39,8 +39,8 @@ def show(
         concept_card,
         unit_card,
     )
-    from .cards import print_card
-    from .terminal import open_chosen_run, print_json
+    from ..tables.cards import print_card
+    from ..terminal import open_chosen_run, print_json
 
     run = open_chosen_run(run_path, significant=significant)
     store = open_store(run)

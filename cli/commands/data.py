@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..settings import Settings
-from .options import WorkersOption
+from ...settings import Settings
+from ..options import WorkersOption
 
 if TYPE_CHECKING:
-    from ..ingest.sources.annotations.read import Format
+    from ...ingest.sources.annotations.read import Format
 
 app = typer.Typer(
     no_args_is_help=True, help="Concept data: made from annotations, checked, merged."
@@ -87,11 +87,11 @@ def build(
     [bold]conceptgraph data build regions.json --images photos \
       --category action --out actions[/bold]
     """
-    from ..ingest.sources.annotations.build import BuildSettings
-    from ..ingest.sources.annotations.build import build as run_build
-    from ..ingest.sources.annotations.consensus import Rules, read_quorum
-    from .data_summary import build_json, print_build
-    from .terminal import Bars, print_json
+    from ...ingest.sources.annotations.build import BuildSettings
+    from ...ingest.sources.annotations.build import build as run_build
+    from ...ingest.sources.annotations.consensus import Rules, read_quorum
+    from ..tables.concept_data import build_json, print_build
+    from ..terminal import Bars, print_json
 
     folder = images or (annotations if annotations.is_dir() else annotations.parent)
     report = run_build(
@@ -116,7 +116,7 @@ def build(
 
 
 def _format(name: str | None) -> Format | None:
-    from ..ingest.sources.annotations.read import FORMATS
+    from ...ingest.sources.annotations.read import FORMATS
 
     found = next((form for form in FORMATS if form == name), None)
     if name is not None and found is None:
@@ -146,9 +146,9 @@ def check(
     Example:
     [bold]conceptgraph data check actions[/bold]
     """
-    from ..ingest.concept_data.checking.check import check as run_check
-    from .data_summary import check_json, print_check
-    from .terminal import Bars, print_json
+    from ...ingest.concept_data.checking.check import check as run_check
+    from ..tables.concept_data import check_json, print_check
+    from ..terminal import Bars, print_json
 
     report = run_check(folder, quantile=quantile, min_iou=min_iou, workers=workers, progress=Bars())
     if as_json:
@@ -175,9 +175,9 @@ def merge(
     Example:
     [bold]conceptgraph data merge broden1_224 actions --out joined[/bold]
     """
-    from ..ingest.concept_data.writing.merge import merge as run_merge
-    from .data_summary import merge_json, print_merge
-    from .terminal import Bars, print_json
+    from ...ingest.concept_data.writing.merge import merge as run_merge
+    from ..tables.concept_data import merge_json, print_merge
+    from ..terminal import Bars, print_json
 
     report = run_merge(folders, output, mask_size=mask_size, overwrite=overwrite, progress=Bars())
     if as_json:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..settings import IouVariant, Precision, Preprocess, Settings
-from .options import TrustPickleOption, WorkersOption
-from .stores import DatabaseOption, connect
+from ...settings import IouVariant, Precision, Preprocess, Settings
+from ..options import TrustPickleOption, WorkersOption
+from ..opening import DatabaseOption, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ def ingest(
     On several GPUs, or several machines that share a folder:
     [bold]torchrun --nproc-per-node 4 -m conceptgraph.cli ingest --model …[/bold]
     """
-    from .terminal import Bars, block_names, print_json
+    from ..terminal import Bars, block_names, print_json
 
     if (model is None) != (data is None):
         missing = "--model" if model is None else "--data"
@@ -133,15 +133,15 @@ def ingest(
         seed=seed,
         top_k=top_k,
     )
-    from ..ingest.engine.process_group import environment_process_group
-    from ..ingest.inputs import Source
-    from ..ingest.pipeline import ingest as run_ingest
-    from .summary import print_summary, summary_json
+    from ...ingest.engine.process_group import environment_process_group
+    from ...ingest.inputs import Source
+    from ...ingest.pipeline import ingest as run_ingest
+    from ..tables.run_summary import print_summary, summary_json
 
     if neo4j is not None:
         connect(neo4j, database).close()  # better now than after the long work
     if model is None or data is None:
-        from .demo_command import demo_source
+        from .demo import demo_source
 
         source = demo_source()
     else:
@@ -161,7 +161,7 @@ def ingest(
     if not environment_process_group().is_main:
         return
     if neo4j is not None:
-        from .store_command import load_run
+        from .neo4j_runs import load_run
 
         load_run(run, neo4j, database)
     if as_json:
@@ -173,8 +173,8 @@ def ingest(
 @contextmanager
 def _kept_told_of(output: Path) -> Iterator[None]:
     """When an ingest is stopped: say where it can go on."""
-    from ..ingest.engine.process_group import RankLostError, environment_process_group
-    from .terminal import remark
+    from ...ingest.engine.process_group import RankLostError, environment_process_group
+    from ..terminal import remark
 
     leads = environment_process_group().is_main
     try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .page_parts import PageConcept, PagePath, PageShare, PageTrial, PageUnit, PathPage
+from .path_parts import PageConcept, PagePath, PageShare, PageTrial, PageUnit, PathPage
 from .pictures import cam_overlay, data_uri, heat_overlay, photograph, strip, thumbnail
 from .wording import bar, verdict, where_silent
 

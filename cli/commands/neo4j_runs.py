@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import RunOption
-from .stores import DatabaseOption, Neo4jOption, connect, run_name
+from ..options import RunOption
+from ..opening import DatabaseOption, Neo4jOption, connect, run_name
 
 if TYPE_CHECKING:
-    from ..graph.run.reader import Run
+    from ...graph.run.reader import Run
 
 SECONDS_PER_EDGE = 1 / 25_000  # measured on two cores; a hint, not a promise
 
@@ -29,7 +29,7 @@ def load(
 
     Example: [bold]conceptgraph load --run net.cg --neo4j bolt://localhost:7687[/bold]
     """
-    from .terminal import open_chosen_run
+    from ..terminal import open_chosen_run
 
     load_run(open_chosen_run(run_path), uri, database, dense=dense, sure=yes)
 
@@ -38,9 +38,9 @@ def load_run(
     run: Run, uri: str | None, database: str | None, *, dense: bool = False, sure: bool = True
 ) -> None:
     """Load a run, with progress, and say what is in and what was left out."""
-    from ..graph.records import records
-    from ..graph.stores.memory import kept_edges
-    from .terminal import Bars, remark
+    from ...graph.records import records
+    from ...graph.stores.memory import kept_edges
+    from ..terminal import Bars, remark
 
     found = records(run, edges_per_target=None if dense else kept_edges(run))
     with connect(uri, database) as store:
@@ -72,7 +72,7 @@ def runs(
 
     Example: [bold]conceptgraph runs --neo4j bolt://localhost:7687[/bold]
     """
-    from .terminal import print_json, print_table
+    from ..terminal import print_json, print_table
 
     with connect(uri, database) as store:
         found = store.runs()
@@ -106,7 +106,7 @@ def unload(
 
     Example: [bold]conceptgraph unload net --neo4j bolt://localhost:7687[/bold]
     """
-    from .terminal import say
+    from ..terminal import say
 
     name = run_name(run)
     with connect(uri, database) as store:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..demo.story import Story, Witness
-    from ..demo.world.shortcuts import World
-    from ..graph.run.reader import Run
-    from ..ingest.inputs import Source
+    from ...demo.story import Story, Witness
+    from ...demo.world.shortcuts import World
+    from ...graph.run.reader import Run
+    from ...ingest.inputs import Source
 
 PICTURES = 800
 _TRAINED = ("shortcut.safetensors", "shortcut.json", "control.safetensors", "control.json")
@@ -56,11 +56,11 @@ def demo(
     [bold]conceptgraph demo[/bold]
     [bold]conceptgraph demo --seed 7 --shortcut "texture:striped=typing"[/bold]
     """
-    from ..demo.story import dissect, tell_story
-    from ..demo.world.concept_data import write_concepts
-    from ..demo.world.shortcuts import World, parse_shortcuts
-    from ..files import own_folder
-    from .terminal import Bars, remark
+    from ...demo.story import dissect, tell_story
+    from ...demo.world.concept_data import write_concepts
+    from ...demo.world.shortcuts import World, parse_shortcuts
+    from ...files import own_folder
+    from ..terminal import Bars, remark
 
     world = World(parse_shortcuts(shortcut or []))
     made = {"seed": seed, "shortcuts": [str(each) for each in world.shortcuts]}
@@ -85,12 +85,12 @@ def demo_source() -> Source:
     """The network with the shortcuts and its concept data, drawn once into the user's cache."""
     from platformdirs import user_cache_path
 
-    from ..demo.networks.shipped import SHIPPED, write_classes
-    from ..demo.networks.small_resnet import FACTORY
-    from ..demo.world.concept_data import write_concepts
-    from ..files import write_bytes
-    from ..ingest.inputs import Source
-    from .terminal import Bars
+    from ...demo.networks.shipped import SHIPPED, write_classes
+    from ...demo.networks.small_resnet import FACTORY
+    from ...demo.world.concept_data import write_concepts
+    from ...files import write_bytes
+    from ...ingest.inputs import Source
+    from ..terminal import Bars
 
     folder = user_cache_path("conceptgraph") / f"demo-{version('conceptgraph')}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,9 +106,9 @@ def demo_source() -> Source:
 
 def demo_run() -> Run:
     """The run of that, in the cache; made when it is first asked for."""
-    from ..graph.run.reader import open_run
-    from ..ingest.pipeline import ingest
-    from .terminal import Bars, remark
+    from ...graph.run.reader import open_run
+    from ...ingest.pipeline import ingest
+    from ..terminal import Bars, remark
 
     source = demo_source()
     out = source.data.with_name("demo.cg")
@@ -126,7 +126,7 @@ def _networks(
 
     Whether the shortcuts took is said at once.
     """
-    from ..demo.networks.shipped import SHIPPED
+    from ...demo.networks.shipped import SHIPPED
 
     if not own:
         return SHIPPED["shortcut"], SHIPPED["control"]
@@ -138,9 +138,9 @@ def _networks(
 
 def _train(world: World, path: Path, seed: int) -> Path:
     """Train a network, unless an earlier demo with the same settings did; say how good it is."""
-    from ..demo.networks.scores import score
-    from ..demo.networks.training import Recipe, save, train
-    from .terminal import Bars, say
+    from ...demo.networks.scores import score
+    from ...demo.networks.training import Recipe, save, train
+    from ..terminal import Bars, say
 
     figures = path.with_suffix(".json")
     if not figures.is_file():
@@ -157,8 +157,8 @@ def _train(world: World, path: Path, seed: int) -> Path:
 
 
 def _print_story(told: Story, page: Path) -> None:
-    from .answers import print_explanation
-    from .terminal import note, print_table, say
+    from ..tables.explanation import print_explanation
+    from ..terminal import note, print_table, say
 
     cue = told.shortcut.cue.name
     print_table(
@@ -211,9 +211,9 @@ def _verdict(told: Story) -> str:
 
 
 def _write_page(told: Story, page: Path) -> None:
-    from ..pages.page_content import explanation_page, path_sentence
-    from ..pages.page_parts import PageTile
-    from ..pages.pictures import data_uri, photograph, write_page
+    from ...pages.path_content import explanation_page, path_sentence
+    from ...pages.path_parts import PageTile
+    from ...pages.pictures import data_uri, photograph, write_page
 
     cue, class_ = told.shortcut.cue.name, told.shortcut.class_
     words = [
