@@ -44,6 +44,7 @@ class Audit:
     Attributes:
         run: uid of the run.
         block: whose units' concepts were looked at.
+        folder: the folder of the images, as given.
         images: that were read.
         right: of these, rightly classified.
         unreadable: the others, with the reason.
@@ -53,6 +54,7 @@ class Audit:
 
     run: str
     block: str
+    folder: Path
     images: int
     right: int
     unreadable: tuple[tuple[str, str], ...]
@@ -132,6 +134,7 @@ def audit(
     return Audit(
         subject.run.name,
         chosen[0],
+        folder,
         tally.images,
         tally.right,
         tuple(tally.unreadable),
