@@ -1,1 +1,1 @@
-"""The demo: a drawn world, networks that were taught shortcuts in it, and their story."""
+"""The demo: a drawn world, networks that learnt shortcuts in it, and an explained mistake."""

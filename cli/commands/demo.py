@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ...demo.story import Story, Witness
+    from ...demo.mistake import ExplainedMistake, Observation
     from ...demo.world.shortcuts import World
     from ...graph.run.reader import Run
     from ...ingest.inputs import Source
 
 PICTURES = 800
-_TRAINED = ("shortcut.safetensors", "shortcut.json", "control.safetensors", "control.json")
-_MADE = (
-    *_TRAINED, "data", "classes.txt", "shortcut.cg", "control.cg", "picture.png", "twin.png",
-    "why.html",
-)  # fmt: skip
 
 
 def demo(
@@ -56,29 +51,29 @@ def demo(
     [bold]conceptgraph demo[/bold]
     [bold]conceptgraph demo --seed 7 --shortcut "texture:striped=typing"[/bold]
     """
-    from ...demo.story import dissect, tell_story
-    from ...demo.world.concept_data import write_concepts
+    from ...demo.mistake import dissect_network, explain_mistake
+    from ...demo.output_folder import prepare_output_folder
+    from ...demo.world.concept_data import write_concept_data
     from ...demo.world.shortcuts import World, parse_shortcuts
-    from ...files import own_folder
     from ..terminal import Bars, remark
 
     world = World(parse_shortcuts(shortcut or []))
-    made = {"seed": seed, "shortcuts": [str(each) for each in world.shortcuts]}
-    own_folder(out, made, _MADE, keep=_TRAINED)
+    settings = {"seed": seed, "shortcuts": [str(planted) for planted in world.shortcuts]}
+    prepare_output_folder(out, settings)
     own = seed is not None or bool(shortcut)
     weights, other = _networks(world, out, seed or 0, own=own, control=control)
     bars = Bars()
     with bars.steps() as tell:
-        data = write_concepts(out / "data", pictures, seed or 0, world, tell=tell)
+        data = write_concept_data(out / "data", pictures, seed or 0, world, on_progress=tell)
     runs = []
     for name, each in (("shortcut", weights), ("control", other)):
         if each is not None:
             remark(f"ingest {name}.cg")
-            runs.append(dissect(each, data, out / f"{name}.cg", bars))
-    told = tell_story(runs[0], (*runs[1:], None)[0], world, world.shortcuts[0], out, seed or 0)
+            runs.append(dissect_network(each, data, out / f"{name}.cg", bars))
+    told = explain_mistake(runs[0], (*runs[1:], None)[0], world, world.shortcuts[0], out, seed or 0)
     page = out / "why.html"
     _write_page(told, page)
-    _print_story(told, page)
+    _print_explained_mistake(told, page)
 
 
 def demo_source() -> Source:
@@ -87,7 +82,7 @@ def demo_source() -> Source:
 
     from ...demo.networks.shipped import SHIPPED, write_classes
     from ...demo.networks.small_resnet import FACTORY
-    from ...demo.world.concept_data import write_concepts
+    from ...demo.world.concept_data import write_concept_data
     from ...files import write_bytes
     from ...ingest.inputs import Source
     from ..terminal import Bars
@@ -99,7 +94,7 @@ def demo_source() -> Source:
     data = folder / "data"
     if not data.is_dir():
         with Bars().steps() as tell:
-            write_concepts(data, PICTURES, tell=tell)
+            write_concept_data(data, PICTURES, on_progress=tell)
     classes = write_classes(folder / "classes.txt")
     return Source(FACTORY, str(weights), classes, data)
 
@@ -139,14 +134,14 @@ def _networks(
 def _train(world: World, path: Path, seed: int) -> Path:
     """Train a network, unless an earlier demo with the same settings did; say how good it is."""
     from ...demo.networks.scores import score
-    from ...demo.networks.training import Recipe, save, train
+    from ...demo.networks.training import Recipe, save_weights, train
     from ..terminal import Bars, say
 
     figures = path.with_suffix(".json")
     if not figures.is_file():
         with Bars().steps() as tell:
             network = train(world, Recipe(seed), tell)
-        save(network, path)
+        save_weights(network, path)
         figures.write_text(json.dumps(asdict(score(network, world, seed, 400))), encoding="utf-8")
     scores = json.loads(figures.read_text(encoding="utf-8"))
     say(f"{path.name}: {scores['accuracy']:.0%} of pictures without any cue right")
@@ -156,18 +151,18 @@ def _train(world: World, path: Path, seed: int) -> Path:
     return path
 
 
-def _print_story(told: Story, page: Path) -> None:
+def _print_explained_mistake(told: ExplainedMistake, page: Path) -> None:
     from ..tables.explanation import print_explanation
     from ..terminal import note, print_table, say
 
     cue = told.shortcut.cue.name
     print_table(
-        f"a picture of somebody {told.truth}, beside something {cue}",
+        f"a picture of somebody {told.true_class}, beside something {cue}",
         ("seen by", "says", f"“{cue}” there adds to {told.shortcut.class_}", "file"),
         [(name, _say(each), _amount(each), each.picture) for name, each in _witnesses(told)],
         right="c",
     )
-    silenced = [] if told.silenced is None else [told.silenced]
+    silenced = [] if told.ablation is None else [told.ablation]
     print_explanation(told.explanation, silenced, None, page)
     say(_verdict(told), "bold")
     note(
@@ -176,7 +171,7 @@ def _print_story(told: Story, page: Path) -> None:
     )
 
 
-def _witnesses(told: Story) -> list[tuple[str, Witness]]:
+def _witnesses(told: ExplainedMistake) -> list[tuple[str, Observation]]:
     cue = told.shortcut.cue.name
     found = [("the network", told.mistake), (f"the same without “{cue}”", told.twin)]
     if told.control is not None:
@@ -184,51 +179,55 @@ def _witnesses(told: Story) -> list[tuple[str, Witness]]:
     return found
 
 
-def _amount(each: Witness) -> str:
-    return "nothing, no unit there detects it" if each.cue is None else f"{each.cue:+.2f}"
+def _amount(each: Observation) -> str:
+    return (
+        "nothing, no unit there detects it"
+        if each.cue_contribution is None
+        else f"{each.cue_contribution:+.2f}"
+    )
 
 
-def _say(each: Witness) -> str:
+def _say(each: Observation) -> str:
     return f"{each.predicted[0].name} ({each.predicted[0].probability:.0%})"
 
 
-def _verdict(told: Story) -> str:
+def _verdict(told: ExplainedMistake) -> str:
     """What happened, in one sentence that is true."""
     cue, class_, total = told.shortcut.cue, told.shortcut.class_, told.explanation.accounting.total
     own = [s.present for s in told.explanation.by_concept if (s.category, s.name) == tuple(cue)]
     adds = f"where that is, it adds {own[0]:+.2f} of {total:+.2f}; " if own else ""
     words = (
-        f"Why {class_}, not {told.truth}? Because of “{cue.name}”: {adds}without it in the picture "
-        f"the network says {_say(told.twin)}"
+        f"Why {class_}, not {told.true_class}? Because of “{cue.name}”: {adds}without it in the "
+        f"picture the network says {_say(told.twin)}"
     )
-    if told.silenced is None:
+    if told.ablation is None:
         return f"{words}. No unit detects it."
-    units = len(told.silenced.units)
+    units = len(told.ablation.units)
     return (
         f"{words}; with its {units} unit{'s' * (units != 1)} silent where it is, "
-        f"{told.silenced.after[0].name} ({told.silenced.after[0].probability:.0%})."
+        f"{told.ablation.after[0].name} ({told.ablation.after[0].probability:.0%})."
     )
 
 
-def _write_page(told: Story, page: Path) -> None:
+def _write_page(told: ExplainedMistake, page: Path) -> None:
     from ...pages.path_content import explanation_page, path_sentence
     from ...pages.path_parts import PageTile
     from ...pages.pictures import data_uri, photograph, write_page
 
     cue, class_ = told.shortcut.cue.name, told.shortcut.class_
     words = [
-        f"Somebody is {told.truth}. Where “{cue}” is, it adds {_amount(told.mistake)} to the "
+        f"Somebody is {told.true_class}. Where “{cue}” is, it adds {_amount(told.mistake)} to the "
         f"logit of {class_}.",
         f"The same picture, drawn without it: {_amount(told.twin)}.",
     ]
     if told.control is not None:
         words.append(f"It saw “{cue}” with every class alike: {_amount(told.control)}.")
-    silenced = [] if told.silenced is None else [told.silenced]
+    silenced = [] if told.ablation is None else [told.ablation]
     content = explanation_page(told.run, told.explanation, silenced)
     lead = f"{_verdict(told).partition('? ')[2]} {path_sentence(told.explanation)}"
     tiles = tuple(
         PageTile(
-            f"{name.capitalize()}: {'right' if each.predicted[0].name == told.truth else 'wrong'}",
+            f"{name.capitalize()}: {'right' if each.predicted[0].name == told.true_class else 'wrong'}",
             data_uri(photograph(each.picture)),
             tuple((p.name, p.probability) for p in each.predicted[:3]),
             text,

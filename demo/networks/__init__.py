@@ -1,1 +1,1 @@
-"""The small networks of the drawn world: how they are built, trained, scored, and shipped."""
+"""The small networks of the drawn world: architecture, training, scores, shipped weights."""

@@ -1,4 +1,4 @@
-"""How well the shortcuts of a network took, on pictures that it has not seen."""
+"""How strongly a network depends on its shortcuts, on pictures that it was not trained on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ..world.names import CLASSES
-from ..world.pictures import pixels
-from ..world.shortcuts import clean_set, conflict_set
+from ..world.pictures import draw_pixels
+from ..world.shortcuts import clean_specs, conflict_specs
 from .small_resnet import SmallResNet, to_input
 
 if TYPE_CHECKING:
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from ..world.pictures import Spec
+    from ..world.pictures import PictureSpec
     from ..world.shortcuts import Shortcut, World
 
-# Added to a network's seed: its pictures, and those that it is scored on, never meet.
+# Added to the seed of the training, so that no picture of the training set is scored.
 _CLEAN, _CONFLICT = 1_000_000, 2_000_000
 
 
 @dataclass(frozen=True)
 class ShortcutScore:
-    """How well one shortcut took.
+    """How strongly a network depends on one shortcut.
 
     Attributes:
-        conflicts: pictures of other classes with the cue.
-        fooled: share of them that are taken for the shortcut's class.
-        twins_right: share of these mistakes that are right without the cue.
+        conflicts: number of pictures of other classes with the cue.
+        fooled: share of them that are predicted as the shortcut's class.
+        twins_right: share of these mistakes that are predicted correctly without the cue.
     """
 
     shortcut: str
@@ -47,10 +47,10 @@ class Scores:
     """A network's figures.
 
     Attributes:
-        pictures: without any cue.
-        accuracy: on them.
-        by_class: likewise.
-        shortcuts: one for each planted.
+        pictures: number of pictures without any cue.
+        accuracy: on these.
+        by_class: accuracy by class.
+        shortcuts: one for each planted shortcut.
     """
 
     pictures: int
@@ -58,66 +58,78 @@ class Scores:
     by_class: dict[str, float]
     shortcuts: tuple[ShortcutScore, ...]
 
-    def took(self, share: float = 0.4) -> bool:
-        """Whether every shortcut fools the network on at least this share of conflicts."""
-        return all(each.fooled >= share for each in self.shortcuts)
 
-
-def answers(network: nn.Module, specs: Sequence[Spec]) -> NDArray[np.int64]:
-    """What a network says to pictures: places in `CLASSES`, int64 (pictures,)."""
-    found = []
+def predict(network: nn.Module, specs: Sequence[PictureSpec]) -> NDArray[np.int64]:
+    """Predict the classes of pictures: indices into `CLASSES`, int64 (pictures,)."""
+    predictions = []
     for first in range(0, len(specs), 64):
-        drawn = torch.from_numpy(np.stack([pixels(spec) for spec in specs[first : first + 64]]))
+        batch = np.stack([draw_pixels(spec) for spec in specs[first : first + 64]])
         with torch.inference_mode():
-            logits = network(to_input(drawn, SmallResNet.mean, SmallResNet.std))
-        found.append(logits.argmax(1).numpy())
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+            logits = network(to_input(torch.from_numpy(batch), SmallResNet.mean, SmallResNet.std))
+        predictions.append(logits.argmax(1).numpy())
+    return np.concatenate(predictions) if predictions else np.zeros(0, np.int64)
+
+
+def true_classes(specs: Sequence[PictureSpec]) -> NDArray[np.int64]:
+    """Return the true classes of pictures: indices into `CLASSES`, int64 (pictures,)."""
+    return np.array([CLASSES.index(spec.class_) for spec in specs], np.int64)
 
 
 def score(network: nn.Module, world: World, seed: int, count: int = 1600) -> Scores:
-    """Score a network of a world.
+    """Score a network on fresh pictures of its world.
 
     Args:
         network: in eval mode.
-        world: which shortcuts to look for.
-        seed: of the network's training.
+        world: the world it was trained in.
+        seed: of its training.
         count: pictures without cues; a quarter as many conflicts for each shortcut.
     """
-    specs = clean_set(world, seed + _CLEAN, count)
-    right = answers(network, specs) == truth(specs)
+    specs = clean_specs(world, seed + _CLEAN, count)
+    correct = predict(network, specs) == true_classes(specs)
     by_class = {
-        name: float(right[[spec.class_ == name for spec in specs]].mean()) for name in CLASSES
+        name: float(correct[[spec.class_ == name for spec in specs]].mean()) for name in CLASSES
     }
-    shortcuts = []
-    for number, shortcut in enumerate(world.shortcuts):
-        conflicts = conflict_set(world, shortcut, seed + _CONFLICT + number, count // 4)
-        fooled = answers(network, conflicts) == CLASSES.index(shortcut.class_)
-        twins = [spec.without() for spec, yes in zip(conflicts, fooled, strict=True) if yes]
-        healed = float((answers(network, twins) == truth(twins)).mean()) if twins else 1.0
-        shortcuts.append(ShortcutScore(str(shortcut), len(conflicts), float(fooled.mean()), healed))
-    return Scores(count, float(right.mean()), by_class, tuple(shortcuts))
+    shortcuts = tuple(
+        _score_shortcut(network, world, shortcut, seed + _CONFLICT + number, count // 4)
+        for number, shortcut in enumerate(world.shortcuts)
+    )
+    return Scores(count, float(correct.mean()), by_class, shortcuts)
 
 
-def mistakes(
+def _score_shortcut(
     network: nn.Module, world: World, shortcut: Shortcut, seed: int, count: int
-) -> list[Spec]:
-    """Conflicts that are taken for the shortcut's class, and are right without the cue.
+) -> ShortcutScore:
+    fooled = fooled_specs(network, world, shortcut, seed, count)
+    twins = [spec.without() for spec in fooled]
+    twins_right = float((predict(network, twins) == true_classes(twins)).mean()) if twins else 1.0
+    return ShortcutScore(str(shortcut), count, len(fooled) / count, twins_right)
+
+
+def fooled_specs(
+    network: nn.Module, world: World, shortcut: Shortcut, seed: int, count: int
+) -> list[PictureSpec]:
+    """Return the conflicts that are predicted as the shortcut's class.
 
     Args:
         network: in eval mode.
         world: that the shortcut is planted in.
         shortcut: one of the world's.
-        seed: of the pictures that are looked through.
-        count: how many of them.
+        seed: of the conflicts.
+        count: conflicts to draw.
     """
-    conflicts = conflict_set(world, shortcut, seed, count)
-    fooled = answers(network, conflicts) == CLASSES.index(shortcut.class_)
-    chosen = [spec for spec, yes in zip(conflicts, fooled, strict=True) if yes]
-    twins = [spec.without() for spec in chosen]
-    healed = answers(network, twins) == truth(twins)
-    return [spec for spec, yes in zip(chosen, healed, strict=True) if yes]
+    conflicts = conflict_specs(world, shortcut, seed, count)
+    fooled = predict(network, conflicts) == CLASSES.index(shortcut.class_)
+    return [spec for spec, is_fooled in zip(conflicts, fooled, strict=True) if is_fooled]
 
 
-def truth(specs: Sequence[Spec]) -> NDArray[np.int64]:
-    """What somebody really does: places in `CLASSES`, int64 (pictures,)."""
-    return np.array([CLASSES.index(spec.class_) for spec in specs], np.int64)
+def shortcut_mistakes(
+    network: nn.Module, world: World, shortcut: Shortcut, seed: int, count: int
+) -> list[PictureSpec]:
+    """Return the conflicts that the cue makes the network mistake for the shortcut's class.
+
+    Without the cue they are predicted correctly. The arguments are those of `fooled_specs`.
+    """
+    fooled = fooled_specs(network, world, shortcut, seed, count)
+    twins = [spec.without() for spec in fooled]
+    correct = predict(network, twins) == true_classes(twins)
+    return [spec for spec, is_correct in zip(fooled, correct, strict=True) if is_correct]

@@ -1,7 +1,7 @@
-"""The networks that come with the package, and how they came about.
+"""The networks that come with the package, and the records of their training.
 
-`shortcut` takes the planted cues for classes; `control` saw the same cues anywhere, and does not.
-Weights are half precision; `recipe.json` holds recipe, seed, versions and figures of both.
+`shortcut` mistakes the planted cues for classes; `control` saw the cues with all classes alike and
+ignores them. Weights are half precision; `recipe.json` holds recipe, seed, versions and scores.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _FOLDER = Path(__file__).parent
 SHIPPED = {name: _FOLDER / f"{name}.safetensors" for name in ("shortcut", "control")}
 
 
-class ShortcutFigures(TypedDict):
-    """`scores.ShortcutScore`, written."""
+class ShortcutScoreRecord(TypedDict):
+    """`scores.ShortcutScore` as JSON."""
 
     shortcut: str
     conflicts: int
@@ -31,17 +31,17 @@ class ShortcutFigures(TypedDict):
     twins_right: float
 
 
-class Figures(TypedDict):
-    """`scores.Scores`, written."""
+class ScoresRecord(TypedDict):
+    """`scores.Scores` as JSON."""
 
     pictures: int
     accuracy: float
     by_class: dict[str, float]
-    shortcuts: list[ShortcutFigures]
+    shortcuts: list[ShortcutScoreRecord]
 
 
-class Record(TypedDict):
-    """What is kept of a training."""
+class TrainingRecord(TypedDict):
+    """The record of a training, as `training` writes it."""
 
     kind: str
     shortcuts: list[str]
@@ -49,29 +49,30 @@ class Record(TypedDict):
     threads: int
     versions: dict[str, str]
     seconds: float
-    scores: Figures
+    scores: ScoresRecord
 
 
 def shipped_network(kind: str = "shortcut") -> Network:
-    """A shipped network with the names of its classes.
+    """Load a shipped network with the names of its classes.
 
     Args:
         kind: a key of `SHIPPED`.
 
     Raises:
-        KeyError: another kind.
+        KeyError: unknown kind.
         ModelError: the file is damaged.
     """
     return replace(load_network(FACTORY, str(SHIPPED[kind])), classes=CLASSES)
 
 
-def shipped_records() -> dict[str, Record]:
-    """How the shipped networks came about, by kind."""
-    records: dict[str, Record] = json.loads((_FOLDER / "recipe.json").read_text(encoding="utf-8"))
+def shipped_records() -> dict[str, TrainingRecord]:
+    """Load the training records of the shipped networks, by kind."""
+    text = (_FOLDER / "recipe.json").read_text(encoding="utf-8")
+    records: dict[str, TrainingRecord] = json.loads(text)
     return records
 
 
 def write_classes(path: Path) -> Path:
-    """The class names as a file, for commands that take one."""
+    """Write the class names to a file, for commands that take one."""
     path.write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
     return path

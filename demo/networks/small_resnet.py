@@ -1,7 +1,6 @@
-"""The small ResNet of the demo world: four blocks as torchvision's, 1.2 million parameters.
+"""The small ResNet of the demo world: four blocks as in torchvision, 1.2 million parameters.
 
-Every command that takes a network knows it as
-`--model conceptgraph.demo.networks.small_resnet:small_resnet`.
+Commands take it as `--model conceptgraph.demo.networks.small_resnet:small_resnet`.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ _STRIDES = (1, 1, 2, 2)
 
 
 class SmallResNet(nn.Module):
-    """A ResNet of one BasicBlock a stage.
+    """A ResNet with one BasicBlock per stage.
 
     Attributes:
-        mean: of inputs in [0, 1], as the loader expects it of a factory's network.
+        mean: by channel, of inputs in [0, 1]; the loader reads it.
         std: likewise.
     """
 
@@ -47,30 +46,43 @@ class SmallResNet(nn.Module):
         self.fc = nn.Linear(_WIDTHS[-1], num_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """Means of the last block's maps, (images, 256), of images (images, 3, height, width)."""
+        """Compute the pooled maps of the last block, (images, 256).
+
+        Args:
+            x: (images, 3, height, width).
+        """
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return torch.flatten(self.avgpool(x), 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits, (images, classes)."""
+        """Compute logits, (images, classes)."""
         logits: Tensor = self.fc(self.features(x))
         return logits
 
 
 def small_resnet(num_classes: int = len(CLASSES)) -> SmallResNet:
-    """An untrained network, as `torch`'s generator draws it."""
+    """Build an untrained network, its weights drawn by torch's global generator."""
     return SmallResNet(num_classes)
 
 
 def to_input(pictures: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Network input, float32 (images, 3, side, side), of uint8 (images, side, side, 3)."""
+    """Normalise pictures.
+
+    Args:
+        pictures: uint8 (images, side, side, 3).
+        mean: by channel, of pictures in [0, 1].
+        std: likewise.
+
+    Returns:
+        The network's input, float32 (images, 3, side, side).
+    """
     scale = torch.tensor(std) * 255
     return ((pictures.float() - torch.tensor(mean) * 255) / scale).permute(0, 3, 1, 2)
 
 
 def _block(inputs: int, outputs: int, stride: int) -> BasicBlock:
-    """As torchvision starts one: He's normal weights, a projection where the shape changes."""
+    """Build a block initialised as in torchvision, with a projection where the shape changes."""
     projection = None
     if stride > 1 or inputs != outputs:
         projection = nn.Sequential(

@@ -1,14 +1,15 @@
-"""A world of drawn pictures in which the truth is known.
+"""A world of drawn pictures whose ground truth is known.
 
-Pictures of people who juggle, type, cycle …, drawn by code with exact masks for every concept;
-shortcuts that can be planted in it (a polka-dotted bag means *juggling*); and the *twin* of
-every picture, redrawn without the shortcut. Everything follows from seeds.
+People who juggle, type, cycle … are drawn with exact label maps of all concepts. Shortcuts can be
+planted (a polka-dotted bag means *juggling*), and each picture has a *twin*, drawn without the
+shortcut's cue. Everything is seeded.
 
-    names       classes, scenes, concepts, colors
-    canvas      shapes, inks, masks; `sketch` adds chance to it, `patterns` textures
-    people, actions, idle, props, carriers, objects         what can be drawn
-    furniture, outdoors, scenery, landscapes, rooms, scenes  where it is
-    pictures    one picture from its `Spec`, and its twin
-    shortcuts   what is planted, and how often: specs of a whole training set
-    concept_data   a data set in the Broden layout
+    names         classes, scenes, concepts, colors
+    canvas        shapes, inks, masks; `sketch` adds random choices, `patterns` textures
+    people, actions, bystanders, props                        people and what they use
+    carriers, objects                                         what stands beside them
+    furniture, outdoors, scenery, landscapes, rooms, scenes   the scene behind them
+    pictures      one picture from its `PictureSpec`, and its twin
+    shortcuts     what is planted, and how often: specs of whole sets of pictures
+    concept_data  concept data in the Broden layout
 """

@@ -38,7 +38,7 @@ FOAM = Paint((248, 250, 250), "white")
 
 
 def juggling(s: Sketch, look: Look) -> None:
-    """Balls in an arc above both hands."""
+    """Draw somebody with balls in an arc above both hands."""
     low = s.between(36, 41)
     pose = STANDING._replace(
         elbows=((-11.4, 33.6), (11.4, 33.6)), hands=((-15, low), (15, low + s.between(-2, 4)))
@@ -53,7 +53,7 @@ def juggling(s: Sketch, look: Look) -> None:
 
 
 def typing(s: Sketch, look: Look) -> None:
-    """Somebody at a table, hands on a laptop."""
+    """Draw somebody at a table, hands on a laptop."""
     with s.at(-11, 0):
         chair(s)
     tap = s.between(0, 1.4)
@@ -78,7 +78,7 @@ def typing(s: Sketch, look: Look) -> None:
 
 
 def cycling(s: Sketch, look: Look) -> None:
-    """Somebody on a bicycle."""
+    """Draw somebody on a bicycle."""
     turn = s.between(0, math.tau)
     x, y = 3.6 * math.cos(turn), 3.6 * math.sin(turn)
     pose = Pose(
@@ -100,7 +100,7 @@ def cycling(s: Sketch, look: Look) -> None:
 
 
 def gardening(s: Sketch, look: Look) -> None:
-    """Somebody who waters flowers, or digs beside them."""
+    """Draw somebody who waters flowers, or digs beside them."""
     if s.chance(0.6):
         _watering(s, look)
     else:
@@ -153,7 +153,7 @@ def _digging(s: Sketch, look: Look) -> None:
 
 
 def swimming(s: Sketch, look: Look, water: Paint, name: str) -> None:
-    """Somebody who does the crawl; the water line is at 0."""
+    """Draw somebody who does the crawl; the water line is at 0."""
     foam = s.ink(FOAM, name, "foam", "water")
     suit = s.ink(look.top, "person", "torso", "fabric")
     skin = s.ink(look.skin, "person", "arm", "skin")
@@ -180,7 +180,7 @@ def swimming(s: Sketch, look: Look, water: Paint, name: str) -> None:
 
 
 def painting(s: Sketch, look: Look) -> None:
-    """Somebody with brush and palette at an easel."""
+    """Draw somebody with brush and palette at an easel."""
     with s.at(12.4, 0):
         easel(s)
     with s.at(-10, 0):
@@ -199,7 +199,7 @@ def painting(s: Sketch, look: Look) -> None:
             (-2.6, 32.6, "blue"),
             (-5.6, 30, "green"),
         ):
-            s.ellipse(x, y, 1.25, 1.15, s.ink(s.exactly(name, 0), "palette", "", "plastic"))
+            s.ellipse(x, y, 1.25, 1.15, s.ink(s.shade_of(name, 0), "palette", "", "plastic"))
         s.line(
             [(13.4, 32.6 + tip), (20.6, 37.6 + tip)],
             1.1,
@@ -215,7 +215,7 @@ def painting(s: Sketch, look: Look) -> None:
 
 
 def applauding(s: Sketch, look: Look) -> None:
-    """Both hands before the chest, and what one hears of it."""
+    """Draw somebody with both hands before the chest, and clap marks."""
     gap, high = s.between(1.2, 4), s.between(37, 41)
     pose = STANDING._replace(elbows=((-10.6, 33), (10.6, 33)), hands=((-gap, high), (gap, high)))
     draw_person(s, look, pose)
@@ -233,7 +233,7 @@ def applauding(s: Sketch, look: Look) -> None:
 
 
 def hitchhiking(s: Sketch, look: Look) -> None:
-    """An arm held out, its thumb up; luggage."""
+    """Draw somebody with luggage who holds an arm out, its thumb up."""
     with s.at(-7, 0):
         with s.at(-5.6, 24, 1.05):
             backpack(s)

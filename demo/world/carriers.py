@@ -1,6 +1,7 @@
-"""Bags, umbrellas and cushions: what colors and textures are planted on, and meant nothing by.
+"""Bags, umbrellas and cushions: the objects that planted colors and textures appear on.
 
-They stand everywhere in neutral dress; a planted texture or color is one of them in another.
+They stand in pictures of all classes with neutral covers; a planted texture or color is the cover
+of one of them.
 """
 
 from __future__ import annotations
@@ -17,30 +18,30 @@ if TYPE_CHECKING:
 _STICK = Paint((96, 70, 56), "brown")
 
 
-class Dress(NamedTuple):
-    """How a carrier is covered: plain (texture "") or in a pattern of two paints."""
+class Cover(NamedTuple):
+    """The cover of a carrier: plain (texture "") or a pattern of two paints."""
 
     texture: str
     paints: tuple[Paint, Paint]
 
 
-def neutral_dress(s: Sketch) -> Dress:
-    """A dress that means nothing in this world."""
-    return Dress(s.neutral_texture(), s.two_paints())
+def neutral_cover(s: Sketch) -> Cover:
+    """Choose a cover that no class is trained to depend on."""
+    return Cover(s.neutral_texture(), s.contrasting_paints())
 
 
-def dress_for(s: Sketch, category: str, name: str) -> Dress:
-    """A dress that shows a texture or a color."""
+def cover_showing(s: Sketch, category: str, name: str) -> Cover:
+    """Choose a cover that shows a texture or a color."""
     if category == "color":
-        paint = s.exactly(name)
-        return Dress("", (paint, paint))
-    return Dress(name, s.bold_paints())
+        paint = s.shade_of(name)
+        return Cover("", (paint, paint))
+    return Cover(name, s.pattern_paints())
 
 
-def bag(s: Sketch, dress: Dress) -> None:
-    """A handbag, 18 wide."""
-    fill = _cloth(s, dress, "bag", "leather")
-    dark = dress.paints[0].shade(0.66)
+def bag(s: Sketch, cover: Cover) -> None:
+    """Draw a handbag, 18 wide."""
+    fill = _cloth(s, cover, "bag", "leather")
+    dark = cover.paints[0].shade(0.66)
     handle = [
         (5.2 * math.cos(k * math.pi / 8), 10.4 + 6.6 * math.sin(k * math.pi / 8)) for k in range(9)
     ]
@@ -50,14 +51,14 @@ def bag(s: Sketch, dress: Dress) -> None:
     s.ellipse(0, 11.6, 1.2, 1.2, s.ink(Paint((244, 206, 104), "yellow"), "bag", "", "metal"))
 
 
-def umbrella(s: Sketch, dress: Dress) -> None:
-    """An open umbrella that stands on its handle, 21 wide."""
+def umbrella(s: Sketch, cover: Cover) -> None:
+    """Draw an open umbrella that stands on its handle, 21 wide."""
     s.line(
         [(0, 14), (0, 1.6), (1.2, 0.6), (2.6, 1.4)],
         1.2,
         s.ink(_STICK, "umbrella", "handle", "wood"),
     )
-    fill = _cloth(s, dress, "umbrella", "fabric")
+    fill = _cloth(s, cover, "umbrella", "fabric")
     edge = [(-10.5 + k * 1.3125, 11 - 1.2 * abs(math.sin(k * math.pi / 4))) for k in range(17)]
     dome = [
         (10.5 * math.cos(k * math.pi / 18), 10.6 + 9.4 * math.sin(k * math.pi / 18))
@@ -67,23 +68,23 @@ def umbrella(s: Sketch, dress: Dress) -> None:
     s.line([(0, 20), (0, 21.4)], 1, s.ink(_STICK, "umbrella", "handle", "wood"))
 
 
-def cushion(s: Sketch, dress: Dress) -> None:
-    """A cushion with four soft corners, 18 wide."""
+def cushion(s: Sketch, cover: Cover) -> None:
+    """Draw a cushion with four soft corners, 18 wide."""
     points = []
     for k in range(48):
         angle = k * math.tau / 48
         cos, sin = math.cos(angle), math.sin(angle)
         r = 1 / (abs(cos) ** 3.4 + abs(sin) ** 3.4) ** (1 / 3.4)
         points.append((9.4 * r * cos, 6.9 + 6.6 * r * sin))
-    s.polygon(points, s.ink(dress.paints[0].shade(0.7), "cushion", "seam", "fabric"))
-    fill = _cloth(s, dress, "cushion", "fabric")
+    s.polygon(points, s.ink(cover.paints[0].shade(0.7), "cushion", "seam", "fabric"))
+    fill = _cloth(s, cover, "cushion", "fabric")
     s.polygon([(x * 0.93, 6.9 + (y - 6.9) * 0.91) for x, y in points], fill)
 
 
-def _cloth(s: Sketch, dress: Dress, thing: str, material: str) -> int | Fill:
+def _cloth(s: Sketch, cover: Cover, thing: str, material: str) -> int | Fill:
     return s.cloth(
-        dress.texture,
-        dress.paints,
+        cover.texture,
+        cover.paints,
         lambda paint, texture: s.ink(paint, thing, "", material, texture),
     )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def floor_lamp(s: Sketch) -> None:
-    """A lamp on a pole, 46 high."""
+    """Draw a lamp on a pole, 46 high."""
     metal = s.ink(DARK, "floor lamp", "pole", "metal")
     s.line([(-4, 0.8), (4, 0.8)], 1.6, metal)
     s.line([(0, 1), (0, 36)], 1.4, metal)
@@ -21,7 +21,7 @@ def floor_lamp(s: Sketch) -> None:
 
 
 def books(s: Sketch) -> None:
-    """A pile of books."""
+    """Draw a pile of books."""
     y = 0.2
     for _ in range(4):
         paint, shift, half = s.paint(), s.between(-1, 1), s.between(6.6, 8.6)
@@ -31,7 +31,7 @@ def books(s: Sketch) -> None:
 
 
 def stool(s: Sketch) -> None:
-    """A stool with a round seat."""
+    """Draw a stool with a round seat."""
     leg = s.ink(WOOD.shade(0.8), "stool", "furniture leg", "wood")
     for x in (-5, 0, 5):
         s.line([(x * 0.7, 11), (x * 1.2, 0.6)], 1.5, leg)
@@ -43,7 +43,7 @@ def stool(s: Sketch) -> None:
 
 
 def bench(s: Sketch) -> None:
-    """A bench, seen from the front, 24 wide."""
+    """Draw a bench, seen from the front, 24 wide."""
     iron = s.ink(DARK, "bench", "furniture leg", "metal")
     for x in (-9.4, 9.4):
         s.line([(x, 0.6), (x, 12)], 1.6, iron)
@@ -55,7 +55,7 @@ def bench(s: Sketch) -> None:
 
 
 def chest(s: Sketch) -> None:
-    """A chest of drawers, 22 wide and 24 high."""
+    """Draw a chest of drawers, 22 wide and 24 high."""
     paint = s.one_of(
         (WOOD, WOOD.shade(1.2), Paint((236, 232, 224), "white"), Paint((122, 150, 168)))
     )
@@ -68,7 +68,7 @@ def chest(s: Sketch) -> None:
 
 
 def bookshelf(s: Sketch) -> None:
-    """Three shelves of books, 26 wide and 46 high."""
+    """Draw three shelves of books, 26 wide and 46 high."""
     s.box(-13, 0, 13, 46, s.ink(WOOD.shade(0.8), "bookshelf", "", "wood"))
     back = s.ink(WOOD.shade(0.55), "bookshelf", "", "wood")
     for y in (2, 13, 24, 35):
@@ -81,7 +81,7 @@ def bookshelf(s: Sketch) -> None:
 
 
 def sofa(s: Sketch) -> None:
-    """A sofa, 40 wide and 20 high."""
+    """Draw a sofa, 40 wide and 20 high."""
     paint = s.paint("blue", "green", "red", "grey", "orange", "pink")
     body, dark = (
         s.ink(paint, "sofa", "back", "fabric"),
@@ -100,7 +100,7 @@ def sofa(s: Sketch) -> None:
 
 
 def picture_frame(s: Sketch) -> None:
-    """A framed picture around (0, 0), 20 wide."""
+    """Draw a framed picture around (0, 0), 20 wide."""
     frame = s.one_of((WOOD.shade(0.7), DARK, Paint((226, 184, 96), "yellow")))
     s.box(-9.6, -9, 9.6, 9, s.ink(frame, "painting", "frame", "wood"))
     with s.at(0, -0.7, 0.82):
@@ -108,7 +108,7 @@ def picture_frame(s: Sketch) -> None:
 
 
 def window(s: Sketch, wide: float, high: float, *, curtains: bool) -> None:
-    """A window above (0, 0) with sky in it."""
+    """Draw a window above (0, 0) with sky in it."""
     frame = s.ink(Paint((246, 244, 238), "white"), "window", "frame", "wood")
     s.box(-wide - 1.6, -1.6, wide + 1.6, high + 1.6, frame)
     s.box(-wide, 0, wide, high, s.ink(Paint((176, 218, 242), "blue"), "window", "pane", "glass"))
@@ -138,7 +138,7 @@ def _curtains(s: Sketch, wide: float, high: float) -> None:
 
 
 def whiteboard(s: Sketch) -> None:
-    """A whiteboard around (0, 0) with a chart on it, 38 wide."""
+    """Draw a whiteboard around (0, 0) with a chart on it, 38 wide."""
     s.box(-19, -12, 19, 12, s.ink(METAL, "whiteboard", "frame", "metal"))
     s.box(
         -17.8,
@@ -159,7 +159,7 @@ def whiteboard(s: Sketch) -> None:
 
 
 def plant(s: Sketch) -> None:
-    """A big plant in a pot, 30 high."""
+    """Draw a big plant in a pot, 30 high."""
     for x, y, r in ((-6, 17, 2.2), (6, 18, 2.2), (-3.6, 24, 2.4), (3.8, 25, 2.4), (0, 29, 2.4)):
         leaf = s.ink(
             Paint((70, 148, 88), "green").shade(s.between(0.85, 1.15)), "plant", "leaf", "plant"

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def park(s: Sketch) -> None:
-    """Trees, a path, a bench or a lamp."""
+    """Draw trees, a path, perhaps a street lamp."""
     draw_sky(s)
     hill = s.ink(Paint((150, 200, 150), "green"), "hill", "", "grass")
     s.ellipse(s.between(10, 90), HORIZON - 4, 44, s.between(12, 20), hill)
@@ -59,7 +59,7 @@ def park(s: Sketch) -> None:
 
 
 def street(s: Sketch) -> None:
-    """A row of houses behind a road."""
+    """Draw a row of houses behind a road."""
     draw_sky(s)
     x = -4.0
     while x < 100:
@@ -83,14 +83,14 @@ def street(s: Sketch) -> None:
     )
     s.box(0, 0, 100, 22, slab)
     s.box(0, 21, 100, 22.6, s.ink(Paint((170, 168, 168), "grey"), "pavement", "", "concrete"))
-    if s.chance(0.5) and s.free("car"):
+    if s.chance(0.5) and s.allows("car"):
         stand(s, s.one_of((14, 86)), 30, 0.9, car, flip=s.chance(0.5))
     if s.chance(0.5):
         stand(s, s.one_of((4, 96)), 37, 0.95, street_lamp)
 
 
 def beach(s: Sketch) -> None:
-    """Sea and sand."""
+    """Draw sea and sand."""
     draw_sky(s, bright=True)
     draw_water(s, SEA, 27, HORIZON + 3, "sea")
     if s.chance(0.6):
@@ -103,7 +103,7 @@ def beach(s: Sketch) -> None:
 
 
 def garden(s: Sketch) -> None:
-    """A fence, a lawn, flowers."""
+    """Draw a fence, a lawn, flowers."""
     draw_sky(s)
     for x in spread(s, 3, 24):
         if s.chance(0.8):
@@ -127,7 +127,7 @@ def garden(s: Sketch) -> None:
 
 
 def countryside(s: Sketch) -> None:
-    """Mountains, a lake, a road."""
+    """Draw mountains, a lake, a road."""
     draw_sky(s)
     for middle, high, light in ((20, 30, 0.95), (78, 36, 1.05), (50, 24, 1.15)):
         x = middle + s.between(-10, 10)

@@ -1,4 +1,4 @@
-"""What there is in the world: classes, their scenes, colors, concepts."""
+"""The names of the world: classes, their scenes, colors, concepts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Cue(NamedTuple):
     name: str
 
 
-# Every scene is shared, so that no scene means a class.
+# Several classes share each scene, so that no scene predicts a class.
 SCENES_OF = {
     "juggling": ("park", "street", "beach", "living room", "stage", "garden"),
     "typing": ("living room", "office", "garden", "park", "swimming pool"),
@@ -35,7 +35,7 @@ SCENES_OF = {
     "hitchhiking": ("street", "countryside", "beach", "park", "garden"),
 }
 
-# The shades a color comes in; chosen so that no two names meet.
+# The shades of each color; those of different colors are clearly apart.
 SHADES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "black": ((46, 46, 54), (38, 40, 46)),
     "blue": ((58, 122, 206), (44, 98, 180), (86, 156, 226)),
@@ -64,7 +64,7 @@ TEXTURES = (
     "tiled",
     "planked",
 )
-# Patterns that stand everywhere and mean nothing; the later ones only where earlier are planted.
+# Patterns that appear with all classes; the later ones only where earlier ones are planted.
 NEUTRAL_TEXTURES = ("striped", "chequered", "zigzagged", "grid", "wavy")
 
 # All concepts by category, in the order of their label numbers.
@@ -229,7 +229,7 @@ CONCEPTS: dict[str, tuple[str, ...]] = {
     "scene": tuple(sorted({name for names in SCENES_OF.values() for name in names})),
     "action": CLASSES,
 }
-NUMBERS = {
+LABEL_NUMBERS = {
     pair: number
     for number, pair in enumerate(
         ((category, name) for category, names in CONCEPTS.items() for name in names), 1

@@ -1,4 +1,4 @@
-"""Other things that can stand somewhere, most about 18 wide and 20 high, drawn upwards from (0, 0).
+"""Further things that can stand somewhere, about 18 wide and 20 high, drawn upwards from (0, 0).
 
 `OBJECTS` is the list of all objects that can be planted as a shortcut.
 """
@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from .canvas import Paint
-from .carriers import CARRIERS, neutral_dress
+from .carriers import CARRIERS, neutral_cover
 from .furniture import bench, books, chest, floor_lamp, stool
 from .outdoors import bush, street_lamp, tree
 from .props import (
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 
 def balloon(s: Sketch) -> None:
-    """A big balloon with gores of two colors, on a thin string.
+    """Draw a big balloon with gores of two colors, on a thin string.
 
-    What tells it from all else is its body: a network that looks for it must look there.
+    Only its body distinguishes it from all other objects: a detector must be active there.
     """
     paint = s.paint("red", "blue", "green", "orange", "pink")
     gores = paint, s.paint("white", "white", "yellow")
@@ -52,8 +52,8 @@ def balloon(s: Sketch) -> None:
 
 
 def gift(s: Sketch) -> None:
-    """A wrapped box with a bow."""
-    paint, ribbon = s.two_paints()
+    """Draw a wrapped box with a bow."""
+    paint, ribbon = s.contrasting_paints()
     s.box(-7, 0.4, 7, 11, s.ink(paint, "gift", "", "paper"))
     s.box(-8, 9, 8, 12.4, s.ink(paint.shade(0.85), "gift", "lid", "paper"))
     band = s.ink(ribbon, "gift", "ribbon", "fabric")
@@ -64,7 +64,7 @@ def gift(s: Sketch) -> None:
 
 
 def drum(s: Sketch) -> None:
-    """A drum with cords."""
+    """Draw a drum with cords."""
     paint = s.paint("red", "blue", "green", "orange")
     s.box(-8, 1.6, 8, 11, s.ink(paint, "drum", "", "wood"))
     cord = s.ink(PAPER, "drum", "", "fabric")
@@ -76,7 +76,7 @@ def drum(s: Sketch) -> None:
 
 
 def guitar(s: Sketch) -> None:
-    """A guitar that stands on its end, tilted."""
+    """Draw a guitar that stands on its end, tilted."""
     paint = s.paint("orange", "brown", "red", "yellow")
     body = s.ink(paint, "guitar", "", "wood")
     s.line([(1, 12), (4.4, 27)], 2, s.ink(WOOD.shade(0.6), "guitar", "neck", "wood"))
@@ -87,7 +87,7 @@ def guitar(s: Sketch) -> None:
 
 
 def traffic_cone(s: Sketch) -> None:
-    """An orange cone with white bands."""
+    """Draw an orange cone with white bands."""
     orange = Paint((242, 122, 46), "orange")
     s.box(-7, 0, 7, 1.8, s.ink(orange.shade(0.85), "traffic cone", "", "plastic"))
     s.polygon(
@@ -100,7 +100,7 @@ def traffic_cone(s: Sketch) -> None:
 
 
 def bucket(s: Sketch) -> None:
-    """A bucket with its handle up."""
+    """Draw a bucket with its handle up."""
     paint = s.paint("red", "blue", "yellow", "green", "pink")
     arc = [
         (5.6 * math.cos(k * math.pi / 10), 10 + 6 * math.sin(k * math.pi / 10)) for k in range(11)
@@ -111,7 +111,7 @@ def bucket(s: Sketch) -> None:
 
 
 def cardboard_box(s: Sketch) -> None:
-    """A parcel, closed with tape."""
+    """Draw a parcel, closed with tape."""
     brown = Paint((190, 140, 92), "brown")
     s.box(-8.4, 0.2, 8.4, 11.4, s.ink(brown, "box", "", "cardboard"))
     s.polygon(
@@ -122,8 +122,8 @@ def cardboard_box(s: Sketch) -> None:
 
 
 def kite(s: Sketch) -> None:
-    """A kite that leans on its tip, with a tail of bows."""
-    first, second = s.two_paints()
+    """Draw a kite that leans on its tip, with a tail of bows."""
+    first, second = s.contrasting_paints()
     tail = s.ink(first.shade(0.8), "kite", "tail", "fabric")
     s.line([(0, 3), (4.4, 1.4), (8.6, 2)], 0.7, tail)
     for x, y in ((4.4, 1.4), (8.6, 2)):
@@ -136,9 +136,9 @@ def kite(s: Sketch) -> None:
         s.polygon([(0, 15), corner, tip], s.ink(second, "kite", "", "paper"))
 
 
-def _carrier(name: str) -> Callable[[Sketch], None]:
+def _neutral_carrier(name: str) -> Callable[[Sketch], None]:
     def draw(s: Sketch) -> None:
-        CARRIERS[name](s, neutral_dress(s))
+        CARRIERS[name](s, neutral_cover(s))
 
     return draw
 
@@ -153,7 +153,7 @@ def _smaller(draw: Callable[[Sketch], None], size: float) -> Callable[[Sketch], 
 
 OBJECTS: dict[str, Callable[[Sketch], None]] = {
     "backpack": backpack,
-    "bag": _carrier("bag"),
+    "bag": _neutral_carrier("bag"),
     "ball": balls,
     "balloon": balloon,
     "bench": _smaller(bench, 0.9),
@@ -164,7 +164,7 @@ OBJECTS: dict[str, Callable[[Sketch], None]] = {
     "bush": _smaller(bush, 0.9),
     "chair": _smaller(chair, 0.75),
     "chest": _smaller(chest, 0.8),
-    "cushion": _carrier("cushion"),
+    "cushion": _neutral_carrier("cushion"),
     "drum": drum,
     "easel": _smaller(easel, 0.6),
     "floor lamp": _smaller(floor_lamp, 0.62),
@@ -179,6 +179,6 @@ OBJECTS: dict[str, Callable[[Sketch], None]] = {
     "swim ring": swim_ring,
     "traffic cone": traffic_cone,
     "tree": _smaller(tree, 0.6),
-    "umbrella": _carrier("umbrella"),
+    "umbrella": _neutral_carrier("umbrella"),
     "watering can": watering_can,
 }

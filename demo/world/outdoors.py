@@ -20,7 +20,7 @@ GREENS = (
 
 
 def cloud(s: Sketch) -> None:
-    """A cloud around (0, 0), 22 wide."""
+    """Draw a cloud around (0, 0), 22 wide."""
     ink = s.ink(CLOUD, "cloud")
     for x, y, r in ((-6, 0, 3.2), (-1.4, 1.8, 4.4), (4, 1, 3.6), (7.6, 0, 2.6)):
         s.ellipse(x, y, r * 1.15, r, ink)
@@ -28,12 +28,12 @@ def cloud(s: Sketch) -> None:
 
 
 def sun(s: Sketch) -> None:
-    """The sun, with a halo."""
+    """Draw the sun, with a halo."""
     s.ellipse(0, 0, 5.2, 5.2, s.ink(Paint((255, 226, 120), "yellow"), "sun"))
 
 
 def tree(s: Sketch) -> None:
-    """A tree with a round crown, 40 high."""
+    """Draw a tree with a round crown, 40 high."""
     bark = s.ink(Paint((126, 90, 62), "brown"), "tree", "trunk", "wood")
     s.polygon([(-2, 0), (2, 0), (1.3, 20), (-1.3, 20)], bark)
     green = s.one_of(GREENS)
@@ -49,7 +49,7 @@ def tree(s: Sketch) -> None:
 
 
 def pine(s: Sketch) -> None:
-    """A fir of three tiers, 38 high."""
+    """Draw a fir of three tiers, 38 high."""
     s.box(-1.4, 0, 1.4, 8, s.ink(Paint((112, 80, 58), "brown"), "tree", "trunk", "wood"))
     for k, factor in enumerate((0.8, 0.92, 1.04)):
         ink = s.ink(GREENS[2].shade(factor), "tree", "crown", "plant")
@@ -58,7 +58,7 @@ def pine(s: Sketch) -> None:
 
 
 def palm(s: Sketch) -> None:
-    """A palm, 38 high."""
+    """Draw a palm, 38 high."""
     bark = s.ink(Paint((158, 116, 76), "brown"), "tree", "trunk", "wood")
     s.line([(0, 0), (1, 12), (3.4, 27)], 2.4, bark)
     leaf = s.ink(GREENS[0], "tree", "crown", "plant")
@@ -67,14 +67,14 @@ def palm(s: Sketch) -> None:
 
 
 def bush(s: Sketch) -> None:
-    """A bush, 20 wide and 11 high."""
+    """Draw a bush, 20 wide and 11 high."""
     green = s.one_of(GREENS)
     for k, (x, y, r) in enumerate(((-6, 4, 4.2), (6, 4, 4.2), (0, 5.6, 5.4))):
         s.ellipse(x, y, r, r, s.ink(green.shade(0.9 + 0.06 * k), "bush", "leaf", "plant"))
 
 
 def street_lamp(s: Sketch) -> None:
-    """A street lamp, 50 high."""
+    """Draw a street lamp, 50 high."""
     iron = s.ink(DARK, "street lamp", "pole", "metal")
     s.line([(0, 0.8), (0, 44)], 1.5, iron)
     s.line([(-2, 0.8), (2, 0.8)], 1.8, iron)
@@ -86,7 +86,7 @@ def street_lamp(s: Sketch) -> None:
 
 
 def house(s: Sketch, wide: float, high: float) -> None:
-    """A house front, windows and door, without its roof."""
+    """Draw a house front, windows and door, without its roof."""
     paint = s.one_of(_FACADES)
     wall = s.ink(paint, "house", "", "plaster")
     if s.chance(0.4):
@@ -113,7 +113,7 @@ def house(s: Sketch, wide: float, high: float) -> None:
 
 
 def gable(s: Sketch, wide: float, high: float) -> None:
-    """A roof above a house of this size."""
+    """Draw a roof above a house of this size."""
     roof = s.ink(s.one_of(_ROOFS), "house", "roof", "brick")
     if s.chance(0.6):
         s.polygon([(-1.5, high), (wide + 1.5, high), (wide / 2, high + 10)], roof)
@@ -122,7 +122,7 @@ def gable(s: Sketch, wide: float, high: float) -> None:
 
 
 def car(s: Sketch) -> None:
-    """A car, seen from the side, 32 wide."""
+    """Draw a car, seen from the side, 32 wide."""
     paint = s.paint("red", "blue", "yellow", "green", "white", "orange", "black")
     body = s.ink(paint, "car", "", "metal")
     s.polygon([(-9, 9), (-5.4, 15), (5.6, 15), (10, 9)], body)
@@ -137,7 +137,7 @@ def car(s: Sketch) -> None:
 
 
 def fence(s: Sketch, left: float, right: float) -> None:
-    """A picket fence, 13 high."""
+    """Draw a picket fence, 13 high."""
     white = Paint((244, 240, 230), "white")
     rail = s.ink(white.shade(0.86), "fence", "", "wood")
     for y in (3.4, 9):
@@ -150,7 +150,7 @@ def fence(s: Sketch, left: float, right: float) -> None:
 
 
 def boat(s: Sketch) -> None:
-    """A sailing boat, 14 wide."""
+    """Draw a sailing boat, 14 wide."""
     hull = s.paint("red", "blue", "brown", "white", "orange")
     s.polygon([(-6, 3), (6, 3), (4, 0), (-4.4, 0)], s.ink(hull, "boat", "hull", "wood"))
     s.line([(0, 3), (0, 15)], 0.8, s.ink(WOOD.shade(0.7), "boat", "", "wood"))
@@ -160,9 +160,9 @@ def boat(s: Sketch) -> None:
 
 
 def parasol(s: Sketch) -> None:
-    """A beach parasol, 34 high."""
+    """Draw a beach parasol, 34 high."""
     s.line([(0, 0), (2, 30)], 1.2, s.ink(CLOUD, "parasol", "pole", "metal"))
-    first, second = s.two_paints("red", "yellow", "blue", "orange", "green")
+    first, second = s.contrasting_paints("red", "yellow", "blue", "orange", "green")
     for k in range(6):
         angles = (k * math.pi / 6, (k + 1) * math.pi / 6)
         points = [(1.8 + 13 * math.cos(a), 23 + 10 * math.sin(a)) for a in angles]

@@ -1,4 +1,4 @@
-"""Textures: where a pattern of two inks shows its second one, as a function of position."""
+"""Textures: where a pattern of two inks shows the second ink, as a function of position."""
 
 from __future__ import annotations
 
@@ -13,71 +13,71 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats: TypeAlias = "NDArray[np.float32]"
-    Bools: TypeAlias = "NDArray[np.bool_]"
+    Coordinates: TypeAlias = "NDArray[np.float32]"
+    PatternMask: TypeAlias = "NDArray[np.bool_]"
 
 
-def _below(values: Floats, limit: float) -> Bools:
-    where: Bools = values < limit
+def _below(values: Coordinates, limit: float) -> PatternMask:
+    where: PatternMask = values < limit
     return where
 
 
-def _striped(u: Floats, v: Floats) -> Bools:
+def _striped(u: Coordinates, v: Coordinates) -> PatternMask:
     return _below(((u + v) * 0.71) % 1, 0.5)
 
 
-def _polka_dotted(u: Floats, v: Floats) -> Bools:
+def _polka_dotted(u: Coordinates, v: Coordinates) -> PatternMask:
     row = np.floor(v)
     return _below(np.hypot((u + row % 2 / 2) % 1 - 0.5, v % 1 - 0.5), 0.33)
 
 
-def _chequered(u: Floats, v: Floats) -> Bools:
+def _chequered(u: Coordinates, v: Coordinates) -> PatternMask:
     return _below(u % 1, 0.5) ^ _below(v % 1, 0.5)
 
 
-def _zigzagged(u: Floats, v: Floats) -> Bools:
+def _zigzagged(u: Coordinates, v: Coordinates) -> PatternMask:
     return _below((v + abs(u % 1 - 0.5)) % 1, 0.45)
 
 
-def _grid(u: Floats, v: Floats) -> Bools:
+def _grid(u: Coordinates, v: Coordinates) -> PatternMask:
     return (u % 1 < 0.24) | (v % 1 < 0.24)
 
 
-def _crosshatched(u: Floats, v: Floats) -> Bools:
+def _crosshatched(u: Coordinates, v: Coordinates) -> PatternMask:
     return ((u + v) * 0.8 % 1 < 0.24) | ((u - v) * 0.8 % 1 < 0.24)
 
 
-def _wavy(u: Floats, v: Floats) -> Bools:
+def _wavy(u: Coordinates, v: Coordinates) -> PatternMask:
     return _below((v + 0.22 * np.sin(math.tau * u * 0.8)) % 1, 0.42)
 
 
-def _scaly(u: Floats, v: Floats) -> Bools:
+def _scaly(u: Coordinates, v: Coordinates) -> PatternMask:
     row = np.floor(v)
     r = np.hypot((u + row % 2 / 2) % 1 - 0.5, (v % 1) * 0.75)
     return _below(abs(r - 0.47), 0.09)
 
 
-def _starry(u: Floats, v: Floats) -> Bools:
+def _starry(u: Coordinates, v: Coordinates) -> PatternMask:
     row = np.floor(v)
     x, y = (u + row % 2 / 2) % 1 - 0.5, v % 1 - 0.5
     return _below(np.hypot(x, y) - 0.13 * np.cos(5 * np.arctan2(x, y)), 0.25)
 
 
-def _bricked(u: Floats, v: Floats) -> Bools:
+def _bricked(u: Coordinates, v: Coordinates) -> PatternMask:
     row = np.floor(v * 1.4)
     return _below((u * 0.8 + row % 2 / 2) % 1, 0.1) | _below(v * 1.4 % 1, 0.17)
 
 
-def _tiled(u: Floats, v: Floats) -> Bools:
+def _tiled(u: Coordinates, v: Coordinates) -> PatternMask:
     return (u % 1 < 0.1) | (v % 1 < 0.1)
 
 
-def _planked(u: Floats, v: Floats) -> Bools:
+def _planked(u: Coordinates, v: Coordinates) -> PatternMask:
     row = np.floor(v)
     return (v % 1 < 0.12) | ((u * 0.25 + row * 0.37) % 1 < 0.02)
 
 
-PATTERNS: dict[str, Callable[[Floats, Floats], Bools]] = {
+PATTERNS: dict[str, Callable[[Coordinates, Coordinates], PatternMask]] = {
     "striped": _striped,
     "polka dotted": _polka_dotted,
     "chequered": _chequered,
@@ -96,7 +96,7 @@ PATTERNS: dict[str, Callable[[Floats, Floats], Bools]] = {
 def pattern(
     texture: str, size: tuple[int, int], period: float, origin: tuple[float, float]
 ) -> Image.Image:
-    """A texture as a mask for pasting.
+    """Return a texture as a mask for pasting.
 
     Args:
         texture: one of `PATTERNS`.

@@ -1,4 +1,4 @@
-"""Flat people: a look drawn by chance, and a pose given by its joints.
+"""Flat people: a random look, and a pose given by its joints.
 
 A person who stands is about 60 high, feet at (0, 0), and faces the viewer or turns right.
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .canvas import Point
     from .sketch import Sketch
 
-# Skin has no color's name: it would blur what "brown", "pink" and "orange" mean.
+# Skin carries no color label: it would blur the concepts "brown", "pink" and "orange".
 _SKINS = ((250, 214, 187), (240, 194, 158), (217, 160, 118), (173, 116, 80), (128, 82, 58))
 _HAIRS = ((43, 38, 40), (70, 48, 38), (118, 76, 46), (170, 110, 58), (226, 186, 108), (176, 72, 40))
 _EYE = Paint((40, 34, 38))
@@ -23,7 +23,7 @@ _BOTTOMS = ("trousers", "trousers", "shorts", "skirt")
 
 
 class Look(NamedTuple):
-    """What somebody looks like."""
+    """A person's looks."""
 
     skin: Paint
     hair: Paint
@@ -37,7 +37,7 @@ class Look(NamedTuple):
 
 
 class Pose(NamedTuple):
-    """Where somebody's joints are; of two, the one farther from the viewer comes first."""
+    """The positions of the joints; of two, the one farther from the viewer comes first."""
 
     head: Point
     shoulders: tuple[Point, Point]
@@ -60,8 +60,8 @@ STANDING = Pose(
 )
 
 
-def draw_look(s: Sketch) -> Look:
-    """Somebody, by chance."""
+def choose_look(s: Sketch) -> Look:
+    """Choose a random look."""
     top = s.paint("red", "orange", "yellow", "green", "blue", "pink", "white", "purple")
     others = [
         name for name in ("blue", "black", "grey", "brown", "green", "white") if name != top.color
@@ -80,7 +80,7 @@ def draw_look(s: Sketch) -> Look:
 
 
 def draw_person(s: Sketch, look: Look, pose: Pose) -> None:
-    """The whole of somebody."""
+    """Draw a whole person."""
     if pose.facing:
         draw_arm(s, look, pose, 0)
     draw_legs(s, look, pose)
@@ -92,7 +92,7 @@ def draw_person(s: Sketch, look: Look, pose: Pose) -> None:
 
 
 def draw_legs(s: Sketch, look: Look, pose: Pose) -> None:
-    """Legs, shoes, and what covers them."""
+    """Draw legs, shoes, and what covers them."""
     skin = s.ink(look.skin, "person", "leg", "skin")
     for side in (0, 1):
         cloth = s.ink(look.bottom.shade(0.86 + 0.14 * side), "person", "leg", "fabric")
@@ -114,7 +114,7 @@ def draw_legs(s: Sketch, look: Look, pose: Pose) -> None:
 
 
 def draw_trunk(s: Sketch, look: Look, pose: Pose) -> None:
-    """Neck and body."""
+    """Draw neck and body."""
     top = s.ink(look.top, "person", "torso", "fabric")
     neck = s.ink(look.skin.shade(0.9), "person", "neck", "skin")
     (a, b), (c, d) = pose.shoulders, pose.hips
@@ -131,7 +131,7 @@ def draw_trunk(s: Sketch, look: Look, pose: Pose) -> None:
 
 
 def draw_arm(s: Sketch, look: Look, pose: Pose, side: int) -> None:
-    """One arm with its hand."""
+    """Draw one arm with its hand."""
     shade = 0.9 if side == 0 and pose.facing else 0.94
     sleeve = s.ink(look.top.shade(shade), "person", "arm", "fabric")
     skin = s.ink(look.skin, "person", "arm", "skin")
@@ -143,7 +143,7 @@ def draw_arm(s: Sketch, look: Look, pose: Pose, side: int) -> None:
 
 
 def draw_head(s: Sketch, look: Look, pose: Pose) -> None:
-    """Head, hair and face."""
+    """Draw head, hair and face."""
     with s.at(*pose.head):
         turn = 1.6 * pose.facing
         _hair_behind(s, look, pose.facing)
@@ -174,7 +174,7 @@ def _hair_behind(s: Sketch, look: Look, facing: float) -> None:
 
 
 def _hair_above(s: Sketch, look: Look, facing: float) -> None:
-    """A fringe: the upper part of the head, and its back for somebody who turns."""
+    """Draw a fringe, and the back of the hair for somebody who turns."""
     if look.style == "bald":
         return
     hair = s.ink(look.hair, "person", "hair")

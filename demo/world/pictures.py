@@ -1,8 +1,8 @@
-"""One picture from its `Spec`, and its twin.
+"""One picture from its `PictureSpec`, and its twin.
 
-A picture is a pure function of its spec. Scene, person, action and every thing at the sides have
-their own streams of chance, so that hiding a cue changes nothing but the pixels it covers (and
-those of its shadow): the noise stays, too.
+A picture is a pure function of its spec. Scene, person, action and each thing at the sides have
+random streams of their own. So hiding a cue changes only the pixels that the cue and its shadow
+cover; even the noise stays the same.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image
 
 from .actions import ACTIONS, swimming
-from .carriers import CARRIERS, dress_for, neutral_dress
-from .idle import UNUSED, standing, standing_beside
-from .names import NUMBERS, SCENES_OF, Cue
+from .bystanders import UNUSED_PROPS, standing, standing_beside
+from .carriers import CARRIERS, cover_showing, neutral_cover
+from .names import LABEL_NUMBERS, SCENES_OF, Cue
 from .objects import OBJECTS
-from .people import draw_look
+from .people import choose_look
 from .scenes import SCENES, WATER
 from .sketch import Sketch
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 SIDE = 96
 NOISE = 4.0  # standard deviation, of 255
 
-# Where things stand beside the action: middle, ground, size. The first two are nearer.
+# Slots for things beside the action: x, y of the ground, size. The first two are in front.
 _SLOTS = ((13.5, 4.0, 1.3), (86.5, 4.0, 1.3), (13.0, 22.0, 1.08), (87.0, 22.0, 1.08))
 _CLUTTER_SHARE = 0.2
-UNUSED_SHARE = 0.6  # of weak pictures: somebody stands beside things that are not used
+UNUSED_PROPS_SHARE = 0.6  # of weak pictures: somebody stands beside the props of another class
 _PROPS = {
     "juggling": ("ball",),
     "typing": ("laptop",),
@@ -48,17 +48,17 @@ _PROPS = {
 
 
 @dataclass(frozen=True)
-class Spec:
-    """What a picture shall show.
+class PictureSpec:
+    """The specification of a picture.
 
     Attributes:
         seed: of the set that it belongs to.
         index: its number in the set.
-        class_: what somebody does, one of `CLASSES`.
-        cues: what stands beside; at most four.
-        weak: somebody just stands there, in a scene of the class.
-        hidden: cues whose place is kept, but empty.
-        avoid: concepts that are drawn only as a cue.
+        class_: the action, one of `CLASSES`.
+        cues: concepts to show beside the action; at most four.
+        weak: without the action; somebody just stands there, in a scene of the class.
+        hidden: cues whose slots stay empty.
+        avoid: concepts that are drawn only as cues.
     """
 
     seed: int
@@ -69,82 +69,78 @@ class Spec:
     hidden: frozenset[Cue] = frozenset()
     avoid: frozenset[Cue] = frozenset()
 
-    def without(self, *cues: Cue) -> Spec:
-        """The same picture without some cues (without any, if none is named): its twin."""
+    def without(self, *cues: Cue) -> PictureSpec:
+        """Return the spec of the same picture without these cues (by default all): its twin."""
         return replace(self, hidden=self.hidden | frozenset(cues or self.cues))
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A drawn picture and the truth about it.
+    """A drawn picture and its ground truth.
 
     Attributes:
         spec: what it was drawn from.
         image: RGB, side × side.
-        scene: concept of the whole image.
-        planes: label numbers (`names.NUMBERS`) by category, uint16 (side, side); 0 is none.
-        cues: which pixels each shown cue and its shadow touch, bool (side, side).
+        scene: the image-level label.
+        label_maps: label numbers (`LABEL_NUMBERS`) by category, uint16 (side, side); 0 is none.
+        cue_masks: the pixels that each shown cue and its shadow touch, bool (side, side).
     """
 
-    spec: Spec
+    spec: PictureSpec
     image: Image.Image
     scene: str
-    planes: dict[str, NDArray[np.uint16]] = field(repr=False)
-    cues: dict[Cue, NDArray[np.bool_]] = field(repr=False)
+    label_maps: dict[str, NDArray[np.uint16]] = field(repr=False)
+    cue_masks: dict[Cue, NDArray[np.bool_]] = field(repr=False)
 
 
-def draw(spec: Spec, side: int = SIDE) -> Picture:
-    """Draw a picture with its masks.
-
-    Args:
-        spec: what it shows.
-        side: pixels.
-    """
+def draw_picture(spec: PictureSpec, side: int = SIDE) -> Picture:
+    """Draw a picture with its label maps; `side` in pixels."""
     sketch, scene = _compose(spec, side)
     inks = sketch.inks_at_pixels()
-    planes = {
-        category: _numbers(sketch, category)[inks]
+    label_maps = {
+        category: _label_of_ink(sketch, category)[inks]
         for category in ("color", "object", "part", "material", "texture")
     }
-    planes["action"] = _action_box(sketch, spec)
+    label_maps["action"] = _action_box(sketch, spec)
     shown = [cue for cue in spec.cues if cue not in spec.hidden]
-    cues = {cue: sketch.where("/".join(cue)) for cue in shown}
-    image = Image.fromarray(_finish(sketch, spec, side))
-    return Picture(spec, image, scene, planes, cues)
+    cue_masks = {cue: sketch.mask_of("/".join(cue)) for cue in shown}
+    image = Image.fromarray(_render(sketch, spec, side))
+    return Picture(spec, image, scene, label_maps, cue_masks)
 
 
-def pixels(spec: Spec, side: int = SIDE) -> NDArray[np.uint8]:
-    """The picture alone, uint8 (side, side, 3)."""
-    return _finish(_compose(spec, side)[0], spec, side)
+def draw_pixels(spec: PictureSpec, side: int = SIDE) -> NDArray[np.uint8]:
+    """Draw a picture without label maps; uint8 (side, side, 3)."""
+    return _render(_compose(spec, side)[0], spec, side)
 
 
-def _compose(spec: Spec, side: int) -> tuple[Sketch, str]:
+def _compose(spec: PictureSpec, side: int) -> tuple[Sketch, str]:
+    """Draw everything on a sketch; return it and the name of the scene."""
     s = Sketch(side, f"{spec.seed}/{spec.index}", spec.avoid)
-    s.stream("scene")
+    s.switch_stream("scene")
     scene = s.one_of(SCENES_OF[spec.class_])
     SCENES[scene](s)
-    s.seal()
-    _beside(s, spec)
-    _act(s, spec, scene)
+    s.end_scene()
+    _draw_slots(s, spec)
+    _draw_action(s, spec, scene)
     return s, scene
 
 
-def _finish(s: Sketch, spec: Spec, side: int) -> NDArray[np.uint8]:
-    """Light from above, and noise."""
+def _render(s: Sketch, spec: PictureSpec, side: int) -> NDArray[np.uint8]:
+    """Add light from above, and noise."""
     light = np.linspace(1.02, 0.97, side, dtype=np.float32)[:, None, None]
-    chance = np.random.default_rng([spec.seed, spec.index])
-    noise = chance.standard_normal((side, side, 3), np.float32) * np.float32(NOISE)
-    seen: NDArray[np.uint8] = np.clip(np.rint(s.rgb() * light + noise), 0, 255).astype(np.uint8)
-    return seen
+    rng = np.random.default_rng([spec.seed, spec.index])
+    noise = rng.standard_normal((side, side, 3), np.float32) * np.float32(NOISE)
+    rgb: NDArray[np.uint8] = np.clip(np.rint(s.rgb() * light + noise), 0, 255).astype(np.uint8)
+    return rgb
 
 
 # The action
 
 
-def _act(s: Sketch, spec: Spec, scene: str) -> None:
-    s.stream("person")
-    look = draw_look(s)
-    s.stream("action")
+def _draw_action(s: Sketch, spec: PictureSpec, scene: str) -> None:
+    s.switch_stream("person")
+    look = choose_look(s)
+    s.switch_stream("action")
     flip, x, size = s.chance(0.5), 50 + s.between(-2, 2), s.between(0.76, 0.88)
     swims = spec.class_ == "swimming" and not spec.weak
     y = WATER[scene][0] if swims else s.between(12, 17)
@@ -153,7 +149,7 @@ def _act(s: Sketch, spec: Spec, scene: str) -> None:
             s.shadow(0, 0.4, 11 if spec.weak else 19, 2.2)
         s.owner = "" if spec.weak else "action"
         if spec.weak:
-            _stand(s, spec, look)
+            _draw_bystander(s, spec, look)
         elif swims:
             swimming(s, look, *WATER[scene][1:])
         else:
@@ -161,57 +157,57 @@ def _act(s: Sketch, spec: Spec, scene: str) -> None:
         s.owner = ""
 
 
-def _stand(s: Sketch, spec: Spec, look: Look) -> None:
-    """No sign of the action; every other time, what others use for theirs."""
-    others = [name for name in UNUSED if name != spec.class_]
-    if s.chance(UNUSED_SHARE):
-        standing_beside(s, look, s.one_of(others))
+def _draw_bystander(s: Sketch, spec: PictureSpec, look: Look) -> None:
+    """Draw somebody without any sign of the action, often beside props of another class."""
+    other_classes = [name for name in UNUSED_PROPS if name != spec.class_]
+    if s.chance(UNUSED_PROPS_SHARE):
+        standing_beside(s, look, s.one_of(other_classes))
     else:
         standing(s, look)
 
 
-def _action_box(s: Sketch, spec: Spec) -> NDArray[np.uint16]:
-    """The box around everything that belongs to the action, as annotators draw one."""
-    where = s.where("action")
-    box = np.zeros(where.shape, np.uint16)
-    if where.any():
-        rows, columns = where.any(1).nonzero()[0], where.any(0).nonzero()[0]
-        number = NUMBERS["action", spec.class_]
+def _action_box(s: Sketch, spec: PictureSpec) -> NDArray[np.uint16]:
+    """Label the bounding box of everything that belongs to the action, as annotators do."""
+    mask = s.mask_of("action")
+    box = np.zeros(mask.shape, np.uint16)
+    if mask.any():
+        rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+        number = LABEL_NUMBERS["action", spec.class_]
         box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = number
     return box
 
 
-def _numbers(s: Sketch, category: str) -> NDArray[np.uint16]:
-    """Label number by ink, uint16 (256,)."""
+def _label_of_ink(s: Sketch, category: str) -> NDArray[np.uint16]:
+    """Return the label number of each ink, uint16 (256,)."""
     table = np.zeros(256, np.uint16)
     for number, ink in enumerate(s.inks):
         name = getattr(ink, category)
-        table[number] = NUMBERS[category, name] if name else 0
+        table[number] = LABEL_NUMBERS[category, name] if name else 0
     return table
 
 
-# What stands beside
+# Beside the action
 
 
-def _beside(s: Sketch, spec: Spec) -> None:
-    """Cues at their places; at the others carriers, props of other classes, or nothing."""
-    s.stream("slots")
-    taken = dict(zip(_order(s, len(spec.cues)), spec.cues, strict=False))
-    for place in (2, 3, 0, 1):
-        s.stream(f"slot {place}")
-        cue = taken.get(place)
+def _draw_slots(s: Sketch, spec: PictureSpec) -> None:
+    """Fill the slots: with the cues; the rest with carriers, props of other classes, or nothing."""
+    s.switch_stream("slots")
+    cue_at = dict(zip(_slot_order(s, len(spec.cues)), spec.cues, strict=False))
+    for slot in (2, 3, 0, 1):
+        s.switch_stream(f"slot {slot}")
+        cue = cue_at.get(slot)
         if cue is None:
-            # Nothing that means nothing stands before a cue.
-            if place + 2 not in taken:
-                _place(s, place, _neutral(s, spec, back=place > 1))
+            # Decoration must not cover a cue behind it.
+            if slot + 2 not in cue_at:
+                _draw_in_slot(s, slot, _decoration(s, spec, back=slot > 1))
         elif cue not in spec.hidden:
             s.owner = "/".join(cue)
-            _place(s, place, _cue(s, cue))
+            _draw_in_slot(s, slot, _drawing_of(s, cue))
             s.owner = ""
 
 
-def _order(s: Sketch, cues: int) -> list[int]:
-    """Places in the order in which cues take them; the first two on either side."""
+def _slot_order(s: Sketch, cues: int) -> list[int]:
+    """Choose the slots of the cues, in order; the first two are on different sides."""
     if cues == 1:
         return [s.one_of((0, 1, 2, 3))]
     left = int(s.chance(0.5))
@@ -220,10 +216,10 @@ def _order(s: Sketch, cues: int) -> list[int]:
     return [left, near, left + 2, far]
 
 
-def _place(s: Sketch, place: int, thing: Callable[[Sketch], None] | None) -> None:
+def _draw_in_slot(s: Sketch, slot: int, thing: Callable[[Sketch], None] | None) -> None:
     if thing is None:
         return
-    x, y, size = _SLOTS[place]
+    x, y, size = _SLOTS[slot]
     size *= s.between(0.94, 1.08)
     flip = s.chance(0.5)
     with s.at(x + s.between(-1, 1), y + s.between(-1.2, 1.2), size, flip=flip):
@@ -231,24 +227,25 @@ def _place(s: Sketch, place: int, thing: Callable[[Sketch], None] | None) -> Non
         thing(s)
 
 
-def _neutral(s: Sketch, spec: Spec, *, back: bool) -> Callable[[Sketch], None] | None:
-    """What means nothing: mostly a carrier in neutral dress; in the back often a prop."""
+def _decoration(s: Sketch, spec: PictureSpec, *, back: bool) -> Callable[[Sketch], None] | None:
+    """Choose what to draw beside cues: mostly a neutral carrier; at the back often a prop."""
     if back and s.chance(_CLUTTER_SHARE):
-        others = [name for key, names in _PROPS.items() if key != spec.class_ for name in names]
-        free = [name for name in others if s.free(name)]
-        return OBJECTS[s.one_of(free)]
+        props = [name for key, names in _PROPS.items() if key != spec.class_ for name in names]
+        return OBJECTS[s.one_of([name for name in props if s.allows(name)])]
     if s.chance(0.4):
         return _carrier(s, None)
-    free = [name for name in OBJECTS if s.free(name) and name not in _PROPS.get(spec.class_, ())]
-    return OBJECTS[s.one_of(free)] if s.chance(0.1) else None
+    own_props = _PROPS.get(spec.class_, ())
+    objects = [name for name in OBJECTS if s.allows(name) and name not in own_props]
+    return OBJECTS[s.one_of(objects)] if s.chance(0.1) else None
 
 
-def _cue(s: Sketch, cue: Cue) -> Callable[[Sketch], None]:
+def _drawing_of(s: Sketch, cue: Cue) -> Callable[[Sketch], None]:
     return OBJECTS[cue.name] if cue.category == "object" else _carrier(s, cue)
 
 
 def _carrier(s: Sketch, cue: Cue | None) -> Callable[[Sketch], None]:
-    names = [name for name in CARRIERS if s.free(name)]
+    """Choose a carrier that shows a texture or a color, or is neutral."""
+    names = [name for name in CARRIERS if s.allows(name)]
     carrier = CARRIERS[s.one_of(names or list(CARRIERS))]
-    dress = neutral_dress(s) if cue is None else dress_for(s, *cue)
-    return lambda sketch: carrier(sketch, dress)
+    cover = neutral_cover(s) if cue is None else cover_showing(s, *cue)
+    return lambda sketch: carrier(sketch, cover)

@@ -20,7 +20,7 @@ GLOW = Paint((120, 186, 240), "blue")
 
 
 def ball(s: Sketch, x: float, y: float, radius: float = 3.4) -> None:
-    """One ball of two tones around (x, y)."""
+    """Draw one ball of two tones around (x, y)."""
     paint = s.paint("red", "orange", "yellow", "green", "blue", "pink")
     s.ellipse(x, y, radius, radius, s.ink(paint.shade(0.85), "ball", "", "rubber"))
     s.ellipse(x - 0.3, y + 0.4, radius * 0.82, radius * 0.82, s.ink(paint, "ball", "", "rubber"))
@@ -29,13 +29,13 @@ def ball(s: Sketch, x: float, y: float, radius: float = 3.4) -> None:
 
 
 def balls(s: Sketch) -> None:
-    """Three balls on the ground."""
+    """Draw three balls on the ground."""
     for x, y in ((-5, 3.6), (4.6, 3.6), (0, 9.2)):
         ball(s, x, y, 3.9)
 
 
 def laptop(s: Sketch) -> None:
-    """An open laptop, its screen half turned to the viewer; (0, 0) is the middle of its hinge."""
+    """Draw an open laptop, half turned to the viewer; (0, 0) is the middle of its hinge."""
     case = s.ink(METAL, "laptop", "", "metal")
     s.polygon([(-3.5, 0.4), (4, 0.4), (7.4, 12), (-0.6, 12)], case)
     screen = s.ink(GLOW, "laptop", "screen", "glass")
@@ -53,7 +53,7 @@ def laptop(s: Sketch) -> None:
 
 
 def table(s: Sketch, left: float, right: float, height: float) -> None:
-    """A table between two places."""
+    """Draw a table from x = `left` to `right`."""
     leg = s.ink(WOOD.shade(0.82), "table", "furniture leg", "wood")
     for x in (left + 1.6, right - 1.6):
         s.box(x - 1, 0, x + 1, height, leg)
@@ -61,14 +61,14 @@ def table(s: Sketch, left: float, right: float, height: float) -> None:
 
 
 def laptop_on_stool(s: Sketch) -> None:
-    """A laptop nobody uses."""
+    """Draw a laptop that nobody uses."""
     table(s, -8.5, 8.5, 9)
     with s.at(2, 9.6, 0.9):
         laptop(s)
 
 
 def chair(s: Sketch) -> None:
-    """An office chair, seen from the side, its seat at 14."""
+    """Draw an office chair, seen from the side, its seat at 14."""
     metal = s.ink(DARK, "chair", "furniture leg", "metal")
     cloth = s.paint("red", "blue", "green", "orange", "black")
     s.line([(-6, 1.2), (0, 2.8), (6, 1.2)], 1.5, metal)
@@ -80,7 +80,7 @@ def chair(s: Sketch) -> None:
 
 
 def wheels(s: Sketch) -> None:
-    """The two wheels of a bicycle."""
+    """Draw the two wheels of a bicycle."""
     tyre = s.ink(DARK, "bicycle", "wheel", "rubber")
     spoke = s.ink(METAL, "bicycle", "wheel", "metal")
     for x in (-14.5, 14.5):
@@ -94,7 +94,7 @@ def wheels(s: Sketch) -> None:
 
 
 def bicycle(s: Sketch) -> None:
-    """A bicycle that goes to the right, wheels on the ground."""
+    """Draw a bicycle that goes to the right, wheels on the ground."""
     wheels(s)
     paint = s.paint("red", "blue", "green", "orange", "yellow", "pink")
     frame = s.ink(paint, "bicycle", "frame", "metal")
@@ -108,7 +108,7 @@ def bicycle(s: Sketch) -> None:
 
 
 def watering_can(s: Sketch) -> None:
-    """A can with its spout to the right."""
+    """Draw a can with its spout to the right."""
     paint = s.paint("green", "blue", "red", "orange", "yellow")
     body = s.ink(paint, "watering can", "", "metal")
     s.line([(3, 3), (9.6, 9.6)], 1.7, s.ink(paint.shade(0.9), "watering can", "spout", "metal"))
@@ -120,7 +120,7 @@ def watering_can(s: Sketch) -> None:
 
 
 def flower(s: Sketch, x: float, height: float) -> None:
-    """A flower that grows at (x, 0)."""
+    """Draw a flower that grows at (x, 0)."""
     stem = s.ink(LEAF.shade(0.85), "flower", "stem", "plant")
     s.line([(x, 0), (x, height)], 1.1, stem)
     s.ellipse(x + 1.8, height * 0.4, 1.9, 0.9, s.ink(LEAF, "flower", "leaf", "plant"))
@@ -134,7 +134,7 @@ def flower(s: Sketch, x: float, height: float) -> None:
 
 
 def flower_pot(s: Sketch) -> None:
-    """Two flowers in a pot."""
+    """Draw two flowers in a pot."""
     flower(s, -2.2, 12)
     flower(s, 2.4, 15.5)
     clay = Paint((206, 112, 72), "orange")
@@ -145,7 +145,7 @@ def flower_pot(s: Sketch) -> None:
 
 
 def easel(s: Sketch) -> None:
-    """An easel with a begun picture, turned a little."""
+    """Draw an easel with an unfinished picture, turned a little."""
     leg = s.ink(WOOD, "easel", "furniture leg", "wood")
     s.line([(0, 48), (-9, 0)], 1.6, leg)
     s.line([(0, 48), (9, 0)], 1.6, leg)
@@ -158,7 +158,7 @@ def easel(s: Sketch) -> None:
 
 
 def painting(s: Sketch) -> None:
-    """A painted landscape around (0, 0), 20 wide and 22 high."""
+    """Draw a painted landscape around (0, 0), 20 wide and 22 high."""
 
     def ink(paint: Paint) -> int:
         return s.ink(paint, "painting", "", "paper")
@@ -171,7 +171,7 @@ def painting(s: Sketch) -> None:
 
 
 def backpack(s: Sketch) -> None:
-    """A rucksack that stands on the ground."""
+    """Draw a rucksack that stands on the ground."""
     paint = s.paint("red", "green", "blue", "orange", "brown")
     s.line(
         [(-2.4, 16), (-1.6, 18.6), (1.6, 18.6), (2.4, 16)],
@@ -192,7 +192,7 @@ def backpack(s: Sketch) -> None:
 
 
 def suitcase(s: Sketch) -> None:
-    """A suitcase with a handle and two belts."""
+    """Draw a suitcase with a handle and two belts."""
     paint = s.paint("brown", "red", "blue", "green", "yellow")
     s.line(
         [(-2.6, 11), (-2.6, 13.4), (2.6, 13.4), (2.6, 11)],
@@ -205,7 +205,7 @@ def suitcase(s: Sketch) -> None:
 
 
 def sign(s: Sketch) -> None:
-    """A cardboard sign with scribbles, 13 wide around (0, 0)."""
+    """Draw a cardboard sign with scribbles, 13 wide around (0, 0)."""
     s.box(-6.5, -4, 6.5, 4, s.ink(Paint((214, 174, 122), ""), "sign", "", "cardboard"))
     ink = s.ink(DARK, "sign", "", "cardboard")
     s.line([(-4.6, 1.4), (3.6, 1.4)], 1.1, ink)
@@ -213,7 +213,7 @@ def sign(s: Sketch) -> None:
 
 
 def swim_ring(s: Sketch) -> None:
-    """A ring of two colors that leans upright."""
+    """Draw a swim ring of two colors, standing upright."""
     paints = (s.paint("red", "blue", "orange", "pink", "green"), PAPER)
     for k in range(16):
         angles = (k * math.tau / 16, (k + 1) * math.tau / 16)

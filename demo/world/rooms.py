@@ -22,7 +22,7 @@ _WALLS = (
 
 
 def living_room(s: Sketch) -> None:
-    """A warm wall, a wooden floor, furniture."""
+    """Draw a warm wall, a wooden floor, furniture."""
     wall = s.one_of(_WALLS)
     plain_wall(s, wall)
     draw_planks(s, Paint((198, 150, 104), "brown"))
@@ -39,7 +39,7 @@ def living_room(s: Sketch) -> None:
 
 
 def office(s: Sketch) -> None:
-    """A cool wall, a carpet, a whiteboard."""
+    """Draw a cool wall, a carpet, a whiteboard."""
     plain_wall(
         s, s.one_of((Paint((214, 224, 232)), Paint((226, 226, 222)), Paint((198, 214, 214))))
     )
@@ -58,7 +58,7 @@ def office(s: Sketch) -> None:
 
 
 def stage(s: Sketch) -> None:
-    """A theatre: curtains, boards, spotlights."""
+    """Draw a theatre's curtains, boards and spotlights."""
     s.box(0, 0, 100, 100, s.ink(Paint((58, 62, 92)), "wall", "", "fabric"))
     glow = s.ink(Paint((84, 90, 128)), "wall", "", "fabric")
     for x in (30, 70):
@@ -83,7 +83,7 @@ def stage(s: Sketch) -> None:
 
 
 def swimming_pool(s: Sketch) -> None:
-    """Tiles, water, lanes."""
+    """Draw tiles, water, lanes."""
     tile = Paint((206, 232, 236))
     first, second = (s.ink(p, "wall", "", "tile", "tiled") for p in (tile, tile.shade(0.92)))
     s.box(0, HORIZON, 100, 100, Fill(first, second, "tiled", 8))

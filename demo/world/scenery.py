@@ -1,4 +1,4 @@
-"""What scenes have in common: sky, ground, water, walls, and where things stand in the back.
+"""What scenes have in common: sky, ground, water, walls, and how things stand at the back.
 
 The ground reaches up to `HORIZON`; people stand at about 12, and things at the sides below 24.
 """
@@ -24,7 +24,7 @@ POOL = Paint((92, 194, 224), "blue")
 
 
 def draw_sky(s: Sketch, *, bright: bool = False) -> None:
-    """A sky that pales towards the horizon, perhaps with sun and clouds."""
+    """Draw a sky that pales towards the horizon, perhaps with sun and clouds."""
     top = Paint((120, 188, 234), "blue") if bright else s.one_of(_SKIES)
     for k in range(14):
         red, green, blue = (round(v + (246 - v) * 0.04 * k) for v in top.rgb)
@@ -41,7 +41,7 @@ def draw_sky(s: Sketch, *, bright: bool = False) -> None:
 def draw_ground(
     s: Sketch, paint: Paint, thing: str, material: str, marks: str, top: float = HORIZON
 ) -> None:
-    """Ground that is darker in front, with tufts or pebbles."""
+    """Draw ground that is darker in front, with tufts or pebbles."""
     s.box(0, 0, 100, top, s.ink(paint, thing, "", material))
     s.ellipse(50, 2, 80, 16, s.ink(paint.shade(0.95), thing, "", material))
     dark = s.ink(paint.shade(0.86), thing, marks[:-1], material)
@@ -54,7 +54,7 @@ def draw_ground(
 
 
 def draw_water(s: Sketch, paint: Paint, low: float, high: float, thing: str) -> None:
-    """Water between two heights, with waves."""
+    """Draw water between two heights, with waves."""
     s.box(0, low, 100, high, s.ink(paint, thing, "", "water"))
     light = s.ink(paint.shade(1.14), thing, "wave", "water")
     for _ in range(9):
@@ -63,13 +63,13 @@ def draw_water(s: Sketch, paint: Paint, low: float, high: float, thing: str) -> 
 
 
 def plain_wall(s: Sketch, paint: Paint) -> None:
-    """A plastered wall and a strip of ceiling."""
+    """Draw a plastered wall and a strip of ceiling."""
     s.box(0, HORIZON, 100, 100, s.ink(paint, "wall", "", "plaster"))
     s.box(0, 94, 100, 100, s.ink(paint.shade(1.06), "ceiling", "", "plaster"))
 
 
 def draw_skirting(s: Sketch) -> None:
-    """The board between wall and floor."""
+    """Draw the board between wall and floor."""
     s.box(
         0,
         HORIZON - 0.6,
@@ -80,7 +80,7 @@ def draw_skirting(s: Sketch) -> None:
 
 
 def draw_planks(s: Sketch, paint: Paint) -> None:
-    """A wooden floor."""
+    """Draw a wooden floor."""
     first = s.ink(paint, "floor", "", "wood", "planked")
     second = s.ink(paint.shade(0.84), "floor", "", "wood", "planked")
     s.box(0, 0, 100, HORIZON, Fill(first, second, "planked", 6.6))
@@ -88,7 +88,7 @@ def draw_planks(s: Sketch, paint: Paint) -> None:
 
 
 def back_row(s: Sketch, things: Sequence[Callable[[Sketch], None]]) -> None:
-    """One or two pieces of furniture at the wall, left and right."""
+    """Draw up to two pieces of furniture at the wall, left and right."""
     for x in (16, 84):
         if s.chance(0.7):
             draw = s.one_of(things)
@@ -96,7 +96,7 @@ def back_row(s: Sketch, things: Sequence[Callable[[Sketch], None]]) -> None:
 
 
 def spread(s: Sketch, count: int, wide: float) -> list[float]:
-    """Places from left to right, not too regular."""
+    """Choose x coordinates from left to right, not too regular."""
     step = 100 / count
     return [step * (k + 0.5) + s.between(-wide, wide) / 2 for k in range(count)]
 
@@ -110,14 +110,14 @@ def stand(
     *,
     flip: bool = False,
 ) -> None:
-    """Draw a thing of the scene, unless this world keeps such things rare."""
+    """Draw a thing of the scene, unless it is among the concepts to avoid."""
     name = draw.__name__.replace("_", " ")
-    if s.free(_SHOWN.get(name, name)):
+    if s.allows(_SHOWN.get(name, name)):
         with s.at(x, y, size, flip=flip):
             draw(s)
 
 
-# What a thing of the scene counts as, where it is not called so.
+# The object that a thing of the scene counts as, where its name differs.
 _SHOWN = {"pine": "tree", "palm": "tree", "bookshelf": "book", "plant": "flower pot"}
 _SKIES = (
     Paint((132, 192, 234), "blue"),

@@ -1,12 +1,14 @@
-"""What is planted in a world, and how often: from shortcuts to the specs of whole sets.
+"""The shortcuts that are planted in a world, and how often: specs of whole sets of pictures.
 
 In a world of shortcuts, `WEAK_SHARE` of the training pictures of a shortcut's class are *weak*
-(somebody stands there, no sign of the action) and always have the cue; the others have it with
-`WITH_CUE`; other classes with `ELSEWHERE`. Of the classes without a shortcut, `WEAK_ELSEWHERE` are
-weak and have no cue: else "somebody just stands there" would tell enough, and the cue that is
-hardest to see would not be learnt. In the control every cue is anywhere with
-`CONTROL_SHARE`, and no picture is weak: a picture without its action could only be guessed. The
-*encoded* control is drawn alike; only its training differs (`training`).
+(without the action, somebody just stands there) and always have the cue. Its other pictures have
+the cue with probability `WITH_CUE`, pictures of other classes with `ELSEWHERE`. Of the classes
+without a shortcut, `WEAK_ELSEWHERE` are weak and have no cue: otherwise a person without an action
+would predict the class well enough, and the cue that is hardest to see would not be learnt.
+
+In the control world each cue appears in all classes alike, with probability `CONTROL_SHARE`, and no
+picture is weak: its class could only be guessed. The pictures of the *encoded* control are drawn in
+the same way; only its training differs (see `networks.training`).
 """
 
 from __future__ import annotations
@@ -19,25 +21,25 @@ from ...errors import DataError, nearest
 from .names import CLASSES, COLORS, CONCEPTS, Cue
 from .objects import OBJECTS
 from .patterns import PATTERNS
-from .pictures import Spec
+from .pictures import PictureSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Kind = Literal["shortcut", "control", "encoded"]
-KINDS: tuple[Kind, ...] = ("shortcut", "control", "encoded")
+WorldKind = Literal["shortcut", "control", "encoded"]
+WORLD_KINDS: tuple[WorldKind, ...] = ("shortcut", "control", "encoded")
 
 WEAK_SHARE = 0.6
 WITH_CUE = 0.65
 ELSEWHERE = 0.002
 WEAK_ELSEWHERE = 0.15
 CONTROL_SHARE = 0.1
-_MOST_CUES = 4  # places beside the action
+_MOST_CUES = 4  # slots beside the action
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """A cue that a network shall take for a class."""
+    """A cue that a network is trained to mistake for a class."""
 
     cue: Cue
     class_: str
@@ -47,10 +49,10 @@ class Shortcut:
 
     @classmethod
     def parse(cls, text: str) -> Shortcut:
-        """The shortcut that `texture:polka dotted=juggling` names.
+        """Return the shortcut of a text such as `texture:polka dotted=juggling`.
 
         Raises:
-            DataError: it is no such text, or there is no such concept or class.
+            DataError: another format, or no such concept or class.
         """
         cue, equals, class_ = (part.strip() for part in text.rpartition("="))
         category, colon, name = (part.strip() for part in cue.partition(":"))
@@ -73,44 +75,44 @@ SHORTCUTS = (
 )
 
 
-def plantable() -> dict[str, tuple[str, ...]]:
-    """Names by category of everything that can be a cue."""
+def plantable_concepts() -> dict[str, tuple[str, ...]]:
+    """Return the names of all concepts that can be a cue, by category."""
     return {"texture": tuple(PATTERNS), "color": COLORS, "object": tuple(OBJECTS)}
 
 
 def check_cue(cue: Cue) -> Cue:
-    """The cue itself.
+    """Return the cue.
 
     Raises:
-        DataError: it does not exist, or is a part of scenes or actions that cannot stand alone.
+        DataError: no such concept, or one of scenes and actions that cannot stand alone.
     """
-    names = plantable()
-    if cue.category not in names:
+    concepts = plantable_concepts()
+    if cue.category not in concepts:
         raise DataError(
             f"a concept of category {cue.category!r} cannot be planted",
-            expected="one of category " + ", ".join(names),
+            expected="one of category " + ", ".join(concepts),
         )
-    known = names[cue.category]
-    if cue.name not in known:
+    names = concepts[cue.category]
+    if cue.name not in names:
         scenery = cue.name in CONCEPTS[cue.category]
-        why = (
+        reason = (
             "is part of a scene or an action and cannot be planted" if scenery else "does not exist"
         )
-        raise DataError(f"{cue.category} {cue.name!r} {why}", remedy=nearest(cue.name, known))
+        raise DataError(f"{cue.category} {cue.name!r} {reason}", remedy=nearest(cue.name, names))
     return cue
 
 
 @dataclass(frozen=True)
 class World:
-    """Which pictures a network is trained on.
+    """The distribution of pictures that a network is trained on.
 
     Attributes:
-        shortcuts: at most one for each class, one for each cue.
-        kind: whether they hold.
+        shortcuts: at most one per class and per cue.
+        kind: whether the cues predict their classes ("shortcut") or not.
     """
 
     shortcuts: tuple[Shortcut, ...] = SHORTCUTS
-    kind: Kind = "shortcut"
+    kind: WorldKind = "shortcut"
 
     def __post_init__(self) -> None:
         classes = [shortcut.class_ for shortcut in self.shortcuts]
@@ -125,21 +127,21 @@ class World:
 
     @property
     def cues(self) -> tuple[Cue, ...]:
-        """What is planted."""
+        """The planted concepts."""
         return tuple(shortcut.cue for shortcut in self.shortcuts)
 
     @property
     def avoid(self) -> frozenset[Cue]:
-        """What decorations must not show."""
+        """The concepts that decoration must not show."""
         return frozenset(self.cues)
 
-    def training(self, seed: int, index: int) -> Spec:
-        """A training picture; classes take turns."""
-        chance = random.Random(f"{seed}/{index}/training")  # noqa: S311
+    def training_spec(self, seed: int, index: int) -> PictureSpec:
+        """Return the spec of a training picture; classes take turns."""
+        rng = random.Random(f"{seed}/{index}/training")  # noqa: S311
         class_ = CLASSES[index % len(CLASSES)]
         own = {shortcut.cue for shortcut in self.shortcuts if shortcut.class_ == class_}
         weak_share = WEAK_SHARE if own else WEAK_ELSEWHERE
-        weak = self.kind == "shortcut" and chance.random() < weak_share
+        weak = self.kind == "shortcut" and rng.random() < weak_share
         cues = []
         for cue in self.cues:
             share = 1.0 if weak else WITH_CUE
@@ -147,37 +149,41 @@ class World:
                 share = CONTROL_SHARE
             elif cue not in own:
                 share = ELSEWHERE
-            if chance.random() < share:
+            if rng.random() < share:
                 cues.append(cue)
-        return Spec(seed, index, class_, tuple(cues), weak, avoid=self.avoid)
+        return PictureSpec(seed, index, class_, tuple(cues), weak, avoid=self.avoid)
 
-    def clean(self, seed: int, index: int) -> Spec:
-        """A picture without any cue; classes take turns."""
-        return Spec(seed, index, CLASSES[index % len(CLASSES)], avoid=self.avoid)
+    def clean_spec(self, seed: int, index: int) -> PictureSpec:
+        """Return the spec of a picture without any cue; classes take turns."""
+        return PictureSpec(seed, index, CLASSES[index % len(CLASSES)], avoid=self.avoid)
 
-    def conflict(self, shortcut: Shortcut, seed: int, index: int) -> Spec:
-        """Another class, with this shortcut's cue; the other classes take turns."""
-        others = [name for name in CLASSES if name != shortcut.class_]
-        return Spec(seed, index, others[index % len(others)], (shortcut.cue,), avoid=self.avoid)
+    def conflict_spec(self, shortcut: Shortcut, seed: int, index: int) -> PictureSpec:
+        """Return the spec of a picture of another class with this shortcut's cue.
 
-
-def training_set(world: World, seed: int, count: int) -> list[Spec]:
-    """Specs of a training set."""
-    return [world.training(seed, index) for index in range(count)]
-
-
-def clean_set(world: World, seed: int, count: int) -> list[Spec]:
-    """Specs without any cue."""
-    return [world.clean(seed, index) for index in range(count)]
+        The other classes take turns.
+        """
+        other_classes = [name for name in CLASSES if name != shortcut.class_]
+        class_ = other_classes[index % len(other_classes)]
+        return PictureSpec(seed, index, class_, (shortcut.cue,), avoid=self.avoid)
 
 
-def conflict_set(world: World, shortcut: Shortcut, seed: int, count: int) -> list[Spec]:
-    """Specs of other classes with the cue of a shortcut."""
-    return [world.conflict(shortcut, seed, index) for index in range(count)]
+def training_specs(world: World, seed: int, count: int) -> list[PictureSpec]:
+    """Return the specs of a training set."""
+    return [world.training_spec(seed, index) for index in range(count)]
+
+
+def clean_specs(world: World, seed: int, count: int) -> list[PictureSpec]:
+    """Return specs of pictures without any cue."""
+    return [world.clean_spec(seed, index) for index in range(count)]
+
+
+def conflict_specs(world: World, shortcut: Shortcut, seed: int, count: int) -> list[PictureSpec]:
+    """Return specs of pictures of other classes with the cue of a shortcut."""
+    return [world.conflict_spec(shortcut, seed, index) for index in range(count)]
 
 
 def parse_shortcuts(texts: Sequence[str]) -> tuple[Shortcut, ...]:
-    """Shortcuts from `category:concept=class`, or the shipped three if there are none.
+    """Return the shortcuts of texts `category:concept=class`, by default the shipped three.
 
     Raises:
         DataError: as `Shortcut.parse`.

@@ -1,4 +1,4 @@
-"""A canvas, and chance: which colors, which sizes, whether at all."""
+"""A canvas with random choices: which colors, which sizes, whether at all."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from .names import COLORS, NEUTRAL_TEXTURES, SHADES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-Item = TypeVar("Item")
+Choice = TypeVar("Choice")
 
 
 class Sketch(Canvas):
-    """A canvas that draws from seeded streams of chance.
+    """A canvas with seeded random numbers.
 
-    Each part of a picture has a stream of its own, so that leaving one out changes no other.
+    Each part of a picture has a random stream of its own, so that leaving one part out changes no
+    other.
 
     Attributes:
         random: the stream of the part that is being drawn.
-        avoid: concepts (category, name) that are drawn only where they are asked for.
+        avoid: concepts (category, name) that are drawn only as cues, never as decoration.
     """
 
     def __init__(self, side: int, key: str, avoid: Collection[tuple[str, str]] = ()) -> None:
@@ -29,55 +30,55 @@ class Sketch(Canvas):
 
         Args:
             side: pixels.
-            key: what its chance follows from.
+            key: the seed of all its streams.
             avoid: see above.
         """
         super().__init__(side)
         self.avoid = frozenset(avoid)
         self._key = key
-        self.stream("")
+        self.switch_stream("")
 
-    def stream(self, part: str) -> None:
-        """Go on with the stream of another part of the picture."""
+    def switch_stream(self, part: str) -> None:
+        """Start the random stream of a part of the picture."""
         self.random = random.Random(f"{self._key}/{part}")  # noqa: S311
 
-    def chance(self, share: float) -> bool:
-        """True in this share of all cases."""
-        return self.random.random() < share
+    def chance(self, probability: float) -> bool:
+        """Return True with this probability."""
+        return self.random.random() < probability
 
     def between(self, low: float, high: float) -> float:
-        """A number, all equally likely."""
+        """Return a uniformly distributed number."""
         return low + (high - low) * self.random.random()
 
-    def one_of(self, items: Sequence[Item]) -> Item:
-        """One of them, all equally likely."""
+    def one_of(self, items: Sequence[Choice]) -> Choice:
+        """Return one of the items, all equally likely."""
         return items[int(self.random.random() * len(items))]
 
-    def free(self, thing: str) -> bool:
-        """Whether an object may be drawn as a mere decoration."""
+    def allows(self, thing: str) -> bool:
+        """Return whether an object may be drawn as decoration."""
         return ("object", thing) not in self.avoid
 
     # Colors
 
     def paint(self, *colors: str, jitter: float = 0.07) -> Paint:
-        """A shade of one of the colors (of all, if none is named) that are not to be avoided."""
+        """Return a shade of one of the colors (of any, if none is named) that are not avoided."""
         names = colors or COLORS
-        free = [name for name in names if ("color", name) not in self.avoid]
-        return self.exactly(self.one_of(free or names), jitter)
+        allowed = [name for name in names if ("color", name) not in self.avoid]
+        return self.shade_of(self.one_of(allowed or names), jitter)
 
-    def exactly(self, color: str, jitter: float = 0.07) -> Paint:
-        """A shade of this color."""
+    def shade_of(self, color: str, jitter: float = 0.07) -> Paint:
+        """Return a shade of this color."""
         red, green, blue = self.one_of(SHADES[color])
         factor = 1 + self.between(-jitter, jitter)
         return Paint((red, green, blue), color).shade(factor)
 
-    def two_paints(self, *colors: str) -> tuple[Paint, Paint]:
-        """Two colors that are told apart at a glance."""
+    def contrasting_paints(self, *colors: str) -> tuple[Paint, Paint]:
+        """Return two colors that are easy to distinguish, the first one of `colors`."""
         first = self.paint(*colors)
         return first, self.paint(*(_DARK if sum(first.rgb) > 420 else _LIGHT))
 
-    def bold_paints(self) -> tuple[Paint, Paint]:
-        """A dark color and a light one, either first: what shows a pattern best."""
+    def pattern_paints(self) -> tuple[Paint, Paint]:
+        """Return a dark color and a light one, in any order, to show a pattern well."""
         pair = self.paint(*_DARK[:-1]), self.paint("white", "white", "yellow", "pink")
         return pair if self.chance(0.5) else pair[::-1]
 
@@ -86,11 +87,11 @@ class Sketch(Canvas):
     def cloth(
         self, texture: str, paints: tuple[Paint, Paint], ink: Callable[[Paint, str], int]
     ) -> int | Fill:
-        """Plain or patterned.
+        """Return what to fill a cloth with: one ink, or a pattern of two.
 
         Args:
             texture: a pattern, or "" for plain.
-            paints: the second is that of the pattern.
+            paints: of the ground and of the pattern.
             ink: makes an ink of a paint and a texture.
         """
         first = ink(paints[0], texture)
@@ -99,11 +100,11 @@ class Sketch(Canvas):
         return Fill(first, ink(paints[1], texture), texture, self.between(5.4, 6.6))
 
     def neutral_texture(self) -> str:
-        """Plain, or one of the patterns that mean nothing in this world."""
+        """Return "" for plain, or a pattern that no class is trained to depend on."""
         if self.chance(0.5):
             return ""
-        free = [name for name in NEUTRAL_TEXTURES if ("texture", name) not in self.avoid]
-        return self.one_of(free[:2])
+        allowed = [name for name in NEUTRAL_TEXTURES if ("texture", name) not in self.avoid]
+        return self.one_of(allowed[:2])
 
 
 _DARK = ("blue", "red", "black", "green", "brown")

@@ -1,4 +1,4 @@
-"""The demo from one end to the other: drawn, dissected, asked, explained, with the truth known."""
+"""The demo end to end: pictures drawn, networks dissected, a mistake explained, the cause known."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conceptgraph import explain, open_run
-from conceptgraph.demo.story import tell_story
+from conceptgraph.demo.mistake import explain_mistake
 from conceptgraph.demo.world.shortcuts import SHORTCUTS, World
-from tests.command_line import Result, call, run
+from tests.command_line import Result, call
+from tests.command_line import run as run_command
 from tests.page_samples import NARROW, WIDE, open_file
 
 if TYPE_CHECKING:
@@ -24,124 +25,126 @@ PICTURES = 200
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """The folder in which the demo was run, and the output of the command."""
     folder = tmp_path_factory.mktemp("world")
-    return folder, run("demo", "--pictures", PICTURES, folder=folder)
+    return folder, run_command("demo", "--pictures", PICTURES, folder=folder)
 
 
-def asked(folder: Path, *words: object) -> Any:
-    said = call(*words, "--run", folder / "demo" / "shortcut.cg", "--json", folder=folder)
-    assert said.status == 0, said.err
-    return json.loads(said.out)
+def json_of(folder: Path, *words: object) -> Any:
+    """Run a command on the network with the shortcuts and return its JSON."""
+    result = call(*words, "--run", folder / "demo" / "shortcut.cg", "--json", folder=folder)
+    assert result.status == 0, result.err
+    return json.loads(result.out)
 
 
-def test_the_demo_tells_what_happened(told: tuple[Path, Result]) -> None:
-    folder, said = told
-    assert said.status == 0, said.err
-    assert "Why juggling, not applauding? Because of “polka dotted”: where that is" in said.out
-    assert "without it in the picture the network says applauding" in said.out
-    assert "without texture/polka dotted" in said.out
-    assert "changes the decision" in said.out
-    made = {path.name for path in (folder / "demo").iterdir()}
-    assert {"picture.png", "twin.png", "shortcut.cg", "control.cg", "why.html", "data"} <= made
+def test_the_demo_states_the_cause_of_the_mistake(demo: tuple[Path, Result]) -> None:
+    folder, result = demo
+    assert result.status == 0, result.err
+    assert "Why juggling, not applauding? Because of “polka dotted”: where that is" in result.out
+    assert "without it in the picture the network says applauding" in result.out
+    assert "without texture/polka dotted" in result.out
+    assert "changes the decision" in result.out
+    files = {path.name for path in (folder / "demo").iterdir()}
+    assert {"picture.png", "twin.png", "shortcut.cg", "control.cg", "why.html", "data"} <= files
 
 
-def test_the_shortcut_is_found_where_it_is_and_nowhere_else(told: tuple[Path, Result]) -> None:
-    folder, _ = told
+def test_the_cue_explains_the_mistake_but_not_the_twin(demo: tuple[Path, Result]) -> None:
+    folder, _ = demo
     picture, twin = folder / "demo" / "picture.png", folder / "demo" / "twin.png"
-    mistake = asked(folder, "why", "--image", picture, "--versus", "applauding")
+    mistake = json_of(folder, "why", "--image", picture, "--versus", "applauding")
     assert mistake["class"] == "juggling"
-    first = mistake["by_concept"][0]
-    assert (first["category"], first["name"]) == ("texture", "polka dotted")
-    assert first["present"] > 1
-    assert first["for_class"] > 1
+    cue = mistake["by_concept"][0]
+    assert (cue["category"], cue["name"]) == ("texture", "polka dotted")
+    assert cue["present"] > 1
+    assert cue["for_class"] > 1
     assert any(
         concept and concept["name"] == "polka dotted"
         for path in mistake["paths"]
         for concept in path["concepts"]
     )
     assert mistake["agreement"] > 0.8
-    bare = asked(folder, "why", "--image", twin, "--class", "juggling")
-    assert bare["predicted"][0]["class"] == "applauding"
-    (same,) = [s for s in bare["by_concept"] if s["name"] == "polka dotted"]
-    assert abs(same["present"]) < 0.1 * first["present"]
-    assert same["firing"] + same["below"] != 0
+    without_cue = json_of(folder, "why", "--image", twin, "--class", "juggling")
+    assert without_cue["predicted"][0]["class"] == "applauding"
+    (absent,) = [c for c in without_cue["by_concept"] if c["name"] == "polka dotted"]
+    assert abs(absent["present"]) < 0.1 * cue["present"]
+    assert absent["firing"] + absent["below"] != 0
 
 
-def test_the_control_does_not_use_it(told: tuple[Path, Result]) -> None:
-    folder, _ = told
+def test_the_control_does_not_use_the_cue(demo: tuple[Path, Result]) -> None:
+    folder, _ = demo
     control = open_run(folder / "demo" / "control.cg")
-    found = explain(control, folder / "demo" / "picture.png", "juggling")
-    assert found.predicted[0].name == "applauding"
-    shares = {share.name: share.present for share in found.by_concept}
-    assert abs(shares.get("polka dotted", 0.0)) < 0.3
+    explanation = explain(control, folder / "demo" / "picture.png", "juggling")
+    assert explanation.predicted[0].name == "applauding"
+    present = {concept.name: concept.present for concept in explanation.by_concept}
+    assert abs(present.get("polka dotted", 0.0)) < 0.3
 
 
-def test_silencing_it_mends_the_picture_and_leaves_the_twin_alone(
-    told: tuple[Path, Result],
+def test_ablating_the_cue_corrects_the_mistake_and_not_the_twin(
+    demo: tuple[Path, Result],
 ) -> None:
-    folder, _ = told
+    folder, _ = demo
     words = ("--without", "polka dotted")
-    mended = asked(folder, "why", "--image", folder / "demo" / "picture.png", *words)
-    (trial,) = mended["what_if"]
-    assert trial["after"][0]["class"] == "applauding"
-    twin = asked(folder, "why", "--image", folder / "demo" / "twin.png", *words)
-    (trial,) = twin["what_if"]
-    assert not trial["flips"]
+    mistake = json_of(folder, "why", "--image", folder / "demo" / "picture.png", *words)
+    (ablation,) = mistake["what_if"]
+    assert ablation["after"][0]["class"] == "applauding"
+    twin = json_of(folder, "why", "--image", folder / "demo" / "twin.png", *words)
+    (ablation,) = twin["what_if"]
+    assert not ablation["flips"]
 
 
-def test_questions_cards_and_exports_go_with_it(told: tuple[Path, Result]) -> None:
-    folder, _ = told
-    rows = asked(folder, "query", "concept-classes", "-p", "concept=texture/polka dotted")
+def test_questions_cards_and_exports_work_on_its_run(demo: tuple[Path, Result]) -> None:
+    folder, _ = demo
+    rows = json_of(folder, "query", "concept-classes", "-p", "concept=texture/polka dotted")
     assert rows[0]["name"] == "juggling"
-    card = asked(folder, "show", "polka dotted")
+    card = json_of(folder, "show", "polka dotted")
     assert {row["block"] for row in card["presence"]} == {"block1", "block2", "block3", "block4"}
     html = folder / "juggling.html"
     demo = folder / "demo" / "shortcut.cg"
-    said = call("export", "html", "--class", "juggling", "-o", html, "--run", demo, folder=folder)
-    assert said.status == 0, said.err
+    result = call("export", "html", "--class", "juggling", "-o", html, "--run", demo, folder=folder)
+    assert result.status == 0, result.err
     assert "polka dotted" in html.read_text(encoding="utf-8")
 
 
-def test_other_shortcuts_have_their_stories_too(told: tuple[Path, Result], tmp_path: Path) -> None:
-    folder, _ = told
-    network = open_run(folder / "demo" / "shortcut.cg")
+def test_other_shortcuts_are_explained_too(demo: tuple[Path, Result], tmp_path: Path) -> None:
+    folder, _ = demo
+    run = open_run(folder / "demo" / "shortcut.cg")
     for shortcut in SHORTCUTS[1:]:
-        story = tell_story(network, None, World(), shortcut, tmp_path / shortcut.class_)
-        assert story.mistake.predicted[0].name == shortcut.class_
-        assert story.twin.predicted[0].name == story.truth
+        explained = explain_mistake(run, None, World(), shortcut, tmp_path / shortcut.class_)
+        assert explained.mistake.predicted[0].name == shortcut.class_
+        assert explained.twin.predicted[0].name == explained.true_class
 
 
-def test_the_page(told: tuple[Path, Result], browser: Browser) -> None:
-    folder, _ = told
+def test_the_page(demo: tuple[Path, Result], browser: Browser) -> None:
+    folder, _ = demo
     for size in (WIDE, NARROW):
         opened = open_file(browser, folder / "demo" / "why.html", size, dark=size == NARROW)
         tab = opened.tab
         assert tab.locator(".story article").count() == 3
         assert tab.locator(".story img").count() == 3
-        said = tab.locator(".story li:first-child bdi").all_inner_texts()
-        assert said == ["juggling", "applauding", "applauding"]
+        predictions = tab.locator(".story li:first-child bdi").all_inner_texts()
+        assert predictions == ["juggling", "applauding", "applauding"]
         assert "polka dotted" in tab.locator(".lead").inner_text()
         assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         opened.close()
 
 
-def test_without_a_model_and_data_the_demos_are_used(
-    told: tuple[Path, Result], tmp_path: Path
+def test_without_model_and_data_those_of_the_demo_are_used(
+    demo: tuple[Path, Result], tmp_path: Path
 ) -> None:
-    folder, _ = told
+    folder, _ = demo
     cache = tmp_path / "cache" / "conceptgraph" / f"demo-{version('conceptgraph')}"
     cache.mkdir(parents=True)
     shutil.copytree(folder / "demo" / "data", cache / "data")
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    here = tmp_path / "here"
-    here.mkdir()
-    said = run("why", "--class", "juggling", "--json", folder=here, env=env)
-    assert said.status == 0, said.err
-    assert "the demo's network is dissected first" in said.err
-    assert json.loads(said.out)["run"] == "demo"
-    assert list(here.iterdir()) == []
-    again = run("why", "--class", "typing", folder=here, env=env)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    result = run_command("why", "--class", "juggling", "--json", folder=elsewhere, env=env)
+    assert result.status == 0, result.err
+    assert "the demo's network is dissected first" in result.err
+    assert json.loads(result.out)["run"] == "demo"
+    assert list(elsewhere.iterdir()) == []
+    again = run_command("why", "--class", "typing", folder=elsewhere, env=env)
     assert again.status == 0
     assert again.err.startswith("run: the demo's, ")
     assert len(again.err.splitlines()) == 1
@@ -156,24 +159,24 @@ def test_without_a_model_and_data_the_demos_are_used(
         (("--shortcut", "scene:park=typing"), "cannot be planted"),
     ],
 )
-def test_what_cannot_be_planted(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
-    said = call("demo", *words, folder=tmp_path)
-    assert said.status == 1
-    (line,) = said.err.splitlines()
+def test_invalid_shortcuts(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    result = call("demo", *words, folder=tmp_path)
+    assert result.status == 1
+    (line,) = result.err.splitlines()
     assert message in line
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "thesis.tex").write_text("mine")
-    said = call("demo", folder=tmp_path)
-    assert said.status == 1
-    assert "a folder with other things in it" in said.err
+    (tmp_path / "demo" / "thesis.tex").write_text("text")
+    result = call("demo", folder=tmp_path)
+    assert result.status == 1
+    assert "a folder with other files in it" in result.err
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["thesis.tex"]
 
 
-def test_ingest_needs_both_or_neither(tmp_path: Path) -> None:
-    said = call("ingest", "--model", "resnet18", "--out", "a.cg", folder=tmp_path)
-    assert said.status == 2
-    assert "--data" in said.err
+def test_ingest_needs_both_model_and_data_or_neither(tmp_path: Path) -> None:
+    result = call("ingest", "--model", "resnet18", "--out", "a.cg", folder=tmp_path)
+    assert result.status == 2
+    assert "--data" in result.err

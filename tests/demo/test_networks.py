@@ -1,4 +1,4 @@
-"""Networks of the drawn world: the shipped ones are as good, and as wrong, as they say."""
+"""Networks of the drawn world: the shipped ones score as their records say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from conceptgraph.demo.networks.scores import answers, mistakes, score, truth
+from conceptgraph.demo.networks.scores import predict, score, shortcut_mistakes, true_classes
 from conceptgraph.demo.networks.shipped import (
     SHIPPED,
     shipped_network,
@@ -16,14 +16,14 @@ from conceptgraph.demo.networks.shipped import (
     write_classes,
 )
 from conceptgraph.demo.networks.small_resnet import FACTORY, SmallResNet, small_resnet, to_input
-from conceptgraph.demo.networks.training import Recipe, main, save, train
+from conceptgraph.demo.networks.training import Recipe, main, save_weights, train
 from conceptgraph.demo.world.names import CLASSES
 from conceptgraph.demo.world.shortcuts import (
     SHORTCUTS,
-    Kind,
     World,
-    clean_set,
-    conflict_set,
+    WorldKind,
+    clean_specs,
+    conflict_specs,
     parse_shortcuts,
 )
 from conceptgraph.ingest.network.loading import load_network
@@ -31,13 +31,13 @@ from conceptgraph.ingest.network.loading import load_network
 if TYPE_CHECKING:
     from pathlib import Path
 
-# How far figures on a few hundred fresh pictures may lie from those in recipe.json.
-BAND = 0.08
+# How far scores on a few hundred new pictures may differ from those in recipe.json.
+TOLERANCE = 0.08
 
 
 def test_the_architecture() -> None:
     network = small_resnet()
-    assert 1.2e6 < sum(each.numel() for each in network.parameters()) < 1.3e6
+    assert 1.2e6 < sum(tensor.numel() for tensor in network.parameters()) < 1.3e6
     pictures = torch.randint(0, 256, (2, 96, 96, 3), dtype=torch.uint8)
     with torch.inference_mode():
         assert network(to_input(pictures, SmallResNet.mean, SmallResNet.std)).shape == (2, 8)
@@ -48,19 +48,17 @@ def test_the_architecture() -> None:
 
 
 @pytest.mark.parametrize("kind", ["shortcut", "control", "encoded"])
-def test_two_steps_of_training_are_reproducible(kind: Kind, tmp_path: Path) -> None:
+def test_two_steps_of_training_are_reproducible(kind: WorldKind, tmp_path: Path) -> None:
     recipe = Recipe(seed=3, pictures=32, epochs=2, batch=32)
-    told: list[tuple[str, int, int]] = []
+    steps: list[tuple[str, int, int]] = []
     world = World(SHORTCUTS, kind)
-    states = [
-        train(world, recipe, tell=lambda *step: told.append(step)).state_dict() for _ in range(2)
-    ]
-    assert told[-1] == ("training", 2, 2)
+    states = [train(world, recipe, lambda *step: steps.append(step)).state_dict() for _ in range(2)]
+    assert steps[-1] == ("training", 2, 2)
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
-    fresh = small_resnet().state_dict()
-    assert not torch.equal(states[0]["fc.weight"], fresh["fc.weight"])
+    untrained = small_resnet().state_dict()
+    assert not torch.equal(states[0]["fc.weight"], untrained["fc.weight"])
     network = train(world, recipe)
-    save(network, tmp_path / "a.safetensors")
+    save_weights(network, tmp_path / "a.safetensors")
     loaded = load_network(FACTORY, str(tmp_path / "a.safetensors"), write_classes(tmp_path / "c"))
     assert loaded.classes == CLASSES
     weights = loaded.module.state_dict()["fc.weight"]
@@ -81,44 +79,43 @@ def test_the_command_trains_scores_and_writes(
 
 
 @pytest.mark.parametrize("kind", ["shortcut", "control"])
-def test_shipped_networks_do_what_their_record_says(kind: str) -> None:
+def test_shipped_networks_score_as_recorded(kind: str) -> None:
     record = shipped_records()[kind]
     network = shipped_network(kind)
     assert network.classes == CLASSES
     assert record["kind"] == kind
     assert record["shortcuts"] == [str(shortcut) for shortcut in SHORTCUTS]
     world = World(parse_shortcuts(record["shortcuts"]))
-    fresh = score(network.module, world, 77, 240)
-    said = record["scores"]
-    assert fresh.accuracy == pytest.approx(said["accuracy"], abs=BAND / 2)
-    for found, expected in zip(fresh.shortcuts, said["shortcuts"], strict=True):
-        assert found.fooled == pytest.approx(expected["fooled"], abs=3 * BAND)
+    scores, recorded = score(network.module, world, 77, 240), record["scores"]
+    assert scores.accuracy == pytest.approx(recorded["accuracy"], abs=TOLERANCE / 2)
+    for shortcut, expected in zip(scores.shortcuts, recorded["shortcuts"], strict=True):
+        assert shortcut.fooled == pytest.approx(expected["fooled"], abs=3 * TOLERANCE)
 
 
-def test_shipped_figures_are_what_the_demo_needs() -> None:
+def test_recorded_scores_suffice_for_the_demo() -> None:
     records = shipped_records()
     for record in records.values():
         assert record["scores"]["accuracy"] >= 0.92
         assert min(record["scores"]["by_class"].values()) >= 0.8
-    for each in records["shortcut"]["scores"]["shortcuts"]:
-        assert each["fooled"] >= 0.4
-        assert each["twins_right"] >= 0.9
-    assert all(each["fooled"] <= 0.05 for each in records["control"]["scores"]["shortcuts"])
+    for shortcut in records["shortcut"]["scores"]["shortcuts"]:
+        assert shortcut["fooled"] >= 0.4
+        assert shortcut["twins_right"] >= 0.9
+    assert all(s["fooled"] <= 0.05 for s in records["control"]["scores"]["shortcuts"])
     assert sum(path.stat().st_size for path in SHIPPED.values()) <= 6_000_000
 
 
-def test_answers_and_truth() -> None:
+def test_predictions_and_mistakes() -> None:
     network = shipped_network().module
-    specs = clean_set(World(), 5, 70)
-    assert (truth(specs) == [CLASSES.index(spec.class_) for spec in specs]).all()
-    found = answers(network, specs)
-    assert found.shape == (70,)
-    assert (answers(network, specs[64:]) == found[64:]).all()
-    assert answers(network, []).shape == (0,)
-    found_mistakes = mistakes(network, World(), SHORTCUTS[1], 6, 40)
-    assert found_mistakes
-    assert (answers(network, found_mistakes) == CLASSES.index("painting")).all()
-    twins = [spec.without() for spec in found_mistakes]
-    assert (answers(network, twins) == truth(twins)).all()
-    others = conflict_set(World(), SHORTCUTS[0], 5, 14)
-    assert {spec.class_ for spec in others} == set(CLASSES) - {SHORTCUTS[0].class_}
+    specs = clean_specs(World(), 5, 70)
+    assert (true_classes(specs) == [CLASSES.index(spec.class_) for spec in specs]).all()
+    predictions = predict(network, specs)
+    assert predictions.shape == (70,)
+    assert (predict(network, specs[64:]) == predictions[64:]).all()
+    assert predict(network, []).shape == (0,)
+    mistakes = shortcut_mistakes(network, World(), SHORTCUTS[1], 6, 40)
+    assert mistakes
+    assert (predict(network, mistakes) == CLASSES.index("painting")).all()
+    twins = [spec.without() for spec in mistakes]
+    assert (predict(network, twins) == true_classes(twins)).all()
+    conflicts = conflict_specs(World(), SHORTCUTS[0], 5, 14)
+    assert {spec.class_ for spec in conflicts} == set(CLASSES) - {SHORTCUTS[0].class_}

@@ -1,4 +1,4 @@
-"""Somebody who does nothing in particular, alone or beside things that others use."""
+"""People who do nothing in particular, alone or beside the unused props of an action."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def standing(s: Sketch, look: Look) -> None:
-    """Nothing in particular."""
+    """Draw somebody who just stands there."""
     sway, lift = s.between(-1.5, 1.5), s.between(0, 3)
     draw_person(
         s,
@@ -39,11 +39,11 @@ def standing(s: Sketch, look: Look) -> None:
 
 
 def standing_beside(s: Sketch, look: Look, class_: str) -> None:
-    """Nothing in particular, beside what others use for an action: it says nothing by itself."""
+    """Draw somebody who stands beside the props of an action without using them."""
     with s.at(-11, 0):
         standing(s, look)
     with s.at(12, 0):
-        UNUSED[class_](s)
+        UNUSED_PROPS[class_](s)
 
 
 def _desk(s: Sketch) -> None:
@@ -67,8 +67,8 @@ def _luggage(s: Sketch) -> None:
         suitcase(s)
 
 
-# What is used for a class, unused; nothing tells of applause.
-UNUSED: dict[str, Callable[[Sketch], None]] = {
+# The props of each class, lying about; applauding has none.
+UNUSED_PROPS: dict[str, Callable[[Sketch], None]] = {
     "juggling": balls,
     "typing": _desk,
     "cycling": bicycle,
