@@ -51,15 +51,15 @@ def demo(
     [bold]conceptgraph demo[/bold]
     [bold]conceptgraph demo --seed 7 --shortcut "texture:striped=typing"[/bold]
     """
+    from ...demo.folder import prepare_folder
     from ...demo.mistake import dissect_network, explain_mistake
-    from ...demo.output_folder import prepare_output_folder
     from ...demo.world.concept_data import write_concept_data
     from ...demo.world.shortcuts import World, parse_shortcuts
     from ..terminal import Bars, remark
 
     world = World(parse_shortcuts(shortcut or []))
     settings = {"seed": seed, "shortcuts": [str(planted) for planted in world.shortcuts]}
-    prepare_output_folder(out, settings)
+    prepare_folder(out, settings)
     own = seed is not None or bool(shortcut)
     weights, other = _networks(world, out, seed or 0, own=own, control=control)
     bars = Bars()

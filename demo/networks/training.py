@@ -30,6 +30,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ...files import atomic_file
 from ..world.names import CLASSES
 from ..world.pictures import draw_pixels
 from ..world.shortcuts import WORLD_KINDS, World, parse_shortcuts, training_specs
@@ -159,10 +160,9 @@ def save_weights(network: SmallResNet, path: Path) -> None:
         if not key.endswith("num_batches_tracked")
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(state, partial)
-    partial.chmod(0o644)  # safetensors lets only the owner read
-    partial.replace(path)
+    with atomic_file(path) as partial:
+        save_file(state, partial)
+        partial.chmod(0o644)  # safetensors lets only the owner read
 
 
 def training_record(

@@ -19,7 +19,7 @@ _DERIVED = (
 _SIGNATURE = {"made by": "conceptgraph demo"}
 
 
-def prepare_output_folder(path: Path, settings: Mapping[str, object]) -> None:
+def prepare_folder(path: Path, settings: Mapping[str, object]) -> None:
     """Create the folder, or remove the results of an earlier demo from it.
 
     Trained networks are kept if they were trained with the same settings. `made.json` holds these.
