@@ -1,32 +1,28 @@
-"""`conceptgraph data`: concept data made from annotations, checked, and merged."""
+"""`conceptgraph data`: make concept data from annotations, check them, merge them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ...ingest.sources.annotations.format import format_names
 from ...settings import Settings
 from ..options import WorkersOption
 
-if TYPE_CHECKING:
-    from ...ingest.sources.annotations.read import Format
-
-app = typer.Typer(
-    no_args_is_help=True, help="Concept data: made from annotations, checked, merged."
-)
+app = typer.Typer(no_args_is_help=True, help="Make, check and merge concept data.")
 DEFAULT = Settings()
 
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a data set, once the new one is complete.")
+    bool, typer.Option("--overwrite", help="Replace an existing data set once the new one is complete.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
 
 @app.callback()
 def data() -> None:
-    """Concept data: made from annotations, checked, merged."""
+    """Make, check and merge concept data."""
 
 
 @app.command()
@@ -40,48 +36,48 @@ def build(
     output: Annotated[Path, typer.Option("--out", help="The data set to write, a new folder.")],
     images: Annotated[
         Path | None,
-        typer.Option(help="Folder of the images. Without it: where the annotations are."),
+        typer.Option(help="The folder of the images; that of the annotations if omitted."),
     ] = None,
     category: Annotated[
         str | None,
-        typer.Option(help="Category of all concepts. Without it: what the annotations say."),
+        typer.Option(help="Category of all concepts; that of the annotations if omitted."),
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", help="coco, voc, csv, labelme or masks. Without it: looked for."),
+        typer.Option("--format", help=f"{', '.join(format_names())}; detected if omitted."),
     ] = None,
     quorum: Annotated[
         str,
         typer.Option(
-            help="Workers of an image who must agree: majority, a number (2) or a share (60%)."
+            help="How many workers of an image must agree: majority, a number (2), a share (60%)."
         ),
     ] = "majority",
     agree_iou: Annotated[
-        float, typer.Option(help="Regions of two workers agree from this IoU on.")
+        float, typer.Option(help="Regions of two workers agree if their IoU is at least this.")
     ] = 0.5,
     verified_only: Annotated[
         bool,
         typer.Option(
             "--verified-only",
-            help="Keep only regions a verifier said yes to. Without it: all but those with a no.",
+            help="Keep only regions that a verifier accepted; all but the rejected ones if omitted.",
         ),
     ] = False,
     size: Annotated[
         int | None,
-        typer.Option(help="Squash images to this side. Without it: their files are copied."),
+        typer.Option(help="Resize images to this side, ignoring their aspect ratio; files are copied if omitted."),
     ] = None,
     mask_size: Annotated[int, typer.Option(help="Side of the masks.")] = 112,
     empty_images: Annotated[
         bool,
-        typer.Option("--empty-images", help="Also take images in which no region is kept."),
+        typer.Option("--empty-images", help="Also write images without a kept region."),
     ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     r"""Make concept data from boxes, polygons or masks, of one annotator or several.
 
-    Several annotators' regions are kept where enough of them agree; what is dropped, and why, is in
-    dropped.csv beside the data, how far they agreed in agreement.csv.
+    If an image has several annotators, regions are kept where enough of them agree. dropped.csv
+    lists the other regions with reasons, agreement.csv how far annotators agreed.
 
     Example:
     [bold]conceptgraph data build regions.json --images photos \
@@ -89,9 +85,9 @@ def build(
     """
     from ...ingest.sources.annotations.build import BuildSettings
     from ...ingest.sources.annotations.build import build as run_build
-    from ...ingest.sources.annotations.consensus import Rules, read_quorum
+    from ...ingest.sources.annotations.consensus import AgreementRules, read_quorum
     from ..tables.concept_data import build_json, print_build
-    from ..terminal import Bars, print_json
+    from ..terminal import ProgressBars, print_json
 
     folder = images or (annotations if annotations.is_dir() else annotations.parent)
     report = run_build(
@@ -100,14 +96,14 @@ def build(
         output,
         BuildSettings(
             category=category,
-            form=_format(form),
-            rules=Rules(read_quorum(quorum), agree_iou, verified_only),
+            format_name=_check_format(form),
+            rules=AgreementRules(read_quorum(quorum), agree_iou, verified_only),
             size=size,
             mask_size=mask_size,
             empty_images=empty_images,
         ),
         overwrite=overwrite,
-        progress=Bars(),
+        progress=ProgressBars(),
     )
     if as_json:
         print_json(build_json(report))
@@ -115,42 +111,40 @@ def build(
         print_build(report)
 
 
-def _format(name: str | None) -> Format | None:
-    from ...ingest.sources.annotations.read import FORMATS
-
-    found = next((form for form in FORMATS if form == name), None)
-    if name is not None and found is None:
-        known = ", ".join(FORMATS)
-        raise typer.BadParameter(f"{name!r} is none of {known}", param_hint="--format")
-    return found
+def _check_format(name: str | None) -> str | None:
+    """Return the name of a format, if it is one."""
+    if name is not None and name not in format_names():
+        names = ", ".join(format_names())
+        raise typer.BadParameter(f"{name!r} is none of {names}", param_hint="--format")
+    return name
 
 
 @app.command()
 def check(
     folder: Annotated[Path, typer.Argument(help="Concept data in the Broden layout.")],
     quantile: Annotated[
-        float, typer.Option(help="Of the ingest: the share of activations above a threshold.")
+        float, typer.Option(help="Of the ingest: share of a unit's activations above its threshold.")
     ] = DEFAULT.quantile,
     min_iou: Annotated[
-        float, typer.Option(help="Of the ingest: from which a unit is interpretable.")
+        float, typer.Option(help="Of the ingest: a unit is interpretable above this IoU.")
     ] = DEFAULT.min_iou,
     workers: WorkersOption = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON, each concept and defect.")
+        bool, typer.Option("--json", help="Print one JSON object with every concept and defect.")
     ] = False,
 ) -> None:
-    """Read every table, image and mask of a data set, and say what is in it and what is wrong.
+    """Read every table, image and mask of a data set; report its content and its defects.
 
-    Exit status 1 if anything is wrong; each defect is named with its file and row.
+    Each defect is named with its file and row. The exit status is 1 if there are any.
 
     Example:
     [bold]conceptgraph data check actions[/bold]
     """
     from ...ingest.concept_data.checking.check import check as run_check
     from ..tables.concept_data import check_json, print_check
-    from ..terminal import Bars, print_json
+    from ..terminal import ProgressBars, print_json
 
-    report = run_check(folder, quantile=quantile, min_iou=min_iou, workers=workers, progress=Bars())
+    report = run_check(folder, quantile=quantile, min_iou=min_iou, workers=workers, progress=ProgressBars())
     if as_json:
         print_json(check_json(report))
     else:
@@ -165,21 +159,21 @@ def merge(
     output: Annotated[Path, typer.Option("--out", help="The data set to write, a new folder.")],
     mask_size: Annotated[
         int | None,
-        typer.Option(help="Resample all masks to this side. Without it: as fine as the finest."),
+        typer.Option(help="Side of all masks; that of the finest ones if omitted."),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Join data sets: concepts by name and category, images by their content.
+    """Merge data sets: concepts by name and category, images by their content.
 
     Example:
     [bold]conceptgraph data merge broden1_224 actions --out joined[/bold]
     """
-    from ...ingest.concept_data.writing.merge import merge as run_merge
+    from ...ingest.sources.merge import merge as run_merge
     from ..tables.concept_data import merge_json, print_merge
-    from ..terminal import Bars, print_json
+    from ..terminal import ProgressBars, print_json
 
-    report = run_merge(folders, output, mask_size=mask_size, overwrite=overwrite, progress=Bars())
+    report = run_merge(folders, output, mask_size=mask_size, overwrite=overwrite, progress=ProgressBars())
     if as_json:
         print_json(merge_json(report))
     else:

@@ -1,94 +1,97 @@
-"""What was built, checked or merged, at a glance."""
+"""Reports about concept data, as tables and JSON: of a build, a merge, a check."""
 
 from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING, TypeVar
 
-from ..terminal import note, out, print_table, say
+from ...pages.wording import counted
+from ..terminal import print_line, print_note, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ...ingest.concept_data.checking.check import CheckReport, ConceptSummary
-    from ...ingest.concept_data.writing.merge import MergeReport
+    from ...ingest.concept_data.checking.check import CheckReport, ConceptCounts
     from ...ingest.sources.annotations.report import BuildReport
+    from ...ingest.sources.merge import MergeReport
 
-Item = TypeVar("Item")
+TableRow = TypeVar("TableRow")
 
 _ROWS = 15  # of a table that may be long
 
 
 def build_json(report: BuildReport) -> dict[str, object]:
-    """The report as one JSON object."""
+    """Return the report of a build as one JSON object."""
     return {
         **report._asdict(),
         "folder": str(report.folder),
-        "workers": [each._asdict() for each in report.workers],
-        "concepts": [each._asdict() for each in report.concepts],
+        "workers": [worker._asdict() for worker in report.workers],
+        "concepts": [concept._asdict() for concept in report.concepts],
     }
 
 
 def print_build(report: BuildReport) -> None:
-    """The report as tables."""
-    shared = report.shared_images > 0
+    """Print the report of a build as tables."""
+    _print_built_concepts(report)
+    if report.shared_images:
+        print_note(
+            f"{counted(len(report.workers), 'worker')}; {report.shared_images} images have "
+            "several. Mean IoU: of pairs of workers who drew the concept in one image (for each "
+            f"image in {report.folder / 'agreement.csv'})."
+        )
+        _print_workers(report)
+    else:
+        print_note("One worker an image: no agreement is needed, every region counts.")
+    if report.dropped:
+        reasons = [(count, reason) for reason, count in report.dropped.items()]
+        print_table("Dropped", ("regions", "reason"), _first(reasons), right="a")
+        print_note(f"All of them are in {report.folder / 'dropped.csv'}.")
+    else:
+        print_note("No region was dropped.")
+    if report.empty_images:
+        print_note(
+            f"{counted(report.empty_images, 'image')} without a kept region "
+            "(written only with --empty-images)."
+        )
+    _print_next("check", report.folder)
+
+
+def _print_built_concepts(report: BuildReport) -> None:
     columns = ("category", "concept", "images", "drawn", "kept", "share kept", "mean IoU")
-    shown = _first(sorted(report.concepts, key=lambda each: -each.images))
     rows = [
         (
-            each.category,
-            each.concept,
-            each.images,
-            each.regions,
-            each.kept,
-            f"{each.kept / each.regions:.0%}",
-            "—" if each.mean_iou is None else f"{each.mean_iou:.2f}",
+            concept.category,
+            concept.concept,
+            concept.images,
+            concept.regions,
+            concept.kept,
+            f"{concept.kept / concept.regions:.0%}",
+            "—" if concept.mean_iou is None else f"{concept.mean_iou:.2f}",
         )
-        for each in shown
+        for concept in _first(sorted(report.concepts, key=lambda concept: -concept.images))
     ]
-    width = len(columns) if shared else 6
+    width = len(columns) if report.shared_images else 6
+    images, concepts = counted(report.images, "image"), counted(len(report.concepts), "concept")
     print_table(
-        f"{report.folder}: {_many(report.images, 'image')}, "
-        f"{_many(len(report.concepts), 'concept')}",
+        f"{report.folder}: {images}, {concepts}",
         columns[:width],
         [row[:width] for row in rows],
         right="cdefg",
     )
-    _tell_rest(len(report.concepts), "by number of images; all are in label.csv")
-    if shared:
-        note(
-            f"{_many(len(report.workers), 'worker')}; {report.shared_images} images have several. "
-            "Mean IoU: of pairs of them who drew the concept in one image "
-            f"(each image in {report.folder / 'agreement.csv'})."
-        )
-        _tell_workers(report)
-    else:
-        note("One worker an image: there is no agreement to ask for, every region counts.")
-    if report.dropped:
-        reasons = [(count, reason) for reason, count in report.dropped.items()]
-        print_table("Dropped", ("regions", "why"), _first(reasons), right="a")
-        note(f"Each of them is in {report.folder / 'dropped.csv'}.")
-    else:
-        note("No region was dropped.")
-    if report.empty_images:
-        note(
-            f"{_many(report.empty_images, 'image')} without a region that is kept "
-            "(written only with --empty-images)."
-        )
-    _next("check", report.folder)
+    _print_rest(len(report.concepts), "by number of images; all are in label.csv")
 
 
-def _tell_workers(report: BuildReport) -> None:
-    """Who is least agreed with, the careless perhaps."""
-    shares = sorted((each.kept / each.regions, each.worker) for each in report.workers)
-    least = ", ".join(f"{worker or 'without a name'} {share:.0%}" for share, worker in shares[:3])
+def _print_workers(report: BuildReport) -> None:
+    """Print the workers whose regions were kept least often."""
+    shares = sorted((worker.kept / worker.regions, worker.worker) for worker in report.workers)
+    lowest = ", ".join(f"{name or 'without a name'} {share:.0%}" for share, name in shares[:3])
     table = report.folder / "workers.csv"
-    note(f"Share of a worker's regions that is kept, the lowest: {least} (all in {table}).")
+    print_note(f"Share of a worker's regions that is kept, the lowest: {lowest} (all in {table}).")
 
 
 def merge_json(report: MergeReport) -> dict[str, object]:
-    """The report as one JSON object."""
+    """Return the report of a merge as one JSON object."""
     sets = [
         {"folder": str(folder), "images": images, "concepts": concepts}
         for folder, images, concepts in report.sets
@@ -97,163 +100,155 @@ def merge_json(report: MergeReport) -> dict[str, object]:
 
 
 def print_merge(report: MergeReport) -> None:
-    """The report as a table."""
-    joined = sum(report.concepts.values())
-    rows = [*report.sets, (report.folder, report.images, joined)]
+    """Print the report of a merge as a table."""
+    concepts = sum(report.concepts.values())
+    rows = [*report.sets, (report.folder, report.images, concepts)]
     print_table("Merged", ("set", "images", "concepts"), rows, right="bc")
     by_category = ", ".join(f"{name} {count}" for name, count in report.concepts.items())
-    note(
+    print_note(
         f"Concepts by category: {by_category}. In several sets: {report.shared_concepts} of the "
         f"concepts, {report.shared_images} of the images (each is one row now)."
     )
     if report.repeated_rows:
-        note(f"{_many(report.repeated_rows, 'row')} showed an image that their set had already.")
+        repeated = counted(report.repeated_rows, "row")
+        print_note(f"{repeated} showed an image that their set had already.")
     if report.renamed:
-        note(
-            f"{_many(report.renamed, 'image')} share a name with another: the start of their "
-            "sha256 stands behind it."
+        print_note(
+            f"{counted(report.renamed, 'image')} share a name with another: the start of their "
+            "sha256 was appended to it."
         )
     if report.finer_masks:
-        note(
-            f"Masks of {_many(report.finer_masks, 'image')} were made finer to fit another set's; "
-            "--mask-size gives all one size."
+        print_note(
+            f"Masks of {counted(report.finer_masks, 'image')} were made finer to fit another "
+            "set's; --mask-size gives all of them one size."
         )
-    _next("check", report.folder)
+    _print_next("check", report.folder)
 
 
 def check_json(report: CheckReport) -> dict[str, object]:
-    """The report as one JSON object."""
+    """Return the report of a check as one JSON object."""
     return {
         **report._asdict(),
         "folder": str(report.folder),
-        "categories": [each._asdict() for each in report.categories],
-        "concepts": [each._asdict() for each in report.concepts],
-        "duplicates": [each._asdict() for each in report.duplicates],
-        "defects": [each._asdict() for each in report.defects],
+        "categories": [category._asdict() for category in report.categories],
+        "concepts": [concept._asdict() for concept in report.concepts],
+        "duplicates": [group._asdict() for group in report.duplicates],
+        "defects": [defect._asdict() for defect in report.defects],
     }
 
 
 def print_check(report: CheckReport) -> None:
-    """The report as tables; defects last, all of them."""
+    """Print the report of a check as tables, and last all defects."""
     splits = ", ".join(f"{split or 'no split'} {count}" for split, count in report.images.items())
-    seen = sum(each.images > 0 for each in report.concepts)
-    images = _many(sum(report.images.values()), "image")
+    occurring = sum(concept.images > 0 for concept in report.concepts)
+    images = counted(sum(report.images.values()), "image")
     print_table(
-        f"{report.folder}: {images} ({splits}), {_many(seen, 'concept')}",
+        f"{report.folder}: {images} ({splits}), {counted(occurring, 'concept')}",
         ("category", "concepts", "images", "labelled pixels", "of their pixels"),
         [
             (
-                each.category,
-                each.concepts,
-                each.images,
-                f"{each.pixels:,}",
-                _share(each.pixels, each.area),
+                category.category,
+                category.concepts,
+                category.images,
+                f"{category.pixels:,}",
+                f"{category.pixels / category.area:.1%}" if category.area else "—",
             )
-            for each in report.categories
+            for category in report.categories
         ],
         right="bcde",
     )
-    _remarks(report, seen)
+    _print_remarks(report, occurring)
     _print_unreachable(report)
     _print_duplicates(report)
     for defect in report.defects:
         row = f" (row {defect.row})" if defect.row else ""
-        say(f"{defect.file}{row}: {defect.what}", "red")
+        print_line(f"{defect.file}{row}: {defect.what}", "red")
     if report.defects:
-        say(f"{_many(len(report.defects), 'defect')}.", "bold red")
+        print_line(f"{counted(len(report.defects), 'defect')}.", "bold red")
     else:
-        say("No defects: every table, image and mask can be read.", "bold green")
+        print_line("No defects: every table, image and mask can be read.", "bold green")
 
 
-def _remarks(report: CheckReport, seen: int) -> None:
+def _print_remarks(report: CheckReport, occurring: int) -> None:
     if len(report.mask_sizes) > 1:
         sizes = ", ".join(f"{size} ({count})" for size, count in report.mask_sizes.items())
-        note(f"Masks of several sizes: {sizes}. An image with larger masks weighs more.")
+        print_note(f"Masks of several sizes: {sizes}. An image with larger masks weighs more.")
     if report.bare_images:
-        note(f"{_many(report.bare_images, 'image')} without any label: they set thresholds only.")
-    unused = len(report.concepts) - seen
+        bare = counted(report.bare_images, "image")
+        print_note(f"{bare} without any label: used for thresholds only.")
+    unused = len(report.concepts) - occurring
     if unused:
-        note(f"{_many(unused, 'label')} of label.csv in no image.")
+        print_note(f"{counted(unused, 'label')} of label.csv in no image.")
 
 
 def _print_unreachable(report: CheckReport) -> None:
-    found = sorted(report.unreachable, key=lambda each: each.attainable)
-    if not found:
+    concepts = sorted(report.unreachable, key=lambda concept: concept.attainable)
+    if not concepts:
         return
-    small = [each for each in found if _is_small(each, report)]
-    title = (
-        f"{_many(len(found), 'concept')} that no ordinary unit can reach (IoU {report.min_iou:g}): "
-        f"{len(small)} too small, {len(found) - len(small)} too large"
-    )
+    small = [concept for concept in concepts if _is_small(concept, report)]
     print_table(
-        title,
+        f"{counted(len(concepts), 'concept')} that no ordinary unit can reach (IoU "
+        f"{report.min_iou:g}): {len(small)} too small, {len(concepts) - len(small)} too large",
         ("category", "concept", "images", "pixels", "attainable IoU", "too"),
         [
             (
-                each.category,
-                each.concept,
-                each.images,
-                f"{each.pixels:,}",
-                f"{each.attainable:.3f}",
-                "small" if _is_small(each, report) else "large",
+                concept.category,
+                concept.concept,
+                concept.images,
+                f"{concept.pixels:,}",
+                f"{concept.attainable:.3f}",
+                "small" if _is_small(concept, report) else "large",
             )
-            for each in _first(found)
+            for concept in _first(concepts)
         ],
         right="cde",
     )
-    _tell_rest(len(found), "--json lists all")
-    note(
-        f"Attainable: by a mask of {report.quantile:.1%} of the pixels of the category's images, "
-        "lying in the concept or around it. A larger --quantile reaches larger concepts, "
-        "more images smaller ones."
+    _print_rest(len(concepts), "--json lists all")
+    print_note(
+        f"Attainable IoU: of a mask that covers {report.quantile:.1%} of the pixels of the "
+        "category's images and lies within the concept or around it. A larger --quantile reaches "
+        "larger concepts, more images reach smaller ones."
     )
 
 
-def _is_small(concept: ConceptSummary, report: CheckReport) -> bool:
-    """Whether it is smaller than a unit's mask."""
-    category = next(each for each in report.categories if each.category == concept.category)
-    return concept.pixels < report.quantile * category.area
+def _is_small(concept: ConceptCounts, report: CheckReport) -> bool:
+    """Return whether a concept is smaller than a unit's mask."""
+    (area,) = (row.area for row in report.categories if row.category == concept.category)
+    return concept.pixels < report.quantile * area
 
 
 def _print_duplicates(report: CheckReport) -> None:
     if not report.duplicates:
-        note("No two images are nearly the same.")
+        print_note("No two images are nearly the same.")
         return
-    across = sum(len(each.splits) > 1 for each in report.duplicates)
+    across = sum(len(group.splits) > 1 for group in report.duplicates)
     print_table(
-        f"{_many(len(report.duplicates), 'group')} of images that are nearly the same, "
+        f"{counted(len(report.duplicates), 'group')} of images that are nearly the same, "
         f"{across} across splits",
         ("images", "splits", "files"),
         [
             (
-                ", ".join(each.images[:4]) + (", …" if len(each.images) > 4 else ""),
-                ", ".join(each.splits),
-                "equal" if each.identical else "differ",
+                ", ".join(group.images[:4]) + (", …" if len(group.images) > 4 else ""),
+                ", ".join(group.splits),
+                "equal" if group.identical else "differ",
             )
-            for each in _first(report.duplicates)
+            for group in _first(report.duplicates)
         ],
     )
-    _tell_rest(len(report.duplicates), "--json lists all")
+    _print_rest(len(report.duplicates), "--json lists all")
 
 
-def _first(rows: Sequence[Item]) -> Sequence[Item]:
-    """As many as a table shows."""
+def _first(rows: Sequence[TableRow]) -> Sequence[TableRow]:
+    """Return as many rows as a table shows."""
     return rows[:_ROWS]
 
 
-def _tell_rest(count: int, where: str) -> None:
+def _print_rest(count: int, remark: str) -> None:
+    """Print how many rows a table does not show."""
     if count > _ROWS:
-        note(f"… and {count - _ROWS:,} more ({where}).")
+        print_note(f"… and {count - _ROWS:,} more ({remark}).")
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "—"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _next(command: str, folder: Path) -> None:
-    out.print()
-    say(f"Next: conceptgraph data {command} {shlex.quote(str(folder))}", "dim")
+def _print_next(command: str, folder: Path) -> None:
+    print_line()
+    print_line(f"Next: conceptgraph data {command} {shlex.quote(str(folder))}", "dim")

@@ -1,4 +1,4 @@
-"""Concept data in the Broden layout: images, and what is to be seen in them.
+"""Concept data in the Broden layout: images, and which concepts are where in them.
 
     FOLDER/index.csv          image,split,ih,iw,sh,sw and one column per category
            label.csv          number,name,category
@@ -6,9 +6,10 @@
            c_<category>.csv   number,coverage: optional, decides a label's primary category
            images/            images, and masks beside them
 
-A category's cell holds items separated by `;`: digits are a label of the whole image, anything
-else is a mask under images/; nothing means that the category was not annotated in this image.
-Categories are data: a set with others needs no code. `opening` reads and checks it.
+A category's cell holds items separated by `;`: digits are an image-level label (a label number),
+anything else is a mask file below images/. An empty cell means that the category was not annotated
+in this image. Categories are data: a data set with others needs no code. `opening` reads and checks
+a data set.
 """
 
 from __future__ import annotations
@@ -26,22 +27,25 @@ if TYPE_CHECKING:
 
     from .labels import Concept
 
+FIXED_COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
+"""Columns of index.csv before those of the categories."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConceptImage:
-    """One row of index.csv.
+    """One image: a row of index.csv.
 
     Attributes:
-        folder: images/, of which it is a row.
-        name: its path below images/, as the index writes it.
+        folder: the data set's images/.
+        name: its path below images/, as index.csv writes it.
         row: its line in index.csv, for messages (the header is line 1); not compared.
-        split: `train`, `val`, … as the index writes it.
+        split: `train`, `val`, … as index.csv writes it.
         height: pixels (ih).
         width: pixels (iw).
         mask_height: pixels (sh).
         mask_width: pixels (sw).
-        masks: every mask's path below images/, in order of categories, then as its cell lists them.
-        image_labels: concepts of the whole image, as columns of `ConceptData.concepts`, ascending.
+        masks: paths of its mask files below images/, by order of categories, then of the cell.
+        image_labels: image-level labels, as columns of `ConceptData.concepts`, ascending.
     """
 
     folder: Path
@@ -58,11 +62,11 @@ class ConceptImage:
     @property
     def path(self) -> Path:
         """The image file."""
-        return self.folder / self.name  # made when asked for: a path takes four times its text
+        return self.folder / self.name  # built on demand: a Path takes four times its text
 
     @property
-    def planes(self) -> list[Path]:
-        """The files of `masks`."""
+    def mask_paths(self) -> list[Path]:
+        """The mask files."""
         return [self.folder / name for name in self.masks]
 
 
@@ -71,12 +75,12 @@ class ConceptData:
     """A data set of images with concepts.
 
     Attributes:
-        folder: where it lies.
+        folder: of the data set.
         categories: in the order of category.csv.
-        concepts: in order of label number; a concept's place here is its column everywhere.
-        images: in order of name, whatever the order of the rows.
-        digest: sha256 over tables, names and file sizes; not over the files' content.
-        state: sha256 over sizes and times of all files: another one when a file was written.
+        concepts: in order of label number; a concept's position here is its column everywhere.
+        images: in order of name, whatever the order of rows in index.csv.
+        digest: sha256 of tables, names and file sizes; not of the files' content.
+        state: sha256 of sizes and times of all files; differs once a file was written again.
     """
 
     folder: Path
@@ -88,11 +92,11 @@ class ConceptData:
 
     @cached_property
     def columns(self) -> NDArray[np.int32]:
-        """Concept column by label number, 65,536 values; -1 is no concept."""
+        """Concept column by label number, int32 (65536,); -1 where no concept has the number."""
         table = np.full(65_536, -1, np.int32)
         table[[concept.number for concept in self.concepts]] = np.arange(len(self.concepts))
         return table
 
     def column(self, number: int) -> int:
-        """The column of a label number (0 to 65,535); -1 when it is no concept."""
+        """Return the column of a label number (0 to 65,535); -1 if no concept has it."""
         return int(self.columns[number])

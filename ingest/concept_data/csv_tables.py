@@ -1,4 +1,4 @@
-"""CSV tables as concept data has them: read whole, checked for shape, every row with its line."""
+"""CSV files, read whole and checked for shape; every row knows its line, for messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Row(NamedTuple):
+class CsvRow(NamedTuple):
     """One row: the line on which it ends (the header is line 1), and its cells by column."""
 
     line: int
@@ -23,26 +23,26 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """One CSV file. Every row has a cell for every column."""
 
     path: Path
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[CsvRow, ...]
 
     def error(
-        self, row: Row, what: str, *, found: object = None, expected: object = None
+        self, row: CsvRow, what: str, *, found: object = None, expected: object = None
     ) -> DataError:
-        """The error that names this file and the row."""
+        """Return an error that names this file and the row."""
         return DataError(f"row {row.line}: {what}", file=self.path, found=found, expected=expected)
 
-    def whole(self, row: Row, column: str, low: int, high: int) -> int:
-        """The cell as a whole number from `low` to `high`.
+    def integer(self, row: CsvRow, column: str, low: int, high: int) -> int:
+        """Return a cell as a whole number from `low` to `high`.
 
         Raises:
             DataError: it is anything else.
         """
-        number = whole_number(row.cells[column])
+        number = parse_digits(row.cells[column])
         if number is None or not low <= number <= high:
             raise self.error(
                 row,
@@ -52,8 +52,8 @@ class Table:
             )
         return number
 
-    def amount(self, row: Row, column: str) -> float:
-        """The cell as a finite number ≥ 0.
+    def amount(self, row: CsvRow, column: str) -> float:
+        """Return a cell as a finite number ≥ 0.
 
         Raises:
             DataError: it is anything else.
@@ -69,21 +69,21 @@ class Table:
         return amount
 
 
-def whole_number(text: str) -> int | None:
-    """The number that plain digits write; None for anything else, signs and spaces included."""
+def parse_digits(text: str) -> int | None:
+    """Return the number that plain digits write; None for anything else, also with a sign."""
     if not (text.isascii() and text.isdigit()):
         return None
     return int(text[-4000:])  # Python refuses to convert more digits than 4,300
 
 
-def read_table(path: Path, required: Sequence[str]) -> Table:
+def read_csv(path: Path, required: Sequence[str]) -> CsvTable:
     """Read a CSV file in UTF-8, with or without a byte order mark. Empty lines are skipped.
 
     Raises:
-        DataError: unreadable, not UTF-8, not CSV, a column missing or named twice, or a row with
+        DataError: unreadable, not UTF-8, not CSV, a column missing or duplicated, or a row with
             another number of cells than the header.
     """
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
     lines: list[tuple[int, list[str]]] = []
     try:
         lines.extend((reader.line_num, cells) for cells in reader if cells)
@@ -91,7 +91,7 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
         raise DataError(
             f"row {reader.line_num}: not CSV: {error}",
             file=path,
-            remedy="Look for a quotation mark that is not closed",
+            remedy="Close the quotation mark",
         ) from error
     columns = tuple(lines[0][1]) if lines else ()
     _check_columns(path, columns, required)
@@ -104,12 +104,12 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
                 found=len(cells),
                 expected=f"{len(columns)} ({','.join(columns)})",
             )
-        rows.append(Row(line, dict(zip(columns, cells, strict=True))))
-    return Table(path, columns, tuple(rows))
+        rows.append(CsvRow(line, dict(zip(columns, cells, strict=True))))
+    return CsvTable(path, columns, tuple(rows))
 
 
-def _text(path: Path) -> str:
-    """The file's text, without its byte order mark."""
+def _read_text(path: Path) -> str:
+    """Read a UTF-8 file, without its byte order mark."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -135,6 +135,6 @@ def _check_columns(path: Path, columns: tuple[str, ...], required: Sequence[str]
             found=",".join(columns) or "an empty file",
             expected=",".join(required),
         )
-    twice = [column for column in columns if columns.count(column) > 1]
-    if twice:
-        raise DataError(f"row 1: column {twice[0]!r} stands there twice", file=path)
+    duplicated = [column for column in columns if columns.count(column) > 1]
+    if duplicated:
+        raise DataError(f"row 1: column {duplicated[0]!r} is duplicated", file=path)

@@ -1,9 +1,9 @@
-"""Images and masks decoded by threads, ahead of what needs them.
+"""Images and masks decoded in threads, ahead of what needs them.
 
-Pillow decodes under Python's lock: two threads are no quicker than one, and keep the lanes waiting
-that run the network. simplejpeg and imagecodecs give the same pixels outside of it (all are made of
-libjpeg-turbo and libpng). Whatever is not plain, or damaged, is left to Pillow, which reads it or
-says what is wrong.
+Pillow holds the GIL while it decodes: two threads are no faster than one, and block those that run
+the network. simplejpeg and imagecodecs release it and give the same pixels (all three use
+libjpeg-turbo and libpng). They decode plain JPEG and PNG files; Pillow reads all others, or says
+what is wrong with them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .labels import HIGHEST_NUMBER
 from .masks import SIGNATURE, read_file, read_mask
 
 AT_ONCE = 8
-"""Images that a thread is given at once."""
+"""Images per task of a thread."""
 NO_NUMBER = HIGHEST_NUMBER + 1
 """No concept has this number."""
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 
 def decode_image(path: Path, out: NDArray[np.uint8]) -> None:
-    """Decode an image to an array (height, width, 3), squashed to its size if need be.
+    """Decode an image into an array (height, width, 3), resized to its size if it has another.
 
     Raises:
-        DataError: no readable image.
+        DataError: not an image that can be read.
     """
     try:
         content, _ = read_file(path)
@@ -49,23 +49,23 @@ def decode_image(path: Path, out: NDArray[np.uint8]) -> None:
         if simplejpeg.decode_jpeg_header(content)[:3] == (*out.shape[:2], "YCbCr"):
             simplejpeg.decode_jpeg(content, "RGB", buffer=out)
             return
-    except (OSError, ValueError, RuntimeError):  # neither, of another size, or damaged
+    except (OSError, ValueError, RuntimeError):  # another format or size, or damaged
         pass
     out[...] = to_array(open_image(path), *out.shape[:2])
 
 
 def decode_numbers(image: ConceptImage, out: NDArray[np.uint16]) -> None:
-    """Decode an image's masks to label numbers, uint16 (planes, mask_height, mask_width).
+    """Decode an image's masks into label numbers, uint16 (label maps, mask_height, mask_width).
 
-    A pixel of no plain mask, one with blue in it, makes all of them `NO_NUMBER`.
+    If any pixel has blue, which no valid mask has, all numbers become `NO_NUMBER`.
 
     Raises:
         DataError: a damaged file.
     """
     pixels = np.empty((*out.shape, 3), np.uint8)
-    for path, plane in zip(image.planes, pixels, strict=True):
-        _decode_mask(path, image, plane)
-    # R and G of a pixel lie side by side, as the two bytes of a number
+    for path, rgb in zip(image.mask_paths, pixels, strict=True):
+        _decode_mask(path, image, rgb)
+    # R and G of a pixel are adjacent: the two bytes of a little-endian number
     out[...] = np.ndarray(out.shape, "<u2", pixels.data, strides=pixels.strides[:-1])
     if pixels[..., 2].any():
         out[...] = NO_NUMBER
@@ -73,7 +73,7 @@ def decode_numbers(image: ConceptImage, out: NDArray[np.uint16]) -> None:
 
 def _decode_mask(path: Path, image: ConceptImage, out: NDArray[np.uint8]) -> None:
     try:
-        png_decode(read_file(path)[0], out=out)  # checks the sums of what it decodes
+        png_decode(read_file(path)[0], out=out)  # verifies checksums
     except (OSError, ValueError, RuntimeError):
         out[...] = read_mask(path, image)
 
@@ -87,33 +87,33 @@ def batches(
     workers: int,
     pinned: bool = False,
 ) -> Iterator[torch.Tensor]:
-    """Decoded images, uint8 (images, height, width, 3), in order, decoded one batch ahead.
+    """Yield batches of decoded images, uint8 (images, height, width, 3), in order, one batch ahead.
 
     Args:
         paths: of the images.
-        height: that they are squashed to.
-        width: likewise.
-        batch_size: images in each batch but the last.
+        height: to which they are resized.
+        width: to which they are resized.
+        batch_size: images in each batch; the last may have fewer.
         workers: threads.
-        pinned: to memory that a GPU reads by itself.
+        pinned: decode into pinned memory.
 
     Raises:
-        DataError: naming the first file, in order, that is no readable image.
+        DataError: naming the first file, in order, that is not an image that can be read.
     """
 
-    def places() -> Iterator[tuple[torch.Tensor, int, Path]]:
+    def slots() -> Iterator[tuple[torch.Tensor, int, Path]]:
         for first in range(0, len(paths), batch_size):
-            some = paths[first : first + batch_size]
-            shape = (len(some), height, width, 3)
+            batch_paths = paths[first : first + batch_size]
+            shape = (len(batch_paths), height, width, 3)
             batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
-            for place, path in enumerate(some):
-                yield batch, place, path
+            for position, path in enumerate(batch_paths):
+                yield batch, position, path
 
-    def decode(wanted: tuple[torch.Tensor, int, Path]) -> torch.Tensor:
-        batch, place, path = wanted
-        decode_image(path, batch.numpy()[place])
+    def decode(slot: tuple[torch.Tensor, int, Path]) -> torch.Tensor:
+        batch, position, path = slot
+        decode_image(path, batch.numpy()[position])
         return batch
 
-    decoded = prefetch(decode, places(), workers, ahead=2 * batch_size, at_once=AT_ONCE)
-    while some := list(islice(decoded, batch_size)):
-        yield some[0]
+    decoded = prefetch(decode, slots(), workers, ahead=2 * batch_size, chunk=AT_ONCE)
+    while filled := list(islice(decoded, batch_size)):
+        yield filled[0]

@@ -1,6 +1,7 @@
-"""Images from files to network input.
+"""Image files to network input.
 
-They are squashed, never cropped, to one size: masks keep lying over what they label.
+Images are resized to one size (aspect ratio ignored) and never cropped, so that masks keep covering
+what they label.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ NETDISSECT_STD = (57.12 / 255, 57.12 / 255, 57.12 / 255)
 
 
 def open_image(path: Path, *, exif_transpose: bool = False) -> Image.Image:
-    """An image file as RGB, 8 bits.
+    """Open an image file as 8-bit RGB.
 
     Args:
-        path: any format Pillow reads; the first frame of several.
-        exif_transpose: turn it as its EXIF orientation asks (photographs, never images with masks).
+        path: any format Pillow reads; of several frames, the first.
+        exif_transpose: rotate it as its EXIF orientation says: for photographs, never for images
+            with masks.
 
     Raises:
-        DataError: no such file, no image, truncated.
+        DataError: no such file, not an image, or truncated.
     """
     try:
         with Image.open(path) as file:
@@ -54,30 +56,30 @@ def open_image(path: Path, *, exif_transpose: bool = False) -> Image.Image:
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey down to 8 bits instead of clipping it, as `convert` would."""
+    """Scale 16-bit grey to 8 bits; `convert` would clip it."""
     grey = np.asarray(image).astype(np.uint16) >> 8
     return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
 
 
 def to_array(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
-    """uint8 (height, width, 3), squashed to size if need be."""
+    """Convert an image to uint8 (height, width, 3), resized if it has another size."""
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)
 
 
 def normalise(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """Network input, float32 (images, 3, height, width) in channels_last memory.
+    """Normalise images to network input, float32 (images, 3, height, width), channels_last.
 
     Args:
         pixels: uint8 (images, height, width, 3), on the device of the network.
-        mean: of RGB values from 0 to 1.
-        std: likewise.
+        mean: of each of R, G and B, for values from 0 to 1.
+        std: of each of R, G and B.
     """
     images, height, width, colors = pixels.shape
     scale = [1 / (255 * s) for s in std]
     shift = [m / s for m, s in zip(mean, std, strict=True)]
     row = torch.tensor([scale, shift]).repeat(1, width).to(pixels.device, non_blocking=True)
     rows = pixels.reshape(images * height, width * colors).float()
-    rows.mul_(row[0]).sub_(row[1])  # 4 × as fast as colors alone
+    rows.mul_(row[0]).sub_(row[1])  # 4 × as fast as by (…, colors)
     return rows.view(images, height, width, colors).permute(0, 3, 1, 2)

@@ -1,7 +1,7 @@
-"""Categories and concepts: what label.csv, category.csv and c_<category>.csv say.
+"""Categories and concepts, from label.csv, category.csv and c_<category>.csv.
 
 A label has one number everywhere, but may be annotated in several categories. It counts for one
-of them, its primary category (NetDissect's rule): the one that it covers most.
+of them, its primary category: the one in which it covers most pixels (Network Dissection's rule).
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from .csv_tables import read_table
+from .csv_tables import read_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from .csv_tables import Row, Table
+    from .csv_tables import CsvRow, CsvTable
 
 # One below what R + 256·G can write, so that column + 1 fits 16 bits even with label 0 kept.
 HIGHEST_NUMBER = 65_534
 
-# Broden's marks for the kind of a name; they are no part of the name.
+# Broden appends these to names of the category; they are not part of the name.
 SUFFIXES = {"color": "-c", "scene": "-s"}
 _NAMED_CATEGORY = re.compile(r"([^;()]+?)\s*(?:\((\d{1,12})\))?")
 
@@ -32,8 +32,8 @@ class Concept:
     """A visual concept.
 
     Attributes:
-        number: its label number in masks and cells; global, not per category.
-        name: for display, without Broden's `-c` and `-s`.
+        number: its label number in masks and cells; one per concept, not per category.
+        name: without Broden's `-c` and `-s`.
         category: its primary category.
     """
 
@@ -43,17 +43,17 @@ class Concept:
 
     @property
     def uid(self) -> str:
-        """`action/typing`: the same concept in every data set."""
+        """`action/typing`: the same in every data set."""
         return f"{self.category}/{self.name}"
 
 
 def read_categories(folder: Path) -> tuple[str, ...]:
-    """The categories, in the order of category.csv (which decides ties).
+    """Read the categories, in the order of category.csv (which decides ties).
 
     Raises:
-        DataError: none, or a name that is empty, stands twice, or cannot be part of a file name.
+        DataError: none, or a name that is empty, duplicated, or cannot be part of a file name.
     """
-    table = read_table(folder / "category.csv", ["name"])
+    table = read_csv(folder / "category.csv", ["name"])
     categories: list[str] = []
     for row in table.rows:
         name = row.cells["name"]
@@ -62,7 +62,7 @@ def read_categories(folder: Path) -> tuple[str, ...]:
                 row, "category name", found=repr(name), expected="a name without / \\ ; ( )"
             )
         if name in categories:
-            raise table.error(row, f"category {name!r} stands there twice")
+            raise table.error(row, f"category {name!r} is duplicated")
         categories.append(name)
     if not categories:
         raise DataError("no categories", file=table.path, expected="one row per category")
@@ -70,13 +70,13 @@ def read_categories(folder: Path) -> tuple[str, ...]:
 
 
 def read_concepts(folder: Path, categories: tuple[str, ...]) -> tuple[Concept, ...]:
-    """The concepts of label.csv in order of their numbers, each in its primary category.
+    """Read the concepts of label.csv, in order of their numbers, each in its primary category.
 
     Raises:
-        DataError: a number, name or category that cannot be, or two labels that cannot be told
-            apart; the message names file and row.
+        DataError: an invalid number, name or category, or two labels of one number or of one name
+            and category; the message names file and row.
     """
-    table = read_table(folder / "label.csv", ["number", "name", "category"])
+    table = read_csv(folder / "label.csv", ["number", "name", "category"])
     coverage = _read_coverage(folder, categories)
     concepts: dict[int, Concept] = {}
     lines: dict[int | str, int] = {}
@@ -84,7 +84,7 @@ def read_concepts(folder: Path, categories: tuple[str, ...]) -> tuple[Concept, .
         concept = concept_of_row(table, row, categories, coverage)
         for key in (concept.number, concept.uid):
             if key in lines:
-                what = f"label {key!r} stands there twice, first in row {lines[key]}"
+                what = f"label {key!r} is duplicated, first in row {lines[key]}"
                 raise table.error(row, what)
             lines[key] = row.line
         concepts[concept.number] = concept
@@ -94,23 +94,24 @@ def read_concepts(folder: Path, categories: tuple[str, ...]) -> tuple[Concept, .
 
 
 def concept_of_row(
-    table: Table,
-    row: Row,
+    table: CsvTable,
+    row: CsvRow,
     categories: tuple[str, ...],
     coverage: Mapping[str, Mapping[int, float]] | None,
 ) -> Concept:
-    """The concept of one row of label.csv, in its primary category.
+    """Return the concept of a row of label.csv, in its primary category.
 
     Args:
         table: label.csv.
-        row: of it.
-        categories: all there are, in order.
-        coverage: images' worth of pixels per category and label number; None if nothing states it.
+        row: a row of it.
+        categories: of category.csv, in order.
+        coverage: sum over images of the share of pixels, by category and label number; None
+            without any c_*.csv.
 
     Raises:
-        DataError: a number, name or category that cannot be.
+        DataError: an invalid number, name or category.
     """
-    number = table.whole(row, "number", 1, HIGHEST_NUMBER)
+    number = table.integer(row, "number", 1, HIGHEST_NUMBER)
     images = _named_categories(table, row, categories)
     if len(images) == 1:
         category = next(iter(images))
@@ -126,8 +127,10 @@ def concept_of_row(
     return Concept(number, name, category)
 
 
-def _named_categories(table: Table, row: Row, categories: tuple[str, ...]) -> dict[str, float]:
-    """The cell `material(36);object(3)` as images per category."""
+def _named_categories(
+    table: CsvTable, row: CsvRow, categories: tuple[str, ...]
+) -> dict[str, float]:
+    """Read the cell `material(36);object(3)`: images by category."""
     images: dict[str, float] = {}
     for part in row.cells["category"].split(";"):
         if not part.strip():
@@ -145,19 +148,24 @@ def _named_categories(table: Table, row: Row, categories: tuple[str, ...]) -> di
 
 
 def _last_largest(categories: tuple[str, ...], amounts: Mapping[str, float]) -> str:
-    """The category with the largest amount; of equal ones (all absent, too) the last."""
+    """Return the category of the largest amount; the last of equal ones, or if none is given."""
     named = [name for name in categories if name in amounts] or categories
     return max(reversed(named), key=lambda name: amounts.get(name, 0))
 
 
 def _read_coverage(folder: Path, categories: tuple[str, ...]) -> dict[str, dict[int, float]] | None:
-    """Images' worth of pixels per category and label number; None without any c_*.csv."""
+    """Read the coverage by category and label number; None without any c_*.csv."""
+    paths = coverage_paths(folder, categories)
     coverage: dict[str, dict[int, float]] = {name: {} for name in categories}
-    paths = {name: folder / f"c_{name}.csv" for name in categories}
-    present = {name: path for name, path in paths.items() if path.is_file()}
-    for name, path in present.items():
-        table = read_table(path, ["number", "coverage"])
+    for name, path in paths.items():
+        table = read_csv(path, ["number", "coverage"])
         for row in table.rows:
-            number = table.whole(row, "number", 1, HIGHEST_NUMBER)
+            number = table.integer(row, "number", 1, HIGHEST_NUMBER)
             coverage[name][number] = table.amount(row, "coverage")
-    return coverage if present else None
+    return coverage if paths else None
+
+
+def coverage_paths(folder: Path, categories: Iterable[str]) -> dict[str, Path]:
+    """Return the c_<category>.csv files that exist, by category."""
+    paths = {name: folder / f"c_{name}.csv" for name in categories}
+    return {name: path for name, path in paths.items() if path.is_file()}

@@ -1,7 +1,7 @@
-"""Masks: 8-bit RGB PNG files in which a pixel's label number is R + 256·G, and 0 is no label.
+"""Mask files: 8-bit RGB PNG in which a pixel's label number is R + 256·G, and 0 is no label.
 
-`check_mask` reads only the header, for every mask, before anything long starts; `read_label_maps`
-decodes.
+`check_mask` reads only the header: every mask is checked so before anything long starts.
+`read_label_maps` decodes an image's masks to its label maps.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _HEADER_BYTES = 33  # the signature and the whole IHDR chunk
 _HEADER = struct.Struct(">8sI4sIIBB")
 _CHUNK = struct.Struct(">I4s")
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-"""How a PNG begins."""
+"""The first bytes of a PNG."""
 _COLOUR_TYPES = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha", 6: "RGBA"}
-# What damaged files raise here and in Pillow, as found by damaging some.
+# What damaged files raise here and in Pillow (tests damage every byte).
 _DECODE_ERRORS = (
     OSError,
     SyntaxError,
@@ -42,40 +42,40 @@ _DECODE_ERRORS = (
 
 
 def check_mask(path: Path, height: int, width: int, row: int) -> os.stat_result:
-    """Check from its header that a file is a mask of the size its row in index.csv states.
+    """Check by its header that a file is a mask of the size that its row of index.csv states.
 
     Returns:
-        The file's size and times.
+        The file's status: its size and times.
 
     Raises:
-        DataError: no PNG, truncated in its header, of another size, or not 8-bit RGB.
+        DataError: not a PNG, a truncated header, another size, or not 8-bit RGB.
     """
     try:
-        header, state = read_file(path, _HEADER_BYTES)
+        header, status = read_file(path, _HEADER_BYTES)
     except OSError as error:
         raise _mask_error(path, row, f"mask cannot be read: {error.strerror}") from error
-    found = _describe(header)
+    kind = _describe_header(header)
     expected = f"8-bit RGB PNG {width}×{height}"
-    if found != expected:
+    if kind != expected:
         raise _mask_error(
             path,
             row,
             "not a mask",
-            found=found,
+            found=kind,
             expected=expected + " (sw×sh), label = R + 256·G",
         )
-    return state
+    return status
 
 
 def read_file(path: Path, most: int | None = None) -> tuple[bytes, os.stat_result]:
-    """What a file holds, or its first bytes; its size and times.
+    """Read a file, or its first bytes; return the bytes and the file's status.
 
-    With as few calls as can be: each gives Python's lock away, and over a network takes its time.
+    Uses as few system calls as possible: each releases the GIL, and is slow over a network.
     """
     file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        state = os.fstat(file)
-        return os.read(file, state.st_size if most is None else most), state
+        status = os.fstat(file)
+        return os.read(file, status.st_size if most is None else most), status
     finally:
         os.close(file)
 
@@ -84,21 +84,21 @@ def read_label_maps(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16
     """Decode every mask of an image.
 
     Returns:
-        uint16 array (planes, mask_height, mask_width): the pixel's concept as its column in
+        uint16 (label maps, mask_height, mask_width): the pixel's concept as its column in
         `data.concepts` + 1; 0 where unlabelled.
 
     Raises:
-        DataError: a damaged file, a label number that label.csv does not have, or blue that is
-            not 0; the message names the mask and the row of index.csv.
+        DataError: a damaged file, a label number that is not in label.csv, or blue that is not
+            0; the message names the mask and the row of index.csv.
     """
-    planes = np.empty((len(image.masks), image.mask_height, image.mask_width), np.uint16)
-    for plane, path in zip(planes, image.planes, strict=True):
+    label_maps = np.empty((len(image.masks), image.mask_height, image.mask_width), np.uint16)
+    for label_map, path in zip(label_maps, image.mask_paths, strict=True):
         rgb = read_mask(path, image)
         if rgb[..., 2].any():
             raise _mask_error(
                 path,
                 image.row,
-                "mask with blue in it",
+                "mask with blue",
                 found=f"B = {rgb[..., 2].max()}",
                 expected="B = 0, label = R + 256·G",
             )
@@ -114,12 +114,12 @@ def read_label_maps(data: ConceptData, image: ConceptImage) -> NDArray[np.uint16
                 found=f"number {numbers[unknown][0]}",
                 expected="0 or a number of label.csv",
             )
-        plane[...] = np.where(numbers > 0, columns + 1, 0)
-    return planes
+        label_map[...] = np.where(numbers > 0, columns + 1, 0)
+    return label_maps
 
 
 def read_mask(path: Path, image: ConceptImage) -> NDArray[np.uint8]:
-    """The pixels of one of an image's masks, uint8 (mask_height, mask_width, 3).
+    """Decode one of an image's masks to RGB, uint8 (mask_height, mask_width, 3).
 
     Raises:
         DataError: a damaged file; the message names the row of index.csv.
@@ -140,25 +140,25 @@ def read_mask(path: Path, image: ConceptImage) -> NDArray[np.uint8]:
 
 
 def _check_chunks(content: bytes) -> None:
-    """Check every chunk's checksum, which Pillow does not: one wrong byte is another label.
+    """Check the checksum of every chunk, as Pillow does not: one wrong byte is another label.
 
     Raises:
-        ValueError: a checksum is wrong, or the file ends too early.
+        ValueError: a wrong checksum, or a truncated file.
     """
-    place, kind = len(SIGNATURE), b""
+    start, kind = len(SIGNATURE), b""
     while kind != b"IEND":
-        if place + _CHUNK.size > len(content):
+        if start + _CHUNK.size > len(content):
             raise ValueError("truncated")
-        length, kind = _CHUNK.unpack_from(content, place)
-        end = place + _CHUNK.size + length
-        if content[end : end + 4] != zlib.crc32(content[place + 4 : end]).to_bytes(4, "big"):
+        length, kind = _CHUNK.unpack_from(content, start)
+        end = start + _CHUNK.size + length
+        if content[end : end + 4] != zlib.crc32(content[start + 4 : end]).to_bytes(4, "big"):
             what = "truncated" if end + 4 > len(content) else "wrong checksum"
             raise ValueError(what)
-        place = end + 4
+        start = end + 4
 
 
-def _describe(header: bytes) -> str:
-    """The header in words, exactly as `check_mask` words what it expects."""
+def _describe_header(header: bytes) -> str:
+    """Describe a PNG's header in the words in which `check_mask` states what it expects."""
     if not header.startswith(SIGNATURE):
         return "no PNG"
     if len(header) < _HEADER_BYTES:

@@ -1,4 +1,4 @@
-"""Reading concept data: its tables, and a look at every file.
+"""Opening concept data: reads the tables and checks that every file exists.
 
 Everything that can be checked without decoding is checked here, before anything long starts.
 """
@@ -14,53 +14,53 @@ from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ..engine.memory import gc_paused
-from .concepts import ConceptData, ConceptImage
+from .concepts import FIXED_COLUMNS, ConceptData, ConceptImage
+from .csv_tables import parse_digits, read_csv
 from .labels import Concept, read_categories, read_concepts
 from .masks import check_mask
-from .csv_tables import read_table, whole_number
 
 if TYPE_CHECKING:
-    from .csv_tables import Row, Table
+    from .csv_tables import CsvRow, CsvTable
 
-_INDEX_COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
-_LARGEST_SIDE = 65_535
+LARGEST_SIDE = 65_535
+"""Of images and masks, pixels."""
 
 
 @gc_paused()
 def open_concept_data(
     folder: Path, *, label_zero: bool = False, split: str | None = None
 ) -> ConceptData:
-    """Read the tables of a data set, and check that every file is there and of the right kind.
+    """Open a data set: read its tables, check that every file exists and is of the right kind.
 
     Args:
         folder: the data set.
-        label_zero: keep label 0 of whole images as a nameless concept of the last category, as
-            NetDissect-Lite does (1,987 of Broden's scene cells); else it is dropped.
+        label_zero: read the image-level label 0 as a concept without a name, of the last category,
+            as NetDissect-Lite does (1,987 of Broden's scene cells); it is dropped otherwise.
         split: use only images of this split.
 
     Raises:
-        DataError: anything that is not as it should be; the message names file and row.
+        DataError: anything invalid; the message names file and row.
     """
     folder = Path(folder)
     _check_layout(folder)
     categories = read_categories(folder)
-    index = read_table(folder / "index.csv", [*_INDEX_COLUMNS, *categories])
-    _check_other_columns(index, categories)
+    index = read_csv(folder / "index.csv", [*FIXED_COLUMNS, *categories])
+    _check_unknown_columns(index, categories)
     concepts = read_concepts(folder, categories)
-    rows = _choose_rows(index, split)
+    rows = _select_rows(index, split)
     if label_zero and any(_has_label_zero(row, categories) for row in rows):
         concepts = (Concept(0, "", categories[-1]), *concepts)
-    reader = _RowReader(index, folder / "images", categories, concepts)
+    reader = _IndexReader(index, folder / "images", categories, concepts)
     images = tuple(reader.read(row) for row in rows)
     files = sorted(reader.files.items())
-    cells = [[row.cells[column] for column in (*_INDEX_COLUMNS, *categories)] for row in rows]
+    cells = [[row.cells[column] for column in (*FIXED_COLUMNS, *categories)] for row in rows]
     content = [
         categories,
         [(concept.number, concept.uid) for concept in concepts],
         cells,
-        [(name, found.st_size) for name, found in files],
+        [(name, status.st_size) for name, status in files],
     ]
-    state = [(found.st_size, found.st_mtime_ns) for _, found in files]
+    state = [(status.st_size, status.st_mtime_ns) for _, status in files]
     return ConceptData(folder, categories, concepts, images, _digest(content), _digest(state))
 
 
@@ -82,10 +82,10 @@ def _check_layout(folder: Path) -> None:
         )
 
 
-def _check_other_columns(index: Table, categories: tuple[str, ...]) -> None:
-    """A column of no category may stand there only empty, as Broden's builder leaves some."""
+def _check_unknown_columns(index: CsvTable, categories: tuple[str, ...]) -> None:
+    """Refuse columns of no category, unless they are empty: Broden's builder leaves some."""
     for column in index.columns:
-        if column in (*_INDEX_COLUMNS, *categories):
+        if column in (*FIXED_COLUMNS, *categories):
             continue
         used = next((row for row in index.rows if row.cells[column]), None)
         if used is not None:
@@ -97,14 +97,14 @@ def _check_other_columns(index: Table, categories: tuple[str, ...]) -> None:
             )
 
 
-def _choose_rows(index: Table, split: str | None) -> list[Row]:
-    """The rows of the split, sorted by image."""
-    first: dict[str, int] = {}
+def _select_rows(index: CsvTable, split: str | None) -> list[CsvRow]:
+    """Return the rows of a split, sorted by image."""
+    lines: dict[str, int] = {}
     for row in index.rows:
         name = row.cells["image"]
-        if name in first:
-            raise index.error(row, f"image {name!r} stands there twice, first in row {first[name]}")
-        first[name] = row.line
+        if name in lines:
+            raise index.error(row, f"image {name!r} is duplicated, first in row {lines[name]}")
+        lines[name] = row.line
     if not index.rows:
         raise DataError("no images", file=index.path, expected="one row per image")
     rows = [row for row in index.rows if split is None or row.cells["split"] == split]
@@ -114,21 +114,35 @@ def _choose_rows(index: Table, split: str | None) -> list[Row]:
     return sorted(rows, key=lambda row: row.cells["image"])
 
 
-def _items(cell: str) -> list[str]:
+def split_cell(cell: str) -> list[str]:
+    """Split a category's cell into its items: label numbers and names of mask files."""
     return [item.strip() for item in cell.split(";") if item.strip()] if cell else []
 
 
-def _has_label_zero(row: Row, categories: tuple[str, ...]) -> bool:
-    return any(
-        whole_number(item) == 0 for category in categories for item in _items(row.cells[category])
-    )
+def _has_label_zero(row: CsvRow, categories: tuple[str, ...]) -> bool:
+    items = (item for category in categories for item in split_cell(row.cells[category]))
+    return any(parse_digits(item) == 0 for item in items)
 
 
-class _RowReader:
-    """Rows of the index to images. `files` collects size and times of every file it has seen."""
+def is_inside(path: Path, name: str, root: Path) -> bool:
+    """Return whether a name, and the link that may lie there, stay below a resolved folder."""
+    plain = all(part not in {"", ".", ".."} for part in name.split("/")) and "\0" not in name
+    return plain and path.resolve().is_relative_to(root)
+
+
+class _IndexReader:
+    """Reads rows of index.csv.
+
+    Attributes:
+        files: size and times of every file read so far, by name.
+    """
 
     def __init__(
-        self, index: Table, images: Path, categories: tuple[str, ...], concepts: tuple[Concept, ...]
+        self,
+        index: CsvTable,
+        images: Path,
+        categories: tuple[str, ...],
+        concepts: tuple[Concept, ...],
     ) -> None:
         self.files: dict[str, os.stat_result] = {}
         self._index = index
@@ -138,14 +152,14 @@ class _RowReader:
         self._columns = {concept.number: column for column, concept in enumerate(concepts)}
         self._listed = _list_files(images)
 
-    def read(self, row: Row) -> ConceptImage:
-        """One image, its files checked.
+    def read(self, row: CsvRow) -> ConceptImage:
+        """Read a row and check its files.
 
         Raises:
             DataError: naming the row.
         """
         height, width, mask_height, mask_width = (
-            self._index.whole(row, column, 1, _LARGEST_SIDE) for column in ("ih", "iw", "sh", "sw")
+            self._index.integer(row, column, 1, LARGEST_SIDE) for column in ("ih", "iw", "sh", "sw")
         )
         name = row.cells["image"]
         path = self._find(row, name)
@@ -155,8 +169,8 @@ class _RowReader:
         masks: list[str] = []
         image_labels: set[int] = set()
         for category in self._categories:
-            for item in _items(row.cells[category]):
-                number = whole_number(item)
+            for item in split_cell(row.cells[category]):
+                number = parse_digits(item)
                 if number is None:
                     mask = self._find(row, item)
                     self.files[item] = check_mask(mask, mask_height, mask_width, row.line)
@@ -164,10 +178,9 @@ class _RowReader:
                 elif number in self._columns:
                     image_labels.add(self._columns[number])
                 elif number:
-                    what = f"label of the whole image in column {category!r}"
-                    raise self._index.error(
-                        row, what, found=f"number {item}", expected="0 or a number of label.csv"
-                    )
+                    what = f"image-level label in column {category!r}"
+                    found, expected = f"number {item[:20]}", "0 or a number of label.csv"
+                    raise self._index.error(row, what, found=found, expected=expected)
         return ConceptImage(
             folder=self._images,
             name=name,
@@ -181,23 +194,22 @@ class _RowReader:
             image_labels=tuple(sorted(image_labels)),
         )
 
-    def _find(self, row: Row, name: str) -> Path:
-        """The file of that name below images/; a link may only lead to another place in there."""
+    def _find(self, row: CsvRow, name: str) -> Path:
+        """Return the path of a file below images/; a link may only lead to another file there."""
         path = self._images / name
         if name in self._listed:
             return path
-        plain = all(part not in {"", ".", ".."} for part in name.split("/")) and "\0" not in name
-        if not plain or not path.resolve().is_relative_to(self._root):
+        if not is_inside(path, name, self._root):
             raise self._index.error(
-                row, "path that leaves images/", found=repr(name), expected="a path inside images/"
+                row, "path outside images/", found=repr(name), expected="a path inside images/"
             )
-        if not _is_file(path):
+        if not is_file(path):
             raise self._index.error(row, "file is missing", found=f"no {name!r} below images/")
         return path
 
 
 def _list_files(folder: Path) -> frozenset[str]:
-    """Every file below a folder, links left out, without a look at each file."""
+    """List every file below a folder, without links and without a `stat` of each file."""
     names: list[str] = []
     folders = [""]
     while folders:
@@ -214,8 +226,9 @@ def _list_files(folder: Path) -> frozenset[str]:
     return frozenset(names)
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Return whether a path is a file; False also for names that the file system does not allow."""
     try:
         return path.is_file()
-    except OSError:  # a name longer than the file system allows
+    except OSError:
         return False

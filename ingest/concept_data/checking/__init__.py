@@ -1,1 +1,1 @@
-"""Concept data checked: every table, image and mask read, every defect named."""
+"""Checking concept data: everything is read, every defect reported (`data check`)."""

@@ -1,11 +1,11 @@
-"""A validator of concept data that reads everything, and says all that is wrong with it.
+"""Checks concept data: reads everything, and reports every defect.
 
 1. Tables: every row of category.csv, label.csv and the c_*.csv.
-2. Every row of index.csv, and of its cells every item: the image decoded, every mask decoded.
-3. What is there, in numbers; what is rare; which images are nearly the same.
+2. Rows of index.csv: the image and every mask decoded, every item of every cell.
+3. Counts by category and concept, and groups of images that are nearly the same.
 
-`open_concept_data` stops at what stops it; here a defect is noted, with file and row, and the rest
-is read all the same.
+`open_concept_data` stops at the first error; here every defect is noted, with file and row, and all
+else is read nevertheless.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ import numpy as np
 
 from ....progress import NoProgress
 from ....settings import Settings
-from .tables import Defects, check_tables
 from .duplicates import near_duplicates
+from .tables import Defects, check_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ....progress import Progress
-    from .rows import RowCheck
-    from .tables import Defect
     from ..concepts import ConceptData
     from .duplicates import Fingerprint
+    from .rows import CheckedRow
+    from .tables import Defect
 
 
-class CategorySummary(NamedTuple):
-    """One category.
+class CategoryCounts(NamedTuple):
+    """Counts of one category.
 
     Attributes:
         category: its name.
-        concepts: that are seen in some image.
-        images: that have any of its labels.
-        pixels: that are labelled, in all planes; labels of the whole image count all its pixels.
-        area: pixels of the images that carry it.
+        concepts: that occur in some image.
+        images: with any of its labels.
+        pixels: labelled, over all label maps; an image-level label counts all pixels of the image.
+        area: pixels of those images.
     """
 
     category: str
@@ -49,18 +49,17 @@ class CategorySummary(NamedTuple):
     area: int
 
 
-class ConceptSummary(NamedTuple):
-    """One concept.
+class ConceptCounts(NamedTuple):
+    """Counts of one concept.
 
     Attributes:
-        category: the concept's (its primary one).
+        category: its primary one.
         concept: its name.
         number: in label.csv.
-        images: in which it is.
+        images: in which it occurs.
         pixels: labelled.
-        attainable: the highest IoU with it that a unit can reach whose mask has the share
-            `quantile` of the pixels of the images of its category: the smaller of mask and concept
-            by the larger (anchor: a mask is as large as its threshold makes it).
+        attainable: the maximum attainable IoU of a unit whose mask is `quantile` of the pixels of
+            the category's images: the smaller of mask and concept divided by the larger.
     """
 
     category: str
@@ -71,7 +70,7 @@ class ConceptSummary(NamedTuple):
     attainable: float
 
 
-class Duplicates(NamedTuple):
+class DuplicateGroup(NamedTuple):
     """Images that are nearly the same, their splits, and whether their files are equal."""
 
     images: tuple[str, ...]
@@ -80,18 +79,18 @@ class Duplicates(NamedTuple):
 
 
 class CheckReport(NamedTuple):
-    """What is there, and what is wrong with it.
+    """Counts and defects of a data set.
 
     Attributes:
         folder: the data set.
-        images: rows that could be read, by split.
+        images: rows by split.
         mask_sizes: rows by width × height of their masks.
         bare_images: rows without any label.
         categories: in order.
-        concepts: in order of number; of no image included.
-        quantile: of `attainable`.
-        min_iou: below it, a concept cannot be detected.
-        duplicates: near and equal ones.
+        concepts: in order of number, also those of no image.
+        quantile: share of a unit's activations above its threshold, for `attainable`.
+        min_iou: from which a unit is interpretable.
+        duplicates: groups of images that are equal or nearly so.
         defects: all, in order of file and row.
     """
 
@@ -99,17 +98,21 @@ class CheckReport(NamedTuple):
     images: dict[str, int]
     mask_sizes: dict[str, int]
     bare_images: int
-    categories: tuple[CategorySummary, ...]
-    concepts: tuple[ConceptSummary, ...]
+    categories: tuple[CategoryCounts, ...]
+    concepts: tuple[ConceptCounts, ...]
     quantile: float
     min_iou: float
-    duplicates: tuple[Duplicates, ...]
+    duplicates: tuple[DuplicateGroup, ...]
     defects: tuple[Defect, ...]
 
     @property
-    def unreachable(self) -> list[ConceptSummary]:
-        """Concepts that are seen, but too small or too large to reach `min_iou`."""
-        return [each for each in self.concepts if each.images and each.attainable <= self.min_iou]
+    def unreachable(self) -> list[ConceptCounts]:
+        """Concepts that occur, but are too small or too large to reach `min_iou`."""
+        return [
+            concept
+            for concept in self.concepts
+            if concept.images and concept.attainable <= self.min_iou
+        ]
 
 
 def check(
@@ -120,17 +123,17 @@ def check(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
-    """Read a data set, all of it.
+    """Check a data set.
 
     Args:
         folder: the data set.
-        quantile: share of a unit's activations above its threshold; None is an ingest's default.
-        min_iou: from which a unit is interpretable; likewise.
-        workers: threads that decode; without it, one a core of this process's share, 2 to 8.
-        progress: told of each row.
+        quantile: share of a unit's activations above its threshold; that of `Settings` if None.
+        min_iou: from which a unit is interpretable; that of `Settings` if None.
+        workers: threads that decode; `default_workers()` if None.
+        progress: receives each row.
 
     Raises:
-        DataError: a folder that is no data set at all, or tables of which nothing can be read.
+        DataError: not a data set, or a table of which nothing can be read.
     """
     settings = Settings(
         quantile=Settings.quantile if quantile is None else quantile,
@@ -142,13 +145,13 @@ def check(
     folder = Path(folder)
     defects = Defects(folder)
     tables = check_tables(folder, defects)
-    counts = _Counts(tables.data)
+    counts = _RowCounts(tables.data)
     rows = tables.index.rows
     with (progress or NoProgress()).step("read", len(rows)) as advance:
         threads = workers or default_workers()
-        for found in prefetch(lambda row: check_row(tables, row), rows, threads, ahead=64):
-            defects.extend(found.defects)
-            counts.add(found)
+        for checked in prefetch(lambda row: check_row(tables, row), rows, threads, ahead=64):
+            defects.extend(checked.defects)
+            counts.add(checked)
             advance(1)
     return CheckReport(
         folder,
@@ -159,81 +162,78 @@ def check(
         counts.by_concept(settings.quantile),
         settings.quantile,
         settings.min_iou,
-        _duplicates(counts.prints, counts.split_of),
-        defects.in_order(),
+        _find_duplicates(counts.fingerprints, counts.split_of),
+        defects.ordered(),
     )
 
 
-class _Counts:
-    """What rows hold, summed.
+class _RowCounts:
+    """Sums over rows.
 
     Attributes:
         splits: rows by split.
         shapes: rows by height and width of their masks.
         bare: rows without a label.
-        prints: fingerprints of images that could be decoded, by name.
-        split_of: an image, by name.
+        fingerprints: of images that could be decoded, by name.
+        split_of: split of each image, by name.
     """
 
     def __init__(self, data: ConceptData) -> None:
         self.splits: Counter[str] = Counter()
         self.shapes: Counter[tuple[int, int]] = Counter()
         self.bare = 0
-        self.prints: dict[str, Fingerprint] = {}
+        self.fingerprints: dict[str, Fingerprint] = {}
         self.split_of: dict[str, str] = {}
         self._data = data
-        places = {name: place for place, name in enumerate(data.categories)}
-        self._category = np.array([places[each.category] for each in data.concepts])
-        self._images = np.zeros((len(data.concepts), 2), np.int64)  # images, pixels
-        self._carrying = np.zeros((len(data.categories), 2), np.int64)  # images, their pixels
+        self._category = np.array([data.categories.index(c.category) for c in data.concepts])
+        self._labelled = np.zeros((len(data.concepts), 2), np.int64)  # images, pixels
+        self._annotated = np.zeros((len(data.categories), 2), np.int64)  # images, their area
 
-    def add(self, found: RowCheck) -> None:
+    def add(self, row: CheckedRow) -> None:
         """Count one row."""
-        self.splits[found.split] += 1
-        self.split_of[found.name] = found.split
-        if found.shape is not None:
-            self.shapes[found.shape] += 1
-            area = found.shape[0] * found.shape[1]
-            for category in {int(self._category[column]) for column in found.pixels}:
-                self._carrying[category] += 1, area
-        for column, pixels in found.pixels.items():
-            self._images[column] += 1, pixels
-        self.bare += not found.pixels
-        if found.print is not None:
-            self.prints[found.name] = found.print
+        self.splits[row.split] += 1
+        self.split_of[row.name] = row.split
+        if row.shape is not None:
+            self.shapes[row.shape] += 1
+            area = row.shape[0] * row.shape[1]
+            for category in {int(self._category[column]) for column in row.pixels}:
+                self._annotated[category] += 1, area
+        for column, pixels in row.pixels.items():
+            self._labelled[column] += 1, pixels
+        self.bare += not row.pixels
+        if row.fingerprint is not None:
+            self.fingerprints[row.name] = row.fingerprint
 
-    def by_category(self) -> tuple[CategorySummary, ...]:
-        """A summary of each category."""
-        rows = []
-        for place, name in enumerate(self._data.categories):
-            own = self._images[self._category == place]
-            images, area = self._carrying[place].tolist()
-            pixels = int(own[:, 1].sum())
-            seen = int((own[:, 0] > 0).sum())
-            rows.append(CategorySummary(name, seen, images, pixels, area))
-        return tuple(rows)
+    def by_category(self) -> tuple[CategoryCounts, ...]:
+        """Return the counts of each category."""
+        counts = []
+        for position, name in enumerate(self._data.categories):
+            labelled = self._labelled[self._category == position]
+            images, area = self._annotated[position].tolist()
+            concepts, pixels = int((labelled[:, 0] > 0).sum()), int(labelled[:, 1].sum())
+            counts.append(CategoryCounts(name, concepts, images, pixels, area))
+        return tuple(counts)
 
-    def by_concept(self, quantile: float) -> tuple[ConceptSummary, ...]:
-        """A summary of each concept."""
-        rows = []
+    def by_concept(self, quantile: float) -> tuple[ConceptCounts, ...]:
+        """Return the counts of each concept."""
+        counts = []
         for column, concept in enumerate(self._data.concepts):
-            images, pixels = self._images[column].tolist()
-            mask = quantile * int(self._carrying[self._category[column], 1])
+            images, pixels = self._labelled[column].tolist()
+            mask = quantile * int(self._annotated[self._category[column], 1])
             attainable = min(mask, pixels) / max(mask, pixels) if pixels else 0.0
-            place = (concept.category, concept.name, concept.number)
-            rows.append(ConceptSummary(*place, images, pixels, attainable))
-        return tuple(rows)
+            name = (concept.category, concept.name, concept.number)
+            counts.append(ConceptCounts(*name, images, pixels, attainable))
+        return tuple(counts)
 
 
-def _duplicates(
-    prints: Mapping[str, Fingerprint], split_of: Mapping[str, str]
-) -> tuple[Duplicates, ...]:
-    groups = near_duplicates(sorted(prints.items()))
+def _find_duplicates(
+    fingerprints: Mapping[str, Fingerprint], split_of: Mapping[str, str]
+) -> tuple[DuplicateGroup, ...]:
     return tuple(
-        Duplicates(
+        DuplicateGroup(
             tuple(names),
             tuple(sorted({split_of[name] for name in names})),
-            len({prints[name].digest for name in names}) == 1,
+            len({fingerprints[name].digest for name in names}) == 1,
         )
-        for names in groups
+        for names in near_duplicates(sorted(fingerprints.items()))
     )

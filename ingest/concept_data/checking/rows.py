@@ -1,4 +1,4 @@
-"""One row of index.csv, checked: its image and every mask decoded, every item of every cell."""
+"""Checks one row of index.csv: image and masks decoded, every item of every cell."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....errors import DataError
-from .tables import Defects, attempt
 from ..concepts import ConceptImage
-from .duplicates import fingerprint
+from ..csv_tables import parse_digits
 from ..images import open_image
 from ..masks import check_mask, read_label_maps
-from ..csv_tables import whole_number
+from ..opening import LARGEST_SIDE, is_file, is_inside, split_cell
+from .duplicates import fingerprint
+from .tables import Defects, attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .tables import Tables
+    from ..csv_tables import CsvRow
     from .duplicates import Fingerprint
-    from ..csv_tables import Row
-
-_LARGEST_SIDE = 65_535
+    from .tables import CheckedTables
 
 
 @dataclass
-class RowCheck:
-    """What a row holds, and what is wrong with it.
+class CheckedRow:
+    """Contents and defects of a row.
 
     Attributes:
         name: of its image.
         split: as the row says.
-        defects: all of the row.
-        shape: height and width of its masks; None if the row does not say.
+        defects: of the row and its files.
+        shape: height and width of its masks; None if the row does not state them.
         pixels: labelled, by concept column.
-        print: of the image; None if it cannot be decoded.
+        fingerprint: of the image; None if it cannot be decoded.
     """
 
     name: str
@@ -44,91 +43,87 @@ class RowCheck:
     defects: Defects
     shape: tuple[int, int] | None = None
     pixels: dict[int, int] = field(default_factory=dict)
-    print: Fingerprint | None = None
+    fingerprint: Fingerprint | None = None
 
 
-def check_row(tables: Tables, row: Row) -> RowCheck:
-    """Read all that a row names; nothing is raised."""
-    found = RowCheck(row.cells["image"], row.cells["split"], Defects(tables.data.folder))
+def check_row(tables: CheckedTables, row: CsvRow) -> CheckedRow:
+    """Read everything that a row names; errors become defects."""
+    checked = CheckedRow(row.cells["image"], row.cells["split"], Defects(tables.data.folder))
     index = tables.index
     height, width, mask_height, mask_width = (
-        attempt(found.defects, index.path, row, index.whole, side, 1, _LARGEST_SIDE)
+        attempt(checked.defects, index.path, row, index.integer, side, 1, LARGEST_SIDE)
         for side in ("ih", "iw", "sh", "sw")
     )
-    _check_image(tables, row, found, (height, width))
+    _check_image(tables, row, checked, (height, width))
     if mask_height is not None and mask_width is not None:
-        found.shape = mask_height, mask_width
+        checked.shape = mask_height, mask_width
     for category in tables.data.categories:
-        items = filter(None, map(str.strip, row.cells[category].split(";")))
-        for item in dict.fromkeys(items):
-            _check_item(tables, row, found, category, item)
-    return found
+        for item in dict.fromkeys(split_cell(row.cells[category])):
+            _check_item(tables, row, checked, category, item)
+    return checked
 
 
-def _find(tables: Tables, row: Row, found: RowCheck, name: str) -> Path | None:
-    """The file of that name below images/; None, and a defect noted, if there is none."""
+def _find(tables: CheckedTables, row: CsvRow, checked: CheckedRow, name: str) -> Path | None:
+    """Return the path of a file below images/; None, and a defect, if there is none."""
     images = tables.data.folder / "images"
     path = images / name
-    plain = all(part not in {"", ".", ".."} for part in name.split("/")) and "\0" not in name
-    what = None
-    if not plain or not path.resolve().is_relative_to(images.resolve()):
-        what = f"path that leaves images/: {name!r}"
+    if not is_inside(path, name, images.resolve()):
+        defect = f"path outside images/: {name!r}"
+    elif not is_file(path):
+        defect = f"file is missing: no {name[:300]!r} below images/"
     else:
-        try:
-            what = None if path.is_file() else f"file is missing: no {name!r} below images/"
-        except OSError:
-            what = f"file is missing: no {name[:60]!r}… below images/"
-    if what is None:
         return path
-    found.defects.add(tables.index.path, row.line, DataError(what))
+    checked.defects.add(tables.index.path, row.line, DataError(defect))
     return None
 
 
 def _check_image(
-    tables: Tables, row: Row, found: RowCheck, size: tuple[int | None, int | None]
+    tables: CheckedTables, row: CsvRow, checked: CheckedRow, size: tuple[int | None, int | None]
 ) -> None:
-    path = _find(tables, row, found, found.name)
+    path = _find(tables, row, checked, checked.name)
     if path is None:
         return
     try:
         image = open_image(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except DataError as error:
-        found.defects.add(path, row.line, error)
+        checked.defects.add(path, row.line, error)
         return
     if None not in size and size != (image.height, image.width):
         what, expected = "image of another size than its row states", f"{size[1]}×{size[0]}"
-        wrong = DataError(what, found=f"{image.width}×{image.height}", expected=expected)
-        found.defects.add(path, row.line, wrong)
-    found.print = fingerprint(image, digest)
+        defect = DataError(what, found=f"{image.width}×{image.height}", expected=expected)
+        checked.defects.add(path, row.line, defect)
+    checked.fingerprint = fingerprint(image, digest)
 
 
-def _check_item(tables: Tables, row: Row, found: RowCheck, category: str, item: str) -> None:
-    number = whole_number(item)
+def _check_item(
+    tables: CheckedTables, row: CsvRow, checked: CheckedRow, category: str, item: str
+) -> None:
+    number = parse_digits(item)
     if number is None:
-        path = _find(tables, row, found, item)
-        if path is not None and found.shape is not None:
-            _check_mask(tables, row, found, path)
+        path = _find(tables, row, checked, item)
+        if path is not None and checked.shape is not None:
+            _check_mask(tables, row, checked, path)
         return
     column = tables.data.column(number) if number < len(tables.data.columns) else -1
-    if column >= 0 and found.shape is not None:
-        pixels = found.shape[0] * found.shape[1]
-        found.pixels[column] = found.pixels.get(column, 0) + pixels
+    if column >= 0 and checked.shape is not None:
+        pixels = checked.shape[0] * checked.shape[1]
+        checked.pixels[column] = checked.pixels.get(column, 0) + pixels
     elif column < 0 and number:
-        what = f"label of the whole image in column {category!r}"
+        what = f"image-level label in column {category!r}"
         error = DataError(what, found=f"number {item[:20]}", expected="0 or a number of label.csv")
-        found.defects.add(tables.index.path, row.line, error)
+        checked.defects.add(tables.index.path, row.line, error)
 
 
-def _check_mask(tables: Tables, row: Row, found: RowCheck, path: Path) -> None:
-    height, width = found.shape or (0, 0)
+def _check_mask(tables: CheckedTables, row: CsvRow, checked: CheckedRow, path: Path) -> None:
+    height, width = checked.shape or (0, 0)
     try:
         check_mask(path, height, width, row.line)
-        alone = ConceptImage(
+        image = ConceptImage(
             folder=path.parent,
-            name=found.name,
+            name=checked.name,
             row=row.line,
-            split=found.split,
+            split=checked.split,
             height=height,
             width=width,
             mask_height=height,
@@ -136,11 +131,11 @@ def _check_mask(tables: Tables, row: Row, found: RowCheck, path: Path) -> None:
             masks=(path.name,),
             image_labels=(),
         )
-        columns = read_label_maps(tables.data, alone)
+        label_maps = read_label_maps(tables.data, image)
     except DataError as error:
-        found.defects.add(path, row.line, error)
+        checked.defects.add(path, row.line, error)
         return
-    counts = np.bincount(columns.ravel())
+    counts = np.bincount(label_maps.ravel())
     for label in counts.nonzero()[0].tolist():
         if label:
-            found.pixels[label - 1] = found.pixels.get(label - 1, 0) + int(counts[label])
+            checked.pixels[label - 1] = checked.pixels.get(label - 1, 0) + int(counts[label])

@@ -1,4 +1,4 @@
-"""The tables of a data set, row by row: a row with a defect keeps no other from being read."""
+"""Checks the tables of a data set, row by row: rows without a defect are read all the same."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ....errors import DataError
-from ..writing.input_checks import FIXED_COLUMNS
-from ..concepts import ConceptData
-from ..labels import HIGHEST_NUMBER, Concept, concept_of_row, read_categories
+from ..concepts import FIXED_COLUMNS, ConceptData
+from ..csv_tables import CsvRow, CsvTable, parse_digits, read_csv
+from ..labels import (
+    HIGHEST_NUMBER,
+    Concept,
+    concept_of_row,
+    coverage_paths,
+    read_categories,
+)
 from ..opening import open_concept_data
-from ..csv_tables import Row, Table, read_table, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,12 +27,12 @@ Value = TypeVar("Value")
 
 
 class Defect(NamedTuple):
-    """Something wrong.
+    """One defect.
 
     Attributes:
-        file: in which, below the data set's folder.
-        row: its line in that file, or in index.csv for images and masks; 0 for none.
-        what: what is wrong, found and expected.
+        file: path below the data set's folder.
+        row: line in that file, or in index.csv for images and masks; 0 for the whole file.
+        what: what is wrong, what was found and what was expected.
     """
 
     file: str
@@ -36,54 +41,54 @@ class Defect(NamedTuple):
 
 
 class Defects:
-    """All that is wrong with a data set, as it is found."""
+    """The defects of a data set so far."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._found: list[Defect] = []
+        self._defects: list[Defect] = []
 
     def add(self, file: Path, row: int, error: DataError) -> None:
-        """Note an error that names this file (and row)."""
+        """Add an error that names this file (and row)."""
         text = str(error).removeprefix(f"{file}: ").removeprefix(f"row {row}: ")
         name = file.relative_to(self._folder).as_posix()
-        self._found.append(Defect(name, row, text.replace(f" (row {row} of index.csv)", "")))
+        self._defects.append(Defect(name, row, text.replace(f" (row {row} of index.csv)", "")))
 
     def extend(self, defects: Defects) -> None:
-        """Take over what was found elsewhere."""
-        self._found += defects._found
+        """Add all of another list."""
+        self._defects += defects._defects
 
-    def in_order(self) -> tuple[Defect, ...]:
-        """By file and row; each once."""
-        return tuple(sorted(set(self._found)))
+    def ordered(self) -> tuple[Defect, ...]:
+        """Return all defects in order of file and row, without duplicates."""
+        return tuple(sorted(set(self._defects)))
 
 
 @dataclass(frozen=True)
-class Tables:
-    """What the tables say.
+class CheckedTables:
+    """Contents of the tables.
 
     Attributes:
-        data: categories and concepts, without images. Labels whose row has a defect stand there
-            under a name of ours, so that masks are not found wrong for it.
+        data: categories and concepts, without images. A label whose row has a defect has a name
+            like `label 7`, so that masks with it have no defect.
         index: the rows of index.csv that have all cells.
     """
 
     data: ConceptData
-    index: Table
+    index: CsvTable
 
 
-def check_tables(folder: Path, defects: Defects) -> Tables:
-    """Read the tables, noting defects.
+def check_tables(folder: Path, defects: Defects) -> CheckedTables:
+    """Read the tables; add their defects to `defects`.
 
     Raises:
         DataError: a table without which nothing else can be read.
     """
     names = ("index.csv", "label.csv", "category.csv", "images")
     if not all((folder / name).exists() for name in names):
-        open_concept_data(folder)  # says which are missing
+        open_concept_data(folder)  # raises, and says which are missing
     categories = read_categories(folder)
-    index = _rows_of(folder / "index.csv", [*FIXED_COLUMNS, *categories], defects)
+    index = _read_rows(folder / "index.csv", [*FIXED_COLUMNS, *categories], defects)
     coverage = _check_coverage(folder, categories, defects)
-    labels = _rows_of(folder / "label.csv", ["number", "name", "category"], defects)
+    labels = _read_rows(folder / "label.csv", ["number", "name", "category"], defects)
     concepts: dict[int, Concept] = {}
     lines: dict[object, int] = {}
     for row in labels.rows:
@@ -96,17 +101,17 @@ def check_tables(folder: Path, defects: Defects) -> Tables:
         raise DataError("no images", file=index.path, expected="one row per image")
     _check_index(index, categories, defects)
     ordered = tuple(concepts[number] for number in sorted(concepts))
-    return Tables(ConceptData(folder, categories, ordered, (), "", ""), index)
+    return CheckedTables(ConceptData(folder, categories, ordered, (), "", ""), index)
 
 
-def _rows_of(path: Path, required: Sequence[str], defects: Defects) -> Table:
-    """The table's rows that have all cells; rows that have not are noted.
+def _read_rows(path: Path, required: Sequence[str], defects: Defects) -> CsvTable:
+    """Read the rows of a table that have all cells; the others become defects.
 
     Raises:
         DataError: the table cannot be read, or lacks a column.
     """
     try:
-        return read_table(path, required)
+        return read_csv(path, required)
     except DataError:
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
@@ -122,79 +127,81 @@ def _rows_of(path: Path, required: Sequence[str], defects: Defects) -> Table:
             found, expected = len(cells), f"{len(columns)} ({','.join(columns)})"
             what = "wrong number of cells"
             defects.add(path, line, DataError(what, found=found, expected=expected))
-    whole = [(line, cells) for line, cells in lines[1:] if len(cells) == len(columns)]
-    rows = (Row(line, dict(zip(columns, cells, strict=True))) for line, cells in whole)
-    return Table(path, columns, tuple(rows))
+    rows = (
+        CsvRow(line, dict(zip(columns, cells, strict=True)))
+        for line, cells in lines[1:]
+        if len(cells) == len(columns)
+    )
+    return CsvTable(path, columns, tuple(rows))
 
 
 def _check_coverage(
     folder: Path, categories: Iterable[str], defects: Defects
 ) -> dict[str, dict[int, float]] | None:
-    """Images' worth of pixels per category and label number; None without any c_*.csv."""
+    """Read the coverage by category and label number; None without any c_*.csv."""
     coverage: dict[str, dict[int, float]] = {name: {} for name in categories}
-    paths = {name: folder / f"c_{name}.csv" for name in categories}
-    present = {name: path for name, path in paths.items() if path.is_file()}
-    for name, path in present.items():
+    paths = coverage_paths(folder, coverage)
+    for name, path in paths.items():
         try:
-            table = _rows_of(path, ["number", "coverage"], defects)
+            table = _read_rows(path, ["number", "coverage"], defects)
         except DataError as error:
             defects.add(path, 0, error)
             continue
         for row in table.rows:
-            number = attempt(defects, path, row, table.whole, "number", 1, HIGHEST_NUMBER)
+            number = attempt(defects, path, row, table.integer, "number", 1, HIGHEST_NUMBER)
             amount = attempt(defects, path, row, table.amount, "coverage")
             if number is not None and amount is not None:
                 coverage[name][number] = amount
-    return coverage if present else None
+    return coverage if paths else None
 
 
 def attempt(
-    defects: Defects, path: Path, row: Row, read: Callable[..., Value], *settings: object
+    defects: Defects, path: Path, row: CsvRow, read: Callable[..., Value], *arguments: object
 ) -> Value | None:
-    """What `read` makes of a row; None, and a defect noted, where it raises."""
+    """Return `read(row, …)`; None, and a defect, if it raises a DataError."""
     try:
-        return read(row, *settings)
+        return read(row, *arguments)
     except DataError as error:
         defects.add(path, row.line, error)
         return None
 
 
 def _check_label(
-    labels: Table,
-    row: Row,
+    labels: CsvTable,
+    row: CsvRow,
     categories: tuple[str, ...],
     coverage: dict[str, dict[int, float]] | None,
     lines: dict[object, int],
     defects: Defects,
 ) -> Concept | None:
-    """The row's concept; one under a name of ours if only its number can be read; else None."""
-    found = attempt(
+    """Return the row's concept; with a name of its number if only that can be read, else None."""
+    concept = attempt(
         defects, labels.path, row, lambda row: concept_of_row(labels, row, categories, coverage)
     )
-    number = whole_number(row.cells["number"])
-    if found is None and number is not None and 0 < number <= HIGHEST_NUMBER:
-        found = Concept(number, f"label {number}", categories[0])
-    elif found is None:
+    number = parse_digits(row.cells["number"])
+    if concept is None and number is not None and 0 < number <= HIGHEST_NUMBER:
+        concept = Concept(number, f"label {number}", categories[0])
+    elif concept is None:
         return None
-    for key in (found.number, found.uid):
+    for key in (concept.number, concept.uid):
         if key in lines:
-            what = f"label {key!r} stands there twice, first in row {lines[key]}"
+            what = f"label {key!r} is duplicated, first in row {lines[key]}"
             defects.add(labels.path, row.line, DataError(what))
         lines.setdefault(key, row.line)
-    return found
+    return concept
 
 
-def _check_index(index: Table, categories: tuple[str, ...], defects: Defects) -> None:
-    """Names that stand there twice, and columns of no category that are used."""
-    first: dict[str, int] = {}
-    others = [name for name in index.columns if name not in {*FIXED_COLUMNS, *categories}]
+def _check_index(index: CsvTable, categories: tuple[str, ...], defects: Defects) -> None:
+    """Check for duplicated images, and for columns of no category that are not empty."""
+    lines: dict[str, int] = {}
+    unknown = [name for name in index.columns if name not in {*FIXED_COLUMNS, *categories}]
     for row in index.rows:
         name = row.cells["image"]
-        if name in first:
-            what = f"image {name!r} stands there twice, first in row {first[name]}"
+        if name in lines:
+            what = f"image {name!r} is duplicated, first in row {lines[name]}"
             defects.add(index.path, row.line, DataError(what))
-        first.setdefault(name, row.line)
-        for column in others:
+        lines.setdefault(name, row.line)
+        for column in unknown:
             if row.cells[column]:
                 what = f"column {column!r} is no category of category.csv"
                 found = repr(row.cells[column][:60])

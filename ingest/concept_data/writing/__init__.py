@@ -1,1 +1,1 @@
-"""Concept data written and merged."""
+"""Writing concept data: `writer` writes a data set image by image."""

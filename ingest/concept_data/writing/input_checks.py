@@ -1,4 +1,4 @@
-"""What can be written in the Broden layout, so that the reader gets back what was given."""
+"""Checks of what is to be written: the reader must get back exactly what was given."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ import numpy as np
 from PIL import Image
 
 from ....errors import DataError
+from ..concepts import FIXED_COLUMNS
+from ..csv_tables import parse_digits
 from ..labels import HIGHEST_NUMBER
-from ..csv_tables import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-FIXED_COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
-_LONGEST_PART = 200  # bytes of a file's name: file systems take 255, masks add their category
+_LONGEST_PART = 200  # bytes; file systems allow 255, and a mask's name adds its category
 
 
-def check_folder(folder: Path, *, overwrite: bool) -> Path:
-    """The folder a data set may be written to; call it before any work is done.
+def check_output_folder(folder: Path, *, overwrite: bool) -> None:
+    """Check that a data set may be written to a folder, before any work is done.
 
     Raises:
-        DataError: it exists and `overwrite` is not set, or it holds no data set.
+        DataError: it exists, and `overwrite` is not set or it is no data set.
     """
     if not folder.exists():
-        return folder
+        return
     if not overwrite:
         remedy = "Choose another name, or replace it with --overwrite"
-        raise DataError("exists already", file=folder, remedy=remedy)
+        raise DataError("already exists", file=folder, remedy=remedy)
     if folder.is_symlink() or not (folder / "index.csv").is_file():
         remedy = "Remove it yourself, or choose another name"
         raise DataError("no data set, so it is not replaced", file=folder, remedy=remedy)
-    return folder
 
 
-def image_content(name: str, image: Image.Image | bytes | Path) -> bytes:
-    """The encoded image: as given, or a Pillow image in the format that its name says.
+def encode_image(name: str, image: Image.Image | bytes | Path) -> bytes:
+    """Return an image as an encoded file; a Pillow image in the format that its name says.
 
     Raises:
         DataError: a file that cannot be read, or a name of another format.
@@ -63,11 +62,11 @@ def image_content(name: str, image: Image.Image | bytes | Path) -> bytes:
     return file.getvalue()
 
 
-def image_size(name: str, content: bytes) -> tuple[int, int]:
-    """Width and height, from the header.
+def read_image_size(name: str, content: bytes) -> tuple[int, int]:
+    """Read width and height of an image from its header.
 
     Raises:
-        DataError: not an image that Pillow knows.
+        DataError: not an image that Pillow reads.
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
@@ -76,20 +75,27 @@ def image_size(name: str, content: bytes) -> tuple[int, int]:
         raise DataError("not an image", file=name, found=str(error)[:80]) from error
 
 
-def foreign_number(
-    plane: NDArray[np.integer], category_of: NDArray[np.int16], place: int
+def invalid_number(
+    label_map: NDArray[np.integer], category_of: NDArray[np.int16], category: int
 ) -> str | None:
-    """What is wrong with a plane's numbers, in words; None if all are of the category."""
-    if not np.issubdtype(plane.dtype, np.integer):
-        return f"values of type {plane.dtype}"
-    if plane.min() < 0 or plane.max() > HIGHEST_NUMBER:
-        return f"number {plane.min() if plane.min() < 0 else plane.max()}"
-    bad = (plane > 0) & (category_of[plane] != place)
-    return f"number {plane[bad][0]}" if bad.any() else None
+    """Describe what is wrong with a label map's numbers; None if all are of the category.
+
+    Args:
+        label_map: (height, width).
+        category_of: category by label number.
+        category: the one that all numbers above 0 must have.
+    """
+    if not np.issubdtype(label_map.dtype, np.integer):
+        return f"values of type {label_map.dtype}"
+    lowest, highest = label_map.min(), label_map.max()
+    if lowest < 0 or highest > HIGHEST_NUMBER:
+        return f"number {lowest if lowest < 0 else highest}"
+    invalid = (label_map > 0) & (category_of[label_map] != category)
+    return f"number {label_map[invalid][0]}" if invalid.any() else None
 
 
 def check_concepts(concepts: Mapping[str, tuple[str, ...]]) -> None:
-    """Refuse categories and names that would not come back from the tables as they are.
+    """Refuse categories and names that the tables would not give back unchanged.
 
     Raises:
         DataError: naming the first.
@@ -108,19 +114,19 @@ def check_concepts(concepts: Mapping[str, tuple[str, ...]]) -> None:
                 raise DataError(
                     f"name of category {category!r} that cannot be written", found=repr(name)
                 )
-        twice = [name for name, times in Counter(names).items() if times > 1]
-        if twice:
-            raise DataError(f"concept {twice[0]!r} of {category!r} is given twice")
+        duplicated = [name for name, times in Counter(names).items() if times > 1]
+        if duplicated:
+            raise DataError(f"concept {duplicated[0]!r} of category {category!r} is duplicated")
 
 
 def check_image_name(name: str) -> None:
-    """Refuse names that some file system, or a cell of index.csv, could not hold.
+    """Refuse a name that some file system, or a cell of index.csv, cannot hold.
 
     Raises:
         DataError: naming it.
     """
     parts = name.split("/")
-    plain = _is_plain(name) and not set(name) & set('\\;:*?"<>|') and whole_number(name) is None
+    plain = _is_plain(name) and not set(name) & set('\\;:*?"<>|') and parse_digits(name) is None
     short = all(len(part.encode("utf-8", "replace")) <= _LONGEST_PART for part in parts)
     if not (plain and short and not set(parts) & {"", ".", ".."}):
         raise DataError(
@@ -131,6 +137,6 @@ def check_image_name(name: str) -> None:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether it comes back from a CSV cell as it was: printable, no outer spaces."""
+    """Return whether a CSV cell gives a text back unchanged: printable, no outer spaces."""
     encodable = text.encode("utf-8", "ignore").decode() == text
     return encodable and text == text.strip() and bool(text) and text.isprintable()

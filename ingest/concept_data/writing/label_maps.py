@@ -1,8 +1,8 @@
-"""Masks of concepts, squashed to the size of a data set and laid into as few planes as need be."""
+"""Masks of concepts: resized, resampled, and packed into as few label maps as possible."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -11,33 +11,34 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Half a pixel's area, less what rounding may take from it.
-_HALF = 0.5 - 1e-9
+Pixel = TypeVar("Pixel", bound=np.integer)
+
+_HALF = 0.5 - 1e-9  # of a pixel's area, less rounding errors
 
 
 def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    """A mask squashed, as its image will be: a pixel is on when half of the area under it is.
+    """Resize a mask (aspect ratio ignored): a pixel is on when half of the area under it is.
 
     Args:
         mask: bool, any size.
-        height: wanted.
-        width: wanted.
+        height: of the result.
+        width: of the result.
 
     Returns:
         bool (height, width).
     """
     if mask.shape == (height, width):
         return mask
-    shares = _averaged(_averaged(mask, height).T, width).T
-    squashed: NDArray[np.bool_] = shares >= _HALF
-    return squashed
+    shares = _average_rows(_average_rows(mask, height).T, width).T
+    resized: NDArray[np.bool_] = shares >= _HALF
+    return resized
 
 
-def _averaged(values: NDArray[np.bool_] | NDArray[np.float64], new: int) -> NDArray[np.float64]:
-    """Averages over what lies under each of `new` rows: (old, columns) → (new, columns).
+def _average_rows(values: NDArray[np.bool_] | NDArray[np.float64], new: int) -> NDArray[np.float64]:
+    """Average over the area under each of `new` rows: (old, columns) → (new, columns).
 
-    From running sums, which are straight lines within a row. (A product with a matrix of shares
-    would do, but its threads wait for one another on a busy machine.)
+    From running sums, which are linear within a row. (A product with a matrix of shares would do
+    too, but its threads wait for one another on a busy machine.)
     """
     old = len(values)
     sums = np.zeros((old + 1, values.shape[1]), np.float64)
@@ -49,24 +50,37 @@ def _averaged(values: NDArray[np.bool_] | NDArray[np.float64], new: int) -> NDAr
     return averages
 
 
-def pack_label_maps(times: Mapping[int, NDArray[np.integer]]) -> list[NDArray[np.uint16]]:
-    """Planes that hold each label at each pixel as often as `times` says.
+def resample(pixels: NDArray[Pixel], shape: tuple[int, int]) -> NDArray[Pixel]:
+    """Resample (…, height, width) by the nearest pixel; exact where the new sides are multiples."""
+    if pixels.shape[-2:] == shape:
+        return pixels
+    rows, columns = (
+        ((2 * np.arange(new) + 1) * old) // (2 * new)
+        for new, old in zip(shape, pixels.shape[-2:], strict=True)
+    )
+    return pixels[..., rows[:, None], columns]
 
-    Labels go in order of their numbers, each to the first plane in which nothing of it is taken:
-    the planes are a function of `times` alone.
+
+def pack_label_maps(
+    masks: Mapping[int, NDArray[np.bool_] | NDArray[np.integer]],
+) -> list[NDArray[np.uint16]]:
+    """Pack masks of concepts, which may overlap, into label maps.
+
+    Labels go in order of their numbers, each to the first label map that is free at all its pixels.
 
     Args:
-        times: how often a label counts at a pixel, (height, width), by label number.
+        masks: by label number, (height, width): whether the label is at a pixel, or how often it
+            counts there.
 
     Returns:
-        uint16 (height, width) each, 0 where nothing is.
+        Label maps, uint16 (height, width); 0 where unlabelled.
     """
-    planes: list[NDArray[np.uint16]] = []
-    for number in sorted(times):
-        for level in range(1, int(times[number].max(initial=0)) + 1):
-            mask = times[number] >= level
-            free = next((plane for plane in planes if not plane[mask].any()), None)
+    label_maps: list[NDArray[np.uint16]] = []
+    for number in sorted(masks):
+        for times in range(1, int(masks[number].max(initial=0)) + 1):
+            mask = masks[number] >= times
+            free = next((label_map for label_map in label_maps if not label_map[mask].any()), None)
             if free is None:
-                planes.append(free := np.zeros(mask.shape, np.uint16))
+                label_maps.append(free := np.zeros(mask.shape, np.uint16))
             free[mask] = number
-    return planes
+    return label_maps

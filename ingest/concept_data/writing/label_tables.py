@@ -1,10 +1,10 @@
-"""The tables of the Broden layout that count: label.csv, category.csv and c_<category>.csv."""
+"""The tables of labels: label.csv, category.csv and c_<category>.csv, with their counts."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,32 +21,32 @@ class LabelCounts:
     """Images and pixels by label number.
 
     Attributes:
-        images: in which the label is.
-        covered: pixels by number and mask area, so that shares of images can be summed in one
-            order whatever the order of the images.
+        images: images with the label, by number.
+        pixels: by number and mask area, so that the order of the images does not change the sum of
+            shares in `coverage`.
     """
 
     def __init__(self) -> None:
         self.images: Counter[int] = Counter()
-        self.covered: Counter[tuple[int, int]] = Counter()
+        self.pixels: Counter[tuple[int, int]] = Counter()
 
     def add(
-        self, planes: Sequence[NDArray[np.integer]], image_labels: Sequence[int], area: int
+        self, label_maps: Sequence[NDArray[np.integer]], image_labels: Sequence[int], area: int
     ) -> None:
-        """Count one category of one image: masks of `area` pixels, and labels of the whole."""
+        """Count the labels of one category in one image, whose masks have `area` pixels."""
         pixels: Counter[int] = Counter()
-        for plane in planes:
-            counts = np.bincount(plane.ravel())
+        for label_map in label_maps:
+            counts = np.bincount(label_map.ravel())
             pixels.update({int(number): int(counts[number]) for number in counts.nonzero()[0]})
         pixels.update(dict.fromkeys(image_labels, area))
         del pixels[0]
         self.images.update(pixels.keys())
-        self.covered.update({(number, area): count for number, count in pixels.items()})
+        self.pixels.update({(number, area): count for number, count in pixels.items()})
 
     def coverage(self) -> dict[int, float]:
-        """Images' worth of pixels by number."""
+        """Return the sum over images of the label's share of the pixels, by number."""
         shares: dict[int, float] = {}
-        for (number, area), pixels in sorted(self.covered.items()):
+        for (number, area), pixels in sorted(self.pixels.items()):
             shares[number] = shares.get(number, 0) + pixels / area
         return shares
 
@@ -57,51 +57,58 @@ def write_label_tables(
     numbers: Mapping[tuple[str, str], int],
     counts: LabelCounts,
 ) -> None:
-    """Write the three kinds of tables; labels of no image are left out.
+    """Write the three kinds of tables, without labels that no image has.
 
     Args:
         folder: of the data set.
         concepts: names by category, in order.
         numbers: label number by category and name.
-        counts: what was written.
+        counts: of what was written.
     """
     coverage = counts.coverage()
-    labels, categories = [], []
+    labels: list[_LabelRow] = []
+    categories = []
     for category, names in concepts.items():
-        mine = [(name, numbers[category, name]) for name in names]
-        used = [
-            _label(category, name, number, counts.images[number], coverage[number])
-            for name, number in mine
+        rows = [
+            _label_row(category, name, number, counts.images[number], coverage[number])
+            for name, number in ((name, numbers[category, name]) for name in names)
             if counts.images[number]
         ]
-        labels += used
-        own = [label[0] for label in used] or [0]
-        images = sum(label[3] for label in used)
-        categories.append((category, min(own), max(own), len(used), images))
-        _write_codes(folder / f"c_{category}.csv", used)
-    head = ("number", "name", "category", "frequency", "coverage", "syns")
-    write_csv(folder / "label.csv", head, labels)
+        labels += rows
+        used = [row.number for row in rows] or [0]
+        images = sum(row.frequency for row in rows)
+        categories.append((category, min(used), max(used), len(rows), images))
+        _write_codes(folder / f"c_{category}.csv", rows)
+    write_csv(folder / "label.csv", _LabelRow._fields, labels)
     write_csv(folder / "category.csv", ("name", "first", "last", "count", "frequency"), categories)
 
 
-def _label(
-    category: str, name: str, number: int, images: int, coverage: float
-) -> tuple[int, str, str, int, str, str]:
-    """The concept's row of label.csv."""
-    shown = name + SUFFIXES.get(category, "")
-    return number, shown, f"{category}({images})", images, f"{coverage:.9g}", ""
+class _LabelRow(NamedTuple):
+    """A row of label.csv."""
+
+    number: int
+    name: str
+    category: str
+    frequency: int
+    coverage: str
+    syns: str
 
 
-def _write_codes(path: Path, labels: list[tuple[int, str, str, int, str, str]]) -> None:
-    ordered = sorted(labels, key=lambda label: (-label[3], label[0]))
+def _label_row(category: str, name: str, number: int, images: int, coverage: float) -> _LabelRow:
+    name += SUFFIXES.get(category, "")
+    return _LabelRow(number, name, f"{category}({images})", images, f"{coverage:.9g}", "")
+
+
+def _write_codes(path: Path, labels: list[_LabelRow]) -> None:
+    ordered = sorted(labels, key=lambda label: (-label.frequency, label.number))
     rows = [
-        (code, number, name, images, coverage)
-        for code, (number, name, _, images, coverage, _) in enumerate(ordered, 1)
+        (code, label.number, label.name, label.frequency, label.coverage)
+        for code, label in enumerate(ordered, 1)
     ]
     write_csv(path, ("code", "number", "name", "frequency", "coverage"), rows)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table in UTF-8 with a header."""
+    """Write a CSV file in UTF-8 with a header."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([columns, *rows])

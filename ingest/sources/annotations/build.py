@@ -1,47 +1,44 @@
-"""Annotations to concept data in the Broden layout.
+"""Annotations as a source of concept data.
 
 1. Read the annotations, whatever their format.
-2. Look at every image: it is there, upright, and as large as the annotations say.
-3. Image by image: draw its regions at its own resolution; keep what its workers agree on; resize
-   each concept's mask to the mask size; lay concepts of a category that overlap into several
-   planes.
-4. Write images, masks and tables, and beside them dropped.csv (every region that was not kept, and
-   why), agreement.csv (how far workers agreed, by image and concept) and workers.csv (how much
-   of what each drew was kept).
+2. Check every image: it exists, EXIF does not rotate it, its size is what the annotations state.
+3. Image by image: draw its regions at its own resolution; find what its annotators agree on; resize
+   each concept's mask to the mask size; pack concepts of a category that overlap into several
+   label maps.
+4. Write images, masks and tables, and beside them dropped.csv (every region that was dropped, and
+   why), agreement.csv (how far annotators agreed, by image and concept) and workers.csv (how many
+   of each annotator's regions were kept).
 
-Whole or not at all, in the memory of one image and the annotations.
+In memory are the annotations and one image.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-from PIL import Image
 
 from ....errors import DataError
 from ....progress import NoProgress
-from ...concept_data.writing.input_checks import check_folder
-from ...concept_data.writing.writer import BrodenWriter
+from ...concept_data.writing.input_checks import check_output_folder
 from ...concept_data.writing.label_maps import pack_label_maps, resize_mask
-from .report import AGREEMENT, DROPPED, WORKERS, BuildReport, WorkerSummary, summary
-from .consensus import Drawn, Rules, agree
+from ...concept_data.writing.writer import label_numbers
+from ..source import ConceptSource, SourceImage, check_side, write_source
+from .consensus import AgreementRules, DrawnRegion, find_consensus
 from .draw import draw
+from .format import read_annotations
 from .image_files import image_sizes
-from .read import read_annotations
+from .report import BuildLog, BuildReport
 from .run_lengths import decode, union
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from ....progress import Progress
-    from .consensus import Consensus
-    from .read import Format
+    from ..source import ExtraTable
     from .regions import Annotations, Region
 
 MASK_SIZE = 112  # Broden's
@@ -52,30 +49,30 @@ class BuildSettings:
     """Settings of one build.
 
     Attributes:
-        category: of all concepts; None takes what the annotations say.
-        form: the format of the annotations; None looks.
-        rules: what agreement of several workers means.
-        size: side to which images are squashed; None copies their files as they are.
+        category: of all concepts; as the annotations say if None.
+        format_name: the format of the annotations; detected if None.
+        rules: when several annotators agree.
+        size: side to which images are resized (aspect ratio ignored); their files are copied if
+            None.
         mask_size: side of the masks.
-        empty_images: also write images in which no region is kept.
+        empty_images: also write images of which no region is kept.
     """
 
     category: str | None = None
-    form: Format | None = None
-    rules: Rules = field(default_factory=Rules)
+    format_name: str | None = None
+    rules: AgreementRules = field(default_factory=AgreementRules)
     size: int | None = None
     mask_size: int = MASK_SIZE
     empty_images: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Check the sizes.
 
         Raises:
             DataError: naming the setting.
         """
-        for name, value in (("size", self.size), ("mask-size", self.mask_size)):
-            if value is not None and not 8 <= value <= 4096:
-                raise DataError(f"{name} out of range", found=value, expected="from 8 to 4096")
+        check_side("size", self.size)
+        check_side("mask-size", self.mask_size)
 
 
 def build(
@@ -90,153 +87,127 @@ def build(
     """Make concept data from annotations.
 
     Args:
-        annotations: a file or folder in one of the formats of `read`.
+        annotations: a file or folder in one of the `formats`.
         images: the folder of the images.
         out: the data set to write.
         settings: None for the defaults.
-        overwrite: replace a data set that is there, once the new one is complete.
-        progress: told of each step.
+        overwrite: replace an existing data set once the new one is complete.
+        progress: receives each step.
 
     Raises:
-        DataError: anything malformed, or nothing that is kept; nothing is left then.
+        DataError: anything invalid, or no region is kept; nothing is written then.
     """
     settings, progress = settings or BuildSettings(), progress or NoProgress()
-    check_folder(Path(out), overwrite=overwrite)
-    found = read_annotations(
-        annotations, images, category=settings.category, form=settings.form, progress=progress
+    check_output_folder(Path(out), overwrite=overwrite)
+    content = read_annotations(
+        annotations,
+        images,
+        category=settings.category,
+        format_name=settings.format_name,
+        progress=progress,
     )
-    if not found.regions:
-        raise DataError("no regions", file=annotations, expected="one at least")
-    concepts: dict[str, list[str]] = {}
-    for category, name in sorted({(each.category, each.concept) for each in found.regions}):
-        concepts.setdefault(category, []).append(name)
-    writer = BrodenWriter(
-        out, concepts, mask_shape=(settings.mask_size, settings.mask_size), overwrite=overwrite
+    if not content.regions:
+        raise DataError("no regions", file=annotations, expected="at least one")
+    return write_source(
+        AnnotationSource(content, images, settings, progress),
+        out,
+        image_size=settings.size,
+        unlabelled=settings.empty_images,
+        overwrite=overwrite,
+        progress=progress,
     )
-    building = _Building(writer, images, found, settings)
-    sizes = image_sizes(images, building.regions, found.sizes, progress)
-    with writer, progress.step("write", len(sizes)) as advance:
-        for name, size in sizes.items():
-            building.add(name, size)
-            advance(1)
-        building.finish()
-    return building.report(Path(out))
 
 
-class _Building:
-    """The images of one build, one after the other.
-
-    Attributes:
-        regions: by image.
-    """
+class AnnotationSource(ConceptSource[BuildReport]):
+    """Annotated images as a source of concept data."""
 
     def __init__(
-        self, writer: BrodenWriter, images: Path, found: Annotations, settings: BuildSettings
+        self, annotations: Annotations, folder: Path, settings: BuildSettings, progress: Progress
     ) -> None:
-        self.regions: dict[str, list[Region]] = {
-            name: [] for name in sorted(found.sizes) if settings.empty_images
-        }
-        for region in sorted(found.regions, key=lambda region: region.image):
-            self.regions.setdefault(region.image, []).append(region)
-        self._writer, self._images, self._settings = writer, images, settings
-        self._named = len({*found.sizes, *self.regions})
-        self._workers = {
-            name: {region.worker for region in each} for name, each in self.regions.items()
-        }
-        self._shared = sum(len(each) > 1 for each in self._workers.values())
-        self._written = self._kept_images = 0
-        self._dropped: list[tuple[str, ...]] = []
-        self._agreement: list[tuple[str, str, str, int, int, int, int, str]] = []
+        """Sort the regions by image, and check the image files.
 
-    def add(self, name: str, size: tuple[int, int]) -> None:
-        """Write one image of that height and width, unless nothing of it is kept."""
+        Args:
+            annotations: with one region or more.
+            folder: of the images.
+            settings: of the build.
+            progress: receives the check.
+
+        Raises:
+            DataError: an image file that is missing or does not fit.
+        """
+        self._folder, self._settings = folder, settings
+        self._regions: dict[str, list[Region]] = {
+            name: [] for name in sorted(annotations.sizes) if settings.empty_images
+        }
+        for region in sorted(annotations.regions, key=lambda region: region.image):
+            self._regions.setdefault(region.image, []).append(region)
+        self._concepts: dict[str, list[str]] = {}
+        pairs = {(region.category, region.concept) for region in annotations.regions}
+        for category, concept in sorted(pairs):
+            self._concepts.setdefault(category, []).append(concept)
+        self._numbers = label_numbers(self._concepts)
+        self._log = BuildLog(self._regions, len({*annotations.sizes, *self._regions}))
+        self._sizes = image_sizes(folder, self._regions, annotations.sizes, progress)
+
+    def concepts(self) -> dict[str, list[str]]:
+        """Return the names of the annotated concepts by category, sorted."""
+        return self._concepts
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def images(self) -> Iterator[SourceImage]:
+        """Yield each image with what is kept of its regions.
+
+        Raises:
+            DataError: no region of any image is kept.
+        """
+        side = self._settings.mask_size
+        for name, size in self._sizes.items():
+            label_maps = {
+                category: pack_label_maps(masks)
+                for category, masks in self._masks(name, size).items()
+            }
+            yield SourceImage(name, self._folder / name, label_maps, mask_shape=(side, side))
+        self._log.check_any_kept(self._folder)
+
+    def _masks(self, name: str, size: tuple[int, int]) -> dict[str, dict[int, NDArray[np.bool_]]]:
+        """Return the mask of each concept of an image, by category and label number."""
         by_concept: dict[tuple[str, str], list[Region]] = {}
-        for region in self.regions[name]:
+        for region in self._regions[name]:
             by_concept.setdefault((region.category, region.concept), []).append(region)
-        masks: dict[str, dict[int, NDArray[np.integer]]] = {}
+        masks: dict[str, dict[int, NDArray[np.bool_]]] = {}
         for pair in sorted(by_concept):
             mask = self._mask(name, by_concept[pair], size)
             if mask is not None:
-                masks.setdefault(pair[0], {})[self._writer.numbers[pair]] = mask
-        self._kept_images += bool(masks)
-        if masks or self._settings.empty_images:
-            self._written += 1
-            planes = {category: pack_label_maps(each) for category, each in masks.items()}
-            self._writer.add(*self._image(name, size), planes)
+                masks.setdefault(pair[0], {})[self._numbers[pair]] = mask
+        return masks
 
     def _mask(
         self, name: str, regions: Sequence[Region], size: tuple[int, int]
-    ) -> NDArray[np.integer] | None:
-        """What is kept of one concept, at mask size; None if nothing is."""
-        drawn = [Drawn(each.worker, each.verified, draw(each.geometry, *size)) for each in regions]
-        workers = len(self._workers[name]) if self._shared else 0
-        found = agree(drawn, workers, self._settings.rules)
+    ) -> NDArray[np.bool_] | None:
+        """Return what is kept of one concept in one image, at mask size; None if nothing is."""
+        drawn = [
+            DrawnRegion(region.worker, region.verified, draw(region.geometry, *size))
+            for region in regions
+        ]
+        consensus = find_consensus(drawn, self._log.workers_of(name), self._settings.rules)
         side = self._settings.mask_size
-        mask = resize_mask(decode(union(found.kept)), side, side) if found.kept else None
-        if mask is not None and not mask.any():
-            mask, reason = None, f"too small for masks of {side}×{side}"
-            lost = dict.fromkeys(range(len(regions)), reason)
-            found = found._replace(reasons={**lost, **found.reasons})
-        self._note(name, regions, found)
-        return None if mask is None else mask.astype("uint8")
+        mask = None
+        if consensus.masks:
+            mask = resize_mask(decode(union(consensus.masks)), side, side)
+            if not mask.any():
+                reason = f"too small for masks of {side}×{side}"
+                too_small = dict.fromkeys(range(len(regions)), reason)
+                consensus = consensus._replace(reasons={**too_small, **consensus.reasons})
+                mask = None
+        self._log.add(name, regions, consensus)
+        return mask
 
-    def _note(self, name: str, regions: Sequence[Region], found: Consensus) -> None:
-        for place, reason in sorted(found.reasons.items()):
-            region = regions[place]
-            words = (region.category, region.concept, region.worker, reason, region.source)
-            self._dropped.append((name, *words))
-        iou = "" if found.mean_iou is None else f"{found.mean_iou:.4f}"
-        first, kept = regions[0], len(regions) - len(found.reasons)
-        counts = (len(self._workers[name]), found.drew, len(regions), kept)
-        self._agreement.append((name, first.category, first.concept, *counts, iou))
+    def tables(self) -> list[ExtraTable]:
+        """Return what was dropped and, if any image has several annotators, their agreement."""
+        return self._log.tables()
 
-    def _image(self, name: str, size: tuple[int, int]) -> tuple[str, Image.Image | Path]:
-        """The image's name in the data set, and its file, or itself squashed."""
-        side = self._settings.size
-        if side is None or size == (side, side):
-            return name, self._images / name
-        from ...concept_data.images import open_image, to_array
-
-        squashed = Image.fromarray(to_array(open_image(self._images / name), side, side))
-        path = PurePosixPath(name)
-        known = path.suffix.lower() in {".jpg", ".jpeg", ".png"}
-        return str(path if known else path.with_suffix(".png")), squashed
-
-    def finish(self) -> None:
-        """Have the tables of what was dropped, and of agreement, written with the data.
-
-        Raises:
-            DataError: nothing was kept.
-        """
-        if not self._kept_images:
-            reasons = Counter(row[4] for row in self._dropped).most_common(3)
-            found = ", ".join(f"{count} × {reason}" for reason, count in reasons)
-            raise DataError("no region is kept", file=self._images, found=found)
-        self._writer.add_table("dropped.csv", DROPPED, self._dropped)
-        if self._shared:
-            self._writer.add_table("agreement.csv", AGREEMENT, self._agreement)
-            self._writer.add_table("workers.csv", WORKERS, self._by_worker())
-
-    def _by_worker(self) -> tuple[WorkerSummary, ...]:
-        images = Counter(worker for each in self._workers.values() for worker in each)
-        drawn = Counter(region.worker for each in self.regions.values() for region in each)
-        dropped = Counter(row[3] for row in self._dropped)
-        return tuple(
-            WorkerSummary(worker, images[worker], drawn[worker], drawn[worker] - dropped[worker])
-            for worker in sorted(images)
-        )
-
-    def report(self, folder: Path) -> BuildReport:
-        """What was built."""
-        rows: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
-        for _, category, concept, _, _, regions, kept, iou in self._agreement:
-            rows.setdefault((category, concept), []).append((regions, kept, iou))
-        return BuildReport(
-            folder,
-            self._written,
-            self._named - self._kept_images,
-            self._by_worker(),
-            self._shared,
-            tuple(summary(*pair, rows[pair]) for pair in sorted(rows)),
-            dict(Counter(row[4] for row in self._dropped).most_common()),
-        )
+    def report(self, folder: Path, images: int) -> BuildReport:
+        """Return the summary of the build."""
+        return self._log.report(folder, images)

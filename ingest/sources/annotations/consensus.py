@@ -1,17 +1,18 @@
-"""What several workers agree on: of each image and concept, the regions that enough of them drew.
+"""What several annotators agree on: for one concept in one image, the regions enough of them drew.
 
-1. A verifier's "no" takes a region out (with `verified_only`, so does no answer).
-2. Workers of an image are those who drew anything in it. The quorum says how many of them must
-   agree: more than half, a share, or a number.
-3. Regions of different workers agree when their IoU reaches `agree_iou`. They are gathered into
-   groups of at most one region a worker, in which *all* pairs agree, pairs of high IoU first.
+1. A verifier's "no" drops a region (with `verified_only`, so does no answer).
+2. An image's workers are the annotators who drew anything in it. The quorum says how many of them
+   must agree: more than half, a share, or a number.
+3. Regions of different workers agree if their IoU is at least `agree_iou`. They are grouped so that
+   a group has at most one region of each worker and *all* its pairs agree; pairs of high IoU are
+   joined first.
 4. Of a group of at least the quorum, the pixels are kept that at least the quorum of its regions
    cover. All other regions are dropped, with the reason.
 
-With one worker in an image there is nobody to agree with: with a quorum given as a number above 1
-his regions are dropped, else kept. Where no image has several workers, everything is kept whatever
-the quorum. (Source: the paper's concept set keeps the overlap of several workers' regions and has
-it verified; the numbers are ours.)
+In an image with one worker there is nobody to agree with: its regions are dropped if the quorum is
+a number above 1, and kept otherwise. If no image has several workers, everything is kept whatever
+the quorum. (The paper's concept data keep the overlap of several workers' regions, and have it
+verified; the paper states no numbers, those here are ours.)
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from ....errors import DataError
-from .run_lengths import area, decode, encode, overlaps, union
+from .run_lengths import area, decode, encode, pairwise_iou, union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,14 +37,14 @@ Quorum: TypeAlias = Literal["majority"] | int | float
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What agreement means.
+class AgreementRules:
+    """When annotators agree.
 
     Attributes:
         quorum: how many workers of an image must agree: `majority` (more than half), a whole
             number, or a share as a float in (0, 1] (at least that share).
-        agree_iou: two regions agree from this IoU on.
-        verified_only: keep only regions of which a verifier said yes.
+        agree_iou: the least IoU of two regions that agree.
+        verified_only: keep only regions to which a verifier said yes.
     """
 
     quorum: Quorum = "majority"
@@ -51,7 +52,7 @@ class Rules:
     verified_only: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Check the ranges.
 
         Raises:
             DataError: naming the setting.
@@ -67,7 +68,7 @@ class Rules:
             )
 
     def needed(self, workers: int) -> int:
-        """How many of an image's workers must agree."""
+        """Return how many of an image's workers must agree."""
         if self.quorum == "majority":
             return workers // 2 + 1
         if isinstance(self.quorum, float):
@@ -76,10 +77,10 @@ class Rules:
 
 
 def read_quorum(text: str) -> Quorum:
-    """The quorum that a text means: `majority`, `2`, `0.6`, `60%`.
+    """Parse a quorum: `majority`, `2`, `0.6`, `60%`.
 
     Raises:
-        DataError: it means none.
+        DataError: anything else.
     """
     word = text.strip().lower()
     if word == "majority":
@@ -95,12 +96,12 @@ def _share(word: str) -> float:
     return float(word[:-1]) / 100 if word.endswith("%") else float(word)
 
 
-class Drawn(NamedTuple):
-    """A region of one concept in one image, drawn.
+class DrawnRegion(NamedTuple):
+    """A region of one concept in one image, as pixels.
 
     Attributes:
         worker: who drew it.
-        verified: what the verifier said, if anything.
+        verified: the verifier's answer; None without one.
         pixels: at the image's resolution.
     """
 
@@ -110,85 +111,87 @@ class Drawn(NamedTuple):
 
 
 class Consensus(NamedTuple):
-    """What remains of the regions of one concept in one image.
+    """What annotators agree on: one concept in one image.
 
     Attributes:
-        kept: one mask per group that reached the quorum.
-        reasons: why a region was dropped, by its place among those given; absent if it was kept.
-        drew: workers who drew the concept here and were not refused by the verifier.
-        mean_iou: mean over pairs of those workers of the IoU of all that each drew; None of fewer
-            than two.
+        masks: one per group that reached the quorum.
+        reasons: why a region was dropped, by its position; regions that were kept have none.
+        drew: how many workers drew the concept, without regions that the verifier refused.
+        mean_iou: mean over pairs of those workers of the IoU of all that each drew; None if there
+            are fewer than two.
     """
 
-    kept: tuple[RunLengths, ...]
+    masks: tuple[RunLengths, ...]
     reasons: dict[int, str]
     drew: int
     mean_iou: float | None
 
 
-def agree(regions: Sequence[Drawn], workers: int, rules: Rules) -> Consensus:
-    """The consensus on one concept in one image.
+def find_consensus(
+    regions: Sequence[DrawnRegion], workers: int, rules: AgreementRules
+) -> Consensus:
+    """Find what annotators agree on: one concept in one image.
 
     Args:
-        regions: all of them.
-        workers: how many workers the image has; 0 keeps everything that a verifier does not refuse.
-        rules: what agreement means.
+        regions: all that were drawn.
+        workers: of the image; 0 keeps everything that a verifier does not refuse.
+        rules: when they agree.
     """
     reasons = _refused(regions, rules)
-    left = [place for place in range(len(regions)) if place not in reasons]
-    # A canonical order, so that the order of the file decides nothing.
-    left.sort(key=lambda place: (regions[place].worker, regions[place].pixels.counts))
+    accepted = [position for position in range(len(regions)) if position not in reasons]
+    # Sorted, so that the order in the file does not matter.
+    accepted.sort(key=lambda position: (regions[position].worker, regions[position].pixels.counts))
+    candidates = [regions[position] for position in accepted]
     if not workers:
-        kept = tuple(regions[place].pixels for place in left)
-        return Consensus(kept, reasons, len({regions[place].worker for place in left}), None)
+        masks = tuple(region.pixels for region in candidates)
+        return Consensus(masks, reasons, len({region.worker for region in candidates}), None)
     needed = rules.needed(workers)
-    masks = []
-    for group in _groups([regions[place] for place in left], rules.agree_iou):
-        places = [left[member] for member in group]
-        common = _common([regions[place].pixels for place in places], needed)
+    agreed = []
+    for group in _groups(candidates, rules.agree_iou):
+        common = _common([candidates[member].pixels for member in group], needed)
         if common is not None:
-            masks.append(common)
+            agreed.append(common)
             continue
         reason = f"{len(group)} of {workers} workers, {needed} needed"
         if len(group) >= needed:
             reason = f"no pixel that {needed} workers agree on"
-        reasons.update(dict.fromkeys(places, reason))
-    drew, mean_iou = _agreement([regions[place] for place in left])
-    return Consensus(tuple(masks), reasons, drew, mean_iou)
+        reasons.update(dict.fromkeys((accepted[member] for member in group), reason))
+    drew, mean_iou = _agreement(candidates)
+    return Consensus(tuple(agreed), reasons, drew, mean_iou)
 
 
-def _refused(regions: Sequence[Drawn], rules: Rules) -> dict[int, str]:
+def _refused(regions: Sequence[DrawnRegion], rules: AgreementRules) -> dict[int, str]:
     reasons = {}
-    for place, region in enumerate(regions):
+    for position, region in enumerate(regions):
         if region.verified is False:
-            reasons[place] = "verifier: no"
+            reasons[position] = "verifier: no"
         elif rules.verified_only and region.verified is None:
-            reasons[place] = "not verified"
+            reasons[position] = "not verified"
         elif not area(region.pixels):
-            reasons[place] = "no pixel of the image"
+            reasons[position] = "no pixel of the image"
     return reasons
 
 
-def _groups(regions: Sequence[Drawn], agree_iou: float) -> list[list[int]]:
-    """Places of regions that all agree with one another, one a worker, in order of first member."""
+def _groups(regions: Sequence[DrawnRegion], agree_iou: float) -> list[list[int]]:
+    """Group regions of different workers that all agree; positions, in order of first member."""
     if not regions:
         return []
-    iou = overlaps([region.pixels for region in regions])
+    iou = pairwise_iou([region.pixels for region in regions])
     different = np.array([[a.worker != b.worker for b in regions] for a in regions])
     agreed = (iou >= agree_iou) & different
     first, second = np.nonzero(np.triu(agreed, 1))
     order = np.lexsort((second, first, -iou[first, second]))
-    group = {place: [place] for place in range(len(regions))}
+    group_of = {position: [position] for position in range(len(regions))}
     for a, b in zip(first[order].tolist(), second[order].tolist(), strict=True):
-        ours, theirs = group[a], group[b]
-        if ours is not theirs and agreed[np.ix_(ours, theirs)].all():
-            joined = sorted([*ours, *theirs])
-            group.update(dict.fromkeys(joined, joined))
-    return [members for place, members in group.items() if members[0] == place]
+        group_a, group_b = group_of[a], group_of[b]
+        if group_a is not group_b and agreed[np.ix_(group_a, group_b)].all():
+            joined = sorted([*group_a, *group_b])
+            group_of.update(dict.fromkeys(joined, joined))
+    return [group for position, group in group_of.items() if group[0] == position]
 
 
 def _common(masks: Sequence[RunLengths], needed: int) -> RunLengths | None:
-    """The pixels that at least `needed` masks cover; None if there are none."""
+    """Return the pixels that at least `needed` masks cover; None if there are none."""
     if len(masks) < needed:
         return None
     if len(masks) == 1:
@@ -200,12 +203,12 @@ def _common(masks: Sequence[RunLengths], needed: int) -> RunLengths | None:
     return common if area(common) else None
 
 
-def _agreement(regions: Iterable[Drawn]) -> tuple[int, float | None]:
-    """How many workers drew the concept, and the mean IoU over pairs of all that each drew."""
+def _agreement(regions: Iterable[DrawnRegion]) -> tuple[int, float | None]:
+    """Count the workers who drew the concept; mean IoU over pairs of all that each drew."""
     by_worker: dict[str, list[RunLengths]] = {}
     for region in regions:
         by_worker.setdefault(region.worker, []).append(region.pixels)
     if len(by_worker) < 2:
         return len(by_worker), None
-    iou = overlaps([union(masks) for masks in by_worker.values()])
+    iou = pairwise_iou([union(masks) for masks in by_worker.values()])
     return len(by_worker), float(iou[np.triu_indices(len(iou), 1)].mean())

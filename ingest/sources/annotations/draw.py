@@ -1,4 +1,4 @@
-"""Regions as pixels, at the resolution of their image."""
+"""Draws regions as pixels, at the resolution of their image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def draw(geometry: Geometry, height: int, width: int) -> RunLengths:
-    """The region's pixels in an image of that size.
+    """Draw a region in an image of that size.
 
     Raises:
         DataError: run lengths or a mask of another size than the image's.
@@ -40,10 +40,10 @@ def draw(geometry: Geometry, height: int, width: int) -> RunLengths:
 
 
 def _check_size(
-    what: str, found: tuple[int, ...], expected: tuple[int, int], path: Path | None = None
+    what: str, size: tuple[int, ...], expected: tuple[int, int], path: Path | None = None
 ) -> None:
-    if found != expected:
-        sizes = [f"{width}×{height}" for height, width in (found, expected)]
+    if size != expected:
+        sizes = [f"{width}×{height}" for height, width in (size, expected)]
         what = f"{what} of another size than the image"
         raise DataError(what, file=path, found=sizes[0], expected=sizes[1])
 
@@ -58,22 +58,25 @@ def _draw_box(box: Box, height: int, width: int) -> RunLengths:
 
 @lru_cache(maxsize=4)
 def _recent_values(path: Path, changed: int) -> NDArray[np.int32]:
-    """A mask's values, kept for the next region of the same image; `changed` tells versions."""
+    """Read a mask's values, or return them again for the next region of the same image.
+
+    `changed`, the file's time, distinguishes versions of the file.
+    """
     return read_values(path)
 
 
-def read_values(path: Path, *, colored: bool | None = None) -> NDArray[np.int32]:
-    """A mask's values: palette indices or grey levels, or R·65536 + G·256 + B.
+def read_values(path: Path, *, in_color: bool | None = None) -> NDArray[np.int32]:
+    """Read a mask's values: palette indices, grey levels, or R·65536 + G·256 + B.
 
     Args:
         path: the PNG file.
-        colored: refuse the other kind; None takes what it is.
+        in_color: whether it must be in color; either kind if None.
 
     Returns:
         int32 (height, width).
 
     Raises:
-        DataError: no PNG, damaged, or of a kind that has no such values.
+        DataError: not a PNG, damaged, or of the other kind.
     """
     try:
         with Image.open(path, formats=["PNG"]) as picture:
@@ -82,8 +85,8 @@ def read_values(path: Path, *, colored: bool | None = None) -> NDArray[np.int32]
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         what = "mask cannot be read"
         raise DataError(what, file=path, found=str(error)[:80], expected="a PNG") from error
-    if (pixels.ndim == 3) != (pixels.ndim == 3 if colored is None else colored) or mode == "LA":
-        expected = "colours, as the table has" if colored else "a palette or grey, as the table has"
+    if (pixels.ndim == 3) != (pixels.ndim == 3 if in_color is None else in_color) or mode == "LA":
+        expected = "colors, as the table has" if in_color else "a palette or grey, as the table has"
         raise DataError("mask of another kind", file=path, found=f"mode {mode}", expected=expected)
     values = pixels.astype(np.int32)
     if values.ndim == 3:

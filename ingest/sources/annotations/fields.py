@@ -1,7 +1,7 @@
-"""Single fields of annotations, whatever their format: names, numbers, boxes, yes and no.
+"""Reads single fields of annotations, whatever their format: names, numbers, boxes, yes and no.
 
-Every reader names the item it reads (`annotation 3`, `row 7`), so that each error is one line that
-names file and item.
+Every function takes the item that is read (`annotation 3`, `row 7`), so that an error names file
+and item.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-# Names under which a worker, and a verifier's yes or no, are looked for in records of any format.
+# Fields that name a worker, or give a verifier's answer, in records of any format.
 WORKER_FIELDS = ("worker", "worker_id", "annotator", "round")
 VERIFIED_FIELDS = ("verified",)
 _YES, _NO = {"yes", "true", "1", "y"}, {"no", "false", "0", "n"}
 
 
-class Item(NamedTuple):
-    """One record of an annotation file, for messages that name it."""
+class AnnotationItem(NamedTuple):
+    """One item of an annotation file, for messages that name it: `place` is `row 7` or the like."""
 
     file: Path
     place: str
@@ -34,7 +34,7 @@ class Item(NamedTuple):
     def error(
         self, what: str, *, found: object = None, expected: object = None, remedy: str | None = None
     ) -> DataError:
-        """The error that names file and item."""
+        """Return an error that names file and item."""
         return DataError(
             f"{self.place}: {what}",
             file=self.file,
@@ -45,12 +45,12 @@ class Item(NamedTuple):
 
     @property
     def source(self) -> str:
-        """The item as tables name it."""
+        """File and item, for tables."""
         return f"{self.file.name}, {self.place}"
 
 
-def read_box(item: Item, numbers: Iterable[object]) -> Box:
-    """A box from x, y, width, height.
+def read_box(item: AnnotationItem, numbers: Iterable[object]) -> Box:
+    """Read a box from x, y, width, height.
 
     Raises:
         DataError: not four numbers, or no area.
@@ -65,8 +65,8 @@ def read_box(item: Item, numbers: Iterable[object]) -> Box:
     return box
 
 
-def read_ring(item: Item, numbers: Iterable[object]) -> array[float]:
-    """A polygon's ring from x, y, x, y, ….
+def read_ring(item: AnnotationItem, numbers: Iterable[object]) -> array[float]:
+    """Read a polygon's ring from x, y, x, y, ….
 
     Raises:
         DataError: not numbers, not in pairs, or fewer than three points.
@@ -79,11 +79,11 @@ def read_ring(item: Item, numbers: Iterable[object]) -> array[float]:
     return array("d", values)
 
 
-def number_in(item: Item, what: str, text: str) -> float:
-    """The number that a text writes.
+def parse_number(item: AnnotationItem, what: str, text: str) -> float:
+    """Parse a finite number.
 
     Raises:
-        DataError: it writes none, or no finite one.
+        DataError: the text is none.
     """
     try:
         number = float(text)
@@ -94,8 +94,8 @@ def number_in(item: Item, what: str, text: str) -> float:
     return number
 
 
-def read_numbers(item: Item, what: str, values: Iterable[object]) -> list[float]:
-    """Finite numbers below a million in size, which is more than any image has pixels a side.
+def read_numbers(item: AnnotationItem, what: str, values: Iterable[object]) -> list[float]:
+    """Read finite numbers below a million, which is more than the side of any image.
 
     Raises:
         DataError: anything else.
@@ -109,8 +109,8 @@ def read_numbers(item: Item, what: str, values: Iterable[object]) -> list[float]
     return numbers
 
 
-def read_name(item: Item, what: str, value: object) -> str:
-    """A name that is not empty, without outer spaces.
+def read_name(item: AnnotationItem, what: str, value: object) -> str:
+    """Read a name that is not empty; outer spaces are removed.
 
     Raises:
         DataError: anything else.
@@ -121,11 +121,11 @@ def read_name(item: Item, what: str, value: object) -> str:
     return value.strip()
 
 
-def read_image_name(item: Item, value: object) -> str:
-    """A path below the folder of images, with `/`.
+def read_image_name(item: AnnotationItem, value: object) -> str:
+    """Read an image's path below the folder of images, with `/`.
 
     Raises:
-        DataError: no text, or a path that leads elsewhere.
+        DataError: not text, or a path outside the folder.
     """
     name = read_name(item, "image", value).replace("\\", "/").removeprefix("./")
     if name.startswith("/") or set(name.split("/")) & {"", ".", ".."} or ":" in name:
@@ -134,8 +134,8 @@ def read_image_name(item: Item, value: object) -> str:
     return name
 
 
-def read_worker(item: Item, fields: Mapping[str, object]) -> str:
-    """Who drew it, from the first of `WORKER_FIELDS` that says something; "" if none does.
+def read_worker(item: AnnotationItem, fields: Mapping[str, object]) -> str:
+    """Read who drew a region, from the first of `WORKER_FIELDS` that is not empty; "" if none is.
 
     Raises:
         DataError: neither text nor a number.
@@ -149,11 +149,11 @@ def read_worker(item: Item, fields: Mapping[str, object]) -> str:
     return ""
 
 
-def read_verified(item: Item, fields: Mapping[str, object]) -> bool | None:
-    """What the verification pass said: yes, no, or nothing.
+def read_verified(item: AnnotationItem, fields: Mapping[str, object]) -> bool | None:
+    """Read a verifier's answer: yes, no, or None without one.
 
     Raises:
-        DataError: a word that is neither yes nor no.
+        DataError: neither yes nor no.
     """
     for name in VERIFIED_FIELDS:
         value = fields.get(name)
@@ -165,11 +165,11 @@ def read_verified(item: Item, fields: Mapping[str, object]) -> bool | None:
     return None
 
 
-def read_size(item: Item, height: object, width: object) -> tuple[int, int] | None:
-    """The size that annotations state for their image; None if they do not.
+def read_size(item: AnnotationItem, height: object, width: object) -> tuple[int, int] | None:
+    """Read height and width that annotations state for an image; None if they state none.
 
     Raises:
-        DataError: no whole number above 0.
+        DataError: not whole numbers above 0.
     """
     if height is None and width is None:
         return None
@@ -181,14 +181,16 @@ def read_size(item: Item, height: object, width: object) -> tuple[int, int] | No
     return int(str(height)), int(str(width))
 
 
-def known_key(item: Item, what: str, key: object, known: Mapping[object, Value]) -> Value:
-    """What a reference between records leads to.
+def resolve_reference(
+    item: AnnotationItem, what: str, key: object, records: Mapping[object, Value]
+) -> Value:
+    """Return the record that an item refers to by its key.
 
     Raises:
-        DataError: nothing.
+        DataError: no record has the key.
     """
     try:
-        return known[key]
+        return records[key]
     except (KeyError, TypeError):
-        expected = f"one of the {len(known)} that the file lists"
+        expected = f"one of the {len(records)} in the file"
         raise item.error(what, found=repr(key)[:40], expected=expected) from None

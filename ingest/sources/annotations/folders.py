@@ -1,4 +1,4 @@
-"""Folders of annotation files: which there are, and whose they are."""
+"""Folders of annotation files: their files, and which worker and image each file belongs to."""
 
 from __future__ import annotations
 
@@ -15,66 +15,70 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".g
 
 
 def files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Every file below a folder with one of the suffixes, in order of name; no hidden ones.
+    """List the files below a folder that have one of the suffixes, sorted; not hidden ones.
 
     Raises:
         DataError: no such folder, or no such file in it.
     """
     if not folder.is_dir():
         raise DataError("no such folder", file=folder)
-    found = sorted(
+    paths = sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in suffixes
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    if not found:
+    if not paths:
         raise DataError("nothing to read", file=folder, expected="files *" + ", *".join(suffixes))
-    return found
+    return paths
+
+
+def has_file(folder: Path, suffix: str) -> bool:
+    """Return whether any file below a folder has the suffix; False if it is no folder."""
+    return folder.is_dir() and any(path.suffix.lower() == suffix for path in folder.rglob("*"))
 
 
 def worker_of(folder: Path, path: Path) -> str:
-    """The subfolder in which a file lies: one folder per annotator; "" for the folder itself."""
+    """Return the subfolder of a file, which names its worker; "" for the folder itself."""
     return path.parent.relative_to(folder).as_posix().removeprefix(".")
 
 
 def find_image(images: Path, path: Path, root: Path, name: str) -> str:
-    """Where the image lies that an annotation file names, as a path below the folder of images.
+    """Find the image that an annotation file names.
 
     Args:
         images: the folder of the images.
         path: the annotation file.
-        root: the folder that was given.
-        name: the image, with `/`; may lead up from the annotation file.
+        root: the folder of annotations.
+        name: of the image, with `/`; may contain `..`.
 
     Returns:
-        The first that there is: relative to the annotation file; below the images; below their
-        subfolder of the same name as the annotation file's; by the last part of the name. Else the
-        name without what leads up.
+        A path below `images`, the first of these that exists: `name` relative to the annotation
+        file; `name` itself; `name` in the subfolder that the annotation file has below `root`; the
+        last part of `name`. If none does, `name` without `..`.
     """
     parts = [part for part in name.split("/") if part not in {"", ".", ".."}]
-    below = _normal(images)
-    beside = _normal(path.parent / name)
-    choices = [beside.relative_to(below).as_posix()] if beside.is_relative_to(below) else []
+    folder = _normalise(images)
+    beside = _normalise(path.parent / name)
+    choices = [beside.relative_to(folder).as_posix()] if beside.is_relative_to(folder) else []
     choices += ["/".join(parts), "/".join([*path.parent.relative_to(root).parts, *parts])]
     choices += parts[-1:]
-    return next((each for each in choices if (images / each).is_file()), "/".join(parts))
+    return next((choice for choice in choices if (images / choice).is_file()), "/".join(parts))
 
 
-def _normal(path: Path) -> Path:
+def _normalise(path: Path) -> Path:
     return Path(os.path.normpath(path.absolute()))
 
 
 def images_by_stem(folder: Path) -> dict[str, list[str]]:
-    """Images below a folder, as paths with `/`, by their path without suffix, and by its last part.
+    """List images below a folder, by their path without the suffix, and by the last part of it.
 
     Raises:
         DataError: no such folder, or no images.
     """
-    found: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for path in files_below(folder, IMAGE_SUFFIXES):
         name = path.relative_to(folder).as_posix()
-        whole = name.removesuffix(path.suffix)
-        for key in {whole, path.stem}:
-            found.setdefault(key, []).append(name)
-    return found
+        for stem in {name.removesuffix(path.suffix), path.stem}:
+            names.setdefault(stem, []).append(name)
+    return names

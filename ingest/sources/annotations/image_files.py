@@ -1,4 +1,4 @@
-"""The image files that annotations speak of: there, readable, upright, of the size they state."""
+"""Checks the image files of annotations: they exist, are not rotated, and have the stated size."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ def image_sizes(
     stated: Mapping[str, Size | None],
     progress: Progress,
 ) -> dict[str, Size]:
-    """Height and width of every image, from its header.
+    """Read height and width of every image from its header.
 
     Args:
         folder: of the images.
         regions: by image, as a path below the folder; every image is a key.
-        stated: the sizes that annotations state.
-        progress: told of each image.
+        stated: sizes that the annotations state.
+        progress: receives each image.
 
     Raises:
-        DataError: an image that is missing, unreadable, rotated by its EXIF data, or of another
-            size than stated; the message says how many there are.
+        DataError: an image that is missing, unreadable, rotated by its EXIF orientation, or of
+            another size than stated; the message says how many are missing or rotated.
     """
     sizes: dict[str, Size] = {}
     missing, rotated = [], []
-    with progress.step("look at images", len(regions)) as advance:
+    with progress.step("check images", len(regions)) as advance:
         for name, drawn in regions.items():
             path = folder / name
             if path.is_file():
-                height, width, upright = _look(path)
-                sizes[name] = height, width
-                rotated += [] if upright else [name]
-                if upright:
+                sizes[name], is_rotated = _read_header(path)
+                if is_rotated:
+                    rotated.append(name)
+                else:
                     _check_size(path, sizes[name], stated.get(name), drawn)
             else:
                 missing.append(name)
             advance(1)
     if missing:
-        source = next((f" (of {each.source})" for each in regions[missing[0]]), "")
+        source = next((f" (of {region.source})" for region in regions[missing[0]]), "")
         remedy = "Name their folder with --images"
         what = f"no image {_and_more(missing)}{source}"
         raise DataError(what, file=folder, remedy=remedy)
@@ -60,8 +60,8 @@ def image_sizes(
         raise DataError(
             f"image rotated by its EXIF orientation: {_and_more(rotated)}",
             file=folder,
-            expected="images stored upright, so that it is plain what regions lie over",
-            remedy="Store them upright and annotate those: mogrify -auto-orient does it",
+            expected="images stored without rotation, so that the pixels of a region are certain",
+            remedy="Run mogrify -auto-orient on them and annotate the result",
         )
     return sizes
 
@@ -71,12 +71,12 @@ def _and_more(names: Sequence[str]) -> str:
     return f"{names[0]!r}{more}"
 
 
-def _look(path: Path) -> tuple[int, int, bool]:
-    """Height, width, and whether it is stored upright."""
+def _read_header(path: Path) -> tuple[Size, bool]:
+    """Read height and width, and whether the EXIF orientation rotates the image."""
     try:
         with Image.open(path) as image:
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            return image.height, image.width, orientation in {0, 1}
+            return (image.height, image.width), orientation not in {0, 1}
     except UnidentifiedImageError:
         expected = "a format Pillow reads, such as JPEG or PNG"
         raise DataError("not an image", file=path, expected=expected) from None

@@ -1,8 +1,9 @@
-"""JSON files of annotations, read with care: what is not JSON is named with its line."""
+"""Reads JSON files of annotations; an error names the line."""
 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ....errors import DataError
@@ -10,14 +11,14 @@ from ....errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .fields import Item
+    from .fields import AnnotationItem
 
 
 def read_json_object(path: Path) -> dict[str, object]:
-    """The file's one JSON object.
+    """Read a file that holds one JSON object.
 
     Raises:
-        DataError: unreadable, not UTF-8, not JSON, or something else than an object.
+        DataError: unreadable, not UTF-8, not JSON, or not an object.
     """
     try:
         value = json.loads(path.read_bytes().decode("utf-8-sig"))
@@ -36,11 +37,34 @@ def read_json_object(path: Path) -> dict[str, object]:
     return value
 
 
-def read_list(item: Item, record: dict[str, object], name: str) -> list[object]:
-    """The list under that name.
+def json_keys(path: Path) -> frozenset[str]:
+    """Return the keys of a file's JSON object; none if it is a folder or not JSON.
 
     Raises:
-        DataError: none, or something else.
+        DataError: a file named .json that cannot be read.
+    """
+    if not path.is_file():
+        return frozenset()
+    state = path.stat()
+    return _recent_keys(path, (state.st_size, state.st_mtime_ns))
+
+
+@lru_cache(maxsize=1)
+def _recent_keys(path: Path, state: tuple[int, int]) -> frozenset[str]:
+    """Read a file's keys, or return them again for the next format; `state`: size, time."""
+    try:
+        return frozenset(read_json_object(path))
+    except DataError:
+        if path.suffix.lower() == ".json":
+            raise
+        return frozenset()
+
+
+def read_list(item: AnnotationItem, record: dict[str, object], name: str) -> list[object]:
+    """Read the list of that name.
+
+    Raises:
+        DataError: missing, or something else.
     """
     value = record.get(name)
     if not isinstance(value, list):
@@ -48,11 +72,11 @@ def read_list(item: Item, record: dict[str, object], name: str) -> list[object]:
     return value
 
 
-def read_record(item: Item, value: object) -> dict[str, object]:
-    """The value, if it is a JSON object.
+def read_record(item: AnnotationItem, value: object) -> dict[str, object]:
+    """Check that a value is a JSON object, and return it.
 
     Raises:
-        DataError: it is something else.
+        DataError: something else.
     """
     if not isinstance(value, dict):
         raise item.error("not a record", found=kind(value), expected="a JSON object")
@@ -60,7 +84,7 @@ def read_record(item: Item, value: object) -> dict[str, object]:
 
 
 def kind(value: object) -> str:
-    """What a JSON value is, in words."""
+    """Describe a JSON value's type in words."""
     if value is None:
         return "nothing"
     kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false"}

@@ -1,15 +1,16 @@
-"""What annotators drew: regions of images, whatever the file format they were written in.
+"""Regions that annotators drew on images, whatever the format of their files.
 
-A region is one outline of one concept in one image, by one worker (annotator, or annotation
-round). Its geometry is kept as it was written and drawn when needed, as run lengths of the image's
-own resolution (COCO's RLE, by pycocotools):
+A region is one outline of one concept in one image, by one worker (an annotator, or a round of
+annotation). Its geometry stays as it was written; it is drawn when needed, at the image's own
+resolution, as run lengths (COCO's RLE, by pycocotools):
 
-    Box        a pixel belongs to it when its centre lies inside
-    Polygons   one or several rings, COCO's rule
-    RunLengths run lengths
-    MaskValue  the pixels of a mask file that have one value
+    Box         a pixel is in it if its centre is
+    Polygons    one or several rings, filled by COCO's rule
+    RunLengths  run lengths
+    MaskValue   the pixels of a mask file that have one value
 
-Coordinates are pixels from the top left corner of the image as it is stored (no EXIF rotation).
+Coordinates are in pixels from the top left corner of the image as it is stored (without EXIF
+rotation).
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ class Box(NamedTuple):
 
 
 class Polygons(NamedTuple):
-    """Rings of x, y, x, y, … in pixels; the region is all that lies in any of them."""
+    """Rings of x, y, x, y, … in pixels; the region is their union."""
 
     rings: tuple[array[float], ...]
 
 
 class MaskValue(NamedTuple):
-    """Where a mask file has this value: an index or grey level, or R·65536 + G·256 + B."""
+    """The pixels of a mask file with this value: palette index, grey level, R·65536 + G·256 + B."""
 
     path: Path
     value: int
@@ -51,15 +52,15 @@ Geometry: TypeAlias = Box | Polygons | RunLengths | MaskValue
 
 @dataclass(frozen=True)
 class Region:
-    """One outline.
+    """One outline of one concept in one image.
 
     Attributes:
-        image: the image file, as a path below the folder of images, with `/`.
+        image: path of the image file below the folder of images, with `/`.
         concept: its name.
-        category: the concept's category.
-        geometry: where it is.
+        category: of the concept.
+        geometry: its shape and position.
         worker: who drew it, or in which round; "" if the annotations do not say.
-        verified: what a verification pass said; None if nothing.
+        verified: a verifier's answer; None without one.
         source: file and item, for messages: `regions.json, annotation 3`.
     """
 
@@ -73,12 +74,12 @@ class Region:
 
 
 class Annotations(NamedTuple):
-    """All that a reader found.
+    """What a format's reader returns.
 
     Attributes:
         regions: in the order of the file.
-        sizes: height and width of images where stated, by image; every image that is named, also
-            those without a region, is a key.
+        sizes: height and width by image, None where not stated; every image that the annotations
+            name is a key, also one without a region.
     """
 
     regions: list[Region]

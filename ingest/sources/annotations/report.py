@@ -1,21 +1,67 @@
-"""What a build of concept data tells: its tables beside the data, and its report."""
+"""What became of the regions: tables beside the data set, and the report of a build."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from ....errors import DataError
+from ..source import ExtraTable
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-# Columns of the tables beside the data.
-DROPPED = ("image", "category", "concept", "worker", "reason", "source")
-WORKERS = ("worker", "images", "regions", "kept")
-AGREEMENT = ("image", "category", "concept", "workers", "drew", "regions", "kept", "mean_iou")
+    from .consensus import Consensus
+    from .regions import Region
 
 
-class ConceptSummary(NamedTuple):
-    """One concept: how much of it was drawn and kept, and how far workers agreed.
+class DroppedRegion(NamedTuple):
+    """A row of dropped.csv."""
+
+    image: str
+    category: str
+    concept: str
+    worker: str
+    reason: str
+    source: str
+
+
+class ImageAgreement(NamedTuple):
+    """A row of agreement.csv: one concept in one image.
+
+    Attributes:
+        image: its name.
+        category: the concept's.
+        concept: its name.
+        workers: who annotated the image.
+        drew: who drew the concept in it.
+        regions: drawn.
+        kept: of these.
+        mean_iou: of pairs of workers who drew it, as text; "" if there are no pairs.
+    """
+
+    image: str
+    category: str
+    concept: str
+    workers: int
+    drew: int
+    regions: int
+    kept: int
+    mean_iou: str
+
+
+class WorkerSummary(NamedTuple):
+    """A row of workers.csv: images annotated, regions drawn, and how many of these were kept."""
+
+    worker: str
+    images: int
+    regions: int
+    kept: int
+
+
+class AnnotatedConcept(NamedTuple):
+    """One concept: how much of it was drawn and kept, and how far annotators agreed.
 
     Attributes:
         category: the concept's.
@@ -24,7 +70,7 @@ class ConceptSummary(NamedTuple):
         regions: drawn.
         kept: of these.
         mean_iou: of pairs of workers who drew it in one image: mean over images of the mean over
-            pairs; None if there are none.
+            pairs; None if there are no pairs.
     """
 
     category: str
@@ -35,15 +81,6 @@ class ConceptSummary(NamedTuple):
     mean_iou: float | None
 
 
-class WorkerSummary(NamedTuple):
-    """One worker: images he drew in, regions he drew, and how many of these were kept."""
-
-    worker: str
-    images: int
-    regions: int
-    kept: int
-
-
 class BuildReport(NamedTuple):
     """What was built.
 
@@ -52,7 +89,7 @@ class BuildReport(NamedTuple):
         images: written.
         empty_images: named by the annotations, without a kept region; written only if asked for.
         workers: in order of name.
-        shared_images: images that several workers annotated.
+        shared_images: images with several workers.
         concepts: in order of category and name.
         dropped: regions by reason.
     """
@@ -62,18 +99,102 @@ class BuildReport(NamedTuple):
     empty_images: int
     workers: tuple[WorkerSummary, ...]
     shared_images: int
-    concepts: tuple[ConceptSummary, ...]
+    concepts: tuple[AnnotatedConcept, ...]
     dropped: dict[str, int]
 
 
-def summary(category: str, concept: str, rows: Sequence[tuple[int, int, str]]) -> ConceptSummary:
-    """A concept's summary from its images: regions, of these kept, and the mean IoU if any."""
-    agreed = [float(iou) for _, _, iou in rows if iou]
-    return ConceptSummary(
+class BuildLog:
+    """Collects what becomes of the regions while a build goes through the images."""
+
+    def __init__(self, regions: Mapping[str, Sequence[Region]], named_images: int) -> None:
+        """Note who drew what.
+
+        Args:
+            regions: by image.
+            named_images: images that the annotations name.
+        """
+        self._regions, self._named_images = regions, named_images
+        self._workers = {
+            name: {region.worker for region in drawn} for name, drawn in regions.items()
+        }
+        self._shared_images = sum(len(workers) > 1 for workers in self._workers.values())
+        self._dropped: list[DroppedRegion] = []
+        self._agreement: list[ImageAgreement] = []
+
+    def workers_of(self, image: str) -> int:
+        """Return the number of an image's workers; 0 if no image has several: nobody to agree."""
+        return len(self._workers[image]) if self._shared_images else 0
+
+    def add(self, image: str, regions: Sequence[Region], consensus: Consensus) -> None:
+        """Note what became of the regions of one concept in one image."""
+        for position, reason in sorted(consensus.reasons.items()):
+            region = regions[position]
+            concept = (region.category, region.concept)
+            row = DroppedRegion(image, *concept, region.worker, reason, region.source)
+            self._dropped.append(row)
+        iou = "" if consensus.mean_iou is None else f"{consensus.mean_iou:.4f}"
+        kept = len(regions) - len(consensus.reasons)
+        concept = (regions[0].category, regions[0].concept)
+        counts = (len(self._workers[image]), consensus.drew, len(regions), kept)
+        self._agreement.append(ImageAgreement(image, *concept, *counts, iou))
+
+    def check_any_kept(self, images: Path) -> None:
+        """Check that any region was kept.
+
+        Raises:
+            DataError: none was; the message gives the most frequent reasons.
+        """
+        if not self._kept_images():
+            reasons = Counter(region.reason for region in self._dropped).most_common(3)
+            found = ", ".join(f"{count} × {reason}" for reason, count in reasons)
+            raise DataError("no region is kept", file=images, found=found)
+
+    def _kept_images(self) -> int:
+        return len({row.image for row in self._agreement if row.kept})
+
+    def tables(self) -> list[ExtraTable]:
+        """Return dropped.csv and, if any image has several workers, the tables of agreement."""
+        tables = [ExtraTable("dropped.csv", DroppedRegion._fields, self._dropped)]
+        if self._shared_images:
+            workers = self._worker_summaries()
+            tables += [
+                ExtraTable("agreement.csv", ImageAgreement._fields, self._agreement),
+                ExtraTable("workers.csv", WorkerSummary._fields, workers),
+            ]
+        return tables
+
+    def _worker_summaries(self) -> tuple[WorkerSummary, ...]:
+        images = Counter(worker for workers in self._workers.values() for worker in workers)
+        drawn = Counter(region.worker for regions in self._regions.values() for region in regions)
+        dropped = Counter(region.worker for region in self._dropped)
+        return tuple(
+            WorkerSummary(worker, images[worker], drawn[worker], drawn[worker] - dropped[worker])
+            for worker in sorted(images)
+        )
+
+    def report(self, folder: Path, images: int) -> BuildReport:
+        """Return the summary of a build that wrote `images` images to `folder`."""
+        rows: dict[tuple[str, str], list[ImageAgreement]] = {}
+        for row in self._agreement:
+            rows.setdefault((row.category, row.concept), []).append(row)
+        return BuildReport(
+            folder,
+            images,
+            self._named_images - self._kept_images(),
+            self._worker_summaries(),
+            self._shared_images,
+            tuple(_summarise(*pair, rows[pair]) for pair in sorted(rows)),
+            dict(Counter(region.reason for region in self._dropped).most_common()),
+        )
+
+
+def _summarise(category: str, concept: str, rows: Sequence[ImageAgreement]) -> AnnotatedConcept:
+    ious = [float(row.mean_iou) for row in rows if row.mean_iou]
+    return AnnotatedConcept(
         category,
         concept,
-        sum(kept > 0 for _, kept, _ in rows),
-        sum(regions for regions, _, _ in rows),
-        sum(kept for _, kept, _ in rows),
-        sum(agreed) / len(agreed) if agreed else None,
+        sum(row.kept > 0 for row in rows),
+        sum(row.regions for row in rows),
+        sum(row.kept for row in rows),
+        sum(ious) / len(ious) if ious else None,
     )

@@ -1,6 +1,6 @@
-"""Masks as run lengths (COCO's compressed RLE), by pycocotools: small in memory, quick to compare.
+"""Masks as run lengths (COCO's compressed RLE), by pycocotools: small in memory, fast to compare.
 
-Runs go down the columns and start with how many pixels are off.
+Runs go down the columns, and the first one is of pixels that are off.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RunLengths(NamedTuple):
-    """A mask of height × width pixels."""
+    """A mask of height × width pixels, in COCO's compressed text."""
 
     counts: bytes
     height: int
@@ -25,53 +25,53 @@ class RunLengths(NamedTuple):
 
 
 def encode(mask: NDArray[np.bool_]) -> RunLengths:
-    """A mask, bool (height, width), as run lengths."""
+    """Encode a mask, bool (height, width)."""
     packed = coco.encode(np.asfortranarray(mask, np.uint8))
     return RunLengths(packed["counts"], *mask.shape)
 
 
 def decode(runs: RunLengths) -> NDArray[np.bool_]:
-    """Run lengths as a mask, bool (height, width)."""
+    """Decode to a mask, bool (height, width)."""
     mask: NDArray[np.uint8] = coco.decode(_packed(runs))
     return mask.view(np.bool_)
 
 
 def from_lengths(lengths: Sequence[int], height: int, width: int) -> RunLengths:
-    """Uncompressed lengths, which sum to height · width."""
+    """Compress lengths, which sum to height · width."""
     packed = coco.frPyObjects({"size": [height, width], "counts": list(lengths)}, height, width)
     return RunLengths(packed["counts"], height, width)
 
 
 def from_polygons(rings: Sequence[Sequence[float]], height: int, width: int) -> RunLengths:
-    """All that lies in any of the rings (x, y, x, y, …), by COCO's rule."""
+    """Fill the union of rings (x, y, x, y, …), by COCO's rule."""
     packed = coco.merge(coco.frPyObjects([list(ring) for ring in rings], height, width))
     return RunLengths(packed["counts"], height, width)
 
 
 def union(masks: Sequence[RunLengths]) -> RunLengths:
-    """The pixels of any of the masks, which share one size; there is at least one."""
-    packed = coco.merge([_packed(each) for each in masks])
+    """Return the union of one mask or more, all of one size."""
+    packed = coco.merge([_packed(mask) for mask in masks])
     return RunLengths(packed["counts"], masks[0].height, masks[0].width)
 
 
 def area(runs: RunLengths) -> int:
-    """How many pixels are on."""
+    """Count the pixels that are on."""
     return int(coco.area(_packed(runs)))
 
 
-def overlaps(masks: Sequence[RunLengths]) -> NDArray[np.float64]:
-    """IoU of each pair of masks, none empty: (masks, masks)."""
-    packed = [_packed(each) for each in masks]
-    found: NDArray[np.float64] = coco.iou(packed, packed, [0] * len(packed))
-    return found
+def pairwise_iou(masks: Sequence[RunLengths]) -> NDArray[np.float64]:
+    """Compute the IoU of each pair of masks, none of them empty: (masks, masks)."""
+    packed = [_packed(mask) for mask in masks]
+    iou: NDArray[np.float64] = coco.iou(packed, packed, [0] * len(packed))
+    return iou
 
 
 def lengths_of(counts: bytes) -> list[int] | None:
-    """The lengths that a compressed text codes; None if it codes none.
+    """Decode the lengths in a compressed text; None if it is damaged.
 
-    5 bits a character, least first; from the fourth length on, differences from the last but one.
-    pycocotools decodes such text without checking it, beyond its end if need be: check foreign text
-    here first.
+    5 bits a character, the lowest first; from the fourth length on, differences from the last but
+    one. pycocotools decodes without any check, even beyond the end of the text: check text from
+    files here first.
     """
     lengths: list[int] = []
     value = shift = 0
@@ -91,5 +91,5 @@ def lengths_of(counts: bytes) -> list[int] | None:
 
 
 def _packed(runs: RunLengths) -> dict[str, object]:
-    """As pycocotools takes it."""
+    """Return run lengths as pycocotools takes them."""
     return {"size": [runs.height, runs.width], "counts": runs.counts}

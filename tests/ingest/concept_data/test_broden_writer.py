@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter, split_of
 from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -305,7 +305,7 @@ def test_the_earlier_set_comes_back_if_the_new_one_cannot_take_its_name(
 
 def test_a_set_is_written_once_and_never_empty(tmp_path: Path) -> None:
     write(tmp_path / "set")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         BrodenWriter(tmp_path / "set", CONCEPTS)
     with pytest.raises(DataError, match="no images"), BrodenWriter(tmp_path / "none", CONCEPTS):
         pass

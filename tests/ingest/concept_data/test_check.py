@@ -109,18 +109,18 @@ DEFECTS: list[tuple[Callable[[Path], object], str, int, str]] = [
     (edit("index.csv", 3, 5, "0"), "index.csv", 3, "sw; found '0'"),
     (edit("index.csv", 3, 2, "33"), "images/drawn/00001.jpg", 3, "image of another size"),
     (edit("index.csv", 3, 0, "none.jpg"), "index.csv", 3, "file is missing: no 'none.jpg'"),
-    (edit("index.csv", 3, 0, "../a.jpg"), "index.csv", 3, "path that leaves images/"),
+    (edit("index.csv", 3, 0, "../a.jpg"), "index.csv", 3, "path outside images/"),
     (edit("index.csv", 3, 0, "a" * 300), "index.csv", 3, "file is missing"),
-    (edit("index.csv", 3, 0, "drawn/00000.jpg"), "index.csv", 3, "stands there twice, first in"),
+    (edit("index.csv", 3, 0, "drawn/00000.jpg"), "index.csv", 3, "is duplicated, first in"),
     (edit("index.csv", 3, 6, "drawn/none.png"), "index.csv", 3, "no 'drawn/none.png' below"),
-    (edit("index.csv", 3, 9, "999"), "index.csv", 3, "label of the whole image in column 'scene'"),
-    (edit("index.csv", 3, 9, "9" * 30), "index.csv", 3, "label of the whole image"),
+    (edit("index.csv", 3, 9, "999"), "index.csv", 3, "image-level label in column 'scene'"),
+    (edit("index.csv", 3, 9, "9" * 30), "index.csv", 3, "image-level label"),
     (edit("index.csv", 3, 3, "32\",\"7"), "index.csv", 3, "iw; found"),
     (edit("label.csv", 2, 0, "0"), "label.csv", 2, "number; found '0'"),
     (edit("label.csv", 2, 1, " "), "label.csv", 2, "label without a name"),
     (edit("label.csv", 2, 2, "colour(3)"), "label.csv", 2, "category of a label; found 'colour"),
-    (edit("label.csv", 3, 1, "black-c"), "label.csv", 3, "label 'color/black' stands there twice"),
-    (edit("label.csv", 3, 0, "1"), "label.csv", 3, "label 1 stands there twice, first in row 2"),
+    (edit("label.csv", 3, 1, "black-c"), "label.csv", 3, "label 'color/black' is duplicated"),
+    (edit("label.csv", 3, 0, "1"), "label.csv", 3, "label 1 is duplicated, first in row 2"),
     (edit("c_color.csv", 2, 1, "many"), "c_color.csv", 2, "coverage; found 'many'"),
     (edit("c_color.csv", 1, 1, "cover"), "c_color.csv", 0, "row 1: column missing: coverage"),
     (cut("00001.jpg"), "images/drawn/00001.jpg", 3, "image cannot be decoded"),
@@ -234,7 +234,7 @@ def test_groups_against_all_pairs() -> None:
     for a, first in prints:
         for b, second in prints:
             if a < b:
-                near = np.abs(first.copy - second.copy).mean() <= 4
+                near = np.abs(first.thumbnail - second.thumbnail).mean() <= 4
                 assert (group_of[a] == group_of[b]) == near == (int(a) % 12 == int(b) % 12)
 
 

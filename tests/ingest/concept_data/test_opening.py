@@ -76,7 +76,7 @@ def test_cells(tmp_path: Path) -> None:
     assert (first.name, first.row, first.split, first.image_labels) == ("a.png", 3, "train", ())
     assert first.path.read_bytes()
     assert (first.height, first.width, first.mask_height, first.mask_width) == (16, 16, 8, 8)
-    assert [path.name for path in second.planes] == [
+    assert [path.name for path in second.mask_paths] == [
         "b_color.png",
         "b_action_1.png",
         "b_action_2.png",
@@ -224,7 +224,7 @@ def test_links(tmp_path: Path) -> None:
     (tmp_path / "private.png").write_bytes(b"x")
     (elsewhere / "a.png").unlink()
     (elsewhere / "a.png").symlink_to(tmp_path / "private.png")
-    with pytest.raises(DataError, match=r"index\.csv: row 3: path that leaves images/"):
+    with pytest.raises(DataError, match=r"index\.csv: row 3: path outside images/"):
         open_concept_data(folder)
 
 
@@ -304,12 +304,15 @@ BAD: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         edit("index.csv", "a_object.png", "a_objekt.png"),
         [INDEX + "3: file is missing", "'a_objekt.png'"],
     ),
-    "parent": (edit("index.csv", "a_object", "../a_object"), [INDEX + "3: path that leaves"]),
-    "absolute": (edit("index.csv", "a_object", "/a_object"), [INDEX + "3: path that leaves"]),
+    "parent": (edit("index.csv", "a_object", "../a_object"), [INDEX + "3: path outside"]),
+    "absolute": (edit("index.csv", "a_object", "/a_object"), [INDEX + "3: path outside"]),
     "long": (edit("index.csv", "a_object", "a" * 300), [INDEX + "3: file is missing"]),
     "folder": (edit("index.csv", "a_object.png", "s"), [INDEX + "3: file is missing"]),
-    "unknown label": (edit("index.csv", ",0,", ",8,"), [INDEX + "3: label", "'scene'", "number 8"]),
-    "huge label": (edit("index.csv", ",0,", f",{'9' * 5000},"), [INDEX + "3: label"]),
+    "unknown label": (
+        edit("index.csv", ",0,", ",8,"),
+        [INDEX + "3: image-level label", "'scene'", "number 8"],
+    ),
+    "huge label": (edit("index.csv", ",0,", f",{'9' * 5000},"), [INDEX + "3: image-level label"]),
     "label twice": (edit("label.csv", "7,", "2,"), ["label.csv: row 4: label 2", "first in row 3"]),
     "same concept": (
         edit("label.csv", "typing", "riding"),

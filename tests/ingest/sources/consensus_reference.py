@@ -46,7 +46,7 @@ def consensus(
         masks: one per region, none empty, in the canonical order.
         workers: who drew each.
         everyone: workers of the image.
-        quorum: as `Rules` has it.
+        quorum: as `AgreementRules` has it.
         agree_iou: likewise.
     """
     groups = [[place] for place in range(len(masks))]

@@ -15,7 +15,11 @@ from PIL import Image
 
 from conceptgraph.errors import DataError
 from conceptgraph.ingest.sources.annotations.draw import draw
-from conceptgraph.ingest.sources.annotations.read import FORMATS, guess_format, read_annotations
+from conceptgraph.ingest.sources.annotations.format import (
+    detect_format,
+    format_names,
+    read_annotations,
+)
 from conceptgraph.ingest.sources.annotations.regions import Box, Polygons
 from conceptgraph.ingest.sources.annotations.run_lengths import (
     RunLengths,
@@ -24,7 +28,7 @@ from conceptgraph.ingest.sources.annotations.run_lengths import (
     encode,
     from_lengths,
     lengths_of,
-    overlaps,
+    pairwise_iou,
     union,
 )
 from tests.annotation_files import (
@@ -86,10 +90,10 @@ def write(folder: Path, form: str) -> Path:
     return folder / form
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", format_names())
 def test_every_format_says_the_same(form: str, tmp_path: Path, images: Path) -> None:
     path = write(tmp_path, form)
-    assert guess_format(path) == form
+    assert detect_format(path) == form
     found = read_annotations(path, images, category="action")
     (region,) = found.regions
     assert (region.image, region.concept, region.category) == ("a.png", "walking", "action")
@@ -225,7 +229,7 @@ def test_run_lengths_come_back(mask: Bools) -> None:
     assert union([runs, encode(~mask)]) == encode(np.ones_like(mask))
     if mask.any():
         both = np.ones_like(mask)
-        assert overlaps([runs, encode(both)])[0, 1] == pytest.approx(mask.mean())
+        assert pairwise_iou([runs, encode(both)])[0, 1] == pytest.approx(mask.mean())
 
 
 @given(st.text(max_size=12))
@@ -238,15 +242,15 @@ def test_any_text_is_run_lengths_or_refused(text: str) -> None:
 
 def test_a_format_is_looked_for(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        guess_format(tmp_path / "nothing")
+        detect_format(tmp_path / "nothing")
     (tmp_path / "both").mkdir()
     with pytest.raises(DataError, match="found none that is known"):
-        guess_format(tmp_path / "both")
+        detect_format(tmp_path / "both")
     for name in ("a.xml", "a.json"):
         (tmp_path / "both" / name).write_text("{}", encoding="utf-8")
-    with pytest.raises(DataError, match=r"found voc and labelme\. Name it with --format"):
-        guess_format(tmp_path / "both")
+    with pytest.raises(DataError, match=r"found labelme and voc\. Name it with --format"):
+        detect_format(tmp_path / "both")
     other: dict[str, Any] = {"info": 1}
-    with pytest.raises(DataError, match="cannot be told"):
-        guess_format(write_json(tmp_path / "other.json", other))
+    with pytest.raises(DataError, match="cannot be determined"):
+        detect_format(write_json(tmp_path / "other.json", other))
     assert json.loads((tmp_path / "other.json").read_text("utf-8")) == other

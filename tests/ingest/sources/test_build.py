@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.writing.label_maps import pack_label_maps, resize_mask
 from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.concept_data.writing.label_maps import pack_label_maps, resize_mask
 from conceptgraph.ingest.sources.annotations.build import BuildSettings, build
-from conceptgraph.ingest.sources.annotations.consensus import Rules
+from conceptgraph.ingest.sources.annotations.consensus import AgreementRules
 from conceptgraph.ingest.sources.annotations.draw import draw
-from conceptgraph.ingest.sources.annotations.read import read_annotations
+from conceptgraph.ingest.sources.annotations.format import read_annotations
 from conceptgraph.ingest.sources.annotations.run_lengths import decode
 from tests.annotation_files import HEIGHT, WIDTH, coco, write_image, write_json
 from tests.command_line import call
@@ -115,7 +115,7 @@ def test_rows_of_the_data_set(desk: Path) -> None:
     data = open_concept_data(desk / "set")
     by_name = {image.name: image for image in data.images}
     assert sorted(by_name) == ["a.png", "sub/b.png"]
-    assert [len(by_name[name].planes) for name in sorted(by_name)] == [2, 1]
+    assert [len(by_name[name].mask_paths) for name in sorted(by_name)] == [2, 1]
     for name, image in by_name.items():
         assert image.path.read_bytes() == (desk / "images" / name).read_bytes()
         assert (image.height, image.width, image.mask_height) == (HEIGHT, WIDTH, 40)
@@ -171,7 +171,7 @@ def test_several_workers(desk: Path) -> None:
     (summary,) = report.concepts
     assert summary.mean_iou == pytest.approx(24 / 36 / 3, abs=1e-4)
     assert report.dropped == {"1 of 3 workers, 2 needed": 1}
-    strict = BuildSettings(category="action", rules=Rules(quorum=2))
+    strict = BuildSettings(category="action", rules=AgreementRules(quorum=2))
     assert build(path, desk / "images", desk / "two", strict).images == 1
 
 
@@ -227,7 +227,7 @@ def test_the_order_of_the_annotations_decides_nothing_but_messages(desk: Path) -
     content["images"][1]["file_name"] = "sub/b.png"
     for place, region in enumerate(content["annotations"]):
         region["worker"] = "ab"[place % 2]
-    settings = BuildSettings(rules=Rules(quorum=1), mask_size=60)
+    settings = BuildSettings(rules=AgreementRules(quorum=1), mask_size=60)
     found = []
     for name in ("first", "second"):
         path = write_json(desk / "regions.json", content)
@@ -245,7 +245,7 @@ def test_a_data_set_is_replaced_only_when_asked_and_never_something_else(desk: P
     settings = BuildSettings(category="x")
     build(path, images, out, settings)
     before = everything(desk)
-    with pytest.raises(DataError, match=r"exists already\. Choose another name, or replace it"):
+    with pytest.raises(DataError, match=r"already exists\. Choose another name, or replace it"):
         build(path, images, out, settings)
     with pytest.raises(DataError, match="no data set, so it is not replaced"):
         build(path, images, images, settings, overwrite=True)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from conceptgraph.errors import DataError
 from conceptgraph.ingest.sources.annotations.consensus import (
-    Drawn,
+    AgreementRules,
+    DrawnRegion,
     Quorum,
-    Rules,
-    agree,
+    find_consensus,
     read_quorum,
 )
 from conceptgraph.ingest.sources.annotations.draw import draw
@@ -31,8 +31,8 @@ def box(x: float, y: float, width: float, height: float) -> Box:
     return Box(x, y, width, height)
 
 
-def drawn(worker: str, shape: Box, side: int = SIDE, verified: bool | None = None) -> Drawn:
-    return Drawn(worker, verified, draw(shape, side, side))
+def drawn(worker: str, shape: Box, side: int = SIDE, verified: bool | None = None) -> DrawnRegion:
+    return DrawnRegion(worker, verified, draw(shape, side, side))
 
 
 boxes = st.builds(box, st.integers(0, 8), st.integers(0, 8), st.integers(1, 8), st.integers(1, 8))
@@ -49,11 +49,11 @@ def test_it_is_what_the_definition_says(
     regions = [drawn(worker, shape) for worker, shape in given_regions]
     regions.sort(key=lambda each: (each.worker, each.pixels.counts))
     workers = len({each.worker for each in regions})
-    found = agree(regions, workers, Rules(quorum, agree_iou))
+    found = find_consensus(regions, workers, AgreementRules(quorum, agree_iou))
     masks = [decode(each.pixels) for each in regions]
     names = [each.worker for each in regions]
     expected = reference.consensus(masks, names, workers, quorum, agree_iou)
-    assert list(map(encode, expected.masks)) == list(found.kept)
+    assert list(map(encode, expected.masks)) == list(found.masks)
     assert set(found.reasons) == expected.dropped
     assert found.drew == workers
     if expected.mean_iou is None:
@@ -68,8 +68,11 @@ def test_the_order_of_the_file_decides_nothing(
 ) -> None:
     regions = [drawn(worker, shape) for worker, shape in given_regions]
     shuffled = [regions[place] for place in order if place < len(regions)]
-    first, second = agree(regions, 3, Rules()), agree(shuffled, 3, Rules())
-    assert first.kept == second.kept
+    first, second = (
+        find_consensus(regions, 3, AgreementRules()),
+        find_consensus(shuffled, 3, AgreementRules()),
+    )
+    assert first.masks == second.masks
     reasons = [sorted(each.reasons.values()) for each in (first, second)]
     assert reasons[0] == reasons[1]
 
@@ -77,63 +80,68 @@ def test_the_order_of_the_file_decides_nothing(
 def test_the_overlap_of_those_who_agree_is_kept() -> None:
     near, far = box(4, 2, 8, 8), box(9, 9, 5, 5)
     regions = [drawn("a", box(2, 2, 8, 8)), drawn("b", near), drawn("c", far)]
-    found = agree(regions, 3, Rules())
-    (kept,) = found.kept
+    found = find_consensus(regions, 3, AgreementRules())
+    (kept,) = found.masks
     assert np.array_equal(decode(kept), SQUARE & decode(regions[1].pixels))
     assert found.reasons == {2: "1 of 3 workers, 2 needed"}
     assert found.drew == 3
-    assert agree(regions, 3, Rules(quorum=1)).reasons == {}
-    assert agree(regions, 3, Rules(agree_iou=0.7)).kept == ()
-    assert agree(regions, 3, Rules(quorum=1.0)).reasons[0] == "2 of 3 workers, 3 needed"
+    assert find_consensus(regions, 3, AgreementRules(quorum=1)).reasons == {}
+    assert find_consensus(regions, 3, AgreementRules(agree_iou=0.7)).masks == ()
+    assert (
+        find_consensus(regions, 3, AgreementRules(quorum=1.0)).reasons[0]
+        == "2 of 3 workers, 3 needed"
+    )
 
 
 def test_instances_are_told_apart() -> None:
     left, right = box(0, 0, 6, 6), box(9, 9, 6, 6)
     regions = [drawn(worker, shape) for worker in "ab" for shape in (left, right)]
-    found = agree(regions, 2, Rules(quorum=2))
-    assert list(found.kept) == [regions[0].pixels, regions[1].pixels]
+    found = find_consensus(regions, 2, AgreementRules(quorum=2))
+    assert list(found.masks) == [regions[0].pixels, regions[1].pixels]
     assert found.mean_iou == 1
 
 
 def test_all_of_a_group_agree_not_only_neighbours() -> None:
     """a–b and b–c overlap by half, a–c do not: no chain of three."""
     regions = [drawn(w, box(x, 0, 6, 6)) for w, x in (("a", 0), ("b", 2), ("c", 4))]
-    found = agree(regions, 3, Rules(quorum=3, agree_iou=0.5))
+    found = find_consensus(regions, 3, AgreementRules(quorum=3, agree_iou=0.5))
     assert set(found.reasons.values()) == {"2 of 3 workers, 3 needed", "1 of 3 workers, 3 needed"}
 
 
 def test_workers_who_agree_in_pairs_but_on_no_pixel() -> None:
     shapes = [box(0, 0, 8, 4), box(4, 0, 8, 4), box(0, 0, 4, 4), box(8, 0, 4, 4)]
     a, b, c, d = (decode(draw(shape, SIDE, SIDE)) for shape in shapes)
-    regions = [Drawn(w, None, encode(m)) for w, m in (("a", a), ("b", b), ("c", c | d))]
-    found = agree(regions, 3, Rules(quorum=3, agree_iou=0.3))
-    assert found.kept == ()
+    regions = [DrawnRegion(w, None, encode(m)) for w, m in (("a", a), ("b", b), ("c", c | d))]
+    found = find_consensus(regions, 3, AgreementRules(quorum=3, agree_iou=0.3))
+    assert found.masks == ()
     assert set(found.reasons.values()) == {"no pixel that 3 workers agree on"}
 
 
 def test_the_verifier() -> None:
     shape = box(2, 2, 8, 8)
     regions = [drawn(w, shape, verified=v) for w, v in (("a", True), ("b", False), ("c", None))]
-    assert agree(regions, 3, Rules()).reasons == {1: "verifier: no"}
-    found = agree(regions, 3, Rules(quorum=1, verified_only=True))
+    assert find_consensus(regions, 3, AgreementRules()).reasons == {1: "verifier: no"}
+    found = find_consensus(regions, 3, AgreementRules(quorum=1, verified_only=True))
     assert found.reasons == {1: "verifier: no", 2: "not verified"}
     assert (found.drew, found.mean_iou) == (1, None)
 
 
 def test_nobody_to_agree_with() -> None:
     one = [drawn("a", box(2, 2, 8, 8)), drawn("a", box(3, 3, 8, 8)), drawn("a", box(90, 0, 1, 1))]
-    everything = agree(one, 0, Rules(quorum=3))
-    assert len(everything.kept) == 2
+    everything = find_consensus(one, 0, AgreementRules(quorum=3))
+    assert len(everything.masks) == 2
     assert everything.reasons == {2: "no pixel of the image"}
-    assert len(agree(one, 1, Rules()).kept) == 2  # in a set where other images have several
-    assert agree(one, 1, Rules(quorum=2)).kept == ()
-    assert agree([], 2, Rules()).kept == ()
+    assert (
+        len(find_consensus(one, 1, AgreementRules()).masks) == 2
+    )  # in a set where other images have several
+    assert find_consensus(one, 1, AgreementRules(quorum=2)).masks == ()
+    assert find_consensus([], 2, AgreementRules()).masks == ()
 
 
 @pytest.mark.parametrize("workers", range(1, 12))
 @pytest.mark.parametrize("quorum", ["majority", 1, 4, 0.1, 0.3, 0.5, 0.7, 2 / 3, 1.0])
 def test_how_many_are_needed(workers: int, quorum: Quorum) -> None:
-    assert Rules(quorum).needed(workers) == reference.needed(quorum, workers)
+    assert AgreementRules(quorum).needed(workers) == reference.needed(quorum, workers)
 
 
 def test_a_quorum_in_words() -> None:
@@ -144,7 +152,7 @@ def test_a_quorum_in_words() -> None:
     assert isinstance(read_quorum("1.0"), float)
     for text in ("", "two", "-1", "%", "0x2"):
         with pytest.raises(DataError):
-            Rules(read_quorum(text))
+            AgreementRules(read_quorum(text))
 
 
 # The truth, drawn by workers of whom some are careless
@@ -171,7 +179,7 @@ def recover(workers: int, careless: int, images: int = 60, side: int = 112) -> R
             for w in range(workers)
         ]
         alone += [reference.iou(decode(each.pixels), mask) for each in regions]
-        kept = agree(regions, workers, Rules()).kept
+        kept = find_consensus(regions, workers, AgreementRules()).masks
         together += [reference.iou(decode(union(kept)), mask)] if kept else []
     return Recovered(float(np.mean(alone)), float(np.mean(together)), 1 - len(together) / images)
 

@@ -80,7 +80,7 @@ def test_what_is_not_there(desk: Path) -> None:
     refused(desk, "nowhere.json", "nowhere.json: no such file or folder")
     refused(desk, "nowhere", "nowhere: no such folder", words=("--format", "voc"))
     (desk / "empty").mkdir()
-    refused(desk, "empty", "format of the annotations cannot be told", "none that is known")
+    refused(desk, "empty", "format of the annotations cannot be determined", "none that is known")
     refused(desk, "empty", "nothing to read; expected files *.xml", words=("--format", "voc"))
 
 
@@ -104,14 +104,14 @@ COCO: list[tuple[Change, str]] = [
     (lambda content: content.pop("images"), "file: images; found nothing; expected a list"),
     (lambda content: content.pop("categories"), "file: categories; found nothing"),
     (lambda content: content.update(annotations={}), "file: annotations; found an object"),
-    (lambda content: content.update(annotations=[]), "no regions; expected one at least"),
+    (lambda content: content.update(annotations=[]), "no regions; expected at least one"),
     (lambda content: content["annotations"].append(7), "annotation 5: not a record; found the"),
     (lambda content: content["images"].append("a"), "image 3: not a record; found text"),
     (image(1, file_name=None), "image 2: image; found nothing; expected a name"),
     (image(1, file_name="/etc/b.png"), "image 2: image; found '/etc/b.png'; expected a path below"),
     (image(1, file_name="../images/b.png"), "image 2: image; found '../images/b.png'"),
-    (image(1, file_name="a.png"), "image 2: image 'a.png' stands there twice"),
-    (image(1, id=1), "image 2: id 1 stands there twice"),
+    (image(1, file_name="a.png"), "image 2: image 'a.png' is duplicated"),
+    (image(1, id=1), "image 2: id 1 is duplicated"),
     (image(1, id=None), "image 2: id; found nothing; expected a number"),
     (image(1, height=0), "image 2: size of the image; found 0"),
     (image(1, width="60"), "image 2: size of the image; found '60'"),
@@ -119,7 +119,7 @@ COCO: list[tuple[Change, str]] = [
     (image(1, file_name="c.png"), "no image 'c.png' (of a.json, annotation 3)"),
     (category(name=" "), "category 2: name; found ' '; expected a name"),
     (category(name=5), "category 2: name; found 5"),
-    (category(id=1), "category 2: id 1 stands there twice"),
+    (category(id=1), "category 2: id 1 is duplicated"),
     (category(name="a\nb"), "name of category 'action' that cannot be written; found 'a\\nb'"),
     (region(image_id=9), "annotation 1: image_id; found 9; expected one of the 2"),
     (region(image_id=[1]), "annotation 1: image_id; found [1]"),
@@ -215,7 +215,7 @@ TABLES: list[tuple[str, str]] = [
     ("image,label,x,y,width,height\na.png,,1,2,3,4\n", "row 2: label; found ''"),
     ("image,label,x,y,width,height\n,x,1,2,3,4\n", "row 2: image; found ''"),
     ("image,label,x,y,width,height\nz.png,x,1,2,3,4\n", "no image 'z.png' (of a.csv, row 2)"),
-    ("image,label,label,x,y,width,height\n", "row 1: column 'label' stands there twice"),
+    ("image,label,label,x,y,width,height\n", "row 1: column 'label' is duplicated"),
     (
         "image,label,x,y,width,height,verified\na.png,x,1,2,3,4,si\n",
         "row 2: verified; found 'si'; expected yes or no",
@@ -251,7 +251,7 @@ LABELME: list[tuple[Any, str]] = [
     (labelme(shape("mask", mask="AAAA")), "shape 1: mask; found damaged"),
     (
         labelme(shape("mask", [[50, 5], [70, 35]], mask=png_text(np.ones((31, 21), np.bool_)))),
-        "shape 1: mask that leaves its image; found 21×31 pixels from 50,5",
+        "shape 1: mask outside its image; found 21×31 pixels from 50,5",
     ),
 ]
 
@@ -265,7 +265,7 @@ def test_labelme(desk: Path, content: object, message: str) -> None:
 GOOD = np.full((HEIGHT, WIDTH), 3, np.uint8)
 MASKS: list[tuple[dict[str, Any], list[tuple[object, ...]], str]] = [
     ({"a.png": GOOD}, [(4, "x")], "a.png: value 3: not in labels.csv"),
-    ({"a.png": GOOD}, [(3, "x"), (3, "y")], "labels.csv: row 3: value 3 stands there twice"),
+    ({"a.png": GOOD}, [(3, "x"), (3, "y")], "labels.csv: row 3: value 3 is duplicated"),
     ({"a.png": GOOD}, [("3.5", "x")], "labels.csv: row 2: value; found '3.5'"),
     ({"a.png": GOOD}, [(70_000, "x")], "labels.csv: row 2: value; found '70000'"),
     ({"z.png": GOOD}, [(3, "x")], "z.png: mask without an image; found no image 'z'"),
@@ -311,7 +311,10 @@ def rotated(path: Path) -> None:
 IMAGES: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: path.write_bytes(b"no image"), "a.png: not an image"),
     (lambda path: path.write_bytes(b""), "a.png: not an image"),
-    (rotated, "image rotated by its EXIF orientation: 'a.png'; expected images stored upright"),
+    (
+        rotated,
+        "image rotated by its EXIF orientation: 'a.png'; expected images stored without rotation",
+    ),
     (Path.unlink, "no image 'a.png' (of a.csv, row 2). Name their folder with --images"),
 ]
 
@@ -345,4 +348,4 @@ def test_a_format_that_is_not_known(desk: Path) -> None:
     words = ("data", "build", "a.csv", "--out", "out", "--format", "yolo")
     done = call(*words, folder=desk)
     assert done.status == 2
-    assert "'yolo' is none of coco, voc, csv, labelme, masks" in done.err
+    assert "'yolo' is none of coco, csv, labelme, masks, voc" in done.err

@@ -1,1 +1,1 @@
-"""Formats of annotations, one a module."""
+"""Formats of annotations, one a module; `format` finds them."""

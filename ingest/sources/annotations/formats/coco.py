@@ -1,7 +1,7 @@
-"""COCO's JSON: `images`, `categories` and `annotations` with boxes, polygons or run lengths.
+"""COCO: a JSON file with `images`, `categories` and `annotations`: boxes, polygons or run lengths.
 
-A segmentation wins over a box. COCO's `name` of a category is the concept; its `supercategory` is
-our category, unless one is given. A worker and a verifier's answer are read from fields of the
+A segmentation has precedence over a box. The `name` of a COCO category is the concept; its
+`supercategory` is the category, unless one is given. Worker and verifier's answer are fields of the
 annotation, or of its `attributes` (as CVAT exports them); COCO itself has none.
 """
 
@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..fields import (
-    Item,
+    AnnotationItem,
     Value,
-    known_key,
     read_box,
     read_image_name,
     read_name,
@@ -20,53 +19,55 @@ from ..fields import (
     read_size,
     read_verified,
     read_worker,
+    resolve_reference,
 )
-from ..json_files import kind, read_json_object, read_list, read_record
+from ..format import AnnotationFormat
+from ..json_files import json_keys, kind, read_json_object, read_list, read_record
 from ..regions import Annotations, Polygons, Region
 from ..run_lengths import RunLengths, from_lengths, lengths_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..format import AnnotationInput
     from ..regions import Geometry
 
 
-def read_coco(path: Path, category: str | None = None) -> Annotations:
-    """Read one file.
-
-    Args:
-        path: the JSON file.
-        category: of all concepts; None takes each concept's `supercategory`.
+def read(given: AnnotationInput) -> Annotations:
+    """Read a JSON file.
 
     Raises:
-        DataError: anything malformed; the message names file and item, counted from 1.
+        DataError: anything invalid; the message names file and item, counted from 1.
     """
+    path = given.path
     content = read_json_object(path)
-    whole = Item(path, "file")
+    whole = AnnotationItem(path, "file")
     images: dict[object, str] = {}
     sizes: dict[str, tuple[int, int] | None] = {}
     for place, value in enumerate(read_list(whole, content, "images"), 1):
-        item = Item(path, f"image {place}")
+        item = AnnotationItem(path, f"image {place}")
         record = read_record(item, value)
         name = read_image_name(item, record.get("file_name"))
-        _add_key(item, images, record.get("id"), name)
+        _add_record(item, images, record.get("id"), name)
         if name in sizes:
-            raise item.error(f"image {name!r} stands there twice")
+            raise item.error(f"image {name!r} is duplicated")
         sizes[name] = read_size(item, record.get("height"), record.get("width"))
-    concepts = _read_concepts(path, read_list(whole, content, "categories"), category)
+    concepts = _read_concepts(path, read_list(whole, content, "categories"), given.category)
     regions = []
     for place, value in enumerate(read_list(whole, content, "annotations"), 1):
-        item = Item(path, f"annotation {place}")
+        item = AnnotationItem(path, f"annotation {place}")
         record = read_record(item, value)
-        image = known_key(item, "image_id", record.get("image_id"), images)
-        concept, its_category = known_key(item, "category_id", record.get("category_id"), concepts)
+        image = resolve_reference(item, "image_id", record.get("image_id"), images)
+        concept, category = resolve_reference(
+            item, "category_id", record.get("category_id"), concepts
+        )
         attributes = record.get("attributes")
         fields = {**(attributes if isinstance(attributes, dict) else {}), **record}
         regions.append(
             Region(
                 image,
                 concept,
-                its_category,
+                category,
                 _read_geometry(item, record, sizes[image]),
                 read_worker(item, fields),
                 read_verified(item, fields),
@@ -76,21 +77,26 @@ def read_coco(path: Path, category: str | None = None) -> Annotations:
     return Annotations(regions, sizes)
 
 
-def _add_key(item: Item, known: dict[object, Value], key: object, value: Value) -> None:
+FORMAT = AnnotationFormat(recognises=lambda path: "annotations" in json_keys(path), read=read)
+
+
+def _add_record(
+    item: AnnotationItem, records: dict[object, Value], key: object, value: Value
+) -> None:
     if isinstance(key, bool) or not isinstance(key, int | str):
         raise item.error("id", found=kind(key), expected="a number")
-    if key in known:
-        raise item.error(f"id {key!r} stands there twice")
-    known[key] = value
+    if key in records:
+        raise item.error(f"id {key!r} is duplicated")
+    records[key] = value
 
 
 def _read_concepts(
     path: Path, records: list[object], category: str | None
 ) -> dict[object, tuple[str, str]]:
-    """Name and category by COCO's id."""
+    """Read name and category of each COCO category, by id."""
     concepts: dict[object, tuple[str, str]] = {}
     for place, value in enumerate(records, 1):
-        item = Item(path, f"category {place}")
+        item = AnnotationItem(path, f"category {place}")
         record = read_record(item, value)
         name = read_name(item, "name", record.get("name"))
         its_category = category
@@ -99,11 +105,13 @@ def _read_concepts(
                 remedy = "Name the category with --category"
                 raise item.error(f"no supercategory of {name!r}", remedy=remedy)
             its_category = read_name(item, "supercategory", record["supercategory"])
-        _add_key(item, concepts, record.get("id"), (name, its_category))
+        _add_record(item, concepts, record.get("id"), (name, its_category))
     return concepts
 
 
-def _read_geometry(item: Item, record: dict[str, object], size: tuple[int, int] | None) -> Geometry:
+def _read_geometry(
+    item: AnnotationItem, record: dict[str, object], size: tuple[int, int] | None
+) -> Geometry:
     shape = record.get("segmentation")
     if isinstance(shape, dict):
         return _read_runs(item, shape, size)
@@ -121,7 +129,9 @@ def _read_geometry(item: Item, record: dict[str, object], size: tuple[int, int] 
     return read_box(item, box)
 
 
-def _read_runs(item: Item, shape: dict[str, object], size: tuple[int, int] | None) -> RunLengths:
+def _read_runs(
+    item: AnnotationItem, shape: dict[str, object], size: tuple[int, int] | None
+) -> RunLengths:
     stated, counts = shape.get("size"), shape.get("counts")
     if not isinstance(stated, list) or len(stated) != 2:
         raise item.error("size of run lengths", found=stated, expected="[height, width]")
@@ -145,7 +155,7 @@ def _read_runs(item: Item, shape: dict[str, object], size: tuple[int, int] | Non
     return RunLengths(text, height, width)
 
 
-def _check_lengths(item: Item, lengths: list[int], height: int, width: int) -> None:
+def _check_lengths(item: AnnotationItem, lengths: list[int], height: int, width: int) -> None:
     if min(lengths, default=0) < 0 or sum(lengths) != height * width:
         raise item.error(
             "run lengths",

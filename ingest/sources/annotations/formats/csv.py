@@ -1,10 +1,10 @@
-"""A CSV table of boxes, one a row, with a header.
+"""CSV: a table of boxes, one a row, with a header.
 
     image,label,x,y,width,height[,category][,worker][,verified]
     image,label,xmin,ymin,xmax,ymax[,…]
 
-`x, y` is the top left corner; `xmax, ymax` lie just outside (a box from 0 to 10 is 10 pixels
-wide). `concept` or `name` may stand for `label`, `x1,y1,x2,y2` for the corners.
+`x, y` is the top left corner; `xmax, ymax` is just outside (a box from 0 to 10 is 10 pixels wide).
+The column `label` may be named `concept` or `name`, the corners `x1,y1,x2,y2`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .....errors import DataError
-from ....concept_data.csv_tables import read_table
+from ....concept_data.csv_tables import read_csv
 from ..fields import (
-    Item,
-    number_in,
+    AnnotationItem,
+    parse_number,
     read_box,
     read_image_name,
     read_name,
     read_verified,
     read_worker,
 )
+from ..format import AnnotationFormat
 from ..regions import Annotations, Region
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ....concept_data.csv_tables import Table
+    from ....concept_data.csv_tables import CsvTable
+    from ..format import AnnotationInput
     from ..regions import Box
 
 _LABELS = ("label", "concept", "name")
@@ -35,25 +35,22 @@ _SIDES = ("x", "y", "width", "height")
 _CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))
 
 
-def read_boxes(path: Path, category: str | None = None) -> Annotations:
+def read(given: AnnotationInput) -> Annotations:
     """Read a table of boxes.
 
-    Args:
-        path: the CSV file.
-        category: of all concepts; None takes the column `category`.
-
     Raises:
-        DataError: anything malformed; the message names file and row.
+        DataError: anything invalid; the message names file and row.
     """
-    table = read_table(path, ["image"])
-    label = _one_of(table, [(name,) for name in _LABELS])[0]
-    columns = _one_of(table, [_SIDES, *_CORNERS])
+    path, category = given.path, given.category
+    table = read_csv(path, ["image"])
+    label = _choose_columns(table, [(name,) for name in _LABELS])[0]
+    columns = _choose_columns(table, [_SIDES, *_CORNERS])
     if category is None and "category" not in table.columns:
         remedy = "Name the category with --category"
         raise DataError("row 1: no column 'category'", file=path, remedy=remedy)
     regions = []
     for row in table.rows:
-        item = Item(path, f"row {row.line}")
+        item = AnnotationItem(path, f"row {row.line}")
         cells: dict[str, object] = dict(row.cells)
         regions.append(
             Region(
@@ -71,8 +68,13 @@ def read_boxes(path: Path, category: str | None = None) -> Annotations:
     return Annotations(regions, {region.image: None for region in regions})
 
 
-def _one_of(table: Table, choices: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """The first choice of columns that the table has."""
+FORMAT = AnnotationFormat(
+    recognises=lambda path: path.suffix.lower() == ".csv" and path.is_file(), read=read
+)
+
+
+def _choose_columns(table: CsvTable, choices: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the first choice of columns that the table has."""
     for choice in choices:
         if set(choice) <= set(table.columns):
             return choice
@@ -84,9 +86,9 @@ def _one_of(table: Table, choices: list[tuple[str, ...]]) -> tuple[str, ...]:
     )
 
 
-def _read_box(item: Item, columns: tuple[str, ...], cells: dict[str, str]) -> Box:
-    values = [number_in(item, column, cells[column]) for column in columns]
+def _read_box(item: AnnotationItem, columns: tuple[str, ...], cells: dict[str, str]) -> Box:
+    numbers = [parse_number(item, column, cells[column]) for column in columns]
     if columns != _SIDES:
-        left, top, right, bottom = values
-        values = [left, top, right - left, bottom - top]
-    return read_box(item, values)
+        left, top, right, bottom = numbers
+        numbers = [left, top, right - left, bottom - top]
+    return read_box(item, numbers)

@@ -1,8 +1,8 @@
 """LabelMe: a folder of JSON files, one per image, with polygons, rectangles, circles and masks.
 
 The image is `imagePath`: relative to the JSON file, as LabelMe writes it, or below the folder of
-images, by its path or its name alone. A worker is read from a field of the shape or of the
-file, else it is the subfolder in which the file lies; a verifier's answer from their flags.
+images, by its path or by its name alone. The worker is a field of the shape or the file, else the
+subfolder of the file: one folder per annotator. A verifier's answer may also be a flag.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ..fields import (
-    Item,
+    AnnotationItem,
     read_box,
     read_image_name,
     read_name,
@@ -27,45 +27,44 @@ from ..fields import (
     read_verified,
     read_worker,
 )
-from ..folders import files_below, find_image, worker_of
-from ..json_files import kind, read_json_object, read_list, read_record
+from ..folders import files_below, find_image, has_file, worker_of
+from ..format import AnnotationFormat
+from ..json_files import json_keys, kind, read_json_object, read_list, read_record
 from ..regions import Annotations, Box, Polygons, Region
 from ..run_lengths import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..format import AnnotationInput
     from ..regions import Geometry
     from ..run_lengths import RunLengths
 
 _CIRCLE_CORNERS = 64
 
 
-def read_labelme(folder: Path, category: str, images: Path) -> Annotations:
+def read(given: AnnotationInput) -> Annotations:
     """Read every JSON file below a folder, or one file.
 
-    Args:
-        folder: the folder, or the file.
-        category: of all concepts; LabelMe has none.
-        images: the folder of the images.
-
     Raises:
-        DataError: anything malformed; the message names file and shape, counted from 1.
+        DataError: anything invalid, or no category, as LabelMe has none; the message names file
+            and shape, counted from 1.
     """
+    folder, category = given.path, given.required_category()
     regions: list[Region] = []
     sizes: dict[str, tuple[int, int] | None] = {}
     root = folder if folder.is_dir() else folder.parent
     for path in files_below(folder, (".json",)) if folder.is_dir() else [folder]:
         content = read_json_object(path)
-        whole = Item(path, "file")
-        image = _find_image(whole, content.get("imagePath"), root, images)
+        whole = AnnotationItem(path, "file")
+        image = _find_image(whole, content.get("imagePath"), root, given.images)
         size = read_size(whole, content.get("imageHeight"), content.get("imageWidth"))
         sizes[image] = size
-        shared = {"worker": worker_of(root, path), **_fields(content)}
+        defaults = {"worker": worker_of(root, path), **_read_fields(content)}
         for place, value in enumerate(read_list(whole, content, "shapes"), 1):
-            item = Item(path, f"shape {place}")
+            item = AnnotationItem(path, f"shape {place}")
             record = read_record(item, value)
-            fields = {**shared, **_fields(record)}
+            fields = {**defaults, **_read_fields(record)}
             regions.append(
                 Region(
                     image,
@@ -80,19 +79,26 @@ def read_labelme(folder: Path, category: str, images: Path) -> Annotations:
     return Annotations(regions, sizes)
 
 
-def _find_image(item: Item, value: object, root: Path, images: Path) -> str:
+FORMAT = AnnotationFormat(
+    recognises=lambda path: has_file(path, ".json") or "shapes" in json_keys(path), read=read
+)
+
+
+def _find_image(item: AnnotationItem, value: object, root: Path, images: Path) -> str:
     text = read_name(item, "imagePath", value).replace("\\", "/")
     return read_image_name(item, find_image(images, item.file, root, text))
 
 
-def _fields(record: dict[str, object]) -> dict[str, object]:
-    """What a shape or a file says about itself, its flags included; nothing that is empty."""
+def _read_fields(record: dict[str, object]) -> dict[str, object]:
+    """Return the fields and flags of a shape or a file, without empty ones."""
     flags = record.get("flags")
-    every = {**(flags if isinstance(flags, dict) else {}), **record}
-    return {name: value for name, value in every.items() if value not in (None, "")}
+    fields = {**(flags if isinstance(flags, dict) else {}), **record}
+    return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
-def _read_geometry(item: Item, record: dict[str, object], size: tuple[int, int] | None) -> Geometry:
+def _read_geometry(
+    item: AnnotationItem, record: dict[str, object], size: tuple[int, int] | None
+) -> Geometry:
     shape = record.get("shape_type", "polygon")
     points = [_read_point(item, point) for point in read_list(item, record, "points")]
     if shape == "polygon":
@@ -109,13 +115,13 @@ def _read_geometry(item: Item, record: dict[str, object], size: tuple[int, int] 
     return box if shape == "rectangle" else _read_mask(item, record.get("mask"), box, size)
 
 
-def _read_point(item: Item, point: object) -> list[float]:
+def _read_point(item: AnnotationItem, point: object) -> list[float]:
     if not isinstance(point, list) or len(point) != 2:
         raise item.error("point", found=repr(point)[:40], expected="[x, y]")
     return read_numbers(item, "point", point)
 
 
-def _circle(item: Item, x: float, y: float, radius: float) -> Polygons:
+def _circle(item: AnnotationItem, x: float, y: float, radius: float) -> Polygons:
     if not radius > 0:
         raise item.error("circle without an area", found=f"radius {radius:g}")
     angles = [2 * math.pi * step / _CIRCLE_CORNERS for step in range(_CIRCLE_CORNERS)]
@@ -123,8 +129,10 @@ def _circle(item: Item, x: float, y: float, radius: float) -> Polygons:
     return Polygons((read_ring(item, [value for corner in corners for value in corner]),))
 
 
-def _read_mask(item: Item, value: object, box: Box, size: tuple[int, int] | None) -> RunLengths:
-    """LabelMe's mask: a PNG in base64 of the pixels from the box's corner to its corner."""
+def _read_mask(
+    item: AnnotationItem, value: object, box: Box, size: tuple[int, int] | None
+) -> RunLengths:
+    """Read LabelMe's mask: a PNG in base64 of the pixels inside the box."""
     if not isinstance(value, str):
         raise item.error("mask", found=kind(value), expected="a PNG in base64")
     if size is None:
@@ -137,9 +145,9 @@ def _read_mask(item: Item, value: object, box: Box, size: tuple[int, int] | None
         raise item.error("mask", found="damaged", expected="a PNG in base64") from None
     top, left = round(box.y), round(box.x)
     pixels = np.zeros(size, np.bool_)
-    place = pixels[top : top + inside.shape[0], left : left + inside.shape[1]]
-    if top < 0 or left < 0 or place.shape != inside.shape:
+    window = pixels[top : top + inside.shape[0], left : left + inside.shape[1]]
+    if top < 0 or left < 0 or window.shape != inside.shape:
         found = f"{inside.shape[1]}×{inside.shape[0]} pixels from {left},{top}"
-        raise item.error("mask that leaves its image", found=found)
-    place[:] = inside
+        raise item.error("mask outside its image", found=found)
+    window[:] = inside
     return encode(pixels)

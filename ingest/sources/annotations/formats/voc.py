@@ -1,8 +1,8 @@
-"""Pascal-VOC: a folder of XML files, one per image, with boxes.
+"""Pascal VOC: a folder of XML files with boxes, one file per image.
 
-Coordinates are Pascal's: whole pixels counted from 1, the last one included. A worker is read from
-`<worker>` (or `<annotator>`, `<round>`) of the object or of the file, else it is the subfolder in
-which the file lies: one folder per annotator.
+Coordinates are Pascal's: pixels counted from 1, the last one included. The worker is `<worker>`,
+`<annotator>` or `<round>` of the object or the file, else the subfolder of the file: one folder per
+annotator.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .....errors import DataError
 from ..fields import (
     VERIFIED_FIELDS,
     WORKER_FIELDS,
-    Item,
-    number_in,
+    AnnotationItem,
+    parse_number,
     read_box,
     read_image_name,
     read_name,
@@ -26,44 +26,42 @@ from ..fields import (
     read_verified,
     read_worker,
 )
-from ..folders import files_below, find_image, worker_of
+from ..folders import files_below, find_image, has_file, worker_of
+from ..format import AnnotationFormat
 from ..regions import Annotations, Region
 
 if TYPE_CHECKING:
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
+    from ..format import AnnotationInput
     from ..regions import Box
 
 
-def read_voc(folder: Path, category: str, images: Path) -> Annotations:
+def read(given: AnnotationInput) -> Annotations:
     """Read every XML file below a folder.
 
-    Args:
-        folder: the folder.
-        category: of all concepts; VOC has none.
-        images: the folder of the images; there, or in the XML file's subfolder there, lies
-            `<filename>`.
-
     Raises:
-        DataError: anything malformed; the message names file and object, counted from 1.
+        DataError: anything invalid, or no category, as VOC has none; the message names file and
+            object, counted from 1.
     """
+    folder, category = given.path, given.required_category()
     regions: list[Region] = []
     sizes: dict[str, tuple[int, int] | None] = {}
     for path in files_below(folder, (".xml",)):
         root = _read_xml(path)
-        whole = Item(path, "file")
+        whole = AnnotationItem(path, "file")
         named = read_image_name(whole, root.findtext("filename"))
-        image = find_image(images, path, folder, named)
+        image = find_image(given.images, path, folder, named)
         size = root.find("size")
         if size is not None:
             stated = (_whole_number(whole, size, name) for name in ("height", "width"))
             sizes[image] = read_size(whole, *stated)
         sizes.setdefault(image, None)
-        shared = {"worker": worker_of(folder, path), **_fields(root)}
+        defaults = {"worker": worker_of(folder, path), **_read_fields(root)}
         for place, record in enumerate(root.iterfind("object"), 1):
-            item = Item(path, f"object {place}")
-            fields = {**shared, **_fields(record)}
+            item = AnnotationItem(path, f"object {place}")
+            fields = {**defaults, **_read_fields(record)}
             regions.append(
                 Region(
                     image,
@@ -76,6 +74,9 @@ def read_voc(folder: Path, category: str, images: Path) -> Annotations:
                 )
             )
     return Annotations(regions, sizes)
+
+
+FORMAT = AnnotationFormat(recognises=lambda path: has_file(path, ".xml"), read=read)
 
 
 def _read_xml(path: Path) -> Element:
@@ -95,24 +96,24 @@ def _read_xml(path: Path) -> Element:
     return root
 
 
-def _fields(record: Element) -> dict[str, object]:
+def _read_fields(record: Element) -> dict[str, object]:
     names = (*WORKER_FIELDS, *VERIFIED_FIELDS)
     return {name: text for name in names if (text := (record.findtext(name) or "").strip())}
 
 
-def _whole_number(item: Item, record: Element, name: str) -> int:
+def _whole_number(item: AnnotationItem, record: Element, name: str) -> int:
     text = (record.findtext(name) or "").strip()
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise item.error(name, found=repr(text[:40]), expected="a whole number of pixels")
     return int(text)
 
 
-def _read_corners(item: Item, record: Element) -> Box:
+def _read_corners(item: AnnotationItem, record: Element) -> Box:
     corners = record.find("bndbox")
     if corners is None:
         raise item.error("no region", found="no <bndbox>", expected="a box")
     left, top, right, bottom = (
-        number_in(item, name, (corners.findtext(name) or "").strip())
+        parse_number(item, name, (corners.findtext(name) or "").strip())
         for name in ("xmin", "ymin", "xmax", "ymax")
     )
     return read_box(item, (left - 1, top - 1, right - left + 1, bottom - top + 1))

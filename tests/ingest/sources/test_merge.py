@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter, split_of
 from conceptgraph.ingest.concept_data.checking.check import check
 from conceptgraph.ingest.concept_data.masks import read_label_maps
-from conceptgraph.ingest.concept_data.writing.merge import merge
 from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter, split_of
 from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.ingest.sources.merge import merge
 from conceptgraph.settings import BLOCKS, Settings
 from tests.annotation_files import write_image
 from tests.command_line import call
@@ -253,7 +253,7 @@ def test_whole_or_nothing(tmp_path: Path) -> None:
     second = small_set(tmp_path / "b", {"y.png": 1})
     merge([first], tmp_path / "set")
     before = everything(tmp_path)
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         merge([first, second], tmp_path / "set")
     with pytest.raises(DataError, match="one of the sets to merge"):
         merge([first, second], tmp_path / "a", overwrite=True)

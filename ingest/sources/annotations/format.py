@@ -1,0 +1,125 @@
+"""Formats of annotations: which there are, and which one a file or folder has.
+
+Each module in `formats` is a format. Its name is that of `--format`, and its constant `FORMAT` says
+how to recognise and how to read the format; nothing else lists the formats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, NamedTuple
+
+from ....errors import DataError, nearest
+from ....progress import NoProgress
+from . import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ....progress import Progress
+    from .regions import Annotations
+
+
+class AnnotationInput(NamedTuple):
+    """What a format's reader is given.
+
+    Attributes:
+        path: the file or folder of annotations.
+        images: the folder of the images.
+        category: of all concepts; as the annotations say if None.
+        progress: receives what takes long.
+    """
+
+    path: Path
+    images: Path
+    category: str | None
+    progress: Progress
+
+    def required_category(self) -> str:
+        """Return the category, for formats that have none of their own.
+
+        Raises:
+            DataError: none was given.
+        """
+        if self.category is None:
+            remedy = "Name one with --category"
+            raise DataError("annotations without a category", file=self.path, remedy=remedy)
+        return self.category
+
+
+@dataclass(frozen=True)
+class AnnotationFormat:
+    """One format.
+
+    Attributes:
+        recognises: whether a file or folder seems to have the format.
+        read: reads it, or raises a DataError that names file and item.
+    """
+
+    recognises: Callable[[Path], bool]
+    read: Callable[[AnnotationInput], Annotations]
+
+
+def format_names() -> list[str]:
+    """Return the names of all formats."""
+    return sorted(module.name for module in iter_modules(formats.__path__))
+
+
+def load_format(name: str) -> AnnotationFormat:
+    """Import the format of that name.
+
+    Raises:
+        DataError: there is none.
+    """
+    names = format_names()
+    if name not in names:
+        raise DataError(f"no format {name!r} of annotations", remedy=nearest(name, names))
+    loaded: AnnotationFormat = import_module(f"{formats.__name__}.{name}").FORMAT
+    return loaded
+
+
+def detect_format(path: Path) -> str:
+    """Return the name of the format that a file or folder has.
+
+    Raises:
+        DataError: it does not exist, or has no format or several.
+    """
+    if not path.exists():
+        raise DataError("no such file or folder", file=path)
+    names = format_names()
+    matches = [name for name in names if load_format(name).recognises(path)]
+    if len(matches) != 1:
+        raise DataError(
+            "format of the annotations cannot be determined",
+            file=path,
+            found=" and ".join(matches) or "none that is known",
+            remedy=f"Name it with --format: {', '.join(names)}",
+        )
+    return matches[0]
+
+
+def read_annotations(
+    path: Path,
+    images: Path,
+    *,
+    category: str | None = None,
+    format_name: str | None = None,
+    progress: Progress | None = None,
+) -> Annotations:
+    """Read annotations.
+
+    Args:
+        path: a file or a folder.
+        images: the folder of the images.
+        category: of all concepts; as the annotations say if None.
+        format_name: the format; detected if None.
+        progress: receives what takes long.
+
+    Raises:
+        DataError: anything invalid, no category, or a format that cannot be determined.
+    """
+    annotation_format = load_format(format_name or detect_format(path))
+    return annotation_format.read(AnnotationInput(path, images, category, progress or NoProgress()))
