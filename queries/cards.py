@@ -1,6 +1,6 @@
 """Cards: all that a run's graph says about one unit, one concept or one class.
 
-A card is put together from small questions, so any store that answers these gives the same card.
+A card consists of the answers to small questions, so every store gives the same card.
 """
 
 from __future__ import annotations
@@ -8,22 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..graph.stores.store import no_such_run
-from .concepts import (
-    ClassesOfConcept,
-    ConceptPresence,
-    ConceptsOfClass,
-    DetectorRow,
-    Detectors,
-    PresenceRow,
-    ReachRow,
-)
-from .contributions import ContributionRow, FedBy, Feeds, InhibitedBy
-from .names import EVERY, ClassNames, ConceptNames, UnitNames, find_class, find_concept, no_unit
-from .units import DetectionRow, Unit, UnitConcepts
+from .names import ALL_ROWS, check_run, find_class, find_concept, no_unit
+from .parameters import UnitUid
+from .questions.class_concepts import ClassConcepts
+from .questions.classes import Classes
+from .questions.concept_classes import ConceptClasses
+from .questions.concept_presence import ConceptPresence, PresenceRow
+from .questions.concepts import Concepts
+from .questions.detectors import DetectorRow, Detectors
+from .questions.fed_by import FedBy
+from .questions.feeds import Feeds
+from .questions.inhibited_by import InhibitedBy
+from .questions.unit import Unit
+from .questions.unit_concepts import DetectionRow, UnitConcepts
+from .questions.units import Units
 
 if TYPE_CHECKING:
     from ..graph.stores.store import Store
+    from .concept_shares import ShareRow
+    from .contributions import ContributionRow
 
 
 class ImageRow(NamedTuple):
@@ -36,7 +39,7 @@ class ImageRow(NamedTuple):
 
 @dataclass(frozen=True)
 class UnitCard:
-    """A unit: what it is, what feeds it, what holds it back, what it feeds, its images."""
+    """A unit: what it detects, what feeds it, what inhibits it, what it feeds, its images."""
 
     run: str
     uid: str
@@ -51,15 +54,15 @@ class UnitCard:
     images: tuple[ImageRow, ...]
 
     def to_json(self) -> dict[str, object]:
-        """The card as one JSON object, its rows as objects."""
+        """Return the card as one JSON object, its rows as objects."""
         return _json(self)
 
 
 @dataclass(frozen=True)
 class ConceptCard:
-    """A concept: how well it can be read, the units that detect it, the classes they feed.
+    """A concept: its presence probes, the units that detect it, the classes that they feed.
 
-    `center_bias` is the IoU of a box in the middle of every image; None where it was not measured.
+    `center_bias` is the IoU of the center-bias baseline; None if it was not measured.
     """
 
     run: str
@@ -69,41 +72,42 @@ class ConceptCard:
     center_bias: float | None
     presence: tuple[PresenceRow, ...]
     units: tuple[DetectorRow, ...]
-    classes: tuple[ReachRow, ...]
+    classes: tuple[ShareRow, ...]
 
     def to_json(self) -> dict[str, object]:
-        """The card as one JSON object, its rows as objects."""
+        """Return the card as one JSON object, its rows as objects."""
         return _json(self)
 
 
 @dataclass(frozen=True)
 class ClassCard:
-    """A class: the units and concepts that feed it, and the units that speak against it."""
+    """A class: the concepts and units that feed it, and the units that inhibit it."""
 
     run: str
     uid: str
     name: str
-    concepts: tuple[ReachRow, ...]
+    concepts: tuple[ShareRow, ...]
     fed_by: tuple[ContributionRow, ...]
     inhibited_by: tuple[ContributionRow, ...]
 
     def to_json(self) -> dict[str, object]:
-        """The card as one JSON object, its rows as objects."""
+        """Return the card as one JSON object, its rows as objects."""
         return _json(self)
 
 
 def unit_card(store: Store, run: str, uid: str, *, top: int = 10) -> UnitCard:
-    """The card of a unit ("block4/290"), at most `top` rows in each part.
+    """Return the card of a unit ("block4/290"), with at most `top` rows in each part.
 
     Raises:
         StoreError: no such run.
         QueryError: no such unit.
     """
-    _check_run(store, run)
-    facts = store.ask(Unit(run, uid))
-    if not facts:
-        raise no_unit(run, uid, store.ask(UnitNames(run, top=EVERY)))
-    unit = facts[0]
+    check_run(store, run)
+    unit_uid = UnitUid(uid)
+    details = store.ask(Unit(run, unit_uid))
+    if not details:
+        raise no_unit(run, uid, store.ask(Units(run, top=ALL_ROWS)))
+    unit = details[0]
     images = zip(unit.images, unit.activations, unit.thumbnails, strict=True)
     return UnitCard(
         run,
@@ -112,62 +116,56 @@ def unit_card(store: Store, run: str, uid: str, *, top: int = 10) -> UnitCard:
         unit.status,
         unit.threshold,
         unit.interpretable,
-        concepts=tuple(store.ask(UnitConcepts(run, uid, top))),
-        fed_by=tuple(store.ask(FedBy(run, uid, top))),
-        inhibited_by=tuple(store.ask(InhibitedBy(run, uid, top))),
-        feeds=tuple(store.ask(Feeds(run, uid, top))),
+        concepts=tuple(store.ask(UnitConcepts(run, unit_uid, top))),
+        fed_by=tuple(store.ask(FedBy(run, unit_uid, top))),
+        inhibited_by=tuple(store.ask(InhibitedBy(run, unit_uid, top))),
+        feeds=tuple(store.ask(Feeds(run, unit_uid, top))),
         images=tuple(ImageRow(*image) for image in images)[:top],
     )
 
 
 def concept_card(store: Store, run: str, concept: str, *, top: int = 10) -> ConceptCard:
-    """The card of a concept, by "category/name" or, where only one is called so, its name.
+    """Return the card of a concept, by its uid, or by its name if only one concept has this name.
 
     Raises:
         StoreError: no such run.
         QueryError: no such concept, or a name in several categories.
     """
-    _check_run(store, run)
-    found = find_concept(store.ask(ConceptNames(run)), concept)
+    check_run(store, run)
+    match = find_concept(store.ask(Concepts(run)), concept)
     return ConceptCard(
         run,
-        found.uid,
-        found.name,
-        found.category,
-        found.center_bias,
-        presence=tuple(store.ask(ConceptPresence(run, found.uid))),
-        units=tuple(store.ask(Detectors(run, found.uid, top))),
-        classes=tuple(store.ask(ClassesOfConcept(run, found.uid, top))),
+        match.uid,
+        match.name,
+        match.category,
+        match.center_bias,
+        presence=tuple(store.ask(ConceptPresence(run, match.uid))),
+        units=tuple(store.ask(Detectors(run, match.uid, top))),
+        classes=tuple(store.ask(ConceptClasses(run, match.uid, top))),
     )
 
 
 def class_card(store: Store, run: str, class_name: str, *, top: int = 10) -> ClassCard:
-    """The card of a class, by its name or, where several share it, its uid.
+    """Return the card of a class, by its name, or by its uid if several share a name.
 
     Raises:
         StoreError: no such run.
         QueryError: no such class, or a name that several share.
     """
-    _check_run(store, run)
-    found = find_class(store.ask(ClassNames(run)), class_name)
+    check_run(store, run)
+    match = find_class(store.ask(Classes(run)), class_name)
     return ClassCard(
         run,
-        found.uid,
-        found.name,
-        concepts=tuple(store.ask(ConceptsOfClass(run, found.uid, top))),
-        fed_by=tuple(store.ask(FedBy(run, found.uid, top))),
-        inhibited_by=tuple(store.ask(InhibitedBy(run, found.uid, top))),
+        match.uid,
+        match.name,
+        concepts=tuple(store.ask(ClassConcepts(run, match.uid, top))),
+        fed_by=tuple(store.ask(FedBy(run, match.uid, top))),
+        inhibited_by=tuple(store.ask(InhibitedBy(run, match.uid, top))),
     )
 
 
-def _check_run(store: Store, run: str) -> None:
-    loaded = [each.uid for each in store.runs()]
-    if run not in loaded:
-        raise no_such_run(run, loaded)
-
-
 def _json(card: UnitCard | ConceptCard | ClassCard) -> dict[str, object]:
-    """A card's fields; a tuple of rows becomes a list of objects."""
+    """Return a card's fields; a tuple of rows becomes a list of objects."""
     return {
         name: [row._asdict() for row in value] if isinstance(value, tuple) else value
         for name, value in vars(card).items()

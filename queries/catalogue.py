@@ -2,23 +2,25 @@
 
     conceptgraph query class-paths -p class=road
 
-`make` turns what was typed into a question: it checks the parameters and finds what they name.
+The questions are those in `questions/`. `make` turns what was typed into one of them: it checks the
+parameters and resolves each by its type.
 """
 
 from __future__ import annotations
 
 import math
+import pkgutil
 from dataclasses import MISSING, fields
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
 from ..errors import QueryError, nearest
-from ..graph.stores.store import no_such_run
-from . import blocks, chains, classes, concepts, contributions, names, saved, units
-from .question import CypherQuestion, text
+from . import questions
+from .names import RESOLVERS, check_run
+from .question import CypherQuestion, Section, cypher_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..graph.stores.store import Question, Store
 
@@ -28,62 +30,26 @@ LARGEST = 1_000_000
 """Whole numbers are from 1 to this."""
 
 
-_SECTIONS: dict[str, tuple[type[CypherQuestion], ...]] = {
-    "Paths": (
-        chains.ClassPaths,
-        chains.ClassPathsLong,
-        chains.ClassPathsAgainst,
-        chains.ConceptPaths,
-        classes.Bottlenecks,
-        chains.ClassBottlenecks,
-    ),
-    "Classes": (
-        concepts.ConceptsOfClass,
-        classes.SharedConcepts,
-        classes.ClassDifference,
-        classes.TellApart,
-        classes.UnnamedUnits,
-        names.ClassNames,
-    ),
-    "Concepts": (
-        concepts.Detectors,
-        concepts.ClassesOfConcept,
-        concepts.ConceptSources,
-        concepts.ConceptPresence,
-        contributions.ConceptCarried,
-        concepts.UndetectedConcepts,
-        names.ConceptNames,
-    ),
-    "Units": (
-        units.Unit,
-        units.UnitConcepts,
-        contributions.UnitClasses,
-        chains.UnitReach,
-        contributions.FedBy,
-        contributions.InhibitedBy,
-        contributions.Feeds,
-        concepts.ConceptsIntoUnit,
-        units.PolysemanticUnits,
-        units.UnitInOtherRuns,
-        units.QuietUnits,
-        names.UnitNames,
-    ),
-    "Blocks": (blocks.Blocks, blocks.CategoriesByBlock, blocks.BlockConcepts),
-    "Saved explanations": (
-        saved.SavedImages,
-        saved.ImageExplanations,
-        saved.ExplanationPaths,
-        saved.ExplanationConcepts,
-        saved.UnitExplanations,
-    ),
+def _find_questions() -> Iterator[type[CypherQuestion]]:
+    """Yield the subclasses of `CypherQuestion` that the modules of `questions/` define."""
+    for module in pkgutil.iter_modules(questions.__path__, f"{questions.__name__}."):
+        for value in vars(import_module(module.name)).values():
+            defined = isinstance(value, type) and value.__module__ == module.name
+            if defined and issubclass(value, CypherQuestion):
+                yield value
+
+
+QUESTIONS = {question.name: question for question in _find_questions()}
+"""All questions, by name."""
+SECTIONS = {
+    section: tuple(sorted(name for name, q in QUESTIONS.items() if q.section == section))
+    for section in get_args(Section)
 }
-SECTIONS = {title: tuple(each.name for each in group) for title, group in _SECTIONS.items()}
-"""Names of the questions, by what they are about."""
-QUESTIONS = {each.name: each for group in _SECTIONS.values() for each in group}
+"""The names of the questions, by section."""
 
 
 class Parameter(NamedTuple):
-    """What a question can be asked with; `default` is None where it must be given."""
+    """A parameter of a question; `default` is None if a value must be given."""
 
     name: str
     type: str
@@ -91,7 +57,7 @@ class Parameter(NamedTuple):
     default: str | int | float | None
 
 
-class Entry(NamedTuple):
+class CatalogueEntry(NamedTuple):
     """A question as the catalogue lists it, with its parameters other than the run."""
 
     name: str
@@ -101,52 +67,57 @@ class Entry(NamedTuple):
     columns: tuple[str, ...]
 
 
-def entry(name: str) -> Entry:
-    """What the catalogue says of a question; QueryError for one that is not in it."""
-    question, head = _question(name), text(name)
+def entry(name: str) -> CatalogueEntry:
+    """Return the catalogue's entry for a question; QueryError if there is no such question."""
+    question, head = _question(name), cypher_text(name)
+    types = question.parameter_types()
     parameters = tuple(
         Parameter(
-            field.name.rstrip("_"),
-            str(field.type),
-            head.parameters[field.name.rstrip("_")].meaning,
+            key,
+            "int" if types[key] is int else "float" if types[key] is float else "str",
+            head.parameters[key].meaning,
             None if field.default is MISSING else field.default,
         )
         for field in fields(question)
-        if field.name != "run"
+        if (key := field.name.rstrip("_")) in types
     )
     columns: tuple[str, ...] = getattr(question.row, "_fields", ())
-    return Entry(name, head.title, head.description, parameters, columns)
+    return CatalogueEntry(name, head.title, head.description, parameters, columns)
 
 
 def make(store: Store, run: str, name: str, given: Mapping[str, str]) -> AnyQuestion:
-    """The question `name` about a run, with parameters as they were typed.
+    """Make the question `name` about a run, with parameters as they were typed.
 
-    A class, concept, unit, block or image can be given by its uid, and by its name where only one
-    is called so.
+    A class, concept or image can be given by its uid, or by its name if only one has this name.
 
     Raises:
         StoreError: no such run.
-        QueryError: no such question; a parameter that it has not, lacks, or that does not fit; or
-            a name that is not in the run.
+        QueryError: no such question; a parameter that is unknown, missing or invalid; or a name
+            that is not in the run.
     """
-    question, known = _question(name), entry(name).parameters
-    loaded = [each.uid for each in store.runs()]
-    if run not in loaded:
-        raise no_such_run(run, loaded)
+    question, parameters = _question(name), entry(name).parameters
+    check_run(store, run)
     for key in given:
-        if key not in [parameter.name for parameter in known]:
-            raise _no_parameter(name, key, known)
-    values: dict[str, object] = {}
-    for parameter in known:
-        typed = given.get(parameter.name)
-        if typed is not None:
-            values[parameter.name] = _value(store, run, parameter, typed)
-        elif parameter.default is None:
+        if key not in [parameter.name for parameter in parameters]:
+            raise _no_parameter(name, key, parameters)
+    for parameter in parameters:
+        if parameter.name not in given and parameter.default is None:
             what = f"{name} needs {parameter.name}: {parameter.meaning}"
             raise QueryError(what, remedy=f"Add -p {parameter.name}=…")
-    by_field = {f.name: f.name.rstrip("_") for f in fields(question)}
-    chosen = {field: values[key] for field, key in by_field.items() if key in values}
-    return cast("Callable[..., AnyQuestion]", question)(run=run, **chosen)
+    types = question.parameter_types()
+    values = {key: _resolve(store, run, key, types[key], typed) for key, typed in given.items()}
+    return cast("AnyQuestion", build(name, run, values))
+
+
+def build(name: str, run: str, values: Mapping[str, object]) -> CypherQuestion:
+    """Build the question `name` about a run from parameters by their names in Cypher.
+
+    The values are used as they are: uids, whole numbers, numbers.
+    """
+    question = _question(name)
+    field_names = {field.name.rstrip("_"): field.name for field in fields(question)}
+    arguments = {field_names[parameter]: value for parameter, value in values.items()}
+    return cast("Callable[..., CypherQuestion]", question)(run=run, **arguments)
 
 
 def _question(name: str) -> type[CypherQuestion]:
@@ -155,34 +126,27 @@ def _question(name: str) -> type[CypherQuestion]:
     return QUESTIONS[name]
 
 
-def _no_parameter(name: str, key: str, known: Sequence[Parameter]) -> QueryError:
+def _no_parameter(name: str, key: str, parameters: Sequence[Parameter]) -> QueryError:
     what = f"{name} has no parameter {key!r}"
     if key == "run":
         return QueryError(what, remedy="Choose the run with --run")
-    if not known:
+    if not parameters:
         return QueryError(what, remedy="It has none")
-    return QueryError(what, remedy=nearest(key, [parameter.name for parameter in known]))
+    return QueryError(what, remedy=nearest(key, [parameter.name for parameter in parameters]))
 
 
-def _value(store: Store, run: str, parameter: Parameter, typed: str) -> str | int | float:
-    if parameter.type == "int":
-        return _whole(parameter.name, typed)
-    if parameter.type == "float":
-        return _number(parameter.name, typed)
-    finders: dict[str, Callable[[str], str]] = {
-        "class": partial(_class, store, run),
-        "other": partial(_class, store, run),
-        "concept": partial(_concept, store, run),
-        "unit": partial(_unit, store, run),
-        "target": partial(_target, store, run),
-        "block": partial(_block, store, run),
-        "image": partial(_image, store, run),
-        "explanation": partial(_explanation, store, run),
-    }
-    return finders.get(parameter.name, str)(typed)
+def _resolve(store: Store, run: str, name: str, kind: object, typed: str) -> str | int | float:
+    """Return the value of what was typed for the parameter `name`, by its type `kind`."""
+    if kind is int:
+        return _whole_number(name, typed)
+    if kind is float:
+        return _number(name, typed)
+    if kind is str:
+        return typed
+    return RESOLVERS[kind](store, run, typed)
 
 
-def _whole(name: str, typed: str) -> int:
+def _whole_number(name: str, typed: str) -> int:
     expected = f"a whole number from 1 to {LARGEST}"
     if not (typed.isascii() and typed.isdecimal() and len(typed) < 20):
         raise QueryError(f"parameter {name}", found=repr(typed), expected=expected)
@@ -199,52 +163,3 @@ def _number(name: str, typed: str) -> float:
     if not math.isfinite(value):
         raise QueryError(f"parameter {name}", found=repr(typed), expected="a number")
     return value
-
-
-def _class(store: Store, run: str, typed: str) -> str:
-    return names.find_class(store.ask(names.ClassNames(run)), typed).uid
-
-
-def _concept(store: Store, run: str, typed: str) -> str:
-    return names.find_concept(store.ask(names.ConceptNames(run)), typed).uid
-
-
-def _unit(store: Store, run: str, typed: str) -> str:
-    if not store.ask(units.Unit(run, typed)):
-        raise names.no_unit(run, typed, store.ask(names.UnitNames(run, top=names.EVERY)))
-    return typed
-
-
-def _target(store: Store, run: str, typed: str) -> str:
-    """A unit, else a class."""
-    if typed.partition("/")[0] in [row.block for row in store.ask(blocks.Blocks(run))]:
-        return _unit(store, run, typed)
-    return _class(store, run, typed)
-
-
-def _block(store: Store, run: str, typed: str) -> str:
-    known = [row.block for row in store.ask(blocks.Blocks(run))]
-    if typed not in known:
-        raise QueryError(f"no {typed!r} in run {run}", expected=", ".join(known))
-    return typed
-
-
-def _image(store: Store, run: str, typed: str) -> str:
-    known = store.ask(saved.SavedImages(run))
-    matches = [row.uid for row in known if typed in (row.uid, row.path)]
-    if not matches:
-        remedy = nearest(typed, [row.path for row in known]) if known else "None is saved yet"
-        raise QueryError(f"no explanation of image {typed!r}", remedy=remedy)
-    if len(matches) > 1:
-        uids = ", ".join(map(repr, matches))
-        raise QueryError(f"{len(matches)} images are called {typed!r}", remedy=f"Say which: {uids}")
-    return matches[0]
-
-
-def _explanation(store: Store, run: str, typed: str) -> str:
-    images = [row.uid for row in store.ask(saved.SavedImages(run))]
-    known = [row.uid for each in images for row in store.ask(saved.ImageExplanations(run, each))]
-    if typed not in known:
-        remedy = nearest(typed, known) if known else "None is saved yet"
-        raise QueryError(f"no explanation {typed!r}", remedy=remedy)
-    return typed

@@ -1,12 +1,13 @@
-"""Two or more runs side by side: what their units detect, and which units changed meaning.
+"""Two or more runs side by side: what their units detect, and which units changed their label.
 
-The paper's Table 1 for each run (units that are interpretable, concepts they detect, by category),
-and beside every count three honest companions: how many of the labels are beyond chance; how many
-have a larger IoU than a box in the middle of every image would, since what is photographed lies
-there, and boxes drawn around it are large; and how many units would be interpretable if activations
-counted in all images (`--iou unrestricted`), since a small, well-isolated category raises IoU by
-construction. Runs of the same network (equal digest)
-are compared unit by unit; others by the concepts they detect.
+For each run the paper's Table 1 (interpretable units, the concepts that they detect, by category).
+Beside each count stand three numbers that keep it honest: units whose label is significant; units
+whose IoU is above the center-bias baseline, since objects lie in the middle of photographs and
+boxes around them are large; and units that would be interpretable if activations counted in all
+images (`--iou unrestricted`), since a small, well-separated category raises IoU by construction.
+
+Runs of the same network (equal digest) are compared unit by unit; others by the concepts that they
+detect.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import QueryError
 from ..graph.run.significant import SignificantLabels
+from ..graph.uids import concept_uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,34 +27,34 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
 
 
-class Detected(NamedTuple):
-    """Units that detect a concept of a category (None: of any), and their different concepts.
+class DetectionCounts(NamedTuple):
+    """How many units detect a concept of a category (None: of any), and how many concepts.
 
-    `significant` of the units have a label beyond chance, `above_center_bias` a larger IoU than a
-    box in the middle of every image, `unrestricted` units would be interpretable, if all
-    images counted; None where a run did not ask.
+    `significant` counts the units whose label is significant, `above_center_bias` those whose IoU
+    is above the center-bias baseline, `unrestricted` the units that would be interpretable if all
+    images counted. `significant` is None in a run without null samples.
     """
 
     category: str | None
     units: int
     concepts: int
     significant: int | None
-    above_center_bias: int | None
-    unrestricted: int | None
+    above_center_bias: int
+    unrestricted: int
 
 
 class BlockCounts(NamedTuple):
-    """A block of one run: its units, what they detect in all, and by category."""
+    """A block of one run: its units, and what they detect in total and by category."""
 
     run: str
     block: str
     units: int
-    total: Detected
-    categories: tuple[Detected, ...]
+    total: DetectionCounts
+    categories: tuple[DetectionCounts, ...]
 
 
-class Meaning(NamedTuple):
-    """What a unit detects in one run; `significant` is None where the run did not ask."""
+class RunLabel(NamedTuple):
+    """A unit's label in one run; `significant` is None in a run without null samples."""
 
     name: str
     category: str
@@ -60,16 +62,16 @@ class Meaning(NamedTuple):
     significant: bool | None
 
 
-class Change(NamedTuple):
-    """A unit whose meaning differs between two runs; None where it is not interpretable."""
+class LabelChange(NamedTuple):
+    """A unit whose label differs between two runs; None in a run where it is not interpretable."""
 
     unit: str
-    before: Meaning | None
-    after: Meaning | None
+    before: RunLabel | None
+    after: RunLabel | None
 
 
-class Move(NamedTuple):
-    """How many units of a block kept, changed, gained or lost their meaning."""
+class ChangeCounts(NamedTuple):
+    """How many units of a block have the same label in two runs, another one, or one in one run."""
 
     block: str
     same: int
@@ -80,25 +82,25 @@ class Move(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pair:
+class RunPair:
     """Two runs compared.
 
     Attributes:
-        first: name of the one.
-        second: name of the other.
+        first: name of the first run.
+        second: name of the second run.
         same_network: whether their networks have one digest, so that units can be compared.
         moves: per block that both have, of one network only.
-        changes: units that changed meaning, the largest IoU first, of one network only.
+        changes: units whose label changed, the largest IoU first, of one network only.
         only_first: concepts ("category/name") that only units of the first detect.
         only_second: likewise.
-        both: how many concepts units of both detect.
+        both: how many concepts are detected in both runs.
     """
 
     first: str
     second: str
     same_network: bool
-    moves: tuple[Move, ...]
-    changes: tuple[Change, ...]
+    moves: tuple[ChangeCounts, ...]
+    changes: tuple[LabelChange, ...]
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
     both: int
@@ -106,16 +108,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Counts of all runs, block by block, and the first run beside each other one."""
+    """The counts of all runs, block by block, and the first run beside each of the others."""
 
     counts: tuple[BlockCounts, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[RunPair, ...]
 
     def to_json(self) -> dict[str, object]:
-        """All of it as one JSON object."""
+        """Return the comparison as one JSON object."""
         return {
-            "counts": [_counts_json(each) for each in self.counts],
-            "pairs": [_pair_json(each) for each in self.pairs],
+            "counts": [_counts_json(counts) for counts in self.counts],
+            "pairs": [_pair_json(pair) for pair in self.pairs],
         }
 
 
@@ -127,11 +129,11 @@ def compare(
     Args:
         runs: two or more.
         blocks: only these; None for all.
-        significant: a label counts only where it is beyond chance.
+        significant: a label counts only if it is significant.
 
     Raises:
-        QueryError: fewer than two runs, a block that no run has, or, with `significant`, a run that
-            was not compared with chance.
+        QueryError: fewer than two runs, a block that no run has, or, with `significant`, a run
+            without null samples.
     """
     if len(runs) < 2:
         raise QueryError("one run", expected="two or more to compare")
@@ -139,129 +141,132 @@ def compare(
     for block in blocks or ():
         if block not in known:
             raise QueryError(f"no {block!r} in these runs", expected=", ".join(known))
-    views = [_View(run, significant=significant) for run in runs]
-    wanted = blocks or known
-    counts = [view.counts(b) for b in wanted for view in views if b in view.run.blocks]
-    pairs = [_pair(views[0], other, wanted) for other in views[1:]]
+    units = [_LabelledUnits(run, significant=significant) for run in runs]
+    chosen = blocks or known
+    counts = [labelled.counts(b) for b in chosen for labelled in units if b in labelled.run.blocks]
+    pairs = [_pair(units[0], second, chosen) for second in units[1:]]
     return Comparison(tuple(counts), tuple(pairs))
 
 
-class _View:
+class _LabelledUnits:
     """The labelled units of one run."""
 
     def __init__(self, run: Run, *, significant: bool) -> None:
         self.run = run
         self.units = run.units
         self.labelled = (SignificantLabels(run) if significant else run).interpretable
-        everywhere = (self.units["status"] == "ok") & (self.units["iou_unrestricted"] > run.min_iou)
-        known = self.units["iou_unrestricted"].notna().any()
-        self._everywhere = everywhere if known else None
+        is_above = self.units["iou_unrestricted"] > run.min_iou
+        self._unrestricted = (self.units["status"] == "ok") & is_above
 
     def counts(self, block: str) -> BlockCounts:
-        mine = self.units["block"] == block
-        names = self.run.manifest.get("data", {}).get("categories")
-        found = self.units[mine & self.labelled]["category"].unique().tolist()
-        order = [name for name in names if name in found] if isinstance(names, list) else found
+        in_block = self.units["block"] == block
+        detected = set(self.units[in_block & self.labelled]["category"])
+        categories = [c for c in self.run.manifest["data"]["categories"] if c in detected]
         return BlockCounts(
             self.run.name,
             block,
-            int(mine.sum()),
-            self._detected(mine, None),
-            tuple(self._detected(mine, category) for category in order),
+            int(in_block.sum()),
+            self._detections(in_block, None),
+            tuple(self._detections(in_block, category) for category in categories),
         )
 
-    def _detected(self, mine: pd.Series[bool], category: str | None) -> Detected:
-        run, units, everywhere = self.run, self.units, self._everywhere
-        here = mine if category is None else mine & (units["category"] == category)
-        there = mine if category is None else mine & (units["category_unrestricted"] == category)
-        named = units[here & self.labelled]
-        return Detected(
+    def _detections(self, in_block: pd.Series[bool], category: str | None) -> DetectionCounts:
+        run, units, unrestricted = self.run, self.units, in_block & self._unrestricted
+        chosen = in_block
+        if category is not None:
+            chosen = in_block & (units["category"] == category)
+            unrestricted &= units["category_unrestricted"] == category
+        labelled = units[chosen & self.labelled]
+        return DetectionCounts(
             category,
-            len(named),
-            len(named[["category", "label"]].drop_duplicates()),
-            int((here & run.significant).sum()) if run.is_tested else None,
-            int((here & run.above_center_bias).sum()) if run.center_bias.notna().any() else None,
-            int((there & everywhere).sum()) if everywhere is not None else None,
+            len(labelled),
+            len(labelled[["category", "label"]].drop_duplicates()),
+            int((chosen & run.significant).sum()) if run.is_tested else None,
+            int((chosen & run.above_center_bias).sum()),
+            int(unrestricted.sum()),
         )
 
-    def meanings(self, block: str) -> dict[str, Meaning]:
-        """Of the units of a block that have one."""
+    def labels(self, block: str) -> dict[str, RunLabel]:
+        """Return the labels of a block's labelled units, by uid."""
         rows = self.units[(self.units["block"] == block) & self.labelled]
-        beyond = self.run.significant[rows.index].tolist()
+        significant = self.run.significant[rows.index].tolist()
         columns = (rows[name].tolist() for name in ("uid", "label", "category", "iou"))
         tested = self.run.is_tested
         return {
-            uid: Meaning(label, category, iou, sure if tested else None)
-            for uid, label, category, iou, sure in zip(*columns, beyond, strict=True)
+            uid: RunLabel(label, category, iou, is_significant if tested else None)
+            for uid, label, category, iou, is_significant in zip(*columns, significant, strict=True)
         }
 
     def concepts(self, blocks: Sequence[str]) -> set[str]:
+        """Return the uids of the concepts that units of some blocks are labelled with."""
         rows = self.units[self.units["block"].isin(list(blocks)) & self.labelled]
-        return set((rows["category"] + "/" + rows["label"]).tolist())
+        return set(concept_uids(rows["category"], rows["label"]).tolist())
 
 
-def _pair(first: _View, second: _View, blocks: Sequence[str]) -> Pair:
-    shared = [b for b in blocks if b in first.run.blocks and b in second.run.blocks]
-    digests = [view.run.manifest.get("model", {}).get("digest") for view in (first, second)]
-    same = digests[0] is not None and digests[0] == digests[1]
+def _pair(first: _LabelledUnits, second: _LabelledUnits, blocks: Sequence[str]) -> RunPair:
+    common = [b for b in blocks if b in first.run.blocks and b in second.run.blocks]
+    digests = [units.run.manifest["model"]["digest"] for units in (first, second)]
+    same_network = digests[0] == digests[1]
     moves, changes = [], []
-    for block in shared if same else ():
-        before, after = first.meanings(block), second.meanings(block)
-        moves.append(_move(block, first.run.width(block), before, after))
+    for block in common if same_network else ():
+        before, after = first.labels(block), second.labels(block)
+        moves.append(_change_counts(block, first.run.width(block), before, after))
         changes += [
-            Change(uid, before.get(uid), after.get(uid))
+            LabelChange(uid, before.get(uid), after.get(uid))
             for uid in before.keys() | after.keys()
             if _differ(before.get(uid), after.get(uid))
         ]
-    concepts = first.concepts(shared), second.concepts(shared)
-    return Pair(
+    concepts = first.concepts(common), second.concepts(common)
+    return RunPair(
         first.run.name,
         second.run.name,
-        same,
+        same_network,
         tuple(moves),
-        tuple(sorted(changes, key=lambda each: (-_strength(each), each.unit))),
+        tuple(sorted(changes, key=lambda change: (-_largest_iou(change), change.unit))),
         tuple(sorted(concepts[0] - concepts[1])),
         tuple(sorted(concepts[1] - concepts[0])),
         len(concepts[0] & concepts[1]),
     )
 
 
-def _differ(before: Meaning | None, after: Meaning | None) -> bool:
+def _differ(before: RunLabel | None, after: RunLabel | None) -> bool:
     if before is None or after is None:
         return before is not after
     return (before.category, before.name) != (after.category, after.name)
 
 
-def _strength(change: Change) -> float:
-    return max(each.iou for each in (change.before, change.after) if each is not None)
+def _largest_iou(change: LabelChange) -> float:
+    return max(label.iou for label in (change.before, change.after) if label is not None)
 
 
-def _move(block: str, units: int, before: dict[str, Meaning], after: dict[str, Meaning]) -> Move:
-    both = before.keys() & after.keys()
-    changed = sum(_differ(before[uid], after[uid]) for uid in both)
+def _change_counts(
+    block: str, units: int, before: dict[str, RunLabel], after: dict[str, RunLabel]
+) -> ChangeCounts:
+    in_both = before.keys() & after.keys()
+    changed = sum(_differ(before[uid], after[uid]) for uid in in_both)
     gained, lost = len(after.keys() - before.keys()), len(before.keys() - after.keys())
-    same = len(both) - changed
-    return Move(block, same, changed, gained, lost, units - same - changed - gained - lost)
+    same = len(in_both) - changed
+    return ChangeCounts(block, same, changed, gained, lost, units - same - changed - gained - lost)
 
 
 def _counts_json(counts: BlockCounts) -> dict[str, object]:
     return {
         **counts._asdict(),
         "total": counts.total._asdict(),
-        "categories": [each._asdict() for each in counts.categories],
+        "categories": [category._asdict() for category in counts.categories],
     }
 
 
-def _pair_json(pair: Pair) -> dict[str, object]:
+def _pair_json(pair: RunPair) -> dict[str, object]:
     return {
         **vars(pair),
-        "moves": [each._asdict() for each in pair.moves],
+        "moves": [counts._asdict() for counts in pair.moves],
         "changes": [
             {
-                "unit": each.unit,
-                "before": each.before and each.before._asdict(),
-                "after": each.after and each.after._asdict(),
+                "unit": change.unit,
+                "before": change.before and change.before._asdict(),
+                "after": change.after and change.after._asdict(),
             }
-            for each in pair.changes
+            for change in pair.changes
         ],
     }

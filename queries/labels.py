@@ -1,11 +1,12 @@
-"""Units with the concepts they detect, as answers name them."""
+"""Units with the concepts that they detect, as answers name them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from .names import ClassName, find_class
+from .names import find_class
+from .questions.classes import ClassRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ConceptLabel(NamedTuple):
-    """What a unit detects."""
+    """The concept that a unit detects."""
 
     name: str
     category: str
@@ -23,7 +24,7 @@ class ConceptLabel(NamedTuple):
 
 @dataclass(frozen=True)
 class UnitLabel:
-    """A unit and its concept; None when it is not interpretable."""
+    """A unit and its concept; None if it is not interpretable."""
 
     uid: str
     block: str
@@ -31,23 +32,23 @@ class UnitLabel:
     concept: ConceptLabel | None
 
     def __str__(self) -> str:
-        """As people read it: "block4/290 juggling"."""
+        """Return the unit as people read it: "block4/290 juggling"."""
         return self.uid if self.concept is None else f"{self.uid} {self.concept.name}"
 
 
 def class_index(run: Run, name: str) -> int:
-    """The index of the class of this name, or of this uid where several share a name.
+    """Return the index of the class of this name, or of this uid if several share a name.
 
     Raises:
         QueryError: there is none, or there are several.
     """
     rows = run.classes[["uid", "name"]].itertuples(index=False, name=None)
-    found = find_class([ClassName(*row) for row in rows], name)
-    return list(run.classes["uid"]).index(found.uid)
+    match = find_class([ClassRow(*row) for row in rows], name)
+    return list(run.classes["uid"]).index(match.uid)
 
 
 def unit_labels(run: Run, uids: Iterable[str]) -> dict[str, UnitLabel]:
-    """The units of these uids, by uid."""
+    """Return the units of these uids with their labels, by uid."""
     chosen = run.units["uid"].isin(list(uids))
     rows = run.units[chosen]
     columns = (rows[name] for name in ("uid", "block", "index", "label", "category", "iou"))
@@ -62,7 +63,7 @@ def unit_labels(run: Run, uids: Iterable[str]) -> dict[str, UnitLabel]:
 
 
 def path_json(units: Iterable[UnitLabel]) -> dict[str, object]:
-    """The keys `units` and `concepts` of a path."""
+    """Return the keys `units` and `concepts` of a path."""
     units = list(units)
     return {
         "units": [unit.uid for unit in units],

@@ -1,140 +1,148 @@
-"""Finding what a user names: a unit, a concept, a class; and saying what is near when it is not."""
+"""Resolving what a user names: a class, concept, unit, block, image or explanation of a run.
+
+What does not exist is a QueryError that suggests the nearest names.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import QueryError, nearest
-from .question import CypherQuestion
-from .view import RunView
+from ..graph.stores.store import no_such_run
+from .parameters import (
+    BlockName,
+    ClassUid,
+    ConceptUid,
+    ExplanationUid,
+    ImageUid,
+    TargetUid,
+    UnitUid,
+)
+from .questions.blocks import Blocks
+from .questions.classes import Classes
+from .questions.concepts import Concepts
+from .questions.image_explanations import ImageExplanations
+from .questions.saved_images import SavedImages
+from .questions.unit import Unit
+from .questions.units import Units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    import networkx as nx
+    from ..graph.stores.store import Store
+    from .questions.units import UnitRow
 
-
-EVERY = 10**9
-"""As `top`: all rows."""
-
-
-class ClassName(NamedTuple):
-    """A class of a run; `uid` is "class/road"."""
-
-    uid: str
-    name: str
+ALL_ROWS = 10**9
+"""A `top` that leaves no row out."""
 
 
-@dataclass(frozen=True)
-class ClassNames(CypherQuestion):
-    """The classes of a run, by uid."""
-
-    name: ClassVar = "classes"
-    row: ClassVar = ClassName
-
-    def answer(self, graph: nx.DiGraph[str]) -> list[ClassName]:
-        """Rows by uid."""
-        view = RunView(graph, self.run)
-        classes = ((uid, view.named(uid)) for uid in view.classes())
-        return sorted(ClassName(view.local(uid), node["name"]) for uid, node in classes)
-
-
-class ConceptName(NamedTuple):
-    """A concept of a run, with how many images and pixels of it the data have.
-
-    `center_bias` is the IoU that a box in the middle of every image gets with it, the best of eight
-    sizes; None in earlier runs.
-    """
-
-    uid: str
-    name: str
-    category: str
-    images: int
-    pixels: int
-    center_bias: float | None
-
-
-@dataclass(frozen=True)
-class ConceptNames(CypherQuestion):
-    """The concepts that a run looked for, by uid."""
-
-    name: ClassVar = "concepts"
-    row: ClassVar = ConceptName
-
-    def answer(self, graph: nx.DiGraph[str]) -> list[ConceptName]:
-        """Rows by uid."""
-        view = RunView(graph, self.run)
-        rows = []
-        for uid in view.concepts():
-            node, edge = view.named(uid), graph.edges[self.run, uid]
-            counts = edge["images"], edge["pixels"], edge.get("center_bias")
-            rows.append(ConceptName(uid, node["name"], node["category"], *counts))
-        return sorted(rows)
-
-
-class UnitName(NamedTuple):
-    """A unit of a run: "block4/290", its caption, and `ok`, `sparse` or `dead`."""
-
-    uid: str
-    name: str
-    status: str
-
-
-@dataclass(frozen=True)
-class UnitNames(CypherQuestion):
-    """The units of a run, by uid."""
-
-    name: ClassVar = "units"
-    row: ClassVar = UnitName
-    top: int = 1000
-
-    def answer(self, graph: nx.DiGraph[str]) -> list[UnitName]:
-        """At most `top` rows, by uid."""
-        view = RunView(graph, self.run)
-        rows = (
-            UnitName(view.local(uid), node["name"], node["status"]) for uid, node in view.units()
-        )
-        return sorted(rows)[: self.top]
-
-
-class _Named(Protocol):
+class _NamedRow(Protocol):
     @property
     def uid(self) -> str: ...
     @property
     def name(self) -> str: ...
 
 
-Found = TypeVar("Found", bound=_Named)
+NamedRow = TypeVar("NamedRow", bound=_NamedRow)
 
 
-def find_class(classes: Iterable[Found], wanted: str) -> Found:
-    """The class of this name, or of this uid; QueryError when there is none, or several."""
-    return _find("class", list(classes), wanted)
+def check_run(store: Store, run: str) -> None:
+    """Raise StoreError if a run is not in a store."""
+    loaded = [row.uid for row in store.runs()]
+    if run not in loaded:
+        raise no_such_run(run, loaded)
 
 
-def find_concept(concepts: Iterable[Found], wanted: str) -> Found:
-    """The concept of this name, or of this "category/name"; QueryError for none or several."""
-    return _find("concept", list(concepts), wanted)
+def find_class(classes: Iterable[NamedRow], wanted: str) -> NamedRow:
+    """Find the class of this name, or of this uid; QueryError if there is none, or several."""
+    return _find("class", "classes", list(classes), wanted)
 
 
-def no_unit(run: str, uid: str, units: Iterable[UnitName]) -> QueryError:
-    """What is said about a unit that is not in a run."""
+def find_concept(concepts: Iterable[NamedRow], wanted: str) -> NamedRow:
+    """Find the concept of this name, or of this uid; QueryError if there is none, or several."""
+    return _find("concept", "concepts", list(concepts), wanted)
+
+
+def no_unit(run: str, uid: str, units: Iterable[UnitRow]) -> QueryError:
+    """Return the error for a unit that a run does not have."""
     remedy = nearest(uid, (unit.uid for unit in units))
     return QueryError(f"no unit {uid!r} in run {run}", remedy=remedy)
 
 
-def _find(kind: str, known: list[Found], wanted: str) -> Found:
-    """A uid comes before a name: it is the way to tell things of one name apart."""
-    for node in known:
-        if node.uid == wanted:
-            return node
-    named = [node for node in known if node.name == wanted]
-    if len(named) > 1:
-        uids = ", ".join(repr(node.uid) for node in named)
-        what = f"{len(named)} {'classes' if kind == 'class' else 'concepts'} are called {wanted!r}"
+def _find(kind: str, plural: str, rows: list[NamedRow], wanted: str) -> NamedRow:
+    """Find a row by its uid, else by its name: a uid distinguishes rows of one name."""
+    for row in rows:
+        if row.uid == wanted:
+            return row
+    matches = [row for row in rows if row.name == wanted]
+    if len(matches) > 1:
+        uids = ", ".join(repr(row.uid) for row in matches)
+        what = f"{len(matches)} {plural} are called {wanted!r}"
         raise QueryError(what, remedy=f"Say which: {uids}")
-    if not named:
-        names = dict.fromkeys(node.name for node in known)
+    if not matches:
+        names = dict.fromkeys(row.name for row in rows)
         raise QueryError(f"no {kind} {wanted!r}", remedy=nearest(wanted, names))
-    return named[0]
+    return matches[0]
+
+
+def _class(store: Store, run: str, typed: str) -> ClassUid:
+    return find_class(store.ask(Classes(run)), typed).uid
+
+
+def _concept(store: Store, run: str, typed: str) -> ConceptUid:
+    return find_concept(store.ask(Concepts(run)), typed).uid
+
+
+def _unit(store: Store, run: str, typed: str) -> UnitUid:
+    uid = UnitUid(typed)
+    if not store.ask(Unit(run, uid)):
+        raise no_unit(run, uid, store.ask(Units(run, top=ALL_ROWS)))
+    return uid
+
+
+def _target(store: Store, run: str, typed: str) -> TargetUid:
+    """Resolve what begins with a block as a unit, all else as a class."""
+    if typed.partition("/")[0] in [row.block for row in store.ask(Blocks(run))]:
+        return _unit(store, run, typed)
+    return _class(store, run, typed)
+
+
+def _block(store: Store, run: str, typed: str) -> BlockName:
+    blocks = [row.block for row in store.ask(Blocks(run))]
+    if typed not in blocks:
+        raise QueryError(f"no {typed!r} in run {run}", expected=", ".join(blocks))
+    return BlockName(typed)
+
+
+def _image(store: Store, run: str, typed: str) -> ImageUid:
+    images = store.ask(SavedImages(run))
+    uids = [row.uid for row in images if typed in (row.uid, row.path)]
+    if not uids:
+        remedy = nearest(typed, [row.path for row in images]) if images else "None is saved yet"
+        raise QueryError(f"no explanation of image {typed!r}", remedy=remedy)
+    if len(uids) > 1:
+        choices = ", ".join(map(repr, uids))
+        what = f"{len(uids)} images are called {typed!r}"
+        raise QueryError(what, remedy=f"Say which: {choices}")
+    return uids[0]
+
+
+def _explanation(store: Store, run: str, typed: str) -> ExplanationUid:
+    images = store.ask(SavedImages(run))
+    uids = [row.uid for i in images for row in store.ask(ImageExplanations(run, i.uid))]
+    if typed not in uids:
+        remedy = nearest(typed, uids) if uids else "None is saved yet"
+        raise QueryError(f"no explanation {typed!r}", remedy=remedy)
+    return ExplanationUid(typed)
+
+
+RESOLVERS: Mapping[object, Callable[[Store, str, str], str]] = {
+    ClassUid: _class,
+    ConceptUid: _concept,
+    UnitUid: _unit,
+    TargetUid: _target,
+    BlockName: _block,
+    ImageUid: _image,
+    ExplanationUid: _explanation,
+}
+"""For each type of a parameter: the function that finds, in a run, what a user typed."""

@@ -1,8 +1,8 @@
-"""The strongest concept paths to a class, found exactly among all of them; no image needed.
+"""The strongest concept paths to a class, found exactly among all of them, without an image.
 
-A path is one unit in each of some neighbouring blocks; its score is the product of its steps'
-shares, each the step's weight over all positive weights into the same target. It ranks paths and
-is no share of a logit: contributions do not add up across units.
+A path is one unit in each of some neighbouring blocks. Its score is the product of its hops'
+shares, each the hop's weight over all positive weights into the same target. The score ranks paths;
+it is not a share of a logit: contributions do not add up across units.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import QueryError
 from ..graph.pruning import incoming_shares
-from ..graph.schema import block_number
+from ..graph.uids import block_number, unit_uid
 from .best_paths import strongest_paths
 from .labels import UnitLabel, class_index, path_json, unit_labels
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConceptPath:
-    """A path with names; `shares` has one number for each unit's step to the next, or the class.
+    """A path with the units' labels.
 
-    `rank` counts from 1.
+    `shares` are those of each unit's hop to the next unit, or to the class; `rank` counts from 1.
     """
 
     rank: int
@@ -40,7 +40,7 @@ class ConceptPath:
 
 
 @dataclass(frozen=True)
-class ClassPaths:
+class StrongestPaths:
     """The strongest paths to a class, strongest first."""
 
     run: str
@@ -49,7 +49,7 @@ class ClassPaths:
     paths: tuple[ConceptPath, ...]
 
     def to_json(self) -> dict[str, object]:
-        """One JSON object: run, class, paths."""
+        """Return one JSON object: run, class, paths."""
         return {
             "run": self.run,
             "class": self.class_name,
@@ -71,15 +71,15 @@ def class_paths(
     blocks: Sequence[str] | None = None,
     top: int = 10,
     sign: int = 1,
-) -> ClassPaths:
-    """The `top` strongest paths through `blocks` to a class.
+) -> StrongestPaths:
+    """Find the `top` strongest paths through `blocks` to a class.
 
     Args:
         run: an open run.
-        class_name: the class's name, or its uid where several share a name.
+        class_name: the class's name, or its uid if several share a name.
         blocks: neighbouring blocks ending in the network's last; None means the run's last two.
         top: how many paths.
-        sign: 1 for the paths that speak for the class, -1 for those that speak most against it.
+        sign: 1 for the strongest evidence for the class, -1 for the strongest against it.
 
     Dead units are on no path.
 
@@ -93,18 +93,19 @@ def class_paths(
     matrices = [_live_shares(run, a, b) for a, b in pairwise(blocks)]
     matrices.append(_live_shares(run, blocks[-1], "class", column=target))
     paths = strongest_paths(matrices, 0, top, sign=sign)
-    uids = [[f"{b}/{i}" for b, i in zip(blocks, path.indices, strict=True)] for path in paths]
+    uids = [[unit_uid(b, i) for b, i in zip(blocks, path.indices, strict=True)] for path in paths]
     labels = unit_labels(run, {uid for path in uids for uid in path})
-    named = [
+    labelled = [
         ConceptPath(
             rank,
             path.score,
             tuple(labels[uid] for uid in units),
-            _steps(matrices, path.indices),
+            _hop_shares(matrices, path.indices),
         )
         for rank, (path, units) in enumerate(zip(paths, uids, strict=True), start=1)
     ]
-    return ClassPaths(run.name, str(run.classes["name"].iloc[target]), tuple(blocks), tuple(named))
+    name = str(run.classes["name"].iloc[target])
+    return StrongestPaths(run.name, name, tuple(blocks), tuple(labelled))
 
 
 def _checked_blocks(run: Run, blocks: Sequence[str]) -> tuple[str, ...]:
@@ -115,13 +116,13 @@ def _checked_blocks(run: Run, blocks: Sequence[str]) -> tuple[str, ...]:
         raise QueryError("no such block", found=", ".join(unknown) or "none", expected=expected)
     numbers = [block_number(block) for block in chosen]
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-        raise QueryError("blocks apart", found=", ".join(chosen), expected=expected)
+        raise QueryError("blocks are not neighbours", found=", ".join(chosen), expected=expected)
     if (chosen[-1], "class") not in run.hops:
-        ends = [source for source, target in run.hops if target == "class"]
+        last = [source for source, target in run.hops if target == "class"]
         raise QueryError(
             f"no contributions from {chosen[-1]} to the classes in run {run.name}",
-            expected=f"blocks ending in {ends[0]}" if ends else None,
-            remedy=None if ends else "Dissect the network's last block too",
+            expected=f"blocks ending in {last[0]}" if last else None,
+            remedy=None if last else "Dissect the network's last block too",
         )
     return chosen
 
@@ -129,14 +130,18 @@ def _checked_blocks(run: Run, blocks: Sequence[str]) -> tuple[str, ...]:
 def _live_shares(
     run: Run, source: str, target: str, *, column: int | None = None
 ) -> NDArray[np.float64]:
-    """A hop's shares, those from dead units 0; of one target only, where `column` names it."""
+    """Return a hop's shares, (sources, targets), 0 from dead units; of one target if `column`."""
     weight = run.contributions(source, target)
     shares = incoming_shares(weight if column is None else weight[:, column : column + 1])
     shares[~run.live(source)] = 0
     return shares
 
 
-def _steps(matrices: Sequence[NDArray[np.float64]], indices: tuple[int, ...]) -> tuple[float, ...]:
-    """The share of each step; the last matrix has the class as its only column."""
-    ends = (*indices[1:], 0)
-    return tuple(float(matrix[i, j]) for matrix, i, j in zip(matrices, indices, ends, strict=True))
+def _hop_shares(
+    matrices: Sequence[NDArray[np.float64]], indices: tuple[int, ...]
+) -> tuple[float, ...]:
+    """Return the share of each hop; the last matrix has the class as its only column."""
+    targets = (*indices[1:], 0)
+    return tuple(
+        float(matrix[i, j]) for matrix, i, j in zip(matrices, indices, targets, strict=True)
+    )

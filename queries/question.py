@@ -1,4 +1,6 @@
-"""The Cypher texts of the questions, `NAME.cypher` beside this file, and what their heads say.
+"""What a question is: a frozen class in `questions/`, and a Cypher text in `cypher/`.
+
+The text begins with a head, from which the catalogue and `docs/queries.md` are made:
 
     // Title
     // What it answers, on one line or more.
@@ -15,7 +17,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TypeAlias, get_type_hints
 
 from ..graph.stores.store import Statement
 
@@ -24,19 +26,58 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
+Section: TypeAlias = Literal[
+    "Paths", "Classes", "Concepts", "Units", "Blocks", "Saved explanations"
+]
+"""Where the catalogue lists a question; the sections come in this order."""
+
 _FOLDER = Path(__file__).parent / "cypher"
 _PARAMETER = re.compile(r"\$(?P<name>\w+): (?P<meaning>.+?)(?: \(default (?P<default>.+)\))?")
 
 
+@dataclass(frozen=True)
+class CypherQuestion(ABC):
+    """A question about a run; its fields are its parameters.
+
+    A field whose name is a keyword of Python ends in an underscore: `class_` is `$class`.
+
+    Attributes:
+        name: its name in the catalogue; its text is `cypher/NAME.cypher`.
+        section: where the catalogue lists it.
+        row: a NamedTuple whose fields are the text's columns.
+        run: uid of the run that is asked about.
+    """
+
+    name: ClassVar[str]
+    section: ClassVar[Section]
+    row: ClassVar[type[tuple[object, ...]]]
+    run: str
+
+    @abstractmethod
+    def answer(self, graph: nx.DiGraph[str]) -> Sequence[tuple[object, ...]]:
+        """Return the rows that the text returns, in the same order, from the networkx graph."""
+
+    def cypher(self) -> Statement:
+        """Return the text with the values of its parameters."""
+        values = {field.name.rstrip("_"): getattr(self, field.name) for field in fields(self)}
+        return Statement(cypher_text(self.name).cypher, values)
+
+    @classmethod
+    def parameter_types(cls) -> dict[str, object]:
+        """Return the type of each parameter but the run, by its name in Cypher."""
+        hints = get_type_hints(cls)
+        return {f.name.rstrip("_"): hints[f.name] for f in fields(cls) if f.name != "run"}
+
+
 class HeadParameter(NamedTuple):
-    """A parameter as a head tells it; `default` is None where it must be given."""
+    """A parameter as the head describes it; `default` is None if a value must be given."""
 
     meaning: str
     default: str | None
 
 
-class Text(NamedTuple):
-    """A Cypher file: its head, and the whole of it as `cypher`."""
+class CypherText(NamedTuple):
+    """A Cypher file: its head, and the whole file as `cypher`."""
 
     title: str
     description: str
@@ -44,54 +85,30 @@ class Text(NamedTuple):
     cypher: str
 
 
-@dataclass(frozen=True)
-class CypherQuestion(ABC):
-    """A question with a Cypher text of its own; its fields are that text's parameters.
-
-    A field that would be a word of Python ends in an underscore: `class_` is `$class`.
-
-    Attributes:
-        name: the text is `name.cypher`.
-        row: a NamedTuple; its fields are the text's columns.
-        run: uid of the run that is asked about.
-    """
-
-    name: ClassVar[str]
-    row: ClassVar[type[tuple[object, ...]]]
-    run: str
-
-    @abstractmethod
-    def answer(self, graph: nx.DiGraph[str]) -> Sequence[tuple[object, ...]]:
-        """The rows that the text gives, in the same order, from the networkx graph."""
-
-    def cypher(self) -> Statement:
-        """The text and its parameters."""
-        values = {field.name.rstrip("_"): getattr(self, field.name) for field in fields(self)}
-        return Statement(text(self.name).cypher, values)
-
-
 @cache
-def text(name: str) -> Text:
-    """The text of a question, read once."""
-    return parse((_FOLDER / f"{name}.cypher").read_text(encoding="utf-8"))
+def cypher_text(name: str) -> CypherText:
+    """Read the text of a question."""
+    return parse_cypher((_FOLDER / f"{name}.cypher").read_text(encoding="utf-8"))
 
 
-def picture(name: str) -> Text | None:
-    """The twin that returns paths, for a browser's picture; None where a question has none."""
-    return text(f"{name}-graph") if (_FOLDER / f"{name}-graph.cypher").exists() else None
+def picture_text(name: str) -> CypherText | None:
+    """Read the text that returns a question's paths for a picture; None if it has none."""
+    return cypher_text(f"{name}-graph") if (_FOLDER / f"{name}-graph.cypher").exists() else None
 
 
-def parse(cypher: str) -> Text:
-    """A text with its head read; ValueError for a head that is not as above."""
+def parse_cypher(cypher: str) -> CypherText:
+    """Parse the head of a text; ValueError if it is not as described above."""
     lines = cypher.splitlines()
     size = next((i for i, line in enumerate(lines) if not line.startswith("// ")), len(lines))
     title, *rest = [line[3:].strip() for line in lines[:size]] or [""]
     description = [line for line in rest if not line.startswith("$")]
-    found = [_PARAMETER.fullmatch(line) for line in rest if line.startswith("$")]
-    if not title or not description or None in found:
+    matches = [_PARAMETER.fullmatch(line) for line in rest if line.startswith("$")]
+    if not title or not description or None in matches:
         message = f"not the head of a question: {lines[:size]}"
         raise ValueError(message)
     parameters = {
-        match["name"]: HeadParameter(match["meaning"], match["default"]) for match in found if match
+        match["name"]: HeadParameter(match["meaning"], match["default"])
+        for match in matches
+        if match
     }
-    return Text(title, " ".join(description), parameters, cypher)
+    return CypherText(title, " ".join(description), parameters, cypher)

@@ -1,4 +1,4 @@
-"""One run's part of the networkx graph, as the Python twins of the Cypher questions walk it.
+"""One run's part of the networkx graph, as the questions' `answer` methods walk it.
 
 What is not in the graph has no properties and no neighbours, as in Cypher: never a KeyError.
 """
@@ -9,6 +9,8 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast
 
+from ..graph.uids import concept_uid, graph_uid, run_prefix
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class UnitNode(TypedDict, total=False):
-    """Properties of a Unit that questions look at; see `schema.NODES`."""
+    """The properties of a Unit that questions read; see `schema.NODES`."""
 
     name: str
     block: int
@@ -33,16 +35,16 @@ class UnitNode(TypedDict, total=False):
     thumbnails: list[str]
 
 
-class Named(TypedDict, total=False):
-    """Properties of a Concept, a Class or an Image."""
+class NamedNode(TypedDict, total=False):
+    """The properties of a Concept, a Class or an Image."""
 
     name: str
     category: str
     path: str
 
 
-class Contributes(TypedDict):
-    """Properties of a CONTRIBUTES edge."""
+class ContributesEdge(TypedDict):
+    """The properties of a CONTRIBUTES edge."""
 
     weight: float
     pre: float
@@ -50,8 +52,8 @@ class Contributes(TypedDict):
     rank: int
 
 
-class Detects(TypedDict):
-    """Properties of a DETECTS edge; the last three only where a run compared with chance."""
+class DetectsEdge(TypedDict):
+    """The properties of a DETECTS edge; a run without null samples lacks the last three."""
 
     iou: float
     rank: int
@@ -62,8 +64,8 @@ class Detects(TypedDict):
     significant: NotRequired[bool]
 
 
-class ProbedAt(TypedDict):
-    """Properties of a PROBED_AT edge."""
+class ProbedAtEdge(TypedDict):
+    """The properties of a PROBED_AT edge."""
 
     f1: float
     precision: float
@@ -71,8 +73,8 @@ class ProbedAt(TypedDict):
     positions: int
 
 
-class Concept(NamedTuple):
-    """What an interpretable unit is labelled with."""
+class LabelConcept(NamedTuple):
+    """The concept that an interpretable unit is labelled with."""
 
     uid: str
     name: str
@@ -80,130 +82,139 @@ class Concept(NamedTuple):
 
 
 class RunView:
-    """The graph as seen from one run; uids are those of the graph, with the run."""
+    """The graph as one run sees it; uids are those of the graph, with the run in front."""
 
     def __init__(self, graph: nx.DiGraph[str], run: str) -> None:
         self.graph = graph
         self.run = run
-        self._prefix = f"{run}/"
+        self._prefix = run_prefix(run)
 
-    def local(self, uid: str) -> str:
-        """A uid without its run: "block4/290" for "camvid/block4/290"."""
+    def local_uid(self, uid: str) -> str:
+        """Return a uid without its run: "block4/290" for "camvid/block4/290"."""
         return uid.removeprefix(self._prefix)
 
-    def uid(self, local: str) -> str:
-        """The graph's uid of "block4/290" or "class/road"."""
-        return f"{self._prefix}{local}"
+    def graph_uid(self, local: str) -> str:
+        """Return the uid in the graph: "camvid/class/road" for "class/road"."""
+        return graph_uid(self.run, local)
 
     def min_iou(self) -> float:
-        """A detection counts above this."""
+        """Return the IoU above which a detection counts."""
         return float(self.graph.nodes[self.run]["min_iou"])
 
     def unit(self, uid: str) -> UnitNode:
-        """A unit's properties."""
+        """Return the properties of a unit; none if `uid` is no unit's."""
         node = self.graph.nodes.get(uid, {})
         return cast("UnitNode", node if "Unit" in node.get("labels", ()) else {})
 
-    def named(self, uid: str) -> Named:
-        """The properties of a class, concept or image."""
-        return cast("Named", self.graph.nodes.get(uid, {}))
+    def node(self, uid: str) -> NamedNode:
+        """Return the properties of a class, concept or image."""
+        return cast("NamedNode", self.graph.nodes.get(uid, {}))
 
     def blocks(self) -> list[str]:
-        """Uids of the blocks."""
-        return self._targets(self.run, "HAS_BLOCK")
+        """Return the uids of the blocks."""
+        return self.successors(self.run, "HAS_BLOCK")
 
     def units(self) -> Iterator[tuple[str, UnitNode]]:
-        """All units."""
+        """Yield all units."""
         for block in self.blocks():
-            for uid in self._targets(block, "HAS_UNIT"):
+            for uid in self.successors(block, "HAS_UNIT"):
                 yield uid, self.unit(uid)
 
     def classes(self) -> list[str]:
-        """Uids of the classes."""
-        return self._targets(self.run, "HAS_CLASS")
+        """Return the uids of the classes."""
+        return self.successors(self.run, "HAS_CLASS")
 
     def concepts(self) -> list[str]:
-        """Uids of the concepts that the run's data have."""
-        return self._targets(self.run, "HAS_CONCEPT")
+        """Return the uids of the concepts in the run's data."""
+        return self.successors(self.run, "HAS_CONCEPT")
 
     def is_class(self, uid: str) -> bool:
-        """Whether this is a class rather than a unit."""
+        """Return whether a target of contributions is a class, not a unit."""
         return bool(self.graph.nodes[uid]["labels"][0] == "Class")
 
-    def sources(self, target: str) -> Iterator[tuple[str, Contributes]]:
-        """What contributes to a unit or class."""
+    def contributors(self, target: str) -> Iterator[tuple[str, ContributesEdge]]:
+        """Yield the units that contribute to a unit or class, for or against."""
         for uid, edge in self.graph.pred.get(target, {}).items():
             if edge["type"] == "CONTRIBUTES":
-                yield uid, cast("Contributes", edge)
+                yield uid, cast("ContributesEdge", edge)
 
-    def targets(self, unit: str) -> Iterator[tuple[str, Contributes]]:
-        """What a unit contributes to."""
+    def targets(self, unit: str) -> Iterator[tuple[str, ContributesEdge]]:
+        """Yield the units or classes that a unit contributes to."""
         for uid, edge in self.graph.adj.get(unit, {}).items():
             if edge["type"] == "CONTRIBUTES":
-                yield uid, cast("Contributes", edge)
+                yield uid, cast("ContributesEdge", edge)
 
-    def detections(self, unit: str) -> Iterator[tuple[str, Detects]]:
-        """The concepts stored for a unit, however weak."""
+    def detections(self, unit: str) -> Iterator[tuple[str, DetectsEdge]]:
+        """Yield the concepts stored for a unit, also below the run's least IoU."""
         for uid, edge in self.graph.adj.get(unit, {}).items():
             if edge["type"] == "DETECTS":
-                yield uid, cast("Detects", edge)
+                yield uid, cast("DetectsEdge", edge)
 
     def same_units(self, unit: str) -> list[str]:
-        """The same unit in other runs of the same network."""
-        near = (self.graph.pred.get(unit, {}), self.graph.adj.get(unit, {}))
-        return [uid for each in near for uid, edge in each.items() if edge["type"] == "SAME_UNIT"]
+        """Return the uids of the same unit in other runs of the same network."""
+        return [*self.predecessors(unit, "SAME_UNIT"), *self.successors(unit, "SAME_UNIT")]
 
-    def probed_at(self, concept: str) -> Iterator[tuple[str, ProbedAt]]:
-        """The run's blocks at which a concept is probed."""
+    def probed_at(self, concept: str) -> Iterator[tuple[str, ProbedAtEdge]]:
+        """Yield the run's blocks in which a concept has a presence probe."""
         for uid, edge in self.graph.adj.get(concept, {}).items():
             if edge["type"] == "PROBED_AT" and uid.startswith(self._prefix):
-                yield uid, cast("ProbedAt", edge)
+                yield uid, cast("ProbedAtEdge", edge)
 
-    def detectors(self, concept: str) -> Iterator[tuple[str, Detects]]:
-        """The run's units for which a concept is stored, however weakly they detect it."""
+    def detectors(self, concept: str) -> Iterator[tuple[str, DetectsEdge]]:
+        """Yield the run's units for which a concept is stored, also below the run's least IoU."""
         for uid, edge in self.graph.pred.get(concept, {}).items():
             if edge["type"] == "DETECTS" and uid.startswith(self._prefix):
-                yield uid, cast("Detects", edge)
+                yield uid, cast("DetectsEdge", edge)
 
-    def interpretable_detectors(self, concept: str) -> Iterator[tuple[str, Detects]]:
-        """Those that really detect it: alive, not sparse, and above the run's least IoU."""
+    def interpretable_detectors(self, concept: str) -> Iterator[tuple[str, DetectsEdge]]:
+        """Yield the units that detect a concept above the run's least IoU, neither dead nor sparse.
+
+        It need not be the concept that they are labelled with.
+        """
         for uid, edge in self.detectors(concept):
             if self.unit(uid)["status"] == "ok" and edge["iou"] > self.min_iou():
                 yield uid, edge
 
     def labelled(self, concept: str) -> Iterator[str]:
-        """The run's units that are labelled with a concept."""
+        """Yield the run's units that are labelled with a concept."""
         for uid, _ in self.detectors(concept):
             label = self.label(uid)
             if label is not None and label.uid == concept:
                 yield uid
 
-    def label(self, unit: str) -> Concept | None:
-        """What a unit is labelled with; None for one that is not interpretable, or a class."""
+    def label(self, unit: str) -> LabelConcept | None:
+        """Return a unit's label; None for a class or a unit that is not interpretable."""
         node = self.unit(unit)
         if not node.get("interpretable"):
             return None
-        return Concept(f"{node['category']}/{node['label']}", node["label"], node["category"])
+        name, category = node["label"], node["category"]
+        return LabelConcept(concept_uid(category, name), name, category)
 
-    def is_significant(self, unit: str) -> bool:
-        """Whether an interpretable unit's label is beyond chance; false where nobody asked."""
-        best = (edge for _, edge in self.detections(unit) if edge["rank"] == 0)
-        return self.label(unit) is not None and any(e.get("significant", False) for e in best)
-
-    def concept(self, unit: str) -> str | None:
-        """The name of a unit's concept."""
+    def label_name(self, unit: str) -> str | None:
+        """Return the name of the concept that a unit is labelled with."""
         label = self.label(unit)
         return label and label.name
 
-    def _targets(self, source: str, kind: str) -> list[str]:
-        edges = self.graph.adj.get(source, {}).items()
-        return [uid for uid, edge in edges if edge["type"] == kind]
+    def has_significant_label(self, unit: str) -> bool:
+        """Return whether an interpretable unit's label is significant; False without a null."""
+        best = (edge for _, edge in self.detections(unit) if edge["rank"] == 0)
+        return self.label(unit) is not None and any(e.get("significant", False) for e in best)
+
+    def successors(self, uid: str, edge_type: str) -> list[str]:
+        """Return the uids that edges of a type lead to."""
+        edges = self.graph.adj.get(uid, {}).items()
+        return [target for target, edge in edges if edge["type"] == edge_type]
+
+    def predecessors(self, uid: str, edge_type: str) -> list[str]:
+        """Return the uids that edges of a type come from."""
+        edges = self.graph.pred.get(uid, {}).items()
+        return [source for source, edge in edges if edge["type"] == edge_type]
 
 
-def total(values: Iterable[float]) -> float:
-    """The sum, added up from the smallest to the largest.
+def ordered_sum(values: Iterable[float]) -> float:
+    """Add up values from the smallest to the largest.
 
-    The Cypher texts add in this order too, so that equal sums are equal to the last bit and ties
-    fall alike in every engine. (The built-in `sum` compensates from Python 3.12 on.)
+    The Cypher texts add in this order too, so that sums are equal to the last bit and ties fall
+    alike in every engine. (The built-in `sum` compensates from Python 3.12 on.)
     """
     return reduce(add, sorted(values), 0.0)

@@ -1,8 +1,8 @@
-"""Writes the catalogue for readers and for Neo4j Browser: `python -m tests.catalogue_docs`.
+"""Write the catalogue for readers and for Neo4j Browser: `python -m tests.catalogue_docs`.
 
 `docs/queries.md` comes from the heads of the Cypher files, and so do the saved queries in
-`docker/browser/queries.zip`, which both Browsers import: a folder for each section. There what has
-a default is written out; what a question is about stays a parameter, set once with `:param`.
+`docker/browser/queries.zip`, which both Browsers import: a folder for each section. In the saved
+queries defaults are written out; what a question is about is a parameter, set once with `:param`.
 """
 
 from __future__ import annotations
@@ -11,31 +11,41 @@ import re
 from typing import TYPE_CHECKING
 from zipfile import ZipFile, ZipInfo
 
-from conceptgraph.queries.catalogue import SECTIONS, Entry, entry
-from conceptgraph.queries.question import picture, text
+from conceptgraph.queries.catalogue import QUESTIONS, SECTIONS, CatalogueEntry, entry
+from conceptgraph.queries.parameters import (
+    BlockName,
+    ClassUid,
+    ConceptUid,
+    ExplanationUid,
+    ImageUid,
+    TargetUid,
+    UnitUid,
+)
+from conceptgraph.queries.question import cypher_text, picture_text
 from tests.repository import ROOT
 
 if TYPE_CHECKING:
-    from conceptgraph.queries.question import Text
+    from conceptgraph.queries.question import CypherText
 
 PAGE = ROOT / "docs" / "queries.md"
 SAVED = ROOT / "docker" / "browser" / "queries.zip"
 _FOLDER = "conceptgraph"
-_VALUES = {
-    "class": "road",
-    "other": "sky",
-    "concept": "texture/grass",
-    "unit": "block4/290",
-    "target": "block4/290",
-    "block": "block4",
-    "image": "photos/a.jpg",
-    "explanation": "UID",
+_EXAMPLES: dict[object, tuple[str, ...]] = {
+    ClassUid: ("class/road", "class/sky"),
+    ConceptUid: ("texture/grass", "object/car"),
+    UnitUid: ("block4/290", "block4/12"),
+    TargetUid: ("block4/290", "class/road"),
+    BlockName: ("block4", "block3"),
+    ImageUid: ("photos/a.jpg", "photos/b.jpg"),
+    ExplanationUid: ("UID", "ANOTHER"),
 }
+"""Values of a question's parameters, by their types: of the first of a type, and of the second."""
 _INTRODUCTION = """\
 # The catalogue of questions
 
-Each question is one Cypher file in `queries/`, and the same question in Python over networkx:
-both give the same rows in the same order, whether the run is in memory or in Neo4j.
+Each question is a Cypher file in `queries/cypher/` and a Python module in `queries/questions/` that
+asks the graph in memory. Both return the same rows in the same order.
+[How to add a question](add-a-question.md).
 
 ```
 conceptgraph query                                  # this list
@@ -44,9 +54,9 @@ conceptgraph query class-paths -p class=road --neo4j bolt://localhost:7687
 ```
 
 On the command line a class or concept may be given by its name. In [Neo4j Browser](browser.md)
-parameters are uids: set them first, one `:param` each (in the form `:param {top: 10}` the older
-Browser makes 10.0 of it), then paste the file. Where a question has a picture, its twin
-`NAME-graph.cypher` takes the same parameters and returns paths.
+parameters are uids. Set them first, one `:param` each, then paste the file. (In the older Browser
+`:param {top: 10}` becomes 10.0, which `LIMIT` refuses.) If a question has a picture,
+`NAME-graph.cypher` takes the same parameters and returns paths that the Browser draws.
 
 ```
 :param run => 'camvid';
@@ -55,25 +65,26 @@ Browser makes 10.0 of it), then paste the file. Where a question has a picture, 
 :param top => 10;
 ```
 
-The graph holds the strongest contributions of each target, for and against; `share_left_out` of the
-Run says how much positive weight that leaves out. `share` is a weight over all positive weights
-into the same target, kept or not.
+The graph holds the strongest contributions to each target, for and against; `share_left_out` of
+the Run is the share of positive weight that it leaves out. `share` is a weight over all positive
+weights into the same target, whether they are in the graph or not.
 
 ## Free Cypher without a server
 
 `conceptgraph query --cypher 'MATCH …'` needs `pip install conceptgraph[cypher]` (kglite). It runs
-these files unchanged, bounded in time and work, and changes nothing. What differs from Neo4j there:
+these files unchanged, with limits on time and work, and cannot change anything. It differs from
+Neo4j:
 
 - quantified path patterns, `SHORTEST`, `COLLECT {}`, `WHERE` inside a pattern and `(n:!A)` are
   missing; write explicit chains, from the class backwards;
-- a node has three properties more, `id`, `title` and `type`, and `label` of a unit without one
-  reads `Unit`: ask for `interpretable` first;
-- `LOAD CSV` is refused, and so are texts with these two words in this order.
+- a node has three more properties, `id`, `title` and `type`, and `label` of a unit without a label
+  is `Unit`: test `interpretable` first;
+- `LOAD CSV` is refused, and so is every text with these two words in this order.
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [_INTRODUCTION]
     for title, names in SECTIONS.items():
         parts.append(f"## {title}\n")
@@ -81,53 +92,67 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _question(found: Entry) -> str:
+def _question(question: CatalogueEntry) -> str:
+    examples = _examples(question.name)
     given = "".join(
-        f" -p {parameter.name}={_VALUES[parameter.name]}"
-        for parameter in found.parameters
+        f" -p {parameter.name}={examples[parameter.name].removeprefix('class/')}"
+        for parameter in question.parameters
         if parameter.default is None
     )
     lines = [
-        f"### {found.title}",
+        f"### {question.title}",
         "",
-        found.description,
+        question.description,
         "",
-        f"```\nconceptgraph query {found.name}{given}\n```",
+        f"```\nconceptgraph query {question.name}{given}\n```",
         "",
         *(
             f"- `{p.name}`: {p.meaning}" + (f" (default {p.default})" if p.default else "")
-            for p in found.parameters
+            for p in question.parameters
         ),
-        f"- Columns: {', '.join(f'`{column}`' for column in found.columns)}",
+        f"- Columns: {', '.join(f'`{column}`' for column in question.columns)}",
     ]
-    if picture(found.name):
-        lines.append(f"- Picture: `{found.name}-graph.cypher`")
+    if picture_text(question.name):
+        lines.append(f"- Picture: `{question.name}-graph.cypher`")
     return "\n".join(lines) + "\n"
 
 
+def _examples(name: str) -> dict[str, str]:
+    """Return an example of each parameter that is resolved by its type."""
+    examples: dict[str, str] = {}
+    used: list[object] = []
+    for parameter, kind in QUESTIONS[name].parameter_types().items():
+        if kind in _EXAMPLES:
+            examples[parameter] = _EXAMPLES[kind][used.count(kind)]
+            used.append(kind)
+    return examples
+
+
 def saved_queries() -> dict[str, str]:
-    """What is in the zip: names of files, and their contents."""
-    found = {f"{_FOLDER}/parameters.cypher": _parameters()}
+    """Return the names and contents of the files in the zip."""
+    files = {f"{_FOLDER}/parameters.cypher": _parameters()}
     for section, names in SECTIONS.items():
         for name in names:
-            found[f"{_FOLDER} {section}/{name}.cypher"] = _saved(text(name))
-            if twin := picture(name):
-                found[f"{_FOLDER} {section}/{name}-graph.cypher"] = _saved(twin, " (picture)")
-    return found
+            files[f"{_FOLDER} {section}/{name}.cypher"] = _saved(cypher_text(name))
+            if picture := picture_text(name):
+                files[f"{_FOLDER} {section}/{name}-graph.cypher"] = _saved(picture, " (picture)")
+    return files
 
 
 def _parameters() -> str:
     lines = ["// What is asked about: change the values, and run this once"]
-    values = {"run": "camvid", **_VALUES, "class": "class/road", "other": "class/sky"}
+    values = {"run": "camvid"}
+    for name in (name for names in SECTIONS.values() for name in names):
+        values |= {key: value for key, value in _examples(name).items() if key not in values}
     lines += [f":param {name} => '{value}';" for name, value in values.items()]
     return "\n".join(lines) + "\n"
 
 
-def _saved(found: Text, suffix: str = "") -> str:
-    """A text with its defaults written out; the first line is its name in the older Browser."""
-    defaults = {name: p.default for name, p in found.parameters.items() if p.default is not None}
+def _saved(text: CypherText, suffix: str = "") -> str:
+    """Return a text with its defaults written out; the older Browser names it by its first line."""
+    defaults = {name: p.default for name, p in text.parameters.items() if p.default is not None}
     lines = []
-    for line in found.cypher.splitlines():
+    for line in text.cypher.splitlines():
         head = re.match(r"// \$(\w+): ", line)
         if not (head and head[1] in defaults):
             lines.append(re.sub(r"\$(\w+)", lambda m: defaults.get(m[1], m[0]), line))
@@ -140,7 +165,7 @@ def _write_zip() -> None:
     folders = dict.fromkeys(name.rsplit("/", 1)[0] + "/" for name in files)
     with ZipFile(SAVED, "w") as archive:
         for name, content in {**dict.fromkeys(folders, ""), **files}.items():
-            archive.writestr(ZipInfo(name), content)  # with the same date always
+            archive.writestr(ZipInfo(name), content)  # always with the same date
 
 
 if __name__ == "__main__":

@@ -1,32 +1,23 @@
-"""What the catalogue's questions must answer about the graph made by hand."""
+"""What the catalogue's questions must answer about the graph made by hand.
+
+Each entry is the name of a question, its parameters by their names in Cypher, and the rows. It is
+asked about the run `RUN` unless its parameters name another.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from conceptgraph.queries import (
-    blocks,
-    chains,
-    classes,
-    concepts,
-    contributions,
-    names,
-    saved,
-    units,
-)
-from tests.hand_made_graph import AFTER, BEFORE, EVIL, IMAGE, OHARA, RUN
-
-if TYPE_CHECKING:
-    from conceptgraph.queries.question import CypherQuestion
+from tests.hand_made_graph import AFTER, BEFORE, EVIL, IMAGE, OHARA
 
 Rows = list[tuple[object, ...]]
 POLKA = "texture/polka dotted"
 OHARA_UID = f"class/{OHARA}"
 EVIL_UID = f"scene type/{EVIL}"
+FIRST_TWO = ("block1/0", "red", "block2/0", "polka dotted")
 
-EXPECTED: list[tuple[CypherQuestion, Rows]] = [
+EXPECTED: list[tuple[str, dict[str, object], Rows]] = [
     (
-        chains.ClassPaths(RUN, "class/juggling"),
+        "class-paths",
+        {"class": "class/juggling"},
         [
             (0.375, "block3/0", "polka dotted", "block4/0", "juggling"),
             (0.1875, "block3/1", "ball", "block4/2", "ball"),
@@ -35,35 +26,37 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        chains.ClassPaths(RUN, "class/juggling", beam=1),
+        "class-paths",
+        {"class": "class/juggling", "beam": 1},
         [(0.375, "block3/0", "polka dotted", "block4/0", "juggling")],
     ),
     (
-        chains.ClassPathsAgainst(RUN, "class/🎉"),
+        "class-paths-against",
+        {"class": "class/🎉"},
         [
             (-0.1875, "block3/0", "polka dotted", "block4/0", "juggling"),
             (-0.0625, "block3/1", "ball", "block4/0", "juggling"),
         ],
     ),
     (
-        chains.ClassPathsLong(RUN, "class/juggling", top=2),
+        "class-paths-long",
+        {"class": "class/juggling", "top": 2},
         [
-            (score, "block1/0", "red", "block2/0", "polka dotted", *rest)
-            for score, *rest in (
-                (0.1875, "block3/0", "polka dotted", "block4/0", "juggling"),
-                (0.0625, "block3/0", "polka dotted", "block4/1", None),
-            )
+            (0.1875, *FIRST_TWO, "block3/0", "polka dotted", "block4/0", "juggling"),
+            (0.0625, *FIRST_TWO, "block3/0", "polka dotted", "block4/1", None),
         ],
     ),
     (
-        chains.ConceptPaths(RUN, POLKA, "class/juggling"),
+        "concept-paths",
+        {"concept": POLKA, "class": "class/juggling"},
         [
             (0.375, "block3/0", 0.2, "block4/0", "juggling"),
             (0.125, "block3/0", 0.2, "block4/1", None),
         ],
     ),
     (
-        classes.Bottlenecks(RUN),
+        "bottlenecks",
+        {},
         [
             ("block4/1", None, 2, 1),
             ("block4/2", "ball", 2, 1),
@@ -71,35 +64,37 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        chains.ClassBottlenecks(RUN, "class/juggling"),
+        "class-bottlenecks",
+        {"class": "class/juggling"},
         [("block3/0", "polka dotted", 2, 0.5), ("block3/1", "ball", 2, 0.3125)],
     ),
     (
-        concepts.ConceptsOfClass(RUN, "class/juggling"),
+        "class-concepts",
+        {"class": "class/juggling"},
         [
             ("action/juggling", "juggling", "action", 1, 0.5),
             ("object/ball", "ball", "object", 1, 0.375),
         ],
     ),
-    (classes.SharedConcepts(RUN, "class/juggling"), [(OHARA_UID, OHARA, 1, ["object/ball"])]),
+    ("shared-concepts", {"class": "class/juggling"}, [(OHARA_UID, OHARA, 1, ["object/ball"])]),
     (
-        classes.ClassDifference(RUN, "class/juggling", OHARA_UID),
+        "class-difference",
+        {"class": "class/juggling", "other": OHARA_UID},
         [
             ("action/juggling", "juggling", "action", 0.5, -0.5, 1.0),
             ("object/ball", "ball", "object", 0.375, 1.0, -0.625),
         ],
     ),
     (
-        classes.TellApart(RUN, "class/juggling", OHARA_UID),
+        "tell-apart",
+        {"class": "class/juggling", "other": OHARA_UID},
         [("block4/0", "juggling", 4.0, -1.0, 5.0)],
     ),
-    (classes.UnnamedUnits(RUN, "class/juggling"), [("block4/1", 1.0, 0.125, 2)]),
+    ("unnamed-units", {"class": "class/juggling"}, [("block4/1", 1.0, 0.125, 2)]),
+    ("classes", {}, [("class/juggling", "juggling"), (OHARA_UID, OHARA), ("class/🎉", "🎉")]),
     (
-        names.ClassNames(RUN),
-        [("class/juggling", "juggling"), (OHARA_UID, OHARA), ("class/🎉", "🎉")],
-    ),
-    (
-        concepts.Detectors(RUN, "object/ball"),
+        "detectors",
+        {"concept": "object/ball"},
         [
             ("block4/2", "2 ball", 0.25, True, None),
             ("block3/1", "1 ball", 0.1, True, False),
@@ -108,31 +103,36 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        concepts.ClassesOfConcept(RUN, "object/ball"),
+        "concept-classes",
+        {"concept": "object/ball"},
         [(OHARA_UID, OHARA, None, 1, 1.0), ("class/juggling", "juggling", None, 1, 0.375)],
     ),
     (
-        concepts.ConceptSources(RUN, "action/juggling"),
+        "concept-sources",
+        {"concept": "action/juggling"},
         [
             (POLKA, "polka dotted", "texture", 1, 0.75),
             ("object/ball", "ball", "object", 1, 0.25),
         ],
     ),
     (
-        concepts.ConceptPresence(RUN, "object/ball"),
+        "concept-presence",
+        {"concept": "object/ball"},
         [("block3", 0.5, 0.5, 0.5, 12), ("block4", 0.75, 0.5, 0.75, 12)],
     ),
-    (concepts.ConceptPresence(RUN, POLKA), []),
-    (contributions.ConceptCarried(RUN, POLKA), [("block2/0", "block3/0", 2.0, 0.5, 0)]),
+    ("concept-presence", {"concept": POLKA}, []),
+    ("concept-carried", {"concept": POLKA}, [("block2/0", "block3/0", 2.0, 0.5, 0)]),
     (
-        concepts.UndetectedConcepts(RUN),
+        "undetected-concepts",
+        {},
         [
             (EVIL_UID, EVIL, "scene type", 9, 0.02),
             ("object/juggling", "juggling", "object", 5, None),
         ],
     ),
     (
-        names.ConceptNames(RUN),
+        "concepts",
+        {},
         [
             ("action/juggling", "juggling", "action", 1, 10, None),
             ("color/red", "red", "color", 3, 30, None),
@@ -143,24 +143,28 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        units.Unit(RUN, "block4/0"),
+        "unit",
+        {"unit": "block4/0"},
         [("block4/0", "0 juggling", "ok", 1.0, True, ["a.jpg"], [4.0], ["t/a.jpg"])],
     ),
-    (units.Unit(RUN, "block3/2"), [("block3/2", "2", "dead", 1.0, False, [], [], [])]),
-    (units.Unit(RUN, "class/juggling"), []),
+    ("unit", {"unit": "block3/2"}, [("block3/2", "2", "dead", 1.0, False, [], [], [])]),
+    ("unit", {"unit": "class/juggling"}, []),
     (
-        units.UnitConcepts(RUN, "block4/0"),
+        "unit-concepts",
+        {"unit": "block4/0"},
         [
             ("action/juggling", "juggling", "action", 0.3, 0.5, 0.001, 8.0, True),
             ("object/ball", "ball", "object", 0.06, 1.0, 0.002, 2.0, True),
         ],
     ),
     (
-        units.UnitConcepts(RUN, "block4/3"),
+        "unit-concepts",
+        {"unit": "block4/3"},
         [("object/ball", "ball", "object", 0.08, 0.0, None, None, None)],
     ),
     (
-        contributions.UnitClasses(RUN, "block4/0"),
+        "unit-classes",
+        {"unit": "block4/0"},
         [
             ("class/juggling", "juggling", 4.0, 0.5, 0),
             ("class/🎉", "🎉", -2.0, -0.25, 0),
@@ -168,40 +172,47 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        chains.UnitReach(RUN, "block3/1"),
+        "unit-reach",
+        {"unit": "block3/1"},
         [(OHARA_UID, OHARA, 2, 0.375), ("class/juggling", "juggling", 2, 0.3125)],
     ),
     (
-        contributions.FedBy(RUN, "class/juggling", top=2),
+        "fed-by",
+        {"target": "class/juggling", "top": 2},
         [
             ("block4/0", "0 juggling", "juggling", "action", 0.3, 4.0, 4.0, 0.5),
             ("block4/2", "2 ball", "ball", "object", 0.25, 3.0, 3.0, 0.375),
         ],
     ),
     (
-        contributions.FedBy(RUN, "block4/1"),
+        "fed-by",
+        {"target": "block4/1"},
         [("block3/0", "0 polka dotted", "polka dotted", "texture", 0.2, 1.0, 1.0, 1.0)],
     ),
     (
-        contributions.InhibitedBy(RUN, "block4/2"),
+        "inhibited-by",
+        {"target": "block4/2"},
         [("block3/0", "0 polka dotted", "polka dotted", "texture", 0.2, 0.0, -1.0, 0.0)],
     ),
     (
-        contributions.Feeds(RUN, "block3/0", top=2),
+        "feeds",
+        {"unit": "block3/0", "top": 2},
         [
             ("block4/1", "1", None, None, None, 1.0, 1.0, 1.0),
             ("block4/0", "0 juggling", "juggling", "action", 0.3, 3.0, 3.0, 0.75),
         ],
     ),
     (
-        concepts.ConceptsIntoUnit(RUN, "block4/0"),
+        "unit-sources",
+        {"unit": "block4/0"},
         [
             (POLKA, "polka dotted", "texture", 1, 0.75),
             ("object/ball", "ball", "object", 1, 0.25),
         ],
     ),
     (
-        units.PolysemanticUnits(RUN),
+        "polysemantic-units",
+        {},
         [
             ("block4/0", 2, "action/juggling", 0.3, "object/ball", 0.06),
             ("block3/0", 2, POLKA, 0.2, "object/ball", 0.05),
@@ -209,14 +220,16 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        units.UnitInOtherRuns(RUN, "block4/0"),
+        "unit-in-other-runs",
+        {"unit": "block4/0"},
         [(BEFORE, "ball", "object", 0.5), (AFTER, None, None, None)],
     ),
-    (units.UnitInOtherRuns(RUN, "block4/0", top=1), [(BEFORE, "ball", "object", 0.5)]),
-    (units.UnitInOtherRuns(AFTER, "block4/9"), [(BEFORE, "ball", "object", 0.5)]),
-    (units.QuietUnits(RUN), [("block3/2", "dead"), ("block4/3", "sparse")]),
+    ("unit-in-other-runs", {"unit": "block4/0", "top": 1}, [(BEFORE, "ball", "object", 0.5)]),
+    ("unit-in-other-runs", {"run": AFTER, "unit": "block4/9"}, [(BEFORE, "ball", "object", 0.5)]),
+    ("quiet-units", {}, [("block3/2", "dead"), ("block4/3", "sparse")]),
     (
-        names.UnitNames(RUN),
+        "units",
+        {},
         [
             ("block1/0", "0 red", "ok"),
             ("block2/0", "0 polka dotted", "ok"),
@@ -230,7 +243,8 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        blocks.Blocks(RUN),
+        "blocks",
+        {},
         [
             ("block1", 1, 1, 0, 0, 0, 1),
             ("block2", 1, 1, 0, 0, 0, 1),
@@ -239,7 +253,8 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        blocks.CategoriesByBlock(RUN),
+        "categories-by-block",
+        {},
         [
             ("block1", "color", 1, 0, 1),
             ("block2", "texture", 1, 0, 1),
@@ -250,19 +265,22 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        blocks.BlockConcepts(RUN, "block3"),
+        "block-concepts",
+        {"block": "block3"},
         [
             ("object/ball", "ball", "object", 1, 0.1),
             (POLKA, "polka dotted", "texture", 1, 0.2),
         ],
     ),
-    (saved.SavedImages(RUN), [(IMAGE, "photos/a b.jpg", 1)]),
+    ("saved-images", {}, [(IMAGE, "photos/a b.jpg", 1)]),
     (
-        saved.ImageExplanations(RUN, IMAGE),
+        "image-explanations",
+        {"image": IMAGE},
         [("explanation/1", "juggling", None, "exact", 5.0, 0.9, 0.8)],
     ),
     (
-        saved.ExplanationPaths(RUN, "explanation/1", top=2),
+        "explanation-paths",
+        {"explanation": "explanation/1", "top": 2},
         [
             (1, 2.0, 1.5, 0, "block3/0", "polka dotted"),
             (1, 2.0, 1.5, 1, "block4/0", "juggling"),
@@ -271,7 +289,8 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        saved.ExplanationConcepts(RUN, "explanation/1"),
+        "explanation-concepts",
+        {"explanation": "explanation/1"},
         [
             (POLKA, "polka dotted", "texture", 1, 2.0),
             ("object/ball", "ball", "object", 1, -0.5),
@@ -279,7 +298,8 @@ EXPECTED: list[tuple[CypherQuestion, Rows]] = [
         ],
     ),
     (
-        saved.UnitExplanations(RUN, "block4/0"),
+        "unit-explanations",
+        {"unit": "block4/0"},
         [
             ("photos/a b.jpg", "juggling", 1, 2.0),
             ("photos/a b.jpg", "juggling", 3, 0.25),

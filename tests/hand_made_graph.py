@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from conceptgraph.graph.elements import Edge, Node
 from conceptgraph.graph.records import Records
-from conceptgraph.graph.schema import category_label
+from conceptgraph.graph.uids import category_label
 
 if TYPE_CHECKING:
     from conceptgraph.graph.elements import Value
@@ -112,8 +112,8 @@ def hand_made_beside() -> tuple[Records, Records]:
 
 
 def _run_properties(name: str) -> dict[str, Value]:
-    return {"name": name, "model_digest": "0f0f", "min_iou": 0.04, "edges_per_target": 9,
-            "share_left_out": 0.0}  # fmt: skip
+    return {"name": name, "model": "resnet18", "model_digest": "0f0f", "created": "2026-11-24",
+            "min_iou": 0.04, "edges_per_target": 9, "share_left_out": 0.0}  # fmt: skip
 
 
 def hand_made() -> Records:

@@ -2,7 +2,7 @@
 // The concepts that most units of a block are labelled with.
 // $run: uid of a run
 // $block: a block, as block4
-// $top: at most so many rows (default 20)
+// $top: at most this many rows (default 20)
 MATCH (:Block {uid: $run + '/' + $block})-[:HAS_UNIT]->(u:Unit)
 WHERE u.interpretable
 WITH u.category AS category, u.label AS name, count(*) AS units, max(u.iou) AS best_iou

@@ -1,5 +1,6 @@
 // Blocks in numbers
-// How many units of each block are interpretable (and significant), sparse or dead, and how many concepts they detect.
+// How many units of each block are interpretable, how many of them by a significant label, how many are
+// sparse or dead, and how many concepts they are labelled with.
 // $run: uid of a run
 MATCH (:Run {uid: $run})-[:HAS_BLOCK]->(b:Block)-[:HAS_UNIT]->(u:Unit)
 OPTIONAL MATCH (u)-[d:DETECTS {rank: 0}]->(:Concept)

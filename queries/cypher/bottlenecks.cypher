@@ -3,7 +3,7 @@
 // and how many units are in turn among their own strongest contributors.
 // $run: uid of a run
 // $beam: only contributions of rank below this (default 8)
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (:Run {uid: $run})-[:HAS_CLASS]->(:Class)<-[e:CONTRIBUTES]-(u:Unit)
 WHERE e.rank < $beam AND e.share > 0
 WITH u, count(*) AS classes

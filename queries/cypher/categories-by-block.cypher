@@ -1,5 +1,5 @@
 // Categories by block
-// How many units of each block detect concepts of each category, and how many different concepts.
+// How many units of each block are labelled with concepts of each category, and with how many concepts.
 // $run: uid of a run
 MATCH (:Run {uid: $run})-[:HAS_BLOCK]->(b:Block)-[:HAS_UNIT]->(u:Unit)
 WHERE u.interpretable

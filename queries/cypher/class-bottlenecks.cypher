@@ -1,11 +1,11 @@
 // Bottlenecks of a class
-// The units of the last block but one on whose paths most of a class's score runs: over how many
-// units of the last block, and the sum of these paths' products of shares.
-// Looks only at the contributions kept in the graph; `conceptgraph why` finds the exact paths.
+// The units of the last block but one whose paths carry most of a class's score: how many paths through
+// the last block, and the sum of their products of shares.
+// Uses only the contributions stored in the graph; `conceptgraph why` finds the exact paths.
 // $run: uid of a run
 // $class: a class, as class/road
 // $beam: only contributions of rank below this (default 1000)
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (c:Class {uid: $run + '/' + $class})<-[e2:CONTRIBUTES]-(u2:Unit)<-[e1:CONTRIBUTES]-(u1:Unit)
 WHERE e2.share > 0 AND e2.rank < $beam AND e1.share > 0 AND e1.rank < $beam
 WITH u1, e2.share * e1.share AS product

@@ -1,9 +1,9 @@
 // Concepts that feed a class
-// Which concepts of the last block feed a class, by the share of the units labelled with them,
-// less what they have against it.
+// Which concepts of the last block feed a class: the sum of the shares of the units labelled with them,
+// negative shares included.
 // $run: uid of a run
 // $class: a class, as class/road
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (:Class {uid: $run + '/' + $class})<-[e:CONTRIBUTES]-(u:Unit)
 WHERE u.interpretable
 WITH u.category AS category, u.label AS name, e.share AS each

@@ -1,9 +1,9 @@
-// What two classes differ in
+// Concepts in which two classes differ
 // The concepts whose shares in two classes differ most.
 // $run: uid of a run
 // $class: a class, as class/road
 // $other: another class, as class/sky
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (c:Class)<-[e:CONTRIBUTES]-(u:Unit)
 WHERE c.uid IN [$run + '/' + $class, $run + '/' + $other] AND u.interpretable
 WITH c.uid AS uid, u.category AS category, u.label AS name, e.share AS each

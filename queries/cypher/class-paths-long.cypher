@@ -1,10 +1,10 @@
 // Strongest paths through four blocks
 // The paths through four blocks to a class whose product of shares is largest.
-// Looks only at the contributions kept in the graph; `conceptgraph why` finds the exact paths.
+// Uses only the contributions stored in the graph; `conceptgraph why` finds the exact paths.
 // $run: uid of a run
 // $class: a class, as class/road
 // $beam: only contributions of rank below this (default 8)
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (c:Class {uid: $run + '/' + $class})<-[e4:CONTRIBUTES]-(u4:Unit)<-[e3:CONTRIBUTES]-(u3:Unit)
   <-[e2:CONTRIBUTES]-(u2:Unit)<-[e1:CONTRIBUTES]-(u1:Unit)
 WHERE e4.share > 0 AND e4.rank < $beam AND e3.share > 0 AND e3.rank < $beam

@@ -1,10 +1,10 @@
 // Strongest paths to a class
 // The paths unit → unit → class whose product of shares is largest.
-// Looks only at the contributions kept in the graph; `conceptgraph why` finds the exact paths.
+// Uses only the contributions stored in the graph; `conceptgraph why` finds the exact paths.
 // $run: uid of a run
 // $class: a class, as class/road
 // $beam: only contributions of rank below this (default 1000)
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (c:Class {uid: $run + '/' + $class})<-[e2:CONTRIBUTES]-(u2:Unit)<-[e1:CONTRIBUTES]-(u1:Unit)
 WHERE e2.share > 0 AND e2.rank < $beam AND e1.share > 0 AND e1.rank < $beam
 WITH u1, u2, e2.share * e1.share AS score

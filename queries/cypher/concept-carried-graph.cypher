@@ -1,8 +1,8 @@
-// Steps within a concept
-// The picture: units of one concept that feed one another.
+// Contributions within a concept
+// Picture: units of one concept that feed one another.
 // $run: uid of a run
 // $concept: a concept, as action/typing
-// $top: at most so many paths (default 10)
+// $top: at most this many paths (default 10)
 MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(u:Unit)
 WHERE u.uid STARTS WITH $run + '/' AND u.interpretable
   AND u.label = k.name AND u.category = k.category

@@ -1,8 +1,8 @@
-// Steps within a concept
-// Where a unit labelled with a concept feeds one of the next block that is labelled the same.
+// Contributions within a concept
+// Contributions from units labelled with a concept to units of the next block labelled with it too.
 // $run: uid of a run
 // $concept: a concept, as action/typing
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(u:Unit)
 WHERE u.uid STARTS WITH $run + '/' AND u.interpretable
   AND u.label = k.name AND u.category = k.category

@@ -1,8 +1,8 @@
 // Classes that a concept feeds
-// The picture: a concept, the units labelled with it, and their classes.
+// Picture: a concept, the units labelled with it, and their classes.
 // $run: uid of a run
 // $concept: a concept, as action/typing
-// $top: at most so many paths (default 10)
+// $top: at most this many paths (default 10)
 MATCH p = (k:Concept {uid: $concept})<-[:DETECTS]-(u:Unit)-[e:CONTRIBUTES]->(c:Class)
 WHERE u.uid STARTS WITH $run + '/' AND u.interpretable
   AND u.label = k.name AND u.category = k.category

@@ -1,9 +1,9 @@
 // Classes that a concept feeds
-// The classes that the units labelled with a concept feed, by their share of the class's positive weight,
-// less what they have against it.
+// The classes that the units labelled with a concept feed: the sum of these units' shares of a class's
+// positive weight, negative shares included.
 // $run: uid of a run
 // $concept: a concept, as action/typing
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(u:Unit)
 WHERE u.uid STARTS WITH $run + '/' AND u.interpretable
   AND u.label = k.name AND u.category = k.category

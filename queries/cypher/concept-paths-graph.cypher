@@ -1,10 +1,10 @@
 // Paths from a concept to a class
-// The picture: concept, units and class.
-// Looks only at the contributions kept in the graph; `conceptgraph why` finds the exact paths.
+// Picture: concept, units and class.
+// Uses only the contributions stored in the graph; `conceptgraph why` finds the exact paths.
 // $run: uid of a run
 // $concept: a concept, as action/typing
 // $class: a class, as class/road
-// $top: at most so many paths (default 10)
+// $top: at most this many paths (default 10)
 MATCH (r:Run {uid: $run})
 MATCH p = (c:Class {uid: $run + '/' + $class})<-[e2:CONTRIBUTES]-(u2:Unit)<-[e1:CONTRIBUTES]-(u1:Unit)
   -[d:DETECTS]->(:Concept {uid: $concept})

@@ -1,10 +1,10 @@
 // Paths from a concept to a class
-// The strongest paths to a class that begin in units that detect a concept.
-// Looks only at the contributions kept in the graph; `conceptgraph why` finds the exact paths.
+// The strongest paths to a class from the units that detect a concept.
+// Uses only the contributions stored in the graph; `conceptgraph why` finds the exact paths.
 // $run: uid of a run
 // $concept: a concept, as action/typing
 // $class: a class, as class/road
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (r:Run {uid: $run})
 MATCH (c:Class {uid: $run + '/' + $class})<-[e2:CONTRIBUTES]-(u2:Unit)<-[e1:CONTRIBUTES]-(u1:Unit)
   -[d:DETECTS]->(:Concept {uid: $concept})

@@ -1,5 +1,6 @@
-// How well a concept can be read
-// How well a probe of each block tells whether the concept is at a position, on held-out images: what "present" in an explanation is worth.
+// Presence probes of a concept
+// How well a presence probe of each block predicts where a concept is, on held-out images: how far
+// "present" in an explanation can be trusted.
 // $run: uid of a run
 // $concept: a concept, as action/typing
 MATCH (:Run {uid: $run})-[:HAS_BLOCK]->(b:Block)<-[p:PROBED_AT]-(:Concept {uid: $concept})

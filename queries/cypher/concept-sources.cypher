@@ -1,8 +1,8 @@
-// What a concept is made from
-// The concepts of earlier blocks that feed the units labelled with a concept, by their shares.
+// Concepts that feed a concept
+// The concepts of earlier blocks whose units feed the units labelled with a concept, by their shares.
 // $run: uid of a run
 // $concept: a concept, as action/typing
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(t:Unit)
 WHERE t.uid STARTS WITH $run + '/' AND t.interpretable
   AND t.label = k.name AND t.category = k.category

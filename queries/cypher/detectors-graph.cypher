@@ -1,8 +1,8 @@
 // Units that detect a concept
-// The picture: a concept, its units, and the strongest classes that they feed.
+// Picture: a concept, its units, and the classes that they feed most.
 // $run: uid of a run
 // $concept: a concept, as action/typing
-// $top: at most so many paths (default 10)
+// $top: at most this many paths (default 10)
 MATCH (r:Run {uid: $run})
 MATCH p = (:Concept {uid: $concept})<-[d:DETECTS]-(u:Unit)
 WHERE u.uid STARTS WITH $run + '/' AND u.status = 'ok' AND d.iou > r.min_iou

@@ -1,8 +1,8 @@
 // Units that detect a concept
-// The units that detect a concept above the run's least IoU, and whether it is what they detect best.
+// The units that detect a concept above the run's least IoU, and whether they are labelled with it.
 // $run: uid of a run
 // $concept: a concept, as action/typing
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (r:Run {uid: $run})
 MATCH (k:Concept {uid: $concept})<-[d:DETECTS]-(u:Unit)
 WHERE u.uid STARTS WITH $run + '/' AND u.status = 'ok' AND d.iou > r.min_iou

@@ -1,5 +1,5 @@
 // Concepts of a saved explanation
-// What the paths of an explanation add to the logit, gathered by the concept of their first unit.
+// What the paths of an explanation contribute to the logit, by the label of their first unit.
 // $run: uid of a run
 // $explanation: a saved explanation, as image-explanations lists them
 MATCH (:Explanation {uid: $run + '/' + $explanation})-[:HAS_PATH]->(p:Path)-[s:STEP]->(u:Unit)

@@ -1,8 +1,8 @@
 // Paths of a saved explanation
-// The picture: image, explanation, paths, units and class.
+// Picture: image, explanation, paths, units and class.
 // $run: uid of a run
 // $explanation: a saved explanation, as image-explanations lists them
-// $top: at most so many paths (default 10)
+// $top: at most this many paths (default 10)
 MATCH of = (:Image)-[:EXPLAINED_BY]->(x:Explanation {uid: $run + '/' + $explanation})-[:OF]->(:Class)
 MATCH (x)-[:HAS_PATH]->(p:Path)
 WITH of, x, p

@@ -2,7 +2,7 @@
 // The strongest paths of one image's explanation, unit by unit, in units of the logit.
 // $run: uid of a run
 // $explanation: a saved explanation, as image-explanations lists them
-// $top: at most so many paths (default 10)
+// $top: at most this many paths (default 10)
 MATCH (:Explanation {uid: $run + '/' + $explanation})-[:HAS_PATH]->(p:Path)
 WITH p
 ORDER BY p.rank, p.uid

@@ -2,7 +2,7 @@
 // The contributors to a unit or class, by weight.
 // $run: uid of a run
 // $target: a unit or class, as block4/290 or class/road
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (u:Unit)-[e:CONTRIBUTES]->(t:Unit|Class)
 WHERE t.uid = $run + '/' + $target AND e.weight > 0
 RETURN substring(u.uid, size($run) + 1) AS uid, u.name AS name,

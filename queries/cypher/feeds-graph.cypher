@@ -1,8 +1,8 @@
 // What a unit feeds
-// The picture: the unit with its concept, and what it feeds.
+// Picture: the unit with its concept, and what it feeds.
 // $run: uid of a run
 // $unit: a unit, as block4/290
-// $top: at most so many paths (default 10)
+// $top: at most this many paths (default 10)
 MATCH p = (u:Unit {uid: $run + '/' + $unit})-[e:CONTRIBUTES]->(t)
 WHERE e.share > 0
 WITH p, u, e, t

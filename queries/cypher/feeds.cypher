@@ -1,9 +1,9 @@
 // What a unit feeds
-// The units or classes in which a unit has the largest share of all positive weight.
-// Weights into different targets are on different scales; shares are not.
+// The units or classes of whose positive weight a unit has the largest share.
+// Weights to different targets are on different scales; shares are not.
 // $run: uid of a run
 // $unit: a unit, as block4/290
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (:Unit {uid: $run + '/' + $unit})-[e:CONTRIBUTES]->(t)
 WHERE e.share > 0
 RETURN substring(t.uid, size($run) + 1) AS uid, t.name AS name,

@@ -1,5 +1,5 @@
 // Saved explanations of an image
-// What was explained of an image: the class, its logit and probability, and how much the paths cover.
+// What was explained of an image: the class, its logit and probability, and how much of it the paths cover.
 // $run: uid of a run
 // $image: an image, as saved-images lists them
 MATCH (:Image {uid: $image})-[:EXPLAINED_BY]->(x:Explanation)-[:OF]->(c:Class)<-[:HAS_CLASS]-(:Run {uid: $run})

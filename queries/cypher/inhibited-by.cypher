@@ -1,8 +1,8 @@
-// What holds a unit or class back
+// What inhibits a unit or class
 // The inhibitors of a unit or class: the most negative contributions before the ReLU.
 // $run: uid of a run
 // $target: a unit or class, as block4/290 or class/road
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (u:Unit)-[e:CONTRIBUTES]->(t:Unit|Class)
 WHERE t.uid = $run + '/' + $target AND e.pre < 0
 RETURN substring(u.uid, size($run) + 1) AS uid, u.name AS name,

@@ -1,8 +1,8 @@
 // Units with more than one concept
-// The picture: such units with all concepts that they detect above the IoU.
+// Picture: these units with all concepts that they detect above the IoU.
 // $run: uid of a run
 // $iou: a concept counts above this (default 0.04)
-// $top: at most so many units (default 10)
+// $top: at most this many units (default 10)
 MATCH (:Run {uid: $run})-[:HAS_BLOCK]->(:Block)-[:HAS_UNIT]->(u:Unit)-[d:DETECTS]->(:Concept)
 WHERE d.iou > $iou AND u.status = 'ok'
 WITH u, d

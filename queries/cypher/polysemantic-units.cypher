@@ -1,8 +1,8 @@
 // Units with more than one concept
-// Units that detect more than one concept above an IoU, the strongest second concept first.
+// Units that detect more than one concept above an IoU, highest IoU of the second concept first.
 // $run: uid of a run
 // $iou: a concept counts above this (default 0.04)
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (:Run {uid: $run})-[:HAS_BLOCK]->(:Block)-[:HAS_UNIT]->(u:Unit)-[d:DETECTS]->(k:Concept)
 WHERE d.iou > $iou AND u.status = 'ok'
 WITH u, d, k

@@ -2,7 +2,7 @@
 // The classes that share the most concepts with a class: concepts whose units feed both.
 // $run: uid of a run
 // $class: a class, as class/road
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (c:Class {uid: $run + '/' + $class})<-[e:CONTRIBUTES]-(u:Unit)
 WHERE u.interpretable AND e.share > 0
 WITH DISTINCT c, u.category + '/' + u.label AS concept

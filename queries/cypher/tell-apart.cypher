@@ -1,9 +1,9 @@
 // Units that tell two classes apart
-// The units that speak for one class and against another.
+// The units that are evidence for one class and against another.
 // $run: uid of a run
 // $class: a class, as class/road
-// $other: the class they speak against, as class/sky
-// $top: at most so many rows (default 10)
+// $other: the class that they are evidence against, as class/sky
+// $top: at most this many rows (default 10)
 MATCH (c:Class {uid: $run + '/' + $class})<-[e:CONTRIBUTES]-(u:Unit)
   -[f:CONTRIBUTES]->(other:Class {uid: $run + '/' + $other})
 WHERE e.weight > 0 AND f.weight < 0

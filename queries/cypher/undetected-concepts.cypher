@@ -1,8 +1,8 @@
-// Concepts nobody detects
+// Concepts that no unit detects
 // Concepts that no unit detects above the run's least IoU, those in most images first,
 // with the best IoU that is stored for any unit.
 // $run: uid of a run
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (r:Run {uid: $run})-[h:HAS_CONCEPT]->(k:Concept)
 WHERE NOT EXISTS {
   MATCH (k)<-[d:DETECTS]-(u:Unit)

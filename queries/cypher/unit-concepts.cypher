@@ -1,10 +1,10 @@
 // Concepts of a unit
-// The concepts whose pixels overlap a unit's mask, also those too weak to count.
-// The attainable_iou is the largest IoU that two masks of these sizes could have; p says how often labels
-// of other images overlap as much, enrichment how many times the overlap exceeds theirs on average.
+// The concepts stored for a unit, also those below the run's least IoU. attainable_iou is the maximum IoU that
+// masks of these areas can have; p is that of the intersection under the permutation null, enrichment the
+// intersection over the null's mean.
 // $run: uid of a run
 // $unit: a unit, as block4/290
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (:Unit {uid: $run + '/' + $unit})-[d:DETECTS]->(k:Concept)
 RETURN k.uid AS uid, k.name AS name, k.category AS category, d.iou AS iou,
   CASE

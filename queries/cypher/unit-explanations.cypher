@@ -1,8 +1,8 @@
 // Saved explanations with a unit
-// In which images' explanations a unit is on a path, the largest contribution first.
+// The saved explanations with a path through a unit, largest contribution first.
 // $run: uid of a run
 // $unit: a unit, as block4/290
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (:Unit {uid: $run + '/' + $unit})<-[:STEP]-(p:Path)<-[:HAS_PATH]-(x:Explanation)-[:OF]->(c:Class)
 MATCH (x)<-[:EXPLAINED_BY]-(i:Image)
 RETURN i.path AS image, c.name AS class_name, p.rank AS rank, p.contribution AS contribution

@@ -1,8 +1,8 @@
 // The same unit in other runs
-// The picture: the unit in other runs, and what it detects best, here and there.
+// Picture: the unit in other runs, and what it detects best in each.
 // $run: uid of a run
 // $unit: a unit, as block4/290
-// $top: at most so many other runs (default 10)
+// $top: at most this many other runs (default 10)
 MATCH p = (here:Unit {uid: $run + '/' + $unit})-[:SAME_UNIT]-(u:Unit)<-[:HAS_UNIT]-(:Block)<-[:HAS_BLOCK]-(r:Run)
 WITH p, here, u, r
 ORDER BY r.uid

@@ -1,8 +1,9 @@
 // The same unit in other runs
-// What a unit detects in other runs of the same network, as with other concepts; only runs that are in the graph together are seen.
+// What a unit detects in other runs of the same network, as with other concepts. Only runs in the same graph
+// are found.
 // $run: uid of a run
 // $unit: a unit, as block4/290
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (:Unit {uid: $run + '/' + $unit})-[:SAME_UNIT]-(u:Unit)<-[:HAS_UNIT]-(:Block)<-[:HAS_BLOCK]-(r:Run)
 RETURN r.uid AS run,
   CASE WHEN u.interpretable THEN u.label END AS concept,

@@ -3,7 +3,7 @@
 // The score is the sum over these paths of the product of shares.
 // $run: uid of a run
 // $unit: a unit, as block4/290
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (:Unit {uid: $run + '/' + $unit})-[e:CONTRIBUTES]->(:Unit)-[f:CONTRIBUTES]->(c:Class)
 WITH c, f.share * e.share AS product
 ORDER BY product

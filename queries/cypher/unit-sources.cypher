@@ -1,9 +1,9 @@
 // Concepts that feed a unit
-// Which concepts of the block before feed a unit, by the share of the units labelled with them,
-// less what they have against it.
+// Which concepts of the previous block feed a unit: the sum of the shares of the units labelled with them,
+// negative shares included.
 // $run: uid of a run
 // $unit: a unit, as block4/290
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (:Unit {uid: $run + '/' + $unit})<-[e:CONTRIBUTES]-(u:Unit)
 WHERE u.interpretable
 WITH u.category AS category, u.label AS name, e.share AS each

@@ -1,8 +1,8 @@
-// What no concept explains
+// Contributors without a concept
 // The contributors to a class that are not interpretable.
 // $run: uid of a run
 // $class: a class, as class/road
-// $top: at most so many rows (default 10)
+// $top: at most this many rows (default 10)
 MATCH (:Class {uid: $run + '/' + $class})<-[e:CONTRIBUTES]-(u:Unit)
 WHERE e.weight > 0 AND NOT u.interpretable
 RETURN substring(u.uid, size($run) + 1) AS unit, e.weight AS weight, e.share AS share, e.rank AS rank

@@ -11,7 +11,9 @@ from conceptgraph.errors import QueryError, StoreError
 from conceptgraph.graph.records import records
 from conceptgraph.graph.stores.memory import MemoryStore
 from conceptgraph.queries.cards import class_card, concept_card, unit_card
-from conceptgraph.queries.contributions import FedBy, InhibitedBy
+from conceptgraph.queries.parameters import UnitUid
+from conceptgraph.queries.questions.fed_by import FedBy
+from conceptgraph.queries.questions.inhibited_by import InhibitedBy
 from tests.made_runs import random_run, small_run
 
 if TYPE_CHECKING:
@@ -146,7 +148,7 @@ def test_the_first_rows_are_those_of_the_dense_matrices(tmp_path: Path) -> None:
         live = [i for i in range(12) if alive[i]]
         strongest = sorted((i for i in live if weight[i] > 0), key=lambda i: -weight[i])[:3]
         lowest = sorted((i for i in live if pre[i] < 0), key=lambda i: pre[i])[:3]
-        uid = f"block4/{target}"
+        uid = UnitUid(f"block4/{target}")
         fed = [row.uid for row in store.ask(FedBy("a", uid, top=3))]
         held = [row.uid for row in store.ask(InhibitedBy("a", uid, top=3))]
         assert fed == [f"block3/{i}" for i in strongest]

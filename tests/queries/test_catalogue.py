@@ -8,7 +8,6 @@ bit.
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, fields
 from itertools import product
 from typing import TYPE_CHECKING, cast
 
@@ -20,10 +19,22 @@ from conceptgraph.graph.stores.memory import MemoryStore
 from conceptgraph.graph.stores.offline_cypher import CypherGraph
 from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.pipeline import ingest
-from conceptgraph.queries.catalogue import QUESTIONS, entry, make
-from conceptgraph.queries.chains import ClassPaths, ClassPathsAgainst, ClassPathsLong
+from conceptgraph.queries import questions
+from conceptgraph.queries.catalogue import QUESTIONS, SECTIONS, build, entry, make
+from conceptgraph.queries.names import RESOLVERS
+from conceptgraph.queries.parameters import (
+    BlockName,
+    ClassUid,
+    ConceptUid,
+    ExplanationUid,
+    ImageUid,
+    TargetUid,
+    UnitUid,
+)
 from conceptgraph.queries.paths import class_paths
-from conceptgraph.queries.question import parse, picture, text
+from conceptgraph.queries.question import cypher_text, parse_cypher, picture_text
+from conceptgraph.queries.questions.class_paths import ClassPaths
+from conceptgraph.queries.questions.class_paths_against import ClassPathsAgainst
 from conceptgraph.settings import Settings
 from tests.catalogue_docs import PAGE, page
 from tests.drawn_data import draw_concept_data, write_untrained
@@ -34,7 +45,7 @@ from tests.neo4j_contents import connect
 from tests.repository import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from conceptgraph.graph.records import Records
@@ -48,16 +59,16 @@ RANDOM = "r 😀"
 HARD = ("sky", 'a "b"', "`x`", OHARA, EVIL, "🎉", "\\' \\u0041 $run")
 
 
-RANDOM_CHOICES: dict[str, list[str]] = {
-    "class_": ["class/sky", f"class/{OHARA}", "class/🎉", f"class/{EVIL}"],
-    "other": ['class/a "b"'],
-    "concept": [f"object/{OHARA}", f"object/{EVIL}", "scene/sky", "object/none"],
-    "unit": ["block3/1", "block3/4", "block4/0", "block9/9"],
-    "target": ["block4/2", "class/sky", "class/`x`"],
-    "block": ["block3", "block5"],
-    "image": [IMAGE],
-    "explanation": ["explanation/1"],
+RANDOM_CHOICES: dict[object, list[str]] = {
+    ClassUid: ["class/sky", f"class/{OHARA}", "class/🎉", f"class/{EVIL}", 'class/a "b"'],
+    ConceptUid: [f"object/{OHARA}", f"object/{EVIL}", "scene/sky", "object/none"],
+    UnitUid: ["block3/1", "block3/4", "block4/0", "block9/9"],
+    TargetUid: ["block4/2", "class/sky", "class/`x`"],
+    BlockName: ["block3", "block5"],
+    ImageUid: [IMAGE],
+    ExplanationUid: ["explanation/1"],
 }
+"""Values of the parameters that have no default, by their types."""
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +100,8 @@ def loaded(real: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Records
 @pytest.fixture(scope="module")
 def networkx(loaded: Sequence[Records]) -> MemoryStore:
     store = MemoryStore()
-    for each in loaded:
-        store.load(each)
+    for run in loaded:
+        store.load(run)
     return store
 
 
@@ -104,8 +115,8 @@ def neo4j(request: pytest.FixtureRequest, loaded: Sequence[Records]) -> Iterator
     server: Neo4jServer = request.getfixturevalue(request.param)
     server.clear()
     with connect(server) as store:
-        for each in loaded:
-            store.load(each)
+        for run in loaded:
+            store.load(run)
         yield store
 
 
@@ -123,61 +134,94 @@ def _random_questions() -> Iterator[CypherQuestion]:
 
 
 def _real_questions(run: Run) -> Iterator[CypherQuestion]:
-    """About the units and concepts that were found most."""
+    """Ask about interpretable units and the concepts that are detected most."""
     units = run.units[run.interpretable]
     first, last = (list(units["uid"][units["block"] == f"block{i}"][:1]) for i in (3, 4))
-    concepts = list(run.detections["concept"].value_counts().index[:2])
     classes = [str(uid) for uid in run.classes["uid"][:3]]
     choices = {
         **RANDOM_CHOICES,
-        "class_": classes[:2],
-        "other": classes[2:],
-        "concept": concepts,
-        "unit": [*first, *last],
-        "target": [*last, classes[0]],
-        "block": ["block4"],
+        ClassUid: classes,
+        ConceptUid: list(run.detections["concept"].value_counts().index[:2]),
+        UnitUid: [*first, *last],
+        TargetUid: [*last, classes[0]],
+        BlockName: ["block4"],
     }
     return _questions(run.name, choices)
 
 
-def _questions(run: str, choices: Mapping[str, list[str]]) -> Iterator[CypherQuestion]:
-    """Every question with a choice of parameters, and as many rows as by default or only three."""
-    for kind in QUESTIONS.values():
-        needed = [field.name for field in fields(kind) if field.default is MISSING][1:]
-        make: Callable[..., CypherQuestion] = kind
-        for values in product(*(choices[name] for name in needed)):
-            given: dict[str, str | int] = dict(zip(needed, values, strict=True))
-            yield make(run=run, **given)
-            if any(field.name == "top" for field in fields(kind)):
-                yield make(run=run, **given, top=3)
+def _questions(run: str, choices: Mapping[object, list[str]]) -> Iterator[CypherQuestion]:
+    """Ask every question with all choices, and for as many rows as by default or only three."""
+    for name, question in QUESTIONS.items():
+        types = question.parameter_types()
+        needed = [p.name for p in entry(name).parameters if p.default is None]
+        for values in product(*(choices[types[parameter]] for parameter in needed)):
+            given: dict[str, object] = dict(zip(needed, values, strict=True))
+            yield build(name, run, given)
+            if "top" in types:
+                yield build(name, run, {**given, "top": 3})
+
+
+def _hand_made(name: str, parameters: Mapping[str, object]) -> CypherQuestion:
+    """Build a question about the graph made by hand."""
+    about = {"run": RUN, **parameters}
+    return build(name, str(about.pop("run")), about)
 
 
 def test_every_question_is_worked_out_by_hand() -> None:
-    assert {question.name for question, _ in EXPECTED} == set(QUESTIONS)
-    assert len(QUESTIONS) >= 20
+    assert {name for name, _, _ in EXPECTED} == set(QUESTIONS)
 
 
-@pytest.mark.parametrize(("question", "rows"), EXPECTED)
-def test_networkx(networkx: MemoryStore, question: CypherQuestion, rows: Rows) -> None:
-    assert _rows(networkx, question) == rows
+def test_a_question_is_one_module_with_one_class_named_after_it() -> None:
+    folder = ROOT / "queries" / "questions"
+    modules = {file.stem for file in folder.glob("*.py")} - {"__init__"}
+    assert {name.replace("-", "_") for name in QUESTIONS} == modules
+    for name, question in QUESTIONS.items():
+        module = f"{questions.__name__}.{name.replace('-', '_')}"
+        assert (question.__module__, question.__name__) == (module, name.title().replace("-", ""))
 
 
-@pytest.mark.parametrize(("question", "rows"), EXPECTED)
-def test_kglite(kglite: CypherGraph, question: CypherQuestion, rows: Rows) -> None:
+def test_sections_hold_every_question_once_by_name() -> None:
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(QUESTIONS)
+    for section, names in SECTIONS.items():
+        assert list(names) == sorted(names)
+        assert {QUESTIONS[name].section for name in names} == {section}
+
+
+@pytest.mark.parametrize("name", [*QUESTIONS])
+def test_parameters_are_of_types_that_can_be_resolved(name: str) -> None:
+    """The catalogue's JSON names the type that a value is typed in."""
+    types = QUESTIONS[name].parameter_types()
+    assert set(types.values()) <= {int, float, *RESOLVERS}
+    listed = {parameter.name: parameter.type for parameter in entry(name).parameters}
+    plain = {int: "int", float: "float"}
+    assert listed == {key: plain.get(cast("type", kind), "str") for key, kind in types.items()}
+
+
+@pytest.mark.parametrize(("name", "parameters", "rows"), EXPECTED)
+def test_networkx(
+    networkx: MemoryStore, name: str, parameters: dict[str, object], rows: Rows
+) -> None:
+    assert _rows(networkx, _hand_made(name, parameters)) == rows
+
+
+@pytest.mark.parametrize(("name", "parameters", "rows"), EXPECTED)
+def test_kglite(kglite: CypherGraph, name: str, parameters: dict[str, object], rows: Rows) -> None:
+    question = _hand_made(name, parameters)
     assert kglite.ask(*question.cypher()) == (_columns(question), rows)
 
 
-@pytest.mark.parametrize(("question", "rows"), EXPECTED)
-def test_neo4j(neo4j: Neo4jStore, question: CypherQuestion, rows: Rows) -> None:
-    """The text as in the Browser, and by the store's own way."""
+@pytest.mark.parametrize(("name", "parameters", "rows"), EXPECTED)
+def test_neo4j(neo4j: Neo4jStore, name: str, parameters: dict[str, object], rows: Rows) -> None:
+    """Ask by the text, as in the Browser, and through the store."""
+    question = _hand_made(name, parameters)
     assert neo4j.cypher(*question.cypher()) == (_columns(question), rows)
     assert _rows(neo4j, question) == rows
 
 
 def test_kglite_agrees_on_a_random_run(networkx: MemoryStore, kglite: CypherGraph) -> None:
-    found = [_rows(networkx, question) for question in _random_questions()]
-    assert sum(map(bool, found)) > 100
-    assert [kglite.ask(*question.cypher()).rows for question in _random_questions()] == found
+    expected = [_rows(networkx, question) for question in _random_questions()]
+    assert sum(map(bool, expected)) > 100
+    assert [kglite.ask(*question.cypher()).rows for question in _random_questions()] == expected
 
 
 def test_neo4j_agrees_on_a_random_run(networkx: MemoryStore, neo4j: Neo4jStore) -> None:
@@ -186,9 +230,9 @@ def test_neo4j_agrees_on_a_random_run(networkx: MemoryStore, neo4j: Neo4jStore) 
 
 
 def test_kglite_agrees_on_a_real_run(networkx: MemoryStore, kglite: CypherGraph, real: Run) -> None:
-    found = [_rows(networkx, question) for question in _real_questions(real)]
-    assert sum(map(bool, found)) > 40
-    assert [kglite.ask(*question.cypher()).rows for question in _real_questions(real)] == found
+    expected = [_rows(networkx, question) for question in _real_questions(real)]
+    assert sum(map(bool, expected)) > 40
+    assert [kglite.ask(*question.cypher()).rows for question in _real_questions(real)] == expected
 
 
 def test_neo4j_agrees_on_a_real_run(networkx: MemoryStore, neo4j: Neo4jStore, real: Run) -> None:
@@ -199,12 +243,13 @@ def test_neo4j_agrees_on_a_real_run(networkx: MemoryStore, neo4j: Neo4jStore, re
 def test_pictures(neo4j: Neo4jStore) -> None:
     """Wherever there are rows there is a picture, with few enough paths for a browser."""
     drawn = 0
-    for question, rows in EXPECTED:
-        twin = picture(question.name)
-        if twin:
-            assert twin.parameters.keys() == text(question.name).parameters.keys()
-            _, parameters = question.cypher()
-            assert 0 < len(neo4j.cypher(twin.cypher, parameters).rows) <= 100, question
+    for name, parameters, rows in EXPECTED:
+        picture = picture_text(name)
+        if picture:
+            assert picture.parameters.keys() == cypher_text(name).parameters.keys()
+            statement = _hand_made(name, parameters).cypher()
+            paths = neo4j.cypher(picture.cypher, statement.parameters).rows
+            assert 0 < len(paths) <= 100, name
             drawn += bool(rows)
     assert drawn > 10
 
@@ -218,7 +263,7 @@ def test_paths_are_the_exact_ones_where_nothing_was_left_out(tmp_path: Path, sig
     kind = ClassPaths if sign == 1 else ClassPathsAgainst
     for name in ("juggling", "road"):
         exact = class_paths(run, name, top=200, sign=sign).paths
-        rows = kind("a", f"class/{name}", beam=99, top=200).answer(store.graph)
+        rows = kind("a", ClassUid(f"class/{name}"), beam=99, top=200).answer(store.graph)
         assert [row.score for row in rows] == pytest.approx([path.score for path in exact])
         ends = {tuple(unit.uid for unit in path.units) for path in exact}
         assert {(row.first, row.second) for row in rows} == ends
@@ -226,14 +271,14 @@ def test_paths_are_the_exact_ones_where_nothing_was_left_out(tmp_path: Path, sig
 
 @pytest.mark.parametrize("name", [*QUESTIONS])
 def test_texts_are_what_their_heads_say(name: str) -> None:
-    found, head = entry(name), text(name)
-    assert [*head.parameters] == ["run", *(parameter.name for parameter in found.parameters)]
-    for parameter in found.parameters:
+    listed, head = entry(name), cypher_text(name)
+    assert [*head.parameters] == ["run", *(parameter.name for parameter in listed.parameters)]
+    for parameter in listed.parameters:
         default = None if parameter.default is None else str(parameter.default)
         assert head.parameters[parameter.name].default == default
     body = re.sub(r"//.*", "", head.cypher)
     assert set(re.findall(r"\$(\w+)", body)) == set(head.parameters)
-    if found.columns:
+    if listed.columns:
         assert "ORDER BY" in body or name == "unit"
 
 
@@ -244,7 +289,7 @@ def test_texts_keep_to_what_all_engines_know() -> None:
     foreign = r"apoc|\bCALL\b|\*\d|\.\.|SHORTEST|COLLECT \{|elementId|\bid\(|\.(id|title|type)\b"
     foreign += r"|\bLET\b|\bFILTER\b|\b(CREATE|MERGE|SET|DELETE)\b"
     for stem in files:
-        body = re.sub(r"//.*", "", text(stem).cypher)
+        body = re.sub(r"//.*", "", cypher_text(stem).cypher)
         assert not re.search(foreign, body, re.IGNORECASE), stem
         assert "'" not in re.sub(r"'(/|ok|sparse|dead|)'", "", body), stem
 
@@ -259,7 +304,7 @@ def test_the_page_is_in_step() -> None:
 )
 def test_what_is_no_head(wrong: str) -> None:
     with pytest.raises(ValueError, match="not the head of a question"):
-        parse(wrong)
+        parse_cypher(wrong)
 
 
 def test_questions_as_they_are_typed(networkx: MemoryStore) -> None:
@@ -268,7 +313,7 @@ def test_questions_as_they_are_typed(networkx: MemoryStore) -> None:
     question = make(networkx, RUN, "class-paths", typed)
     assert (question.run, question.cypher().parameters) == (RUN, {"run": RUN, **given})
     question = make(networkx, RUN, "class-paths-long", {"class": "class/🎉"})
-    assert question.cypher() == ClassPathsLong(RUN, "class/🎉").cypher()
+    assert question.cypher() == build("class-paths-long", RUN, {"class": "class/🎉"}).cypher()
     for name, typed in (
         ("fed-by", {"target": EVIL}),
         ("concept-paths", {"concept": EVIL, "class": "sky"}),

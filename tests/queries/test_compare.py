@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 
 from conceptgraph.errors import QueryError
-from conceptgraph.graph.run.files import LATER, TABLES
+from conceptgraph.graph.run.files import TABLES
 from conceptgraph.graph.run.reader import Run, open_run
 from conceptgraph.graph.run.writer import RunWriter
-from conceptgraph.queries.compare import Change, Detected, Meaning, Move, compare
+from conceptgraph.queries.compare import (
+    ChangeCounts,
+    DetectionCounts,
+    LabelChange,
+    RunLabel,
+    compare,
+)
 from tests.command_line import call
-from tests.made_runs import manifest, small_run
+from tests.made_runs import run_facts, small_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +31,7 @@ WIDTHS = {"block3": 3, "block4": 3}
 
 
 def other_run(first: Run, out: Path, digest: str = "one") -> Run:
-    """The first run relabelled: block3/0 is a ball now, block4/0 nothing, block4/1 a ball."""
+    """Relabel the first run: block3/0 is a ball now, block4/0 nothing, block4/1 a ball."""
     units = first.units.copy()
     units.loc[0, ["label", "category", "iou"]] = ["ball", "object", 0.4]
     units.loc[3, "iou"] = 0.01
@@ -39,8 +45,7 @@ def _written(run: Run, out: Path, tables: dict[str, pd.DataFrame], digest: str) 
             writer.table(name, tables.get(name, getattr(run, name)))
         for file in run.path.glob("*.npy"):
             writer.array(file.stem, np.load(file))
-        model: dict[str, object] = {"name": "resnet18", "digest": digest}
-        return open_run(writer.commit({**manifest(WIDTHS), "model": model}))
+        return open_run(writer.commit(run_facts(WIDTHS, digest)))
 
 
 @pytest.fixture
@@ -49,35 +54,38 @@ def first(tmp_path: Path) -> Run:
 
 
 def test_counts(first: Run, tmp_path: Path) -> None:
-    found = compare([first, other_run(first, tmp_path / "second.cg")])
-    assert [(each.run, each.block, each.units) for each in found.counts] == [
+    comparison = compare([first, other_run(first, tmp_path / "second.cg")])
+    assert [(counts.run, counts.block, counts.units) for counts in comparison.counts] == [
         ("first", "block3", 3),
         ("second", "block3", 3),
         ("first", "block4", 3),
         ("second", "block4", 3),
     ]
-    assert found.counts[0].total == Detected(None, 2, 2, 1, 1, 2)
-    assert found.counts[0].categories == (
-        Detected("texture", 1, 1, 1, 1, 2),
-        Detected("object", 1, 1, 0, 0, 0),
+    assert comparison.counts[0].total == DetectionCounts(None, 2, 2, 1, 1, 2)
+    assert comparison.counts[0].categories == (
+        DetectionCounts("texture", 1, 1, 1, 1, 2),
+        DetectionCounts("object", 1, 1, 0, 0, 0),
     )
     # Interpretable in the second run are block3/0 and 1, both balls; unrestricted is unchanged.
-    assert found.counts[1].total == Detected(None, 2, 1, 1, 1, 2)
-    assert found.counts[2].total == Detected(None, 1, 1, 1, 1, 0)
+    assert comparison.counts[1].total == DetectionCounts(None, 2, 1, 1, 1, 2)
+    assert comparison.counts[2].total == DetectionCounts(None, 1, 1, 1, 1, 0)
 
 
-def test_units_that_changed(first: Run, tmp_path: Path) -> None:
+def test_units_whose_label_changed(first: Run, tmp_path: Path) -> None:
     (pair,) = compare([first, other_run(first, tmp_path / "second.cg")]).pairs
     assert pair.same_network
-    assert pair.moves == (Move("block3", 1, 1, 0, 0, 1), Move("block4", 0, 0, 1, 1, 1))
+    assert pair.moves == (
+        ChangeCounts("block3", 1, 1, 0, 0, 1),
+        ChangeCounts("block4", 0, 0, 1, 1, 1),
+    )
     assert pair.changes == (
-        Change(
+        LabelChange(
             "block3/0",
-            Meaning("polka dotted", "texture", 0.2, True),
-            Meaning("ball", "object", 0.4, True),
+            RunLabel("polka dotted", "texture", 0.2, True),
+            RunLabel("ball", "object", 0.4, True),
         ),
-        Change("block4/0", Meaning("juggling", "action", 0.3, True), None),
-        Change("block4/1", None, Meaning("ball", "object", 0.07, False)),
+        LabelChange("block4/0", RunLabel("juggling", "action", 0.3, True), None),
+        LabelChange("block4/1", None, RunLabel("ball", "object", 0.07, False)),
     )
     assert (pair.only_first, pair.only_second, pair.both) == (
         ("action/juggling", "texture/polka dotted"),
@@ -87,9 +95,9 @@ def test_units_that_changed(first: Run, tmp_path: Path) -> None:
 
 
 def test_only_significant_labels(first: Run, tmp_path: Path) -> None:
-    found = compare([first, other_run(first, tmp_path / "b.cg")], significant=True)
-    assert found.counts[0].total == Detected(None, 1, 1, 1, 1, 2)
-    assert [each.unit for each in found.pairs[0].changes] == ["block3/0", "block4/0"]
+    comparison = compare([first, other_run(first, tmp_path / "b.cg")], significant=True)
+    assert comparison.counts[0].total == DetectionCounts(None, 1, 1, 1, 1, 2)
+    assert [change.unit for change in comparison.pairs[0].changes] == ["block3/0", "block4/0"]
 
 
 def test_other_networks_are_compared_by_concepts(first: Run, tmp_path: Path) -> None:
@@ -101,9 +109,9 @@ def test_other_networks_are_compared_by_concepts(first: Run, tmp_path: Path) -> 
 
 
 def test_a_run_with_itself_and_a_third(first: Run, tmp_path: Path) -> None:
-    found = compare([first, first, other_run(first, tmp_path / "c.cg")])
-    assert [len(pair.changes) for pair in found.pairs] == [0, 3]
-    assert len(found.counts) == 6
+    comparison = compare([first, first, other_run(first, tmp_path / "c.cg")])
+    assert [len(pair.changes) for pair in comparison.pairs] == [0, 3]
+    assert len(comparison.counts) == 6
 
 
 def test_what_cannot_be_compared(first: Run) -> None:
@@ -113,29 +121,23 @@ def test_what_cannot_be_compared(first: Run) -> None:
         compare([first, first], blocks=["block9"])
 
 
-def test_runs_from_before_chance_was_asked(first: Run, tmp_path: Path) -> None:
-    import pandas as pd
-
-    earlier = _written(first, tmp_path / "earlier.cg", {}, "one")
-    for name, columns in LATER.items():
-        file = earlier.path / f"{name}.parquet"
-        pd.read_parquet(file).drop(columns=list(columns)).to_parquet(file)
-    earlier = open_run(earlier.path)
-    earlier.check()
-    found = compare([earlier, first])
-    assert found.counts[0].total == Detected(None, 2, 2, None, None, None)
-    with pytest.raises(QueryError, match="earlier was not compared with chance"):
-        compare([earlier, first], significant=True)
+def test_a_run_without_null_samples(first: Run, tmp_path: Path) -> None:
+    detections = first.detections.assign(p=np.nan, enrichment=np.nan, significant=False)
+    untested = _written(first, tmp_path / "untested.cg", {"detections": detections}, "one")
+    comparison = compare([untested, first])
+    assert comparison.counts[0].total == DetectionCounts(None, 2, 2, None, 1, 2)
+    with pytest.raises(QueryError, match="the labels of run untested were not tested"):
+        compare([untested, first], significant=True)
 
 
 def test_the_command(first: Run, tmp_path: Path) -> None:
     other_run(first, tmp_path / "second.cg")
     words = ("compare", "first.cg", "second.cg")
-    found = call(*words, folder=tmp_path)
-    assert (found.status, found.err) == (0, "")
-    assert "3 units changed meaning, 3 shown" in found.out
-    assert "polka dotted (texture)" in found.out
-    assert "ball (object)?" in found.out
+    printed = call(*words, folder=tmp_path)
+    assert (printed.status, printed.err) == (0, "")
+    assert "3 units changed meaning, 3 shown" in printed.out
+    assert "polka dotted (texture)" in printed.out
+    assert "ball (object)?" in printed.out
     rows = json.loads(call(*words, "--json", folder=tmp_path).out)
     assert rows["pairs"][0]["changes"][1]["after"] is None
     assert rows["counts"][0]["total"]["concepts"] == 2

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from conceptgraph.errors import QueryError
-from conceptgraph.queries.best_paths import FoundPath, strongest_paths
+from conceptgraph.queries.best_paths import ScoredPath, strongest_paths
 from conceptgraph.queries.paths import class_paths
 from tests.made_runs import CLASSES, random_run, small_run
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def all_paths(
     matrices: Sequence[NDArray[np.float64]], target: int, count: int, sign: int
-) -> list[FoundPath]:
+) -> list[ScoredPath]:
     """Every path, one by one, sorted."""
     found = []
     for indices in itertools.product(*(range(len(matrix)) for matrix in matrices)):
@@ -37,7 +37,7 @@ def all_paths(
         for matrix, i, j in zip(matrices, indices, ends, strict=True):
             score *= float(matrix[i, j])
         if sign * score > 0:
-            found.append(FoundPath(score, indices))
+            found.append(ScoredPath(score, indices))
     return sorted(found, key=lambda path: (-sign * path.score, path.indices))[:count]
 
 
@@ -172,9 +172,9 @@ def test_one_block_is_enough_for_a_run_of_one(tmp_path: Path) -> None:
     [
         ([], "no such block; found none"),
         (["block5"], r"found block5; expected neighbouring blocks of block1, block2"),
-        (["block2", "block4"], "blocks apart; found block2, block4"),
-        (["block4", "block3"], "blocks apart; found block4, block3"),
-        (["block4", "block4"], "blocks apart"),
+        (["block2", "block4"], "blocks are not neighbours; found block2, block4"),
+        (["block4", "block3"], "blocks are not neighbours; found block4, block3"),
+        (["block4", "block4"], "blocks are not neighbours"),
         (["block2", "block3"], "from block3 to the classes in run a; expected blocks ending in"),
     ],
 )
