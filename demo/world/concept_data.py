@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...ingest.concept_data.writing.writer import BrodenWriter
+from ...ingest.sources.source import ConceptSource, SourceImage, write_source
 from .names import CLASSES, CONCEPTS, Cue
 from .pictures import SIDE, PictureSpec, draw_picture
 from .shortcuts import World, plantable_concepts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PLANTED_SHARE = 0.25  # of the pictures, for each planted cue
 _FURTHER_SHARES = {"texture": 0.45, "object": 0.45, "color": 0.15}
@@ -62,15 +62,39 @@ def write_concept_data(
     Raises:
         DataError: the folder exists.
     """
-    world = world or World()
     # Other seeds than those of training: no network was trained on these pictures.
-    seed += 3_000_000
-    with BrodenWriter(folder, CONCEPTS, mask_shape=(side, side)) as writer:
-        for index in range(count):
-            picture = draw_picture(concept_spec(world, seed, index), side)
+    specs = [concept_spec(world or World(), seed + 3_000_000, index) for index in range(count)]
+    return write_source(DrawnPictures(specs, side, on_progress), folder)
+
+
+class DrawnPictures(ConceptSource[Path]):
+    """Pictures of the world as a source of concept data, drawn one by one."""
+
+    def __init__(
+        self,
+        specs: Sequence[PictureSpec],
+        side: int,
+        on_progress: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        self._specs, self._side, self._on_progress = specs, side, on_progress
+
+    def concepts(self) -> Mapping[str, Sequence[str]]:
+        """Return the names of the world's concepts by category."""
+        return CONCEPTS
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def images(self) -> Iterator[SourceImage]:
+        """Yield each picture with its label maps, and its scene as an image-level label."""
+        for index, spec in enumerate(self._specs):
+            picture = draw_picture(spec, self._side)
             label_maps = {category: [labels] for category, labels in picture.label_maps.items()}
             image_labels = {"scene": [picture.scene]}
-            writer.add(f"world/{index:05d}.png", picture.image, label_maps, image_labels)
-            if on_progress is not None:
-                on_progress("drawing", index + 1, count)
-    return folder
+            yield SourceImage(f"world/{index:05d}.png", picture.image, label_maps, image_labels)
+            if self._on_progress is not None:
+                self._on_progress("drawing", index + 1, len(self._specs))
+
+    def report(self, folder: Path, images: int) -> Path:
+        """Return the folder."""
+        return folder
