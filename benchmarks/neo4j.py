@@ -29,10 +29,19 @@ from benchmarks.memory import peak_of_this_process
 from conceptgraph.graph.records import records
 from conceptgraph.graph.run.reader import open_run
 from conceptgraph.graph.stores.neo4j_store import Neo4jStore
-from conceptgraph.queries.catalogue import QUESTIONS, entry
-from conceptgraph.queries.question import picture
+from conceptgraph.queries.catalogue import QUESTIONS, build, entry
+from conceptgraph.queries.parameters import (
+    BlockName,
+    ClassUid,
+    ConceptUid,
+    ExplanationUid,
+    ImageUid,
+    TargetUid,
+    UnitUid,
+)
+from conceptgraph.queries.question import picture_text
 from tests.made_runs import random_run
-from tests.neo4j_contents import content, said
+from tests.neo4j_contents import database_content, expected_content
 from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release
 
 if TYPE_CHECKING:
@@ -46,16 +55,16 @@ KEPT = 22  # per target and sign: some 200,000 contributions
 RESNET50 = {"block1": 256, "block2": 512, "block3": 1024, "block4": 2048}
 RESNET18 = {"block1": 64, "block2": 128, "block3": 256, "block4": 512}
 CATEGORIES = ("object", "part", "texture", "material", "color", "scene")
-CHOICES = {
-    "class": "class/class 7",
-    "other": "class/class 9",
-    "concept": "texture/concept 2",
-    "unit": "block4/7",
-    "target": "class/class 7",
-    "block": "block4",
-    "image": "none",
-    "explanation": "none",
+CHOICES: dict[object, list[str]] = {
+    ClassUid: ["class/class 7", "class/class 9"],
+    ConceptUid: ["texture/concept 2"],
+    UnitUid: ["block4/7"],
+    TargetUid: ["class/class 7"],
+    BlockName: ["block4"],
+    ImageUid: ["none"],
+    ExplanationUid: ["none"],
 }
+"""Values of the parameters without a default, by their types."""
 
 
 def make_run(folder: Path, widths: dict[str, int], classes: int, concepts: int) -> Run:
@@ -70,7 +79,7 @@ def make_run(folder: Path, widths: dict[str, int], classes: int, concepts: int) 
 
 def client(path: Path, kept: int | None) -> None:
     """In a process of its own: load a run, and say how long that took and what it needed."""
-    found = records(open_run(path), edges_per_target=kept)
+    found = records(open_run(path), edges_per_target=kept, dense=kept is None)
     with Neo4jStore.connect(
         os.environ["NEO4J_URI"], "neo4j", os.environ["NEO4J_PASSWORD"]
     ) as store:
@@ -111,12 +120,11 @@ def load(server: Neo4jServer, path: Path, kept: int | None) -> dict[str, float]:
 
 
 def questions(run: str) -> Iterator[CypherQuestion]:
-    """Every question, with its defaults."""
-    for name, kind in QUESTIONS.items():
+    """Yield every question, with its defaults."""
+    for name, question in QUESTIONS.items():
+        types, choices = question.parameter_types(), {k: iter(v) for k, v in CHOICES.items()}
         needed = [p.name for p in entry(name).parameters if p.default is None]
-        given = {("class_" if each == "class" else each): CHOICES[each] for each in needed}
-        make: Callable[..., CypherQuestion] = kind
-        yield make(run=run, **given)
+        yield build(name, run, {parameter: next(choices[types[parameter]]) for parameter in needed})
 
 
 def warm(store: Neo4jStore, run: str) -> dict[str, float]:
@@ -125,7 +133,7 @@ def warm(store: Neo4jStore, run: str) -> dict[str, float]:
     for question in questions(run):
         text, parameters = question.cypher()
         texts = {question.name: text}
-        if twin := picture(question.name):
+        if twin := picture_text(question.name):
             texts[f"{question.name}-graph"] = twin.cypher
         for name, cypher in texts.items():
             seconds = [_time(lambda: store.cypher(cypher, parameters)) for _ in range(7)][2:]  # noqa: B023
@@ -143,7 +151,7 @@ def disturbed(server: Neo4jServer, run: Run, kills: int, restarts: int) -> dict[
     """How often the database was whole after a load that was cut off, and the next."""
     rng = random.Random(0)
     found = records(run)
-    wanted = said(found)
+    wanted = expected_content(found)
     with Neo4jStore.connect(server.uri, server.user, server.password) as store:
         store.load(found)
         store.unload(run.name)
@@ -159,7 +167,7 @@ def disturbed(server: Neo4jServer, run: Run, kills: int, restarts: int) -> dict[
             process.wait()
             store.load(found)
             figures["kills"] += in_time
-            figures["equal"] += in_time and content(server) == wanted
+            figures["equal"] += in_time and database_content(server) == wanted
     while figures["restarts"] < restarts:
         server.clear()
         with Neo4jStore.connect(server.uri, server.user, server.password) as store:
@@ -171,7 +179,7 @@ def disturbed(server: Neo4jServer, run: Run, kills: int, restarts: int) -> dict[
             thread.join()
             store.load(found)
         figures["restarts"] += in_time
-        figures["equal after restarts"] += in_time and content(server) == wanted
+        figures["equal after restarts"] += in_time and database_content(server) == wanted
     return figures
 
 
