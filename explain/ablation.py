@@ -1,6 +1,6 @@
-"""What if a concept were not there: its units silenced at an image, and what the network says then.
+"""Ablation: which class the network predicts for an image when concepts or units are ablated.
 
-What is silent is `silence`'s to say. The network is really run so; nothing is predicted.
+`ablation_masks` states what is set to 0. The network is run with it; nothing is estimated.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from ..errors import QueryError
 from ..queries.names import find_concept
 from .ablation_masks import (
     ablated_units,
-    ablating,
+    ablation_hooks,
     ablation_of_concept,
     ablation_of_units,
     check_blocks,
-    together,
+    merge_masks,
 )
 from .explain import explain
 from .explanation import Prediction
+from .network import RunNetwork, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,66 +32,67 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
     from .ablation_masks import AblationMasks
     from .explanation import ConceptAttribution, Explanation
-    from .network import RunNetwork
 
 _BATCH = 32
-CANDIDATES = 32
-MOST = 5
+MAX_CANDIDATES = 32
+"""How many concepts `minimal_ablation_set` tries."""
+MAX_CONCEPTS = 5
+"""How many concepts it ablates at once."""
 
 
-class ConceptRow(NamedTuple):
-    """A concept of a run."""
-
+class _NamedConcept(NamedTuple):
     uid: str
     name: str
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """What the network says of an image when some units are silent.
+    """What the network predicts for an image before and after an ablation.
 
     Attributes:
-        concepts: that were taken away, as "category/name".
-        units: uids of all units that were silenced somewhere.
-        everywhere: whether that was on their whole maps, or only where the concepts are present.
-        found: whether anything was silenced: else the concepts are not present in the image.
-        before: the most probable classes of the network as it is, and of that without the units.
-        after: the same classes, without these units.
-        took_over: concepts that carry the class predicted after, in the network without them.
-        least: whether these are the fewest concepts found that change the decision.
+        concepts: the concepts that were ablated, as "category/name".
+        units: uids of all units with a mask.
+        everywhere: whether they were ablated on their whole maps, or only where the concepts are
+            present.
+        changed: whether any logit changed; if not, the concepts are not present in the image.
+        before: the most probable classes before or after the ablation, with their probabilities
+            before.
+        after: the same classes with their probabilities after.
+        took_over: concepts with evidence for the class predicted after, in the ablated network.
+        is_minimal: whether it is from `minimal_ablation_set`.
     """
 
     concepts: tuple[str, ...]
     units: tuple[str, ...]
     everywhere: bool
-    found: bool
+    changed: bool
     before: tuple[Prediction, ...]
     after: tuple[Prediction, ...]
     took_over: tuple[ConceptAttribution, ...]
-    least: bool = False
+    is_minimal: bool = False
 
     @property
     def flips(self) -> bool:
-        """Whether the decision is another one."""
+        """Whether another class is predicted."""
         return self.before[0].name != self.after[0].name
 
     def to_json(self) -> dict[str, object]:
-        """One JSON object."""
+        """Return one JSON object."""
         return {
             "concepts": list(self.concepts),
             "units": list(self.units),
             "everywhere": self.everywhere,
-            "found": self.found,
-            "least": self.least,
+            "found": self.changed,
+            "least": self.is_minimal,
             "flips": self.flips,
             "before": [{"class": p.name, "probability": p.probability} for p in self.before],
             "after": [{"class": p.name, "probability": p.probability} for p in self.after],
-            "took_over": [share._asdict() for share in self.took_over],
+            "took_over": [concept._asdict() for concept in self.took_over],
         }
 
 
-def what_if(
-    subject: RunNetwork,
+def ablate(
+    run: Run | RunNetwork,
     image: Path | str,
     *,
     concepts: Sequence[str] = (),
@@ -99,132 +101,161 @@ def what_if(
     everywhere: bool = False,
     blocks: Sequence[str] | None = None,
 ) -> Ablation:
-    """AblationMask the units that detect some concepts, and single units.
+    """Ablate concepts and units at an image, and run the network.
 
     Args:
-        subject: the network.
+        run: an open run, or its network from `open_network`.
         image: an image file.
-        concepts: names, or "category/name" where several share a name.
-        units: "block3/17"; they are silent on their whole maps.
-        at: blocks at which the concepts' units are silenced; None means all that were dissected.
-        everywhere: silence the concepts' units on their whole maps, not only where the concepts
-            are present.
-        blocks: that `took_over` looks through, as in `explain`.
+        concepts: names, or "category/name" where several share a name. The units that detect them
+            are ablated.
+        units: uids, "block3/17"; they are ablated on their whole maps.
+        at: blocks at which the concepts' units are ablated; None means all that were dissected.
+        everywhere: ablate the concepts' units on their whole maps, not only where the concepts are
+            present.
+        blocks: the blocks of `Ablation.took_over`, as in `explain`.
 
     Raises:
-        QueryError: no such concept, unit or block, or no unit detects the concept.
+        QueryError: no such concept, unit or block, or no unit detects a concept.
+        DataError: the image cannot be read.
+        ModelError: the network cannot be loaded.
     """
-    run = subject.run
-    uids = [_concept(run, name) for name in concepts]
-    silent = together(
+    network = network_of(run)
+    uids = [_concept_uid(network.run, name) for name in concepts]
+    masks = merge_masks(
         [
-            *(ablation_of_concept(run, uid, at, everywhere=everywhere) for uid in uids),
-            ablation_of_units(run, units),
+            *(ablation_of_concept(network.run, uid, at, everywhere=everywhere) for uid in uids),
+            ablation_of_units(network.run, units),
         ]
     )
-    if not silent:
-        raise QueryError("nothing to silence", expected="a concept or a unit")
-    logits = _logits(subject, subject.read(image), [{}, silent]).double()
-    shown = sorted({i for row in logits for i in row.topk(min(5, len(row))).indices.tolist()})
-    names = [str(run.classes["name"].iloc[i]) for i in shown]
-    before, after = (
-        tuple(sorted(map(Prediction, names, row), key=lambda each: -each.probability))
-        for row in logits.softmax(dim=1)[:, shown].tolist()
-    )
-    with subject.changing(ablating([silent])):
-        then = explain(subject, image, blocks=blocks, top=1, beam=1).by_concept[:-1]
+    if not masks:
+        raise QueryError("nothing to ablate", expected="a concept or a unit")
+    logits = _logits(network, network.load_image(image), [{}, masks]).double()
+    before, after = _predictions(network.run, logits)
+    with network.intervene(ablation_hooks([masks])):
+        by_concept = explain(network, image, blocks=blocks, top=1, beam=1).by_concept[:-1]
     return Ablation(
         tuple(uids),
-        ablated_units(silent),
+        ablated_units(masks),
         everywhere,
         bool((logits[0] != logits[1]).any()),
         before,
         after,
-        tuple(share for share in then if share.contribution > 0)[:5],
+        tuple(concept for concept in by_concept if concept.contribution > 0)[:5],
     )
 
 
 def minimal_ablation_set(
-    subject: RunNetwork,
-    found: Explanation,
+    run: Run | RunNetwork,
+    explanation: Explanation,
     *,
     at: Sequence[str] | None = None,
     everywhere: bool = False,
 ) -> Ablation | None:
-    """The fewest concepts found whose silence changes the decision; None if none were found.
+    """Search the fewest concepts whose ablation changes the predicted class.
 
-    Greedy: the concept that costs the prediction most of its lead goes first, then the next beside
-    it, five at most; then whatever was not needed is given back. Every set is really tried.
+    Greedy: ablate the concept that costs the prediction most of its margin, then the next one
+    beside it, up to `MAX_CONCEPTS`; then leave out those that prove unnecessary. The network is run
+    with each set. That no smaller set exists is not shown.
 
     Args:
-        subject: the network.
-        found: an explanation of the image; the concepts that its blocks find for the prediction are
-            tried, those that carry most first.
-        at: blocks at which the concepts' units are silenced.
-        everywhere: as in `what_if`.
+        run: an open run, or its network from `open_network`.
+        explanation: of the image; the concepts that its blocks detect are tried, those with most
+            evidence for the prediction first.
+        at: blocks at which the concepts' units are ablated; None means all that were dissected.
+        everywhere: as in `ablate`.
+
+    Returns:
+        The ablation of these concepts; None if no set that was tried changes the prediction.
+
+    Raises:
+        QueryError: no such block.
     """
-    batch = subject.read(found.image)
-    first = int(_logits(subject, batch, [{}])[0].argmax())
-    said = explain(subject, found.image, blocks=found.blocks, top=1, beam=1)
-    named = sorted(said.by_concept[:-1], key=lambda share: -share.contribution)
-    check_blocks(subject.run, at)
-    concepts: dict[str, AblationMasks] = {}
-    for share in named[:CANDIDATES]:
-        uid = f"{share.category}/{share.name}"
-        try:
-            concepts[uid] = ablation_of_concept(subject.run, uid, at, everywhere=everywhere)
-        except QueryError:  # not at these blocks
-            continue
+    network = network_of(run)
+    batch = network.load_image(explanation.image)
+    predicted = int(_logits(network, batch, [{}])[0].argmax())
+    candidates = _candidates(network, explanation, at, everywhere=everywhere)
     chosen: list[str] = []
-    while len(chosen) < min(MOST, len(concepts)):
-        tried = [uid for uid in concepts if uid not in chosen]
-        sets = [together(concepts[each] for each in [*chosen, uid]) for uid in tried]
-        leads = _leads(_logits(subject, batch, sets), first)
-        best = int(leads.argmin())
-        chosen.append(tried[best])
-        if leads[best] < 0:
-            needed = _needed(subject, batch, concepts, chosen, first)
-            least = what_if(
-                subject, found.image, concepts=needed, at=at, everywhere=everywhere,
-                blocks=found.blocks,
-            )  # fmt: skip
-            return replace(least, least=True)
+    while len(chosen) < min(MAX_CONCEPTS, len(candidates)):
+        rest = [uid for uid in candidates if uid not in chosen]
+        sets = [merge_masks(candidates[c] for c in [*chosen, uid]) for uid in rest]
+        margins = _margins(_logits(network, batch, sets), predicted)
+        best = int(margins.argmin())
+        chosen.append(rest[best])
+        if margins[best] < 0:
+            needed = _drop_unnecessary(network, batch, candidates, chosen, predicted)
+            ablation = ablate(
+                network,
+                explanation.image,
+                concepts=needed,
+                at=at,
+                everywhere=everywhere,
+                blocks=explanation.blocks,
+            )
+            return replace(ablation, is_minimal=True)
     return None
 
 
-def _needed(
-    subject: RunNetwork,
+def _candidates(
+    network: RunNetwork, explanation: Explanation, at: Sequence[str] | None, *, everywhere: bool
+) -> dict[str, AblationMasks]:
+    """Return masks by concept uid, those with most evidence for the predicted class first."""
+    check_blocks(network.run, at)
+    of_prediction = explain(network, explanation.image, blocks=explanation.blocks, top=1, beam=1)
+    by_concept = sorted(of_prediction.by_concept[:-1], key=lambda c: -c.contribution)
+    candidates: dict[str, AblationMasks] = {}
+    for concept in by_concept[:MAX_CANDIDATES]:
+        uid = f"{concept.category}/{concept.name}"
+        try:
+            candidates[uid] = ablation_of_concept(network.run, uid, at, everywhere=everywhere)
+        except QueryError:  # no unit at these blocks detects it
+            continue
+    return candidates
+
+
+def _drop_unnecessary(
+    network: RunNetwork,
     batch: Tensor,
-    concepts: Mapping[str, AblationMasks],
+    candidates: Mapping[str, AblationMasks],
     chosen: list[str],
-    first: int,
+    predicted: int,
 ) -> list[str]:
-    """Give back, the first chosen first, what the decision changes without."""
+    """Drop concepts, the first chosen first, while the prediction still changes without them."""
     for uid in chosen[:-1]:
-        fewer = [each for each in chosen if each != uid]
-        silent = together(concepts[each] for each in fewer)
-        if float(_leads(_logits(subject, batch, [silent]), first)[0]) < 0:
+        fewer = [concept for concept in chosen if concept != uid]
+        masks = merge_masks(candidates[concept] for concept in fewer)
+        if float(_margins(_logits(network, batch, [masks]), predicted)[0]) < 0:
             chosen = fewer
     return chosen
 
 
-def _concept(run: Run, name: str) -> str:
+def _concept_uid(run: Run, name: str) -> str:
     rows = zip(run.concepts["uid"], run.concepts["name"], strict=True)
-    return find_concept([ConceptRow(str(uid), str(each)) for uid, each in rows], name).uid
+    return find_concept([_NamedConcept(str(uid), str(name)) for uid, name in rows], name).uid
 
 
-def _logits(subject: RunNetwork, batch: Tensor, sets: Sequence[AblationMasks]) -> Tensor:
-    """The network's answers with each set of units silent in turn, (sets, classes)."""
-    found = []
-    for start in range(0, len(sets), _BATCH):
-        some = sets[start : start + _BATCH]
-        with torch.no_grad(), subject.changing(ablating(some)):
-            found.append(subject.module(batch.expand(len(some), -1, -1, -1)))
-    return torch.cat(found)
+def _predictions(run: Run, logits: Tensor) -> tuple[tuple[Prediction, ...], tuple[Prediction, ...]]:
+    """Return the classes that are among the top 5 of either row of logits, (2, classes)."""
+    top = sorted({i for row in logits for i in row.topk(min(5, len(row))).indices.tolist()})
+    names = [str(run.classes["name"].iloc[i]) for i in top]
+    before, after = (
+        tuple(sorted(map(Prediction, names, row), key=lambda p: -p.probability))
+        for row in logits.softmax(dim=1)[:, top].tolist()
+    )
+    return before, after
 
 
-def _leads(logits: Tensor, first: int) -> Tensor:
-    """How far the class `first` is ahead of the best other one, (sets,)."""
-    others = logits.clone()
-    others[:, first] = -torch.inf
-    return logits[:, first] - others.amax(dim=1)
+def _logits(network: RunNetwork, batch: Tensor, ablations: Sequence[AblationMasks]) -> Tensor:
+    """Return the logits of one image under each ablation in turn, (ablations, classes)."""
+    logits = []
+    for start in range(0, len(ablations), _BATCH):
+        masks = ablations[start : start + _BATCH]
+        with torch.no_grad(), network.intervene(ablation_hooks(masks)):
+            logits.append(network.module(batch.expand(len(masks), *batch.shape[1:])))
+    return torch.cat(logits)
+
+
+def _margins(logits: Tensor, predicted: int) -> Tensor:
+    """Return the logit of a class less the largest other one, (ablations,)."""
+    rivals = logits.clone()
+    rivals[:, predicted] = -torch.inf
+    return logits[:, predicted] - rivals.amax(dim=1)

@@ -1,9 +1,9 @@
-"""Silent units: what is left of a block's output when some of its units see nothing.
+"""Ablation masks: at which positions the outputs of which units are set to 0.
 
-A concept is taken away where it is *present*: at positions where its presence probe finds it, and
-those next to them, the units that detect it are zero. Elsewhere they go on: a unit that detects
-"polka dotted" also carries other evidence, and an image without dots is left as it is. A probe that
-is poor is not asked; then units are zero where they exceed their thresholds.
+A concept is ablated where it is *present*: the units that detect it are 0 at positions where its
+presence probe finds it, and at the positions next to those. Elsewhere they keep their activations,
+since a unit that detects "polka dotted" is evidence for other things too, and an image without dots
+stays as it is. If the probe is poor, units are 0 where they exceed their thresholds.
 """
 
 from __future__ import annotations
@@ -15,141 +15,176 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool1d, max_pool2d, max_pool3d
 
 from ..errors import QueryError, nearest
-from .concept_attribution import POOR
+from .concept_attribution import MIN_PROBE_F1
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ..graph.run.reader import Run
 
+_MAX_POOLS = (max_pool1d, max_pool2d, max_pool3d)
+
 
 @dataclass(frozen=True, eq=False)
 class AblationMask:
-    """Units of one block, silent everywhere or in places.
+    """Units of one block, and where they are ablated: at some positions or on their whole maps.
 
     Attributes:
-        units: their numbers.
-        probe: float64 (units of the block + 1,), the constant last: they are silent around
-            positions where its reading is at least 0; None where no probe is asked.
-        limits: float64 (len(units),), each unit is silent where it exceeds its own; None for none.
+        units: their indices.
+        probe: float64 (units of the block + 1,), the constant last: they are ablated around
+            positions where the probe score is at least 0; None if no probe is used.
+        thresholds: float64 (len(units),): each unit is ablated where it exceeds its own; None if
+            none are used.
     """
 
     units: tuple[int, ...]
     probe: Tensor | None = None
-    limits: Tensor | None = None
+    thresholds: Tensor | None = None
 
-    def places(self, output: Tensor) -> Tensor:
-        """Where they are silent: bool (images, units or 1, height, width)."""
-        if self.limits is not None:
-            return output[:, list(self.units)] > self.limits[:, None, None].to(output)
+    def positions(self, output: Tensor) -> Tensor:
+        """Return where the units are ablated, bool (images, units or 1, *grid).
+
+        Args:
+            output: of the block, (images, units of the block, *grid).
+        """
+        if self.thresholds is not None:
+            thresholds = self.thresholds.view(-1, *[1] * (output.ndim - 2))
+            return output[:, list(self.units)] > thresholds.to(output)
         if self.probe is None:
             return torch.ones_like(output[:, :1], dtype=torch.bool)
         probe = self.probe.to(output)
-        reading = torch.einsum("iuyx,u->iyx", output, probe[:-1]) + probe[-1]
-        there = (reading >= 0).to(output).unsqueeze(1)
-        return torch.nn.functional.max_pool2d(there, 3, stride=1, padding=1) > 0
+        scores = torch.einsum("iu...,u->i...", output, probe[:-1]) + probe[-1]
+        return _with_neighbours((scores >= 0).unsqueeze(1))
 
 
 AblationMasks = dict[str, list[AblationMask]]
 """By block."""
 
 
+def _with_neighbours(positions: Tensor) -> Tensor:
+    """Return positions and those next to them, diagonally too; bool (images, 1, *grid)."""
+    max_pool = _MAX_POOLS[positions.ndim - 3]
+    return max_pool(positions.float(), 3, stride=1, padding=1) > 0
+
+
 def ablation_of_concept(
     run: Run, uid: str, at: Sequence[str] | None = None, *, everywhere: bool = False
 ) -> AblationMasks:
-    """A concept taken away, at the blocks `at` (None: all that were dissected).
+    """Return the masks that ablate a concept.
+
+    Args:
+        run: an open run.
+        uid: "category/name".
+        at: blocks whose units are ablated; None means all that were dissected.
+        everywhere: ablate the units on their whole maps, not only where the concept is present.
 
     Raises:
-        QueryError: no unit detects it, or no such block.
+        QueryError: no unit detects the concept, or no such block.
     """
-    found: AblationMasks = {}
+    masks: AblationMasks = {}
     column = list(run.concepts["uid"]).index(uid)
-    known = run.presence[run.presence["concept"] == uid].set_index("block")
-    thresholds = run.units.set_index("uid")["threshold"]
+    probes = run.presence[run.presence["concept"] == uid].set_index("block")
+    unit_thresholds = run.units.set_index("uid")["threshold"]
     for block, units in detectors(run, uid, at).items():
-        silence = AblationMask(tuple(units))
-        if not everywhere and block in known.index and known.at[block, "f1"] >= POOR:
+        mask = AblationMask(tuple(units))
+        if not everywhere and block in probes.index and probes.at[block, "f1"] >= MIN_PROBE_F1:
             probe = torch.tensor(run.probes(block)[:, column]).double()
-            probe[-1] -= float(known.at[block, "threshold"])
-            silence = AblationMask(tuple(units), probe)
+            probe[-1] -= float(probes.at[block, "threshold"])
+            mask = AblationMask(tuple(units), probe)
         elif not everywhere:
-            limits = [float(thresholds[f"{block}/{unit}"]) for unit in units]
-            silence = AblationMask(tuple(units), limits=torch.tensor(limits, dtype=torch.float64))
-        found[block] = [silence]
-    return found
+            values = [float(unit_thresholds[f"{block}/{unit}"]) for unit in units]
+            thresholds = torch.tensor(values, dtype=torch.float64)
+            mask = AblationMask(tuple(units), thresholds=thresholds)
+        masks[block] = [mask]
+    return masks
 
 
 def ablation_of_units(run: Run, uids: Iterable[str]) -> AblationMasks:
-    """Single units ("block3/17") silent everywhere; QueryError where there is none."""
+    """Return the masks that ablate single units ("block3/17") on their whole maps.
+
+    Raises:
+        QueryError: there is no such unit.
+    """
     units: dict[str, list[int]] = defaultdict(list)
     for uid in uids:
         row = run.unit(uid)
         units[str(row["block"])].append(int(row["index"]))
-    return {block: [AblationMask(tuple(found))] for block, found in units.items()}
+    return {block: [AblationMask(tuple(indices))] for block, indices in units.items()}
 
 
-def together(parts: Iterable[AblationMasks]) -> AblationMasks:
-    """All of them at once."""
-    found: AblationMasks = defaultdict(list)
-    for part in parts:
-        for block, silences in part.items():
-            found[block] += silences
-    return dict(found)
+def merge_masks(ablations: Iterable[AblationMasks]) -> AblationMasks:
+    """Return the masks of several ablations at once."""
+    merged: AblationMasks = defaultdict(list)
+    for ablation in ablations:
+        for block, masks in ablation.items():
+            merged[block] += masks
+    return dict(merged)
 
 
-def ablated_units(silences: AblationMasks) -> tuple[str, ...]:
-    """Uids of all units that are silent anywhere, in order."""
-    found = {
-        (block, unit) for block, each in silences.items() for one in each for unit in one.units
+def ablated_units(masks: AblationMasks) -> tuple[str, ...]:
+    """Return the uids of all units that have a mask, in order."""
+    units = {
+        (block, unit)
+        for block, block_masks in masks.items()
+        for mask in block_masks
+        for unit in mask.units
     }
-    return tuple(f"{block}/{unit}" for block, unit in sorted(found))
+    return tuple(f"{block}/{unit}" for block, unit in sorted(units))
 
 
-def ablating(sets: Sequence[AblationMasks]) -> Mapping[str, Callable[[Tensor], Tensor]]:
-    """What changes the blocks' outputs for `ingest.network.forward.changing`.
+def ablation_hooks(
+    ablations: Sequence[AblationMasks],
+) -> Mapping[str, Callable[[Tensor], Tensor]]:
+    """Return, by block, the function that ablates its output, as `RunNetwork.intervene` takes it.
 
     Args:
-        sets: one for each image of a batch; or one alone, for all of them.
+        ablations: one for each image of a batch; or a single one, for all images.
     """
-    blocks = sorted({block for silences in sets for block in silences})
-    return {block: partial(_muted, [each.get(block, []) for each in sets]) for block in blocks}
+    blocks = sorted({block for masks in ablations for block in masks})
+    return {block: partial(_ablate, [masks.get(block, []) for masks in ablations])
+            for block in blocks}  # fmt: skip
 
 
-def _muted(rows: Sequence[Sequence[AblationMask]], output: Tensor) -> Tensor:
-    keep = torch.ones_like(output)
-    for row, silences in enumerate(rows):
-        images = slice(None) if len(rows) == 1 else slice(row, row + 1)
-        for silence in silences:
-            heard = ~silence.places(output[images].detach())
-            units = list(silence.units)
-            keep[images, units] *= heard.to(output)
-    return output * keep
+def _ablate(ablations: Sequence[Sequence[AblationMask]], output: Tensor) -> Tensor:
+    """Apply masks to a block's output; one list of masks for each image, or one for all."""
+    factor = torch.ones_like(output)
+    for row, masks in enumerate(ablations):
+        images = slice(None) if len(ablations) == 1 else slice(row, row + 1)
+        for mask in masks:
+            unchanged = ~mask.positions(output[images].detach())
+            factor[images, list(mask.units)] *= unchanged.to(output)
+    return output * factor
 
 
 def detectors(run: Run, uid: str, at: Sequence[str] | None = None) -> dict[str, list[int]]:
-    """The interpretable units that detect a concept above the run's `min_iou`, by block.
+    """Return the interpretable units that detect a concept above the run's `min_iou`, by block.
 
     Raises:
         QueryError: there are none, or no such block.
     """
     blocks = check_blocks(run, at)
-    there = run.units[run.units["block"].isin(blocks)].set_index("uid")
-    firm = run.interpretable_detections
-    firm = firm[firm["unit"].isin(there.index)]
-    units = there.loc[sorted(firm["unit"][firm["concept"] == uid])]
-    if units.empty:
-        remedy = nearest(uid, sorted(set(firm["concept"])))
+    units = run.units[run.units["block"].isin(blocks)].set_index("uid")
+    detections = run.interpretable_detections
+    detections = detections[detections["unit"].isin(units.index)]
+    detecting = units.loc[sorted(detections["unit"][detections["concept"] == uid])]
+    if detecting.empty:
+        remedy = nearest(uid, sorted(set(detections["concept"])))
         raise QueryError(f"no unit of {', '.join(blocks)} detects {uid!r}", remedy=remedy)
-    silent: dict[str, list[int]] = defaultdict(list)
-    for block, unit in sorted(zip(units["block"], units["index"], strict=True)):
-        silent[str(block)].append(int(unit))
-    return dict(silent)
+    by_block: dict[str, list[int]] = defaultdict(list)
+    for block, unit in sorted(zip(detecting["block"], detecting["index"], strict=True)):
+        by_block[str(block)].append(int(unit))
+    return dict(by_block)
 
 
 def check_blocks(run: Run, at: Sequence[str] | None) -> tuple[str, ...]:
-    """The blocks meant, all of the run's for None; QueryError for one that it has not."""
+    """Return the blocks meant, all of the run's for None.
+
+    Raises:
+        QueryError: the run has no such block.
+    """
     blocks = run.blocks if at is None else tuple(at)
     if unknown := [block for block in blocks if block not in run.blocks]:
         raise QueryError("no such block", found=unknown[0], expected=", ".join(run.blocks))

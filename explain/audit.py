@@ -1,11 +1,11 @@
-"""Many images at once: what the network confuses, which concepts push it there, what would help.
+"""Audit of many labelled images: confusions, which concepts push them, which ablation would help.
 
-1. look     for every image, what each concept adds to the logit of the class predicted, where
-            the concept is present (`audit_rows`); one row each, kept in the run
-2. count    confusions; concepts that push mistakes more often than right answers, the suspects
-            (`audit_counts`)
-3. silence  the first suspects' units, really, where the concept is present, on the same images:
-            what that fixes and breaks
+1. attribute   for every image, what each concept adds to the logit of the predicted class where the
+               concept is present: one row an image, kept in the run (`audit_rows`)
+2. count       confusions; and suspects, the concepts that push mistakes more often than right
+               answers (`audit_counts`)
+3. ablate      the first suspects, each where it is present, on the same images: mistakes that it
+               fixes, right answers that it breaks
 """
 
 from __future__ import annotations
@@ -13,27 +13,29 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, QueryError, nearest
 from ..graph.run.files import disk_errors
-from .ablation_masks import AblationMask, ablation_of_concept
+from ..progress import NoProgress
+from .ablation_masks import ablation_of_concept
 from .audit_counts import Confusion, Suspect, Tally
-from .audit_rows import Auditor, CountFile, RowFile, read_batches
-from .concept_attribution import POOR, concept_attributor
+from .audit_rows import Auditor, CountFile, RowFile, load_batches
+from .concept_attribution import MIN_PROBE_F1, concept_attributor
+from .network import RunNetwork, network_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from .network import RunNetwork
-
-    Steps = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+    from ..graph.run.reader import Run
+    from ..progress import Advance, Progress
+    from .ablation_masks import AblationMask
+    from .audit_rows import ImageLabel
 
 FOLDER = "audits"
 SCHEMA = 1
-"""Of the rows kept: those of another one are not read."""
+"""Version of the rows; those of another version are not read."""
 _BATCH = 32
 
 
@@ -43,12 +45,12 @@ class Audit:
 
     Attributes:
         run: uid of the run.
-        block: whose units' concepts were looked at.
+        block: the block whose units' concepts are attributed to.
         folder: the folder of the images, as given.
-        images: that were read.
-        right: of these, rightly classified.
-        unreadable: the others, with the reason.
-        confusions: the most frequent first.
+        images: how many were read.
+        right: how many of these are classified rightly.
+        unreadable: file and reason of each image that could not be read.
+        confusions: the most frequent one first.
         suspects: every concept that pushes a mistake, the largest excess first.
     """
 
@@ -62,77 +64,76 @@ class Audit:
     suspects: tuple[Suspect, ...]
 
     def to_json(self) -> dict[str, object]:
-        """One JSON object."""
+        """Return one JSON object."""
         return {
             "run": self.run,
             "block": self.block,
             "images": self.images,
             "right": self.right,
-            "unreadable": [{"file": file, "reason": why} for file, why in self.unreadable],
+            "unreadable": [{"file": file, "reason": reason} for file, reason in self.unreadable],
             "confusions": [
                 {
-                    "truth": each.truth,
-                    "predicted": each.predicted,
-                    "count": len(each.images),
-                    "images": list(each.images),
-                    "concepts": [pushed._asdict() for pushed in each.concepts],
+                    "truth": confusion.truth,
+                    "predicted": confusion.predicted,
+                    "count": len(confusion.images),
+                    "images": list(confusion.images),
+                    "concepts": [concept._asdict() for concept in confusion.concepts],
                 }
-                for each in self.confusions
+                for confusion in self.confusions
             ],
-            "suspects": [vars(each) for each in self.suspects],
+            "suspects": [vars(suspect) for suspect in self.suspects],
         }
 
 
 def audit(
-    subject: RunNetwork,
-    folder: Path,
-    labels: Sequence[tuple[str, str]],
+    run: Run | RunNetwork,
+    folder: Path | str,
+    labels: Sequence[ImageLabel],
     *,
     blocks: Sequence[str] | None = None,
     tries: int = 5,
-    steps: Steps,
+    progress: Progress | None = None,
 ) -> Audit:
-    """Look at many images; one that was cut off goes on where it was.
+    """Audit many labelled images; an audit that was cut off resumes.
 
-    What is known of each image is kept in the run, under `audits/`, for these very images, as they
-    are on the disk, labels and blocks.
+    Rows are kept in the run, under `audits/`, for these images as they are on the disk, these
+    labels and blocks.
 
     Args:
-        subject: the network.
-        folder: the images are in.
-        labels: file, relative to the folder, and class of each.
-        blocks: neighbouring blocks up to the last; None means the last two.
-        tries: suspects that are really silenced, at the first of the blocks.
-        steps: makes the progress of a step, by its name and number of images.
+        run: an open run, or its network from `open_network`.
+        folder: the folder of the images.
+        labels: for each image its file, relative to the folder, and its class.
+        blocks: neighbouring blocks up to the network's last; None means its last two.
+        tries: how many suspects to ablate, at the first of the blocks.
+        progress: receives the steps; None for no progress.
 
     Raises:
-        QueryError: a label is no class.
-        DataError: there are none.
+        QueryError: a label is no class of the network.
+        DataError: there are no labels.
+        RunError: the run cannot be written to, or its rows are damaged.
+        ModelError: the network cannot be loaded.
     """
-    chosen = tuple(blocks or subject.last_blocks())
-    _check_labels(subject, labels)
-    gather = concept_attributor(subject.run, chosen[0])
-    auditor = Auditor(subject, chosen, gather)
+    network, folder, progress = network_of(run), Path(folder), progress or NoProgress()
+    chosen = tuple(blocks or network.last_blocks())
+    _check_labels(network, labels)
+    attributor = concept_attributor(network.run, chosen[0])
+    auditor = Auditor(network, chosen, attributor)
     key = _key(folder, labels, chosen)
-    rows = RowFile(_file(subject, f"{key}.jsonl"))
-    with steps("look", len(labels)) as advance:
-        _look(auditor, subject, folder, labels, rows, advance)
-    tally = Tally([f"{category}/{name}" for name, category in gather.concepts])
+    rows = RowFile(_file(network, f"{key}.jsonl"))
+    with progress.step("attribute", len(labels)) as advance:
+        _attribute(auditor, folder, labels, rows, advance)
+    tally = Tally(attributor.uids)
     for row in rows:
         tally.add(row)
     suspects = tally.suspects()
-    asked = [each.concept for each in suspects[:tries] if each.excess > 0]
-    if asked:
-        silent = [
-            ablation_of_concept(subject.run, concept, chosen[:1])[chosen[0]][0] for concept in asked
-        ]
-        counts = CountFile(_file(subject, f"{key}-{_digest(asked)}.jsonl"))
-        with steps("silence", tally.images) as advance:
-            outcome = _silence(auditor, subject, folder, rows, silent, counts, advance)
-        tried = dict(zip(asked, outcome, strict=True))
-        suspects = [_tried(each, tried.get(each.concept)) for each in suspects]
+    if tried := [suspect.concept for suspect in suspects[:tries] if suspect.excess > 0]:
+        masks = [ablation_of_concept(network.run, uid, chosen[:1])[chosen[0]][0] for uid in tried]
+        counts = CountFile(_file(network, f"{key}-{_digest(tried)}.jsonl"))
+        with progress.step("ablate", tally.images) as advance:
+            outcomes = _ablate(auditor, folder, rows, masks, counts, advance)
+        suspects = _with_outcomes(suspects, dict(zip(tried, outcomes, strict=True)))
     return Audit(
-        subject.run.name,
+        network.run.name,
         chosen[0],
         folder,
         tally.images,
@@ -143,8 +144,8 @@ def audit(
     )
 
 
-def _check_labels(subject: RunNetwork, labels: Sequence[tuple[str, str]]) -> None:
-    names = {str(name) for name in subject.run.classes["name"]}
+def _check_labels(network: RunNetwork, labels: Sequence[ImageLabel]) -> None:
+    names = {str(name) for name in network.run.classes["name"]}
     if not labels:
         raise DataError("no labelled images", expected="rows of image,label")
     for file, label in labels:
@@ -152,76 +153,82 @@ def _check_labels(subject: RunNetwork, labels: Sequence[tuple[str, str]]) -> Non
             raise QueryError(f"{file}: no class {label!r}", remedy=nearest(label, sorted(names)))
 
 
-def _key(folder: Path, labels: Sequence[tuple[str, str]], blocks: Sequence[str]) -> str:
-    """Stands for these very images, as they are on the disk now, labels, blocks and rules."""
-    return _digest([SCHEMA, POOR, str(folder.resolve()), list(blocks),
-                    [(file, label, _state(folder / file)) for file, label in labels]])  # fmt: skip
+def _key(folder: Path, labels: Sequence[ImageLabel], blocks: Sequence[str]) -> str:
+    """Return a digest of the images as they are on the disk, labels, blocks and rules."""
+    images = [(file, label, _size_and_time(folder / file)) for file, label in labels]
+    return _digest([SCHEMA, MIN_PROBE_F1, str(folder.resolve()), list(blocks), images])
 
 
-def _state(file: Path) -> tuple[int, int] | None:
+def _size_and_time(file: Path) -> tuple[int, int] | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
-def _digest(asked: object) -> str:
-    return hashlib.blake2b(json.dumps(asked).encode(), digest_size=8).hexdigest()
+def _digest(value: object) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
 
 
-def _file(subject: RunNetwork, name: str) -> Path:
-    path = subject.run.path / FOLDER / name
+def _file(network: RunNetwork, name: str) -> Path:
+    path = network.run.path / FOLDER / name
     with disk_errors(path, "cannot be written"):
         path.parent.mkdir(exist_ok=True)
     return path
 
 
-def _look(
+def _attribute(
     auditor: Auditor,
-    subject: RunNetwork,
     folder: Path,
-    labels: Sequence[tuple[str, str]],
+    labels: Sequence[ImageLabel],
     rows: RowFile,
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> None:
-    """Step 1: a row for each label that has none yet, in their order."""
-    done = rows.mend(_BATCH, len(labels))
+    """Step 1: append a row for each label that has none yet, in their order."""
+    done = rows.drop_partial_batch(_BATCH, len(labels))
     advance(done)
-    for some, read in read_batches(subject, folder, labels[done:], _BATCH):
-        rows.append(auditor.rows(some, read))
-        advance(len(some))
+    for batch, images in load_batches(auditor.network, folder, labels[done:], _BATCH):
+        rows.append(auditor.rows(batch, images))
+        advance(len(batch))
 
 
-def _silence(
+def _ablate(
     auditor: Auditor,
-    subject: RunNetwork,
     folder: Path,
     rows: RowFile,
-    silent: Sequence[AblationMask],
+    masks: Sequence[AblationMask],
     counts: CountFile,
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> list[tuple[int, int]]:
-    """Step 3: mistakes fixed and right answers broken, for each concept taken away."""
-    good = [(row.file, row.truth, row.wrong) for row in rows if row.unreadable is None]
-    wrong = {file: was_wrong for file, _, was_wrong in good}
-    labels = [(file, truth) for file, truth, _ in good]
-    done = counts.mend(1, len(labels)) * _BATCH
+    """Step 3: for each mask, count mistakes that it fixes and right answers that it breaks."""
+    readable = [row for row in rows if row.unreadable is None]
+    was_wrong = {row.file: row.wrong for row in readable}
+    labels = [(row.file, row.truth) for row in readable]
+    done = counts.drop_partial_batch(1, len(labels)) * _BATCH
     advance(min(done, len(labels)))
-    for some, read in read_batches(subject, folder, labels[done:], _BATCH):
-        there = [each for each, image in zip(some, read, strict=True) if not isinstance(image, str)]
-        outcome = [[0, 0] for _ in silent]
-        for (file, truth), answers in zip(there, auditor.without(read, silent), strict=True):
-            for found, answer in zip(outcome, answers, strict=True):
-                found[0] += wrong[file] and answer == truth
-                found[1] += not wrong[file] and answer != truth
-        counts.append([outcome])
-        advance(len(some))
-    sums = [sum(each) for line in zip(*counts, strict=True) for each in zip(*line, strict=True)]
-    return list(zip(sums[::2], sums[1::2], strict=True))
+    for batch, images in load_batches(auditor.network, folder, labels[done:], _BATCH):
+        known = [label for label, image in zip(batch, images, strict=True)
+                 if not isinstance(image, str)]  # fmt: skip
+        outcomes = [[0, 0] for _ in masks]
+        for (file, truth), classes in zip(known, auditor.ablated(images, masks), strict=True):
+            for outcome, predicted in zip(outcomes, classes, strict=True):
+                outcome[0] += was_wrong[file] and predicted == truth
+                outcome[1] += not was_wrong[file] and predicted != truth
+        counts.append([outcomes])
+        advance(len(batch))
+    by_mask = zip(*counts, strict=True)
+    sums = [[sum(column) for column in zip(*batches, strict=True)] for batches in by_mask]
+    return [(fixes, breaks) for fixes, breaks in sums]
 
 
-def _tried(suspect: Suspect, outcome: tuple[int, int] | None) -> Suspect:
-    if outcome is None:
-        return suspect
-    return replace(suspect, fixes=outcome[0], breaks=outcome[1])
+def _with_outcomes(
+    suspects: Sequence[Suspect], outcomes: dict[str, tuple[int, int]]
+) -> list[Suspect]:
+    """Return the suspects, those that were ablated with what that fixes and breaks."""
+    return [
+        replace(suspect, fixes=outcomes[suspect.concept][0], breaks=outcomes[suspect.concept][1])
+        if suspect.concept in outcomes
+        else suspect
+        for suspect in suspects
+    ]

@@ -1,7 +1,7 @@
-"""Counting over an audit's rows: confusions with what pushes them, and suspects.
+"""Counts over an audit's rows: confusions with the concepts that push them, and suspects.
 
-A concept *pushes* a decision when it is among the three that raise its logit most. It is a suspect
-when it pushes mistakes: the more so, the more seldom it pushes right answers.
+A concept *pushes* a decision if it is among the three that raise the predicted class's logit most.
+A concept that pushes mistakes is a suspect: the more so, the more rarely it pushes right answers.
 """
 
 from __future__ import annotations
@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .audit_rows import Row
+    from .audit_rows import AuditRow
 
 PUSHING = 3
-"""Concepts that count as pushing a decision: those that raise it most."""
+"""How many concepts push a decision."""
 _Z = 1.959964  # of a 95 % interval
 
 
-class Pushed(NamedTuple):
-    """What a concept adds in a confusion where present, in units of the logit, mean over images."""
+class ConfusionConcept(NamedTuple):
+    """What a concept adds where it is present, in units of the logit; mean over the images.
+
+    Attributes:
+        concept: "category/name".
+        raises: what it adds to the logit of the predicted class.
+        lowers: what it takes from the logit of the true class.
+    """
 
     concept: str
     raises: float
@@ -39,30 +45,30 @@ class Confusion:
 
     Attributes:
         truth: their class.
-        predicted: what the network says.
-        images: files, the surest mistake first.
-        concepts: what raises `predicted` and lowers `truth`, that which raises most first.
+        predicted: the class that the network predicts.
+        images: files, the mistake with the highest probability first.
+        concepts: the one that raises `predicted` most first.
     """
 
     truth: str
     predicted: str
     images: tuple[str, ...]
-    concepts: tuple[Pushed, ...]
+    concepts: tuple[ConfusionConcept, ...]
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """How often a concept pushes mistakes, and right answers.
+    """How often a concept pushes mistakes and right answers.
 
     Attributes:
         concept: "category/name".
-        mistakes: that it pushes.
-        rights: right answers that it pushes.
-        excess: share of the mistakes less share of the right answers.
-        low: lower end of its 95 % interval (Newcombe's, from Wilson's).
+        mistakes: how many mistakes it pushes.
+        rights: how many right answers it pushes.
+        excess: share of all mistakes less share of all right answers.
+        low: lower end of the excess's 95 % interval (Newcombe's, from Wilson's).
         high: upper end.
-        fixes: mistakes that become right when its units are silent; None where not tried.
-        breaks: right answers that become wrong.
+        fixes: mistakes that become right when the concept is ablated; None if it was not tried.
+        breaks: right answers that become wrong; None likewise.
     """
 
     concept: str
@@ -76,29 +82,33 @@ class Suspect:
 
 
 class Tally:
-    """Counts rows one by one; memory grows with the number of mistakes alone."""
+    """Counts of rows, added one by one; only mistakes take memory.
 
-    def __init__(self, names: Sequence[str]) -> None:
-        """Start at zero; `names` are the concepts, in the order of the rows' numbers."""
-        self._names = names
+    Attributes:
+        unreadable: file and reason of each image that could not be read.
+    """
+
+    def __init__(self, concepts: Sequence[str]) -> None:
+        """Start at zero, for concepts in the order of the rows' amounts."""
+        self._concepts = concepts
         self._mistakes: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
         self._sums: dict[tuple[str, str], NDArray[np.float64]] = {}
-        self._pushed = {True: [0] * len(names), False: [0] * len(names)}
+        self._pushed = {True: [0] * len(concepts), False: [0] * len(concepts)}
         self._rows = {True: 0, False: 0}
         self.unreadable: list[tuple[str, str]] = []
 
     @property
     def images(self) -> int:
-        """That were read."""
+        """How many images were read."""
         return sum(self._rows.values())
 
     @property
     def right(self) -> int:
-        """Of these, rightly classified."""
+        """How many of these are classified rightly."""
         return self._rows[False]
 
-    def add(self, row: Row) -> None:
-        """Count one more."""
+    def add(self, row: AuditRow) -> None:
+        """Count one more row."""
         if row.unreadable is not None:
             self.unreadable.append((row.file, row.unreadable))
             return
@@ -112,29 +122,33 @@ class Tally:
             self._sums[key] = self._sums.get(key, 0) + amounts
 
     def confusions(self) -> list[Confusion]:
-        """The most frequent first."""
-        found = []
+        """Return the confusions, the most frequent one first."""
+        confusions = []
         for (truth, predicted), images in self._mistakes.items():
             means = (self._sums[truth, predicted] / len(images)).T.tolist()
-            pushed = [Pushed(name, *mean) for name, mean in zip(self._names, means, strict=True)]
-            pushed.sort(key=lambda each: (-each.raises, each.concept))
+            concepts = [
+                ConfusionConcept(concept, *mean)
+                for concept, mean in zip(self._concepts, means, strict=True)
+            ]
+            concepts.sort(key=lambda c: (-c.raises, c.concept))
             files = tuple(file for _, file in sorted(images))
-            found.append(Confusion(truth, predicted, files, tuple(pushed)))
-        return sorted(found, key=lambda each: (-len(each.images), each.truth, each.predicted))
+            confusions.append(Confusion(truth, predicted, files, tuple(concepts)))
+        return sorted(confusions, key=lambda c: (-len(c.images), c.truth, c.predicted))
 
     def suspects(self) -> list[Suspect]:
-        """Every concept that pushes a mistake, the largest excess first."""
-        found = []
-        for name, mistakes, rights in zip(
-            self._names, self._pushed[True], self._pushed[False], strict=True
+        """Return every concept that pushes a mistake, the largest excess first."""
+        suspects = []
+        for concept, mistakes, rights in zip(
+            self._concepts, self._pushed[True], self._pushed[False], strict=True
         ):
             if mistakes:
                 interval = excess(mistakes, self._rows[True], rights, self._rows[False])
-                found.append(Suspect(name, mistakes, rights, *interval))
-        return sorted(found, key=lambda each: (-each.excess, each.concept))
+                suspects.append(Suspect(concept, mistakes, rights, *interval))
+        return sorted(suspects, key=lambda s: (-s.excess, s.concept))
 
 
 def _pushing(raises: Sequence[float]) -> list[int]:
+    """Return the indices of the concepts that push a decision, given what each adds."""
     order = sorted(range(len(raises)), key=lambda i: (-raises[i], i))
     return [i for i in order[:PUSHING] if raises[i] > 0]
 
@@ -142,9 +156,9 @@ def _pushing(raises: Sequence[float]) -> list[int]:
 def excess(
     mistakes: int, of_mistakes: int, rights: int, of_rights: int
 ) -> tuple[float, float, float]:
-    """The difference of two shares with its 95 % interval (Newcombe 1998, method 10).
+    """Return the difference of two shares and its 95 % interval (Newcombe 1998, method 10).
 
-    A share of nothing is 0, and may be anything.
+    A share of no cases is 0, with the interval 0 to 1.
     """
     p, p_low, p_high = wilson(mistakes, of_mistakes)
     q, q_low, q_high = wilson(rights, of_rights)
@@ -154,7 +168,7 @@ def excess(
 
 
 def wilson(count: int, of: int) -> tuple[float, float, float]:
-    """A share with its interval (Wilson 1927)."""
+    """Return a share and its 95 % interval (Wilson 1927)."""
     if of == 0:
         return 0.0, 0.0, 1.0
     share, size = count / of, 1 + _Z**2 / of

@@ -1,7 +1,7 @@
-"""One image of an audit: what the network says of it, and what each concept adds to that.
+"""Rows of an audit: for each image, the predicted class and what each concept adds to its logit.
 
-All that later counting needs is one short row per image, so rows are kept on disk and an audit that
-was cut off goes on. Images come in batches; those that cannot be read are rows too.
+All later counts need one short row for each image, so rows are kept on disk and an audit that was
+cut off resumes. Images come in batches; one that cannot be read has a row too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import RunError
 from ..graph.run.files import disk_errors
-from .ablation_masks import ablating
+from .ablation_masks import ablation_hooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 
     from .ablation_masks import AblationMask
     from .concept_attribution import ConceptAttributor
-    from .decomposition import Tail
     from .network import RunNetwork
 
 Line = TypeVar("Line")
-Label: TypeAlias = "tuple[str, str]"
+ImageLabel: TypeAlias = "tuple[str, str]"
 """An image's file, relative to the folder of images, and its class."""
-Read: TypeAlias = "list[Tensor | str]"
-"""Images as the network's input, or why one could not be read."""
+LoadedImages: TypeAlias = "list[Tensor | str]"
+"""Images as the network's input; for one that cannot be read, the reason."""
 
 
 @dataclass(frozen=True)
-class Row:
+class AuditRow:
     """One image.
 
     Attributes:
-        file: as the labels name it.
+        file: as in the labels.
         truth: its class.
-        unreadable: why it could not be read; then nothing else is known.
-        predicted: the network's class.
-        probability: of that class.
-        rival: the class it is told from: the truth where the network is wrong, else the runner-up.
-        raises: per concept, what it adds, where present, to the logit of `predicted`.
-        lowers: per concept, what it takes, where present, from the logit of `rival`.
+        unreadable: why it could not be read, if so; then what follows is empty.
+        predicted: the predicted class.
+        probability: of the predicted class.
+        rival: the class it is compared with: the truth if the prediction is wrong, else the second
+            most probable class.
+        raises: by concept, what it adds to the logit of `predicted` where it is present.
+        lowers: by concept, what it takes from the logit of `rival` where it is present.
     """
 
     file: str
@@ -60,110 +60,117 @@ class Row:
 
     @property
     def wrong(self) -> bool:
-        """Whether the network says something else than the label."""
+        """Whether another class than the label is predicted."""
         return self.unreadable is None and self.predicted != self.truth
 
 
 class Auditor:
-    """Looks at batches of images, through the last blocks of a network."""
+    """Makes the rows of batches of images.
+
+    Attributes:
+        network: the network.
+    """
 
     def __init__(
-        self, subject: RunNetwork, blocks: Sequence[str], gather: ConceptAttributor
+        self, network: RunNetwork, blocks: Sequence[str], attributor: ConceptAttributor
     ) -> None:
-        """Prepare.
+        """Prepare for some blocks.
 
         Args:
-            subject: the network.
+            network: the network.
             blocks: neighbouring blocks up to the last; concepts are those of the first one's units.
-            gather: of the first of these blocks.
+            attributor: of the first of these blocks.
         """
-        self._subject = subject
+        self.network = network
         self._block = blocks[0]
-        self._tail: Tail = subject.tail(blocks)
-        self._gather = gather
-        self._names = [str(name) for name in subject.run.classes["name"]]
+        self._downstream = network.downstream(blocks)
+        self._attributor = attributor
+        self._classes = [str(name) for name in network.run.classes["name"]]
 
-    def rows(self, labels: Sequence[Label], read: Read) -> list[Row]:
-        """One row per image."""
-        known = [(label, image) for label, image in zip(labels, read, strict=True)
-                 if isinstance(image, Tensor)]  # fmt: skip
-        found = {}
-        if known:
-            rows = self._known([label for label, _ in known], torch.cat([i for _, i in known]))
-            found = {row.file: row for row in rows}
+    def rows(self, labels: Sequence[ImageLabel], images: LoadedImages) -> list[AuditRow]:
+        """Return one row for each image."""
+        readable = [(label, image) for label, image in zip(labels, images, strict=True)
+                    if isinstance(image, Tensor)]  # fmt: skip
+        by_file = {}
+        if readable:
+            batch = torch.cat([image for _, image in readable])
+            rows = self._attribute([label for label, _ in readable], batch)
+            by_file = {row.file: row for row in rows}
         return [
-            Row(file, truth, image) if isinstance(image, str) else found[file]
-            for (file, truth), image in zip(labels, read, strict=True)
+            AuditRow(file, truth, image) if isinstance(image, str) else by_file[file]
+            for (file, truth), image in zip(labels, images, strict=True)
         ]
 
-    def _known(self, labels: Sequence[Label], batch: Tensor) -> Iterator[Row]:
-        """Images do not touch one another, so one product serves a batch."""
-        logits, source = self._subject.look(batch, self._block)
-        best = logits.topk(min(2, logits.shape[1]), dim=1).indices
-        predicted = best[:, 0]
-        truth = torch.tensor([self._names.index(name) for _, name in labels])
-        rival = torch.where(predicted == truth, best[:, -1], truth)
-        leaf = source.detach().clone().requires_grad_()
-        means = self._means(leaf)
-        weight = self._subject.head.weight
-        parts = []
-        for chosen, sign in ((predicted, 1.0), (rival, -1.0)):
-            value = sign * (weight[chosen] * means).sum()
-            (slopes,) = torch.autograd.grad(value, leaf, retain_graph=True)
-            split = self._gather.split(source.flatten(2), (slopes * source).flatten(2))
-            parts.append(split.present[:, :-1].sum(dim=2).tolist())
-        sure = logits.double().softmax(1).gather(1, predicted[:, None])[:, 0].tolist()
-        for (file, name), p, s, r, up, down in zip(
-            labels, predicted.tolist(), sure, rival.tolist(), *parts, strict=True
+    def _attribute(self, labels: Sequence[ImageLabel], batch: Tensor) -> Iterator[AuditRow]:
+        """Yield the rows of a batch; images are independent, so one VJP serves all of them."""
+        logits, activations = self.network.forward(batch, self._block)
+        top = logits.topk(min(2, logits.shape[1]), dim=1).indices
+        predicted = top[:, 0]
+        truth = torch.tensor([self._classes.index(name) for _, name in labels])
+        rival = torch.where(predicted == truth, top[:, -1], truth)
+        leaf = activations.detach().clone().requires_grad_()
+        pooled = self._downstream.pooled(leaf)
+        weight = self.network.head.weight
+        amounts = []
+        for classes, sign in ((predicted, 1.0), (rival, -1.0)):
+            value = sign * (weight[classes] * pooled).sum()
+            (gradients,) = torch.autograd.grad(value, leaf, retain_graph=True)
+            parts = self._attributor.attribute(
+                activations.flatten(2), (gradients * activations).flatten(2)
+            )
+            amounts.append(parts.present[:, :-1].sum(dim=2).tolist())
+        probabilities = logits.double().softmax(1).gather(1, predicted[:, None])[:, 0].tolist()
+        for (file, name), p, probability, r, raises, lowers in zip(
+            labels, predicted.tolist(), probabilities, rival.tolist(), *amounts, strict=True
         ):
-            yield Row(file, name, None, self._names[p], s, self._names[r], tuple(up), tuple(down))
+            names = self._classes[p], probability, self._classes[r]
+            yield AuditRow(file, name, None, *names, tuple(raises), tuple(lowers))
 
-    def without(self, read: Read, silent: Sequence[AblationMask]) -> list[list[str]]:
-        """What is predicted with units of the first block silent.
+    def ablated(self, images: LoadedImages, masks: Sequence[AblationMask]) -> list[list[str]]:
+        """Return the classes predicted under each mask of the first block.
 
         Returns:
-            A list of classes, one for each silence, for each image that was read.
+            For each image that was read, a list of classes, one for each mask.
         """
-        images = [image for image in read if isinstance(image, Tensor)]
-        if not images:
+        readable = [image for image in images if isinstance(image, Tensor)]
+        if not readable:
             return []
-        found = []
+        by_mask = []
         with torch.no_grad():
-            _, source = self._subject.look(torch.cat(images), self._block)
-            for each in silent:
-                (change,) = ablating([{self._block: [each]}]).values()
-                logits = self._subject.head.linear(self._means(change(source)))
-                found.append([self._names[i] for i in logits.argmax(dim=1).tolist()])
-        return [list(each) for each in zip(*found, strict=True)]
-
-    def _means(self, maps: Tensor) -> Tensor:
-        for stage in self._tail.stages:
-            maps = stage(maps)
-        return self._subject.head.pool(maps)
+            _, activations = self.network.forward(torch.cat(readable), self._block)
+            for mask in masks:
+                hook = ablation_hooks([{self._block: [mask]}])[self._block]
+                logits = self.network.head.linear(self._downstream.pooled(hook(activations)))
+                by_mask.append([self._classes[i] for i in logits.argmax(dim=1).tolist()])
+        return [list(classes) for classes in zip(*by_mask, strict=True)]
 
 
-def read_batches(
-    subject: RunNetwork, folder: Path, labels: Sequence[Label], size: int
-) -> Iterator[tuple[list[Label], Read]]:
-    """Labels and their images, `size` at a time, read ahead."""
-    images = subject.read_all([folder / file for file, _ in labels])
+def load_batches(
+    network: RunNetwork, folder: Path, labels: Sequence[ImageLabel], size: int
+) -> Iterator[tuple[list[ImageLabel], LoadedImages]]:
+    """Yield labels and their images, `size` at a time, prefetched."""
+    images = network.load_images([folder / file for file, _ in labels])
     for start in range(0, len(labels), size):
-        some = list(labels[start : start + size])
-        yield some, [next(images) for _ in some]
+        batch = list(labels[start : start + size])
+        yield batch, [next(images) for _ in batch]
 
 
 class LineFile(ABC, Generic[Line]):
-    """Lines of JSON on disk, added batch by batch."""
+    """A file of JSON lines, appended batch by batch."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def mend(self, batch: int, all_lines: int) -> int:
-        """How many lines there are, once those of a batch that was never finished are cut off.
+    def drop_partial_batch(self, batch: int, all_lines: int) -> int:
+        """Cut off the lines of a batch that was not finished; return how many lines are left.
 
         So later batches are the same as without an interruption, to the last bit.
+
+        Args:
+            batch: lines of a batch.
+            all_lines: lines of the finished file, whose last batch may be smaller.
         """
-        lines = kept = end = position = 0
+        lines = complete = end = position = 0
         with disk_errors(self._path, "cannot be written"):
             self._path.touch()
             with self._path.open("rb+") as file:
@@ -172,55 +179,56 @@ class LineFile(ABC, Generic[Line]):
                         break
                     lines, position = lines + 1, position + len(line)
                     if lines % batch == 0 or lines == all_lines:
-                        kept, end = lines, position
+                        complete, end = lines, position
                 file.truncate(end)
-        return kept
+        return complete
 
     def __iter__(self) -> Iterator[Line]:
-        """All lines, one after another; they are never all held.
+        """Yield all lines, without holding more than one in memory.
 
         Raises:
-            RunError: one is none of ours.
+            RunError: the file cannot be read, or a line is not of an audit.
         """
         with disk_errors(self._path, "cannot be read"), self._path.open("rb") as file:
-            for line in file:
+            for text in file:
                 try:
-                    found = self._read(json.loads(line))
+                    line = self._from_json(json.loads(text))
                 except (ValueError, TypeError, KeyError) as error:
                     remedy = "Delete it, and audit again"
                     raise RunError("not an audit", file=self._path, remedy=remedy) from error
-                yield found
+                yield line
 
     def append(self, lines: Sequence[Line]) -> None:
-        """Add some."""
-        text = "".join(f"{json.dumps(self._written(line))}\n" for line in lines)
+        """Append the lines of a batch."""
+        text = "".join(f"{json.dumps(self._to_json(line))}\n" for line in lines)
         with disk_errors(self._path, "cannot be written"), self._path.open("ab") as file:
             file.write(text.encode())
 
     @abstractmethod
-    def _read(self, found: Any) -> Line:  # noqa: ANN401
-        """A line of JSON values that were read."""
+    def _from_json(self, value: Any) -> Line:  # noqa: ANN401
+        """Return a line, given its JSON value."""
 
     @abstractmethod
-    def _written(self, line: Line) -> object:
-        """The JSON values of a line."""
+    def _to_json(self, line: Line) -> object:
+        """Return the JSON value of a line."""
 
 
-class RowFile(LineFile[Row]):
+class RowFile(LineFile[AuditRow]):
     """A row for each label, in their order."""
 
-    def _read(self, found: Any) -> Row:  # noqa: ANN401
-        return Row(**{**found, "raises": tuple(found["raises"]), "lowers": tuple(found["lowers"])})
+    def _from_json(self, value: Any) -> AuditRow:  # noqa: ANN401
+        amounts = {name: tuple(value[name]) for name in ("raises", "lowers")}
+        return AuditRow(**{**value, **amounts})
 
-    def _written(self, line: Row) -> object:
+    def _to_json(self, line: AuditRow) -> object:
         return asdict(line)
 
 
 class CountFile(LineFile["list[list[int]]"]):
-    """Of each batch, what each concept's silence fixes and breaks."""
+    """For each batch, how many mistakes each mask fixes and how many right answers it breaks."""
 
-    def _read(self, found: Any) -> list[list[int]]:  # noqa: ANN401
-        return [[int(fixes), int(breaks)] for fixes, breaks in found]
+    def _from_json(self, value: Any) -> list[list[int]]:  # noqa: ANN401
+        return [[int(fixes), int(breaks)] for fixes, breaks in value]
 
-    def _written(self, line: list[list[int]]) -> object:
+    def _to_json(self, line: list[list[int]]) -> object:
         return line

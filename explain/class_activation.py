@@ -1,13 +1,12 @@
-"""Where in an image a class is seen: class activation maps, of the best of some images."""
+"""Class activation maps: where in an image the network has evidence for a class."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
 from ..errors import QueryError
 from ..queries.labels import class_index
+from .decomposition import Downstream, decompose
 from .explain import predictions
 
 if TYPE_CHECKING:
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class ClassMap(NamedTuple):
-    """Where in an image the network sees a class.
+    """Where in an image the network has evidence for a class.
 
     Attributes:
         image: the file.
         probability: of the class.
-        predicted: what the network says of the image.
-        cam: float32 (height, width) of the last block; its mean and the bias are the logit.
+        predicted: the most probable class.
+        cam: float32 (*grid) of the last block; its mean plus the head's bias is the class's logit.
     """
 
     image: Path
@@ -38,36 +37,42 @@ class ClassMap(NamedTuple):
     cam: NDArray[np.float32]
 
 
-def class_map(subject: RunNetwork, class_name: str, images: Sequence[Path]) -> ClassMap:
-    """The class activation map of that image to which the network gives most of the class.
+def class_map(network: RunNetwork, class_name: str, images: Sequence[Path]) -> ClassMap:
+    """Compute the class activation map of the image with the highest probability of the class.
 
     Raises:
         QueryError: no such class, no images, or none of them can be read.
-        ModelError: the network ends in something else than spatial means and `fc`.
+        ModelError: the network's logits are not what its head computes.
     """
     if not images:
-        raise QueryError("no image to look at")
-    index = class_index(subject.run, class_name)
-    names = [str(name) for name in subject.run.classes["name"]]
-    found, unread = [], []
-    for image, batch in zip(images, subject.read_all(images), strict=True):
+        raise QueryError("no image to explain")
+    index = class_index(network.run, class_name)
+    names = [str(name) for name in network.run.classes["name"]]
+    maps, unreadable = [], []
+    for image, batch in zip(images, network.load_images(images), strict=True):
         if isinstance(batch, str):
-            unread.append(batch)
+            unreadable.append(batch)
             continue
-        logits, cam = _look(subject, batch, index)
+        logits, cam = _logits_and_map(network, batch, index)
         probability = float(logits.double().softmax(0)[index])
-        found.append(ClassMap(image, probability, predictions(names, logits)[0], cam))
-    if not found:
-        if len(unread) == 1:
-            raise QueryError(unread[0])
-        raise QueryError(f"none of the {len(images)} images can be read; the first: {unread[0]}")
-    return max(found, key=lambda each: each.probability)
+        maps.append(ClassMap(image, probability, predictions(names, logits)[0], cam))
+    if not maps:
+        if len(unreadable) == 1:
+            raise QueryError(unreadable[0])
+        raise QueryError(
+            f"none of the {len(images)} images can be read; the first: {unreadable[0]}"
+        )
+    return max(maps, key=lambda class_map: class_map.probability)
 
 
-def _look(subject: RunNetwork, batch: Tensor, index: int) -> tuple[Tensor, NDArray[np.float32]]:
-    """Logits (classes,) of one image, and the map of one of them."""
-    logits, maps = subject.look(batch, subject.network.blocks[-1])
-    cam = torch.einsum("u,uhw->hw", subject.head.weight[index], maps[0])
-    bias = float(subject.head.bias[index])
-    subject.check_head(float(cam.mean()) + bias, float(logits[0, index]))
-    return logits[0], cam.float().numpy()
+def _logits_and_map(
+    network: RunNetwork, batch: Tensor, index: int
+) -> tuple[Tensor, NDArray[np.float32]]:
+    """Return the logits (classes,) of one image, and the map of one of them."""
+    logits, output = network.forward(batch, network.network.blocks[-1])
+    head = network.head
+    decomposition = decompose(
+        Downstream((), head, ()), output, head.weight[index], head.bias[index]
+    )
+    network.check_head(decomposition.total, float(logits[0, index]))
+    return logits[0], decomposition.class_activation.float().numpy()

@@ -1,15 +1,16 @@
-"""What all paths through the units of a concept add to a logit, and how honestly.
+"""Attribution of a logit to concepts: what all paths through the units of a concept add.
 
-Every position of every unit of the first block adds a known part of the logit (`accounting`). A
-unit's part is divided among the concepts that it detects above the run's `min_iou`, in proportion
-to their IoU, so that the sum is kept; that of a unit without any goes to no concept. Each part is
-split by where it comes from:
+Every position of every unit of the first block adds a known amount to the logit
+(`decomposition.Decomposition.by_position`). A unit's amount is divided among the concepts that it
+detects above the run's `min_iou`, in proportion to their IoU, so that the sum stays the same. A
+unit that detects none adds to no concept. Each concept's amount is split by position:
 
-    present   positions where the concept's presence probe finds the concept
-    firing    other positions where the unit exceeds its threshold
-    below     the rest
+    present   the concept's presence probe finds the concept there
+    firing    the probe does not, but the unit exceeds its threshold there
+    below     neither
 
-Only *present* counts as the concept's. A concept whose probe is poor counts where units fire.
+Only *present* counts as evidence from the concept. If the probe is poor, *present* is where the
+unit exceeds its threshold.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
 
 
-MAPPED = 8
-"""Concepts whose places in the image are kept."""
-POOR = 0.3
-"""A probe whose F1 on held-out images is lower is not believed."""
+MAPPED_CONCEPTS = 8
+"""How many concepts of an explanation have a map."""
+MIN_PROBE_F1 = 0.3
+"""A presence probe with a lower F1 on held-out images is poor and not used."""
 
 
-class Split(NamedTuple):
-    """What each position adds, by concept and by where it comes from.
+class PositionAttribution(NamedTuple):
+    """What each position adds, by concept.
 
     Attributes:
         present: float64 (…, concepts + 1, positions); the last row is for no concept.
@@ -53,120 +54,136 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class ConceptAttributor:
-    """Gathers by concept what the units of a block add.
+    """Attributes to concepts what the units of one block add.
 
     Attributes:
-        concepts: name and category of each that some unit of the block detects.
-        probe: for each of them, F1 of its presence probe on held-out images; None for a poor one.
-        divided: float64 (units, concepts + 1), each row sums to 1; the last column is for no
-            concept.
+        concepts: name and category of each concept that some unit of the block detects.
+        probe_f1: for each of them, F1 of its presence probe on held-out images; None for a poor
+            one.
+        unit_shares: float64 (units, concepts + 1), how each unit's amount is divided; rows sum to
+            1, the last column is for no concept.
         thresholds: float64 (units, 1).
-        probes: float64 (units + 1, concepts), constants last; readings from 0 on say "there".
+        probes: float64 (units + 1, concepts), constants last; the concept is present where the
+            probe score is at least 0.
     """
 
     concepts: tuple[tuple[str, str], ...]
-    probe: tuple[float | None, ...]
-    divided: Tensor
+    probe_f1: tuple[float | None, ...]
+    unit_shares: Tensor
     thresholds: Tensor
     probes: Tensor
 
-    def split(self, source: Tensor, part: Tensor) -> Split:
-        """Divide among concepts what positions add.
+    @property
+    def uids(self) -> list[str]:
+        """The concepts as "category/name"."""
+        return [f"{category}/{name}" for name, category in self.concepts]
+
+    def attribute(self, activations: Tensor, amounts: Tensor) -> PositionAttribution:
+        """Divide among concepts what each position of each unit adds.
 
         Args:
-            source: (…, units, positions), what the units put out.
-            part: of the same shape, what that adds.
+            activations: (…, units, positions), the block's output.
+            amounts: of the same shape, what each activation adds to the logit.
         """
-        part, source = part.double(), source.double()
-        together = self.divided.T @ part
-        fired = self.divided.T @ (part * (source > self.thresholds))
-        readings = self.probes[:-1].T @ source + self.probes[-1, :, None]
-        there = torch.zeros_like(together, dtype=torch.bool)
-        there[..., :-1, :] = readings >= 0
-        believed = torch.tensor([f1 is not None for f1 in self.probe] + [False])[:, None]
-        poor = ~believed
+        amounts, activations = amounts.double(), activations.double()
+        everywhere = self.unit_shares.T @ amounts
+        fired = self.unit_shares.T @ (amounts * (activations > self.thresholds))
+        scores = self.probes[:-1].T @ activations + self.probes[-1, :, None]
+        is_present = torch.zeros_like(everywhere, dtype=torch.bool)
+        is_present[..., :-1, :] = scores >= 0
+        good = torch.tensor([f1 is not None for f1 in self.probe_f1] + [False])[:, None]
+        poor = ~good
         poor[-1] = False
-        present = together * (there & believed) + fired * poor
-        firing = fired * ~there * ~poor
-        return Split(present, firing, together - present - firing)
+        present = everywhere * (is_present & good) + fired * poor
+        firing = fired * ~is_present * ~poor
+        return PositionAttribution(present, firing, everywhere - present - firing)
 
 
 def concept_attributor(run: Run, block: str) -> ConceptAttributor:
-    """The concept_attributor of a run's block."""
+    """Load what attributes to concepts for one block of a run."""
     units = run.units[run.units["block"] == block].sort_values("index")
-    concepts, divided = _division(run, block)
+    concepts, unit_shares = _unit_shares(run, block)
     rows = run.presence[run.presence["block"] == block].set_index("concept")
     column = {uid: number for number, uid in enumerate(run.concepts["uid"])}
-    probe: list[float | None] = []
+    probe_f1: list[float | None] = []
     probes = torch.zeros(len(units) + 1, len(concepts), dtype=torch.float64)
     for number, (name, category) in enumerate(concepts):
         uid = f"{category}/{name}"
-        believed = uid in rows.index and rows.at[uid, "f1"] >= POOR
-        probe.append(float(rows.at[uid, "f1"]) if believed else None)
-        if believed:
+        good = uid in rows.index and rows.at[uid, "f1"] >= MIN_PROBE_F1
+        probe_f1.append(float(rows.at[uid, "f1"]) if good else None)
+        if good:
             probes[:, number] = torch.tensor(run.probes(block)[:, column[uid]])
             probes[-1, number] -= float(rows.at[uid, "threshold"])
     thresholds = torch.tensor(units["threshold"].to_numpy()).unsqueeze(1)
-    return ConceptAttributor(tuple(concepts), tuple(probe), divided, thresholds, probes)
+    return ConceptAttributor(tuple(concepts), tuple(probe_f1), unit_shares, thresholds, probes)
 
 
 def attribute_to_concepts(
-    gather: ConceptAttributor, source: Tensor, parts: Sequence[Tensor]
+    attributor: ConceptAttributor, activations: Tensor, amounts: Sequence[Tensor]
 ) -> tuple[tuple[ConceptAttribution, ...], dict[str, NDArray[np.float32]]]:
-    """Gather by concept, largest first; the last one is that of all units without a concept.
+    """Attribute a logit to concepts.
 
     Args:
-        gather: of the first block of the paths.
-        source: (units, height, width), the block's output at this image.
-        parts: what each position adds, in one tensor of that shape; or in two that are gathered
-            together and stated apart: what argues for a class, what argues against another.
+        attributor: of the first block of the paths.
+        activations: (units, *grid), the block's output at this image.
+        amounts: what each position adds, a tensor of that shape; or two of them, evidence for a
+            class and evidence against another, which are added up and also reported apart.
 
     Returns:
-        The shares; and for the `MAPPED` largest, by "category/name", float32 (height, width), what
-        each position adds to the concept's contribution.
+        Attributions, the largest |contribution| first, that of units without a concept last; and
+        for the first `MAPPED_CONCEPTS`, by "category/name", what each position adds to the
+        concept's contribution, float32 (*grid).
     """
-    flat = source.flatten(1)
-    pieces = [gather.split(flat, part.flatten(1)) for part in parts]
-    present, firing, below = (torch.stack(each).sum(dim=0) for each in zip(*pieces, strict=True))
-    sums = [each.sum(dim=1).tolist() for each in (present, firing, below)]
-    # Without a concept nothing is present: what argues for and against is what fires.
-    apart = [
-        torch.cat([piece.present[:-1], piece.firing[-1:]]).sum(dim=1).tolist() for piece in pieces
-    ]
-    split = list(zip(*apart, strict=True)) if len(apart) > 1 else [(None, None)] * len(sums[0])
-    shares: list[ConceptAttribution] = []
-    maps: dict[str, NDArray[np.float32]] = {}
-    whole = sums[0]
-    order = sorted(
-        range(len(gather.concepts)), key=lambda i: (-abs(whole[i]), gather.concepts[i][::-1])
+    flat = activations.flatten(1)
+    parts = [attributor.attribute(flat, amount.flatten(1)) for amount in amounts]
+    present, firing, below = (torch.stack(kind).sum(dim=0) for kind in zip(*parts, strict=True))
+    present_sum, firing_sum, below_sum = (
+        kind.sum(dim=1).tolist() for kind in (present, firing, below)
     )
-    for i in order:
-        name, category = gather.concepts[i]
-        there, fires, rest = (each[i] for each in sums)
-        shares.append(
-            ConceptAttribution(
-                name, category, there, there, fires, rest, gather.probe[i], *split[i]
-            )
+    # Units without a concept have nothing present: their evidence is what fires.
+    counted = [torch.cat([part.present[:-1], part.firing[-1:]]) for part in parts]
+    apart: list[tuple[float | None, float | None]] = [(None, None)] * len(present)
+    if len(amounts) == 2:
+        evidence_for, evidence_against = (part.sum(dim=1).tolist() for part in counted)
+        apart = list(zip(evidence_for, evidence_against, strict=True))
+    concepts, f1 = attributor.concepts, attributor.probe_f1
+    order = sorted(range(len(concepts)), key=lambda i: (-abs(present_sum[i]), concepts[i][::-1]))
+    attributions = [
+        ConceptAttribution(
+            *concepts[i],
+            present_sum[i],
+            present_sum[i],
+            firing_sum[i],
+            below_sum[i],
+            f1[i],
+            *apart[i],
         )
-        if len(maps) < MAPPED:
-            maps[f"{category}/{name}"] = present[i].view(source.shape[1:]).float().numpy()
-    there, fires, rest = (each[-1] for each in sums)
-    shares.append(ConceptAttribution(None, None, 0.0, there, fires, rest, None, *split[-1]))
-    return tuple(shares), maps
+        for i in order
+    ]
+    attributions.append(
+        ConceptAttribution(
+            None, None, 0.0, present_sum[-1], firing_sum[-1], below_sum[-1], None, *apart[-1]
+        )
+    )
+    uids, grid = attributor.uids, activations.shape[1:]
+    maps = {uids[i]: present[i].view(grid).float().numpy() for i in order[:MAPPED_CONCEPTS]}
+    return tuple(attributions), maps
 
 
-def _division(run: Run, block: str) -> tuple[list[tuple[str, str]], Tensor]:
-    """Concepts that units of a block detect, and how each unit's part is divided among them."""
+def _unit_shares(run: Run, block: str) -> tuple[list[tuple[str, str]], Tensor]:
+    """Return the concepts that units of a block detect, and `ConceptAttributor.unit_shares`."""
     units = run.units[run.units["block"] == block]
-    found = run.interpretable_detections
-    found = found[found["unit"].isin(units["uid"])]
-    uids = sorted(set(found["concept"]))
+    detections = run.interpretable_detections
+    detections = detections[detections["unit"].isin(units["uid"])]
+    uids = sorted(set(detections["concept"]))
     column = {uid: number for number, uid in enumerate(uids)}
-    matrix = torch.zeros(len(units), len(uids) + 1, dtype=torch.float64)
-    index = dict(zip(units["uid"], units["index"], strict=True))
-    for unit, concept, iou in zip(found["unit"], found["concept"], found["iou"], strict=True):
-        matrix[index[unit], column[concept]] = iou
-    matrix[:, -1] = (matrix.sum(dim=1) == 0).double()
+    row = dict(zip(units["uid"], units["index"], strict=True))
+    ious = torch.zeros(len(units), len(uids) + 1, dtype=torch.float64)
+    for unit, concept, iou in zip(
+        detections["unit"], detections["concept"], detections["iou"], strict=True
+    ):
+        ious[row[unit], column[concept]] = iou
+    ious[:, -1] = (ious.sum(dim=1) == 0).double()
     names = run.concepts.set_index("uid")[["name", "category"]]
     concepts = [(str(names.at[uid, "name"]), str(names.at[uid, "category"])) for uid in uids]
-    return concepts, matrix / matrix.sum(dim=1, keepdim=True)
+    return concepts, ious / ious.sum(dim=1, keepdim=True)

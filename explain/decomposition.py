@@ -1,21 +1,23 @@
-"""Exact accounting of a logit over the paths through a network's last blocks.
+"""Exact decomposition of a logit into paths through a network's last blocks, and bias terms.
 
-With ReLU and batch norm as it is when evaluated, everything after a block is piecewise affine in
-its output `a`. At the image itself, with W the final layer and g the means of the last block:
+With ReLU and batch norm in eval mode, everything after a block is piecewise affine in its output
+`a`. At the image itself, with W the final layer's weights for the class, g the pooled maps of the
+last block and s the bias terms of the blocks in between:
 
     logit = b + Σ_u W[u] · g[u]                                         (u: units of the last block)
-    g[u]  = Σ_v Σ_positions (∂g[u]/∂a_v) · a_v + Σ_shifts (∂g[u]/∂s) · s   (v: the block before)
+    g[u]  = Σ_v Σ_positions (∂g[u]/∂a_v) · a_v + Σ_s (∂g[u]/∂s) · s     (v: the block before)
 
-Both are identities. The path v → u → class carries W[u] · Σ_positions (∂g[u]/∂a_v) · a_v, in units
-of the logit; all paths and all shifts, the final bias among them, add up to the logit. A longer
-path goes on from there: ∂(W[u] g[u])/∂a_v, on the map of v alone, is pulled back through the block
-before. What that block's shifts add to v is a bias of the longer paths.
+Both are identities. The path v → u → class contributes W[u] · Σ_positions (∂g[u]/∂a_v) · a_v, in
+units of the logit. All paths and all bias terms, that of the final layer among them, sum to the
+logit. Longer paths continue to earlier blocks: ∂(W[u] · g[u])/∂a_v, restricted to the map of v, is
+the cotangent of the next vector–Jacobian product (VJP). The bias terms of v's block then join those
+of the other blocks.
 
-    1. account   one vector–Jacobian product for Σ_u W[u] g[u] down to the first block of the
-                 paths: all paths and all shifts, exactly
-    2. search    from the class backwards, one product for each ending of a path that is followed:
-                 at each block the `beam` endings that carry most
-    3. measure   what really happens without a path's first unit
+    1. decompose      one VJP of W · g, down to the first block of the paths: the sum of all paths
+                      and the sum of all bias terms, exactly
+    2. search_paths   from the class backwards, one VJP for each path suffix that is extended: at
+                      each block the `beam` suffixes with the largest |contribution|
+    3. measure_paths  what the value loses when a path's first unit is ablated
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import QueryError
-from .explanation import Level
+from .explanation import SearchedBlock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,33 +40,39 @@ _BATCH = 64
 
 
 @dataclass(frozen=True)
-class Tail:
-    """The end of a network as an affine copy, from the output of the first block of the paths.
+class Downstream:
+    """All of an affine copy of a network that runs after the first block of the paths.
 
     Attributes:
         stages: the later blocks, first to last.
         head: from the last block's maps to the logits.
-        shifts: every additive parameter of `stages`.
+        bias_terms: every additive parameter of `stages`.
     """
 
     stages: Sequence[nn.Module]
     head: Head
-    shifts: Sequence[Tensor]
+    bias_terms: Sequence[Tensor]
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        """Return (images, units of the last block), from the first block's output."""
+        for stage in self.stages:
+            maps = stage(maps)
+        return self.head.pool(maps)
 
 
 @dataclass(frozen=True)
 class Decomposition:
-    """A logit, or a difference of two, accounted for at one image.
+    """A logit of one image, or a difference of two: the sum of its paths and of its bias terms.
 
     Attributes:
         total: the logit itself.
-        biases: what the final bias and all shifts after the first block add.
-        by_position: (units, height, width) of the first block, what each position adds, over all
-            its paths; sums to total − biases.
-        weights: (units of the last block,), W; of the class, less that of the other class.
+        biases: sum of the head's bias and of all bias terms after the first block.
+        by_position: (units, *grid) of the first block, what each position adds over all its paths;
+            sums to total − biases.
+        weights: (units of the last block,), W of the class, less that of the other class.
         maps: outputs of the blocks, first to last; (units, *grid) each.
-        means: (units of the last block,), g.
-        last_slopes: (units, *grid) of the last block, ∂(W · g)/∂a.
+        pooled: (units of the last block,), g.
+        last_gradient: (units, *grid) of the last block, ∂(W · g)/∂a.
     """
 
     total: float
@@ -72,136 +80,171 @@ class Decomposition:
     by_position: Tensor
     weights: Tensor
     maps: tuple[Tensor, ...]
-    means: Tensor
-    last_slopes: Tensor
+    pooled: Tensor
+    last_gradient: Tensor
+
+    @property
+    def class_activation(self) -> Tensor:
+        """Class activation map (*grid) of the last block: its mean plus the head's bias is `total`.
+
+        With global average pooling it is Σ_u W[u] · a_u at each position, as in CAM.
+        """
+        evidence = (self.last_gradient * self.maps[-1]).sum(dim=0)
+        return evidence * evidence.numel()
 
 
 @dataclass(frozen=True)
-class Search:
+class PathSearch:
     """Contributions of single paths.
 
     Attributes:
-        endings: int64 (searched, blocks − 1), the units of each ending of a path that was followed,
-            from the second block to the last.
-        carried: (searched, blocks − 1), for each of these units, what all ways through it and the
-            units after it carry.
-        contributions: (searched, units of the first block), what each whole path carries.
-        levels: how far each block but the first was searched, last block first.
+        suffixes: int64 (suffixes, blocks − 1), units from the second block to the last, of each
+            path suffix that was extended into the first block.
+        suffix_contributions: (suffixes, blocks − 1), for each of these units, what all paths
+            through it and the units after it add.
+        contributions: (suffixes, units of the first block), what each whole path adds.
+        searched: how far the search went at each block but the first, last block first.
     """
 
-    endings: Tensor
-    carried: Tensor
+    suffixes: Tensor
+    suffix_contributions: Tensor
     contributions: Tensor
-    levels: tuple[Level, ...]
+    searched: tuple[SearchedBlock, ...]
+
+    def paths(self, rows: Tensor, firsts: Tensor) -> Tensor:
+        """Return the units of whole paths, int64 (paths, blocks), first block to last.
+
+        Args:
+            rows: int64 (paths,), rows of `contributions`.
+            firsts: int64 (paths,), its columns.
+        """
+        return torch.cat([firsts.unsqueeze(1), self.suffixes[rows]], dim=1)
 
 
-def account(tail: Tail, source: Tensor, weights: Tensor, bias: Tensor) -> Decomposition:
-    """Step 1, from the output of the first block.
+def decompose(
+    downstream: Downstream, activations: Tensor, weights: Tensor, bias: Tensor
+) -> Decomposition:
+    """Decompose a logit, given the output of the first block.
 
     Args:
-        tail: the rest of the network.
-        source: (1, units, height, width).
-        weights: (units of the last block,), the row of the final layer, or the difference of two.
-        bias: scalar, likewise.
+        downstream: the network after that block.
+        activations: (1, units, *grid).
+        weights: (units of the last block,), the final layer's row, or the difference of two rows.
+        bias: the final layer's bias likewise, a scalar.
 
     Raises:
-        QueryError: the identity does not hold: a block is not piecewise affine.
+        QueryError: paths and bias terms do not sum to the logit: a block is not piecewise affine.
     """
-    leaf = source.detach().clone().requires_grad_()
-    for shift in tail.shifts:
-        shift.requires_grad_()
+    leaf = activations.detach().clone().requires_grad_()
+    for term in downstream.bias_terms:
+        term.requires_grad_()
     maps = [leaf]
-    for stage in tail.stages:
+    for stage in downstream.stages:
         maps.append(stage(maps[-1]))
-    means = tail.head.pool(maps[-1])[0]
-    value = weights @ means
-    slopes = torch.autograd.grad(value, [leaf, *tail.shifts, maps[-1]], allow_unused=True)
-    shifted = sum(
-        float((slope * shift.detach()).double().sum())
-        for slope, shift in zip(slopes[1:-1], tail.shifts, strict=True)
-        if slope is not None
+    pooled = downstream.head.pool(maps[-1])[0]
+    value = weights @ pooled
+    gradients = torch.autograd.grad(
+        value, [leaf, *downstream.bias_terms, maps[-1]], allow_unused=True
     )
-    ledger = Decomposition(
+    bias_sum = sum(
+        float((gradient * term.detach()).double().sum())
+        for gradient, term in zip(gradients[1:-1], downstream.bias_terms, strict=True)
+        if gradient is not None
+    )
+    decomposition = Decomposition(
         float(value.detach() + bias),
-        shifted + float(bias),
-        (slopes[0] * leaf)[0].detach(),
+        bias_sum + float(bias),
+        (gradients[0] * leaf)[0].detach(),
         weights,
-        tuple(each[0].detach() for each in maps),
-        means.detach(),
-        slopes[-1][0],
+        tuple(block[0].detach() for block in maps),
+        pooled.detach(),
+        gradients[-1][0],
     )
-    _check(ledger)
-    return ledger
+    _check_sum(decomposition)
+    return decomposition
 
 
-def _check(ledger: Decomposition) -> None:
-    """Refuse a sum that does not meet the logit; each side comes from gradients of its own."""
-    explained = float(ledger.by_position.double().sum()) + ledger.biases
-    size = max(1.0, float((ledger.weights * ledger.means).abs().sum()))
-    if abs(explained - ledger.total) > 1e-3 * size:
+def _check_sum(decomposition: Decomposition) -> None:
+    """Refuse paths and biases that do not sum to the logit; each come from their own gradients."""
+    explained = float(decomposition.by_position.double().sum()) + decomposition.biases
+    size = max(1.0, float((decomposition.weights * decomposition.pooled).abs().sum()))
+    if abs(explained - decomposition.total) > 1e-3 * size:
         raise QueryError(
-            "the logit does not add up over this network",
-            found=f"{explained:.6g} from paths and biases",
-            expected=f"the logit, {ledger.total:.6g}",
-            remedy="Exact accounting needs blocks of convolutions, batch norm, ReLU and additions",
+            "paths and bias terms do not sum to the logit in this network",
+            found=f"{explained:.6g}",
+            expected=f"the logit, {decomposition.total:.6g}",
+            remedy="Explanations need blocks of convolutions, batch norm, ReLU and additions",
         )
 
 
-def search(tail: Tail, ledger: Decomposition, beam: int) -> Search:
-    """Step 2; of endings that carry the same, the one with the lower units is followed."""
-    last = ledger.weights * ledger.means
-    if not tail.stages:
-        empty = torch.zeros(1, 0, dtype=torch.int64)
-        return Search(empty, last.new_zeros(1, 0), last.unsqueeze(0), ())
-    rows, level = _followed(last.unsqueeze(0), beam)
-    endings = rows[:, 1:]
-    carried = last[endings]
-    pulled = ledger.last_slopes[endings[:, 0]]
-    levels = [level]
-    for number in range(len(tail.stages) - 1, -1, -1):
-        slopes = pull(tail.stages[number], ledger.maps[number], endings[:, 0], pulled)
-        contributions = (slopes * ledger.maps[number]).flatten(2).sum(dim=2)
+def search_paths(downstream: Downstream, decomposition: Decomposition, beam: int) -> PathSearch:
+    """Search the strongest paths; of equal suffixes those with the lower units are extended.
+
+    Args:
+        downstream: the network after the first block.
+        decomposition: from `decompose`.
+        beam: how many path suffixes to extend at each block.
+    """
+    last = decomposition.weights * decomposition.pooled
+    if not downstream.stages:
+        return _paths_of_one_block(last)
+    rows, searched = _strongest_suffixes(last.unsqueeze(0), beam)
+    suffixes = rows[:, 1:]
+    through = last[suffixes]
+    cotangents = decomposition.last_gradient[suffixes[:, 0]]
+    blocks = [searched]
+    for number in range(len(downstream.stages) - 1, -1, -1):
+        maps = decomposition.maps[number]
+        gradients = vjp(downstream.stages[number], maps, suffixes[:, 0], cotangents)
+        contributions = (gradients * maps).flatten(2).sum(dim=2)
         if number == 0:
             break
-        rows, level = _followed(contributions, beam)
-        levels.append(level)
+        rows, searched = _strongest_suffixes(contributions, beam)
+        blocks.append(searched)
         row, unit = rows.unbind(1)
-        endings = torch.cat([unit.unsqueeze(1), endings[row]], dim=1)
-        carried = torch.cat([contributions[row, unit].unsqueeze(1), carried[row]], dim=1)
-        pulled = slopes[row, unit]
-    return Search(endings, carried, contributions, tuple(levels))
+        suffixes = torch.cat([unit.unsqueeze(1), suffixes[row]], dim=1)
+        through = torch.cat([contributions[row, unit].unsqueeze(1), through[row]], dim=1)
+        cotangents = gradients[row, unit]
+    return PathSearch(suffixes, through, contributions, tuple(blocks))
 
 
-def search_edges(edges: Sequence[Tensor], weights: Tensor, activation: Tensor, beam: int) -> Search:
-    """The same over given edges instead of products through the network.
+def search_edges(
+    edges: Sequence[Tensor], weights: Tensor, activation: Tensor, beam: int
+) -> PathSearch:
+    """Search the strongest products of edges along paths: the same with edges in place of VJPs.
 
     Args:
         edges: (units, units of the next block) for each step between blocks, first to last.
         weights: (units of the last block,), W.
         activation: (units of the first block,), by which each path is multiplied.
-        beam: endings of paths to follow at each block.
+        beam: how many path suffixes to extend at each block.
     """
     if not edges:
-        empty = torch.zeros(1, 0, dtype=torch.int64)
-        return Search(empty, weights.new_zeros(1, 0), (weights * activation).unsqueeze(0), ())
-    rows, level = _followed(weights.unsqueeze(0), beam)
-    endings, levels = rows[:, 1:], [level]
-    carried = weights[endings]
+        return _paths_of_one_block(weights * activation)
+    rows, searched = _strongest_suffixes(weights.unsqueeze(0), beam)
+    suffixes, blocks = rows[:, 1:], [searched]
+    through = weights[suffixes]
     for edge in reversed(edges[1:]):
-        values = carried[:, :1] * edge.T[endings[:, 0]]
-        rows, level = _followed(values, beam)
-        levels.append(level)
+        values = through[:, :1] * edge.T[suffixes[:, 0]]
+        rows, searched = _strongest_suffixes(values, beam)
+        blocks.append(searched)
         row, unit = rows.unbind(1)
-        endings = torch.cat([unit.unsqueeze(1), endings[row]], dim=1)
-        carried = torch.cat([values[row, unit].unsqueeze(1), carried[row]], dim=1)
-    values = carried[:, :1] * edges[0].T[endings[:, 0]] * activation
-    return Search(endings, carried, values, tuple(levels))
+        suffixes = torch.cat([unit.unsqueeze(1), suffixes[row]], dim=1)
+        through = torch.cat([values[row, unit].unsqueeze(1), through[row]], dim=1)
+    values = through[:, :1] * edges[0].T[suffixes[:, 0]] * activation
+    return PathSearch(suffixes, through, values, tuple(blocks))
+
+
+def _paths_of_one_block(contributions: Tensor) -> PathSearch:
+    """Return paths that are one unit long, given what each unit of the block adds."""
+    no_suffix = torch.zeros(1, 0, dtype=torch.int64)
+    return PathSearch(no_suffix, contributions.new_zeros(1, 0), contributions.unsqueeze(0), ())
 
 
 def strongest(values: Tensor, count: int) -> Tensor:
-    """Rows and columns of the `count` entries of largest size but 0, in that order; int64 (n, 2).
+    """Return rows and columns of the `count` largest |values|, in that order; int64 (n, 2).
 
-    Ties go to the lower row, then the lower column.
+    Zeros are left out. Ties go to the lower row, then to the lower column.
     """
     size = values.abs().flatten()
     order = size.argsort(descending=True, stable=True)[:count]
@@ -209,69 +252,80 @@ def strongest(values: Tensor, count: int) -> Tensor:
     return torch.stack([order // values.shape[1], order % values.shape[1]], dim=1)
 
 
-def _followed(values: Tensor, beam: int) -> tuple[Tensor, Level]:
+def _strongest_suffixes(values: Tensor, beam: int) -> tuple[Tensor, SearchedBlock]:
+    """Return rows and columns of the `beam` strongest suffixes, and what was left out."""
     rows = strongest(values, beam + 1)
     size = values.double().abs()
-    kept = float(size[rows[:beam, 0], rows[:beam, 1]].sum())
+    followed = float(size[rows[:beam, 0], rows[:beam, 1]].sum())
     left = float(size[rows[beam, 0], rows[beam, 1]]) if len(rows) > beam else 0.0
-    alive = int((size > 0).sum())
-    share = kept / float(size.sum()) if alive else 1.0
-    return rows[:beam], Level(min(beam, alive), alive, share, left)
+    count = int((size > 0).sum())
+    share = followed / float(size.sum()) if count else 1.0
+    return rows[:beam], SearchedBlock(min(beam, count), count, share, left)
 
 
-def pull(stage: nn.Module, before: Tensor, units: Tensor, pulled: Tensor) -> Tensor:
-    """What reaches a block's input through one unit of its output each.
+def vjp(stage: nn.Module, maps: Tensor, units: Tensor, cotangents: Tensor) -> Tensor:
+    """Compute vector–Jacobian products through one block, each through one unit of its output.
 
-    Each row of the batch, all of the same image, carries the product of one unit: one pass forward
-    serves all, and it takes half the time of vectorising the pass backward instead.
+    Each row of a batch, all of the same image, carries the product of one unit: one forward pass
+    serves all of them, and it takes half the time of vectorising the backward pass instead.
 
     Args:
         stage: the block.
-        before: (sources, height, width), its input at this image.
+        maps: (sources, *grid), its input at this image.
         units: int64 (n,), of its output.
-        pulled: (n, rows, columns), ∂value/∂(the unit's map).
+        cotangents: (n, *grid of the output), ∂value/∂(the unit's map).
 
     Returns:
-        (n, sources, height, width), ∂value/∂before by way of that unit.
+        (n, sources, *grid), ∂value/∂maps by way of that unit.
     """
-    leaf = before.expand(min(_BATCH, len(units)), -1, -1, -1).clone().requires_grad_()
-    maps = stage(leaf)
-    found = [before.new_empty(0, *before.shape)]
-    for some, values in zip(torch.split(units, _BATCH), torch.split(pulled, _BATCH), strict=True):
-        wanted = torch.zeros_like(maps)
-        wanted[torch.arange(len(some)), some] = values
-        (slopes,) = torch.autograd.grad(maps, leaf, grad_outputs=wanted, retain_graph=True)
-        found.append(slopes[: len(some)])
-    return torch.cat(found)
+    leaf = maps.expand(min(_BATCH, len(units)), *maps.shape).clone().requires_grad_()
+    output = stage(leaf)
+    products = [maps.new_empty(0, *maps.shape)]
+    for batch_units, batch_cotangents in zip(
+        torch.split(units, _BATCH), torch.split(cotangents, _BATCH), strict=True
+    ):
+        vectors = torch.zeros_like(output)
+        vectors[torch.arange(len(batch_units)), batch_units] = batch_cotangents
+        (gradients,) = torch.autograd.grad(output, leaf, grad_outputs=vectors, retain_graph=True)
+        products.append(gradients[: len(batch_units)])
+    return torch.cat(products)
 
 
-def measure(tail: Tail, ledger: Decomposition, units: Tensor) -> Tensor:
-    """What really happens to the value when a path's first unit is taken away.
+def measure_paths(downstream: Downstream, decomposition: Decomposition, paths: Tensor) -> Tensor:
+    """Measure what the value loses when a path's first unit is ablated, along the path alone.
 
-    The change may flow through the path's own units alone: at each block every other unit keeps the
-    map it had (path patching), so nothing is read that the path does not claim.
+    This is path patching: at each block, the path's unit takes its changed map, and every other
+    unit keeps the map it had. So only what the path claims is measured.
 
     Args:
-        tail: the rest of the network.
-        ledger: from `account`.
-        units: int64 (paths, blocks), the units of each path, first block to last.
+        downstream: the network after the first block.
+        decomposition: from `decompose`.
+        paths: int64 (paths, blocks), the units of each path, first block to last.
 
     Returns:
-        (paths,), the value less the value without: positive where the path speaks for the class.
+        (paths,), the value less the value with the unit ablated: positive where the path is
+        evidence for the class.
     """
     with torch.no_grad():
-        firsts, where = torch.unique(units[:, 0], return_inverse=True)
-        maps = ledger.maps[0].repeat(len(firsts), 1, 1, 1)
+        firsts, row_of_path = torch.unique(paths[:, 0], return_inverse=True)
+        maps = _copies(decomposition.maps[0], len(firsts))
         maps[torch.arange(len(firsts)), firsts] = 0
-        for number, stage in enumerate(tail.stages, start=1):
-            out = torch.cat([stage(part) for part in torch.split(maps, _BATCH)])
-            begun, where_next = torch.unique(units[:, : number + 1], dim=0, return_inverse=True)
-            rows = where.new_empty(len(begun))
-            rows[where_next] = where
-            unit = begun[:, number]
-            maps = ledger.maps[number].repeat(len(begun), 1, 1, 1)
-            maps[torch.arange(len(begun)), unit] = out[rows, unit]
-            where = where_next
-        last = units[:, -1]
-        changed = tail.head.pool(maps)[where, last]
-        return ledger.weights[last] * (ledger.means[last] - changed)
+        for number, stage in enumerate(downstream.stages, start=1):
+            output = torch.cat([stage(batch) for batch in torch.split(maps, _BATCH)])
+            prefixes, prefix_of_path = torch.unique(
+                paths[:, : number + 1], dim=0, return_inverse=True
+            )
+            rows = row_of_path.new_empty(len(prefixes))
+            rows[prefix_of_path] = row_of_path
+            unit = prefixes[:, number]
+            maps = _copies(decomposition.maps[number], len(prefixes))
+            maps[torch.arange(len(prefixes)), unit] = output[rows, unit]
+            row_of_path = prefix_of_path
+        last = paths[:, -1]
+        ablated = downstream.head.pool(maps)[row_of_path, last]
+        return decomposition.weights[last] * (decomposition.pooled[last] - ablated)
+
+
+def _copies(maps: Tensor, count: int) -> Tensor:
+    """Return a batch of `count` copies of one image's maps."""
+    return maps.repeat(count, *[1] * maps.ndim)

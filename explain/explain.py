@@ -1,4 +1,4 @@
-"""Explaining one image: the network is run on it, and its logit taken apart into concept paths."""
+"""Explanation of one image: run the network on it and decompose a logit into concept paths."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..queries.labels import class_index, unit_labels
 from .concept_attribution import attribute_to_concepts, concept_attributor
 from .decomposition import (
     Decomposition,
-    Search,
-    Tail,
-    account,
-    measure,
-    search,
+    Downstream,
+    PathSearch,
+    decompose,
+    measure_paths,
     search_edges,
+    search_paths,
     strongest,
 )
 from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
-from .network import RunNetwork, open_network
+from .network import RunNetwork, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from ..ingest.network.architecture import Head
 
 Method = Literal["exact", "one-unit"]
-_Pair: TypeAlias = "tuple[int, int | None]"  # the class explained, and the one it is compared with
+_ClassPair: TypeAlias = "tuple[int, int | None]"
+"""Index of the class explained, and of the class it is compared with."""
 
 
 def explain(
@@ -51,43 +52,46 @@ def explain(
     method: Method = "exact",
     beam: int = 64,
 ) -> Explanation:
-    """Why the network gives this image that class.
+    """Explain why the network gives a class its logit, on one image.
 
     Args:
-        run: an open run, or its subject where several images are to be explained.
-        image: any image; it is turned upright and squashed to the network's input.
-        class_name: the class to explain; None explains the top prediction.
-        versus: explain the difference of the class's logit and this one's.
+        run: an open run, or its network from `open_network`.
+        image: an image file; it is EXIF-transposed and resized, ignoring its aspect ratio.
+        class_name: the class to explain; None means the predicted one.
+        versus: explain the difference of the class's logit and this class's.
         blocks: neighbouring blocks up to the network's last; None means its last two.
-        top: paths to show.
-        method: exact accounting, or the paper's one-unit edges times the units' activations.
-        beam: endings of paths to follow at each block, from the class backwards.
+        top: how many paths to return.
+        method: `exact` decomposition, or the paper's `one-unit` edges times the units' activations.
+        beam: how many path suffixes to extend at each block, from the class backwards.
 
     Raises:
-        ConceptGraphError: image, class or network are not usable.
+        QueryError: no such class, blocks that do not fit, or a block that is not piecewise affine.
+        DataError: the image cannot be read.
+        ModelError: the network cannot be loaded, or more follows its last block than its head.
     """
     if top < 1 or beam < 1:
         raise QueryError("number of paths", found=min(top, beam), expected="at least 1")
-    subject = run if isinstance(run, RunNetwork) else open_network(run)
-    chosen = tuple(blocks or subject.last_blocks())
-    tail = subject.tail(chosen)
-    batched, source = subject.look(subject.read(image), chosen[0])
-    logits = batched[0]
-    pair = _pair(subject.run, logits, class_name, versus)
-    ledger = account(tail, source, *_direction(subject.head, pair))
-    other = 0.0 if pair[1] is None else float(logits[pair[1]])
-    subject.check_head(ledger.total, float(logits[pair[0]]) - other)
+    network = network_of(run)
+    chosen = tuple(blocks or network.last_blocks())
+    downstream = network.downstream(chosen)
+    all_logits, output = network.forward(network.load_image(image), chosen[0])
+    logits = all_logits[0]
+    pair = _class_pair(network.run, logits, class_name, versus)
+    decomposition = decompose(downstream, output, *_direction(network.head, pair))
+    versus_logit = 0.0 if pair[1] is None else float(logits[pair[1]])
+    network.check_head(decomposition.total, float(logits[pair[0]]) - versus_logit)
     if method == "one-unit":
-        found = _one_unit(subject.run, chosen, ledger, beam)
+        search = _search_one_unit_edges(network.run, chosen, decomposition, beam)
     else:
-        found = search(tail, ledger, beam)
-    paths = _named_paths(subject.run, chosen, found, top, partial(measure, tail, ledger))
+        search = search_paths(downstream, decomposition, beam)
+    measure = partial(measure_paths, downstream, decomposition)
+    paths = _image_paths(network.run, chosen, search, top, measure)
     shown = sum(path.contribution for path in paths)
-    others = ledger.total - ledger.biases - shown
-    by_concept, concept_maps = _by_concept(subject, chosen[0], tail, ledger, pair)
-    names = [str(name) for name in subject.run.classes["name"]]
+    others = decomposition.total - decomposition.biases - shown
+    by_concept, concept_maps = _by_concept(network, chosen[0], downstream, decomposition, pair)
+    names = [str(name) for name in network.run.classes["name"]]
     return Explanation(
-        run=subject.run.name,
+        run=network.run.name,
         image=str(image),
         class_name=names[pair[0]],
         versus=None if pair[1] is None else names[pair[1]],
@@ -96,14 +100,16 @@ def explain(
         probability=float(logits.double().softmax(0)[pair[0]]),
         predicted=predictions(names, logits),
         paths=paths,
-        accounting=Accounting(shown, others, ledger.biases, shown + others + ledger.biases),
+        accounting=Accounting(
+            shown, others, decomposition.biases, shown + others + decomposition.biases
+        ),
         blocks=chosen,
-        coverage=_coverage(paths, found),
-        searched=found.levels,
+        coverage=_coverage(paths, search),
+        searched=search.searched,
         by_concept=by_concept,
-        cam=torch.einsum("u,uhw->hw", ledger.weights, ledger.maps[-1]).float().numpy(),
+        cam=decomposition.class_activation.float().numpy(),
         unit_maps={
-            unit.uid: ledger.maps[chosen.index(unit.block)][unit.index].float().numpy()
+            unit.uid: decomposition.maps[chosen.index(unit.block)][unit.index].float().numpy()
             for path in paths
             for unit in path.units
         },
@@ -112,68 +118,78 @@ def explain(
 
 
 def predictions(names: Sequence[str], logits: Tensor) -> tuple[Prediction, ...]:
-    """The five most probable classes, of logits (classes,)."""
+    """Return the five most probable classes, given logits (classes,)."""
     probabilities = logits.double().softmax(0)
     order = probabilities.argsort(descending=True, stable=True)[:5].tolist()
     return tuple(Prediction(names[i], float(probabilities[i])) for i in order)
 
 
-def _coverage(paths: Sequence[ImagePath], found: Search) -> float:
-    every = float(found.contributions.double().abs().sum())
-    return sum(abs(path.contribution) for path in paths) / every if every else 0.0
+def _coverage(paths: Sequence[ImagePath], search: PathSearch) -> float:
+    everything = float(search.contributions.double().abs().sum())
+    return sum(abs(path.contribution) for path in paths) / everything if everything else 0.0
 
 
-def _pair(run: Run, logits: Tensor, class_name: str | None, versus: str | None) -> _Pair:
-    chosen = int(logits.argmax()) if class_name is None else class_index(run, class_name)
-    other = None if versus is None else class_index(run, versus)
-    if other == chosen:
-        name = run.classes["name"].iloc[chosen]
+def _class_pair(run: Run, logits: Tensor, class_name: str | None, versus: str | None) -> _ClassPair:
+    explained = int(logits.argmax()) if class_name is None else class_index(run, class_name)
+    compared = None if versus is None else class_index(run, versus)
+    if compared == explained:
+        name = run.classes["name"].iloc[explained]
         raise QueryError(f"class {name!r} is compared with itself", expected="two classes")
-    return chosen, other
+    return explained, compared
 
 
-def _direction(head: Head, pair: _Pair) -> tuple[Tensor, Tensor]:
-    """Weights (targets,) and bias of a logit, or of the difference of two."""
-    chosen, other = pair
+def _direction(head: Head, pair: _ClassPair) -> tuple[Tensor, Tensor]:
+    """Return weights (units,) and bias of a logit, or of the difference of two."""
+    explained, compared = pair
     weight, bias = head.weight, head.bias
-    if other is None:
-        return weight[chosen], bias[chosen]
-    return weight[chosen] - weight[other], bias[chosen] - bias[other]
+    if compared is None:
+        return weight[explained], bias[explained]
+    return weight[explained] - weight[compared], bias[explained] - bias[compared]
 
 
 def _by_concept(
-    subject: RunNetwork, block: str, tail: Tail, ledger: Decomposition, pair: _Pair
+    network: RunNetwork,
+    block: str,
+    downstream: Downstream,
+    decomposition: Decomposition,
+    pair: _ClassPair,
 ) -> tuple[tuple[ConceptAttribution, ...], dict[str, NDArray[np.float32]]]:
-    """All paths by concept; of a difference, what raises one logit and lowers the other, apart."""
-    parts = [ledger.by_position]
+    """Attribute all paths to concepts.
+
+    For a difference of two logits, what raises the one and what lowers the other are kept apart.
+    """
+    activations = decomposition.maps[0]
+    amounts = [decomposition.by_position]
     if pair[1] is not None:
-        source = ledger.maps[0].unsqueeze(0)
-        alone = account(tail, source, *_direction(subject.head, (pair[0], None))).by_position
-        parts = [alone, ledger.by_position - alone]
-    return attribute_to_concepts(concept_attributor(subject.run, block), ledger.maps[0], parts)
+        direction = _direction(network.head, (pair[0], None))
+        evidence_for = decompose(downstream, activations.unsqueeze(0), *direction).by_position
+        amounts = [evidence_for, decomposition.by_position - evidence_for]
+    return attribute_to_concepts(concept_attributor(network.run, block), activations, amounts)
 
 
-def _one_unit(run: Run, blocks: Sequence[str], ledger: Decomposition, beam: int) -> Search:
-    """The paper's image-free edges, times the mean activation of the unit they start from."""
+def _search_one_unit_edges(
+    run: Run, blocks: Sequence[str], decomposition: Decomposition, beam: int
+) -> PathSearch:
+    """Search paths over the paper's image-free edges, times the mean activation of their start."""
     edges = [torch.from_numpy(np.array(run.contributions(*hop))) for hop in pairwise(blocks)]
-    activation = grid_mean(ledger.maps[0].unsqueeze(0))[0]
-    return search_edges([edge.to(activation) for edge in edges], ledger.weights, activation, beam)
+    activation = grid_mean(decomposition.maps[0].unsqueeze(0))[0]
+    edges = [edge.to(activation) for edge in edges]
+    return search_edges(edges, decomposition.weights, activation, beam)
 
 
-def _named_paths(
+def _image_paths(
     run: Run,
     blocks: Sequence[str],
-    found: Search,
+    search: PathSearch,
     top: int,
-    measured: Callable[[Tensor], Tensor],
+    measure: Callable[[Tensor], Tensor],
 ) -> tuple[ImagePath, ...]:
-    """The paths with the largest contributions, of either sign, with names and measured effects."""
-    picked = strongest(found.contributions, top)
-    row, first = picked.unbind(1)
-    units = torch.cat([first.unsqueeze(1), found.endings[row]], dim=1)
-    contribution = found.contributions[row, first]
-    steps = torch.cat([contribution.unsqueeze(1), found.carried[row]], dim=1).tolist()
-    effects = measured(units).tolist() if len(units) else []
+    """Return the paths with the largest |contribution|, with labels and measured effects."""
+    rows, firsts = strongest(search.contributions, top).unbind(1)
+    units = search.paths(rows, firsts)
+    contributions = search.contributions[rows, firsts].unsqueeze(1)
+    steps = torch.cat([contributions, search.suffix_contributions[rows]], dim=1).tolist()
+    effects = measure(units).tolist() if len(units) else []
     uids = [[f"{b}/{i}" for b, i in zip(blocks, path, strict=True)] for path in units.tolist()]
     labels = unit_labels(run, {uid for path in uids for uid in path})
     return tuple(

@@ -1,4 +1,4 @@
-"""What an explanation of one image says: typed values, JSON, and nothing that needs torch."""
+"""The explanation of one image: typed values and their JSON, without torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 DISPUTED = 0.5
-"""Share of a path's effect by which its prediction may miss it without being marked."""
+"""A path is disputed if predicted and measured effect differ by more than this share of the larger
+one."""
 
 
 class Prediction(NamedTuple):
@@ -34,10 +35,10 @@ class ImagePath:
     Attributes:
         rank: from 1, by size of the contribution, whatever its sign.
         contribution: what it adds to the logit.
-        measured: what the logit really loses, along this path only, without its first unit.
+        measured: what the logit loses, along this path only, when its first unit is ablated.
         units: first to last.
-        steps: for each unit, what all ways through it and the path's later units add to the logit;
-            of the first one that is the path's own contribution.
+        steps: for each unit, what all paths add to the logit that run through it and through this
+            path's later units; for the first unit that is the path's own contribution.
     """
 
     rank: int
@@ -48,13 +49,13 @@ class ImagePath:
 
     @property
     def disputed(self) -> bool:
-        """Whether prediction and measurement differ by more than `DISPUTED` of the larger one."""
+        """Whether contribution and measured effect differ by more than `DISPUTED`."""
         larger = max(abs(self.contribution), abs(self.measured))
         return abs(self.contribution - self.measured) > DISPUTED * larger
 
 
 class Accounting(NamedTuple):
-    """How the logit (or difference of two) adds up; `total` is the sum of the other three."""
+    """How the logit, or a difference of two, adds up; `total` is the sum of the other three."""
 
     paths: float
     other_paths: float
@@ -63,18 +64,19 @@ class Accounting(NamedTuple):
 
 
 class ConceptAttribution(NamedTuple):
-    """What all paths through the units of one concept, in the first block, add to the logit.
+    """What all paths that start at the units of one concept add to the logit.
 
     Attributes:
-        name: None for all units without a concept together.
-        category: likewise.
-        contribution: what counts as the concept's own; equals `present`.
-        present: where the concept's presence probe finds it (or, if that is poor, units fire).
-        firing: where a unit exceeds its threshold, but the probe does not find the concept.
-        below: the rest; evidence, but of no concept.
-        probe: F1 of the presence probe on held-out images; None where it is too poor to be asked.
-        for_class: compared with another class, the part of `contribution` (without a concept: of
-            `firing`) that raises the logit of the class explained.
+        name: the concept; None for all units without a concept together.
+        category: the concept's category; None likewise.
+        contribution: the evidence that counts as the concept's; equals `present`.
+        present: at positions where the presence probe finds the concept (where its units exceed
+            their thresholds, if the probe is poor).
+        firing: at other positions where a unit exceeds its threshold.
+        below: at all other positions; evidence, but for no concept.
+        probe: F1 of the presence probe on held-out images; None if it is too poor to be used.
+        for_class: with another class to compare with, the part of `contribution` (of `firing`, for
+            units without a concept) that raises the logit of the class explained.
         against_other: likewise, the part that lowers the logit of the other class; it is no
             evidence for the class explained.
     """
@@ -91,7 +93,7 @@ class ConceptAttribution(NamedTuple):
 
 
 class CategoryAttribution(NamedTuple):
-    """The shares of a category's concepts, added up."""
+    """The attributions of a category's concepts, added up."""
 
     category: str
     contribution: float
@@ -100,14 +102,14 @@ class CategoryAttribution(NamedTuple):
     below: float
 
 
-class Level(NamedTuple):
-    """How far one block was searched for single paths, from the class backwards.
+class SearchedBlock(NamedTuple):
+    """How many path suffixes that start in one block were extended into the block before.
 
     Attributes:
-        followed: endings of paths that were followed into the block before.
-        of: all there were.
-        share: of Σ |contribution| over all endings, what those followed carry.
-        next: the largest contribution of an ending that was not followed.
+        followed: suffixes that were extended.
+        of: all suffixes.
+        share: of Σ |contribution| over all suffixes, the share of those that were extended.
+        next: the largest |contribution| of a suffix that was not extended.
     """
 
     followed: int
@@ -118,28 +120,30 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why the network gave a class this logit, on one image.
+    """Why the network gives a class this logit, on one image.
 
     Attributes:
         run: uid of the run.
         image: the image file, as given.
         class_name: the class explained.
-        versus: the class it is compared with, if any; then every number is of logit − its logit.
-        method: `exact`, or `one-unit`: how the paths' contributions were found.
+        versus: the class it is compared with, if any. Then `paths`, `accounting`, `by_concept` and
+            `cam` are about the difference of the two logits.
+        method: how the paths' contributions were computed, `exact` or `one-unit`.
         logit: of the class (not the difference).
         probability: of the class.
         predicted: the most probable classes.
-        paths: the strongest, positive and negative.
+        paths: the paths with the largest |contribution|.
         accounting: how the logit adds up.
-        blocks: that the paths run through.
-        coverage: of Σ |contribution| of all single paths followed, what those shown carry.
-        searched: how far each of the blocks but the first was searched, last block first.
-        by_concept: largest absolute contribution first; the last one gathers unlabelled units.
-        cam: float32 (height, width), class activation map at the last block's resolution: its mean
-            plus the bias is the logit.
-        unit_maps: for each unit of the paths, by uid, float32 (height, width), its activation.
-        concept_maps: for the strongest concepts, by "category/name", float32 (height, width), what
-            each position adds to the concept's contribution.
+        blocks: the blocks that the paths run through.
+        coverage: of Σ |contribution| over all paths that were searched, the share of `paths`.
+        searched: how far the search went at each block but the first, last block first.
+        by_concept: attributions, largest |contribution| first; the last one is that of the units
+            without a concept.
+        cam: class activation map at the last block's resolution, float32 (*grid); its mean plus the
+            head's bias is the logit.
+        unit_maps: by uid, the activation map of each unit of `paths`, float32 (*grid).
+        concept_maps: by "category/name", for the concepts with the largest |contribution|, what
+            each position adds to it, float32 (*grid).
     """
 
     run: str
@@ -154,7 +158,7 @@ class Explanation:
     accounting: Accounting
     blocks: tuple[str, ...]
     coverage: float
-    searched: tuple[Level, ...]
+    searched: tuple[SearchedBlock, ...]
     by_concept: tuple[ConceptAttribution, ...]
     cam: NDArray[np.float32]
     unit_maps: Mapping[str, NDArray[np.float32]]
@@ -162,19 +166,22 @@ class Explanation:
 
     @property
     def by_category(self) -> tuple[CategoryAttribution, ...]:
-        """`by_concept` gathered by category, largest absolute contribution first."""
+        """`by_concept` summed over each category, largest |contribution| first."""
         sums: dict[str, list[float]] = {}
-        for share in self.by_concept:
-            if share.category is not None:
-                parts = (share.contribution, share.present, share.firing, share.below)
-                so_far = sums.get(share.category, [0.0] * 4)
-                sums[share.category] = [a + b for a, b in zip(so_far, parts, strict=True)]
-        found = [CategoryAttribution(category, *parts) for category, parts in sums.items()]
-        return tuple(sorted(found, key=lambda each: (-abs(each.contribution), each.category)))
+        for concept in self.by_concept:
+            if concept.category is not None:
+                values = (concept.contribution, concept.present, concept.firing, concept.below)
+                before = sums.get(concept.category, [0.0] * 4)
+                sums[concept.category] = [a + b for a, b in zip(before, values, strict=True)]
+        categories = [CategoryAttribution(name, *values) for name, values in sums.items()]
+        return tuple(sorted(categories, key=lambda c: (-abs(c.contribution), c.category)))
 
     @property
     def agreement(self) -> float | None:
-        """Correlation of the paths' contributions with the measured effects; None below three."""
+        """Correlation of the paths' contributions with their measured effects.
+
+        None for fewer than three paths, or if either does not vary.
+        """
         predicted = [path.contribution for path in self.paths]
         measured = [path.measured for path in self.paths]
         if len(predicted) < 3 or len(set(predicted)) == 1 or len(set(measured)) == 1:
@@ -182,8 +189,8 @@ class Explanation:
         return statistics.correlation(predicted, measured)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: prediction, paths and how the logit adds up, as tables."""
-        whole = self.class_name if self.versus is None else f"{self.class_name} − {self.versus}"
+        """Return what a notebook shows: paths, accounting and concepts as tables."""
+        target = self.class_name if self.versus is None else f"{self.class_name} − {self.versus}"
         paths = [
             (
                 path.rank,
@@ -194,21 +201,21 @@ class Explanation:
             for path in self.paths
         ]
         sums = [[f"{value:+.3f}" for value in self.accounting]]
-        shares = [
-            (share.name or "units without a concept", f"{share.contribution:+.3f}")
-            for share in self.by_concept[:8]
+        concepts = [
+            (concept.name or "units without a concept", f"{concept.contribution:+.3f}")
+            for concept in self.by_concept[:8]
         ]
         return "".join(
             (
-                f"<h4>Why {escape(whole)}? {self.probability:.1%}</h4>",
+                f"<h4>Why {escape(target)}? {self.probability:.1%}</h4>",
                 _table(("rank", "adds", "measured", "path"), paths),
-                _table(("paths shown", "other paths", "biases", whole), sums),
-                _table(("concept", "adds"), shares),
+                _table(("paths shown", "other paths", "biases", target), sums),
+                _table(("concept", "adds"), concepts),
             )
         )
 
     def to_json(self) -> dict[str, object]:
-        """One JSON object."""
+        """Return one JSON object."""
         return {
             "run": self.run,
             "image": self.image,
@@ -232,10 +239,10 @@ class Explanation:
             ],
             "coverage": self.coverage,
             "agreement": self.agreement,
-            "searched": [level._asdict() for level in self.searched],
+            "searched": [block._asdict() for block in self.searched],
             "accounting": self.accounting._asdict(),
-            "by_concept": [share._asdict() for share in self.by_concept],
-            "by_category": [share._asdict() for share in self.by_category],
+            "by_concept": [concept._asdict() for concept in self.by_concept],
+            "by_category": [category._asdict() for category in self.by_category],
         }
 
 

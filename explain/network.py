@@ -1,6 +1,6 @@
-"""A run's network, ready to be asked about single images.
+"""The network that a run dissected, loaded to run it on images.
 
-The only place where a question needs the network itself, and so the only one that asks `ingest`.
+`open_network` loads it once for each open run. The only module of `explain` that loads networks.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from ..ingest.engine.workers import prefetch
 from ..ingest.network.affine import affine_copy, shifts
 from ..ingest.network.forward import changing, watching
 from ..ingest.network.loading import Network, load_network
-from .decomposition import Tail
+from .decomposition import Downstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,14 +28,20 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
     from ..ingest.network.architecture import Head
 
+    Options = tuple[str | None, bool, torch.dtype]
+    Loaded = tuple[Network, nn.Module]
+
+_LOADED: WeakKeyDictionary[Run, dict[Options, Loaded]] = WeakKeyDictionary()
+"""By open run and the options of `open_network`; freed with the run."""
+
 
 @dataclass(frozen=True)
 class RunNetwork:
-    """A run's network, ready to explain images.
+    """The network of a run, ready to explain images, by one thread at a time.
 
     Attributes:
-        run: whose units the network has.
-        network: checked to be the one that was dissected.
+        run: the run that dissected it.
+        network: the network; its digest is the run's.
         module: its affine copy, in which everything is computed.
     """
 
@@ -48,19 +55,22 @@ class RunNetwork:
         return self.network.architecture.head_of(self.module)
 
     def last_blocks(self) -> tuple[str, ...]:
-        """The last two blocks of the network, as far as the run has them."""
+        """Return the last two blocks of the network, or the last one if the run has no other."""
         last = self.network.blocks[-2:]
         return last if last[0] in self.run.blocks else last[1:]
 
     def stage(self, block: str) -> nn.Module:
-        """A block of the affine copy."""
+        """Return the module of the affine copy whose output is a block."""
         return self.network.architecture.stage(self.module, block)
 
-    def tail(self, blocks: Sequence[str]) -> Tail:
-        """What follows the first of some neighbouring blocks, the last of which is the network's.
+    def downstream(self, blocks: Sequence[str]) -> Downstream:
+        """Return what runs after the first of some blocks.
+
+        Args:
+            blocks: neighbouring blocks, up to the network's last.
 
         Raises:
-            QueryError: these blocks do not follow one another to the network's end.
+            QueryError: they are not, or the run lacks one of them.
         """
         chosen, all_blocks = list(blocks), list(self.network.blocks)
         if not chosen or chosen != all_blocks[-len(chosen) :]:
@@ -76,10 +86,16 @@ class RunNetwork:
                 remedy="Ingest with these blocks to explain images through them",
             )
         stages = [self.stage(block) for block in chosen[1:]]
-        return Tail(stages, self.head, [shift for stage in stages for shift in shifts(stage)])
+        return Downstream(stages, self.head, [term for stage in stages for term in shifts(stage)])
 
-    def read(self, image: Path | str) -> Tensor:
-        """An image file as the network's input, (1, 3, height, width): upright, squashed."""
+    def load_image(self, image: Path | str) -> Tensor:
+        """Load an image file as the network's input, (1, channels, height, width).
+
+        The image is EXIF-transposed, then resized, ignoring its aspect ratio.
+
+        Raises:
+            DataError: it cannot be read.
+        """
         shape = self.run.manifest["input"]
         pixels = to_array(
             open_image(Path(image), exif_transpose=True), shape["height"], shape["width"]
@@ -87,43 +103,55 @@ class RunNetwork:
         batch = torch.from_numpy(pixels.copy()).unsqueeze(0)
         return normalise(batch, shape["mean"], shape["std"]).to(self.head.weight.dtype)
 
-    def read_all(self, images: Sequence[Path]) -> Iterator[Tensor | str]:
-        """Images as the network's input, in order and read ahead; or why one cannot be read."""
+    def load_images(self, images: Sequence[Path]) -> Iterator[Tensor | str]:
+        """Yield what `load_image` loads, in order and prefetched; for one that fails, its error."""
 
-        def read(image: Path) -> Tensor | str:
+        def load(image: Path) -> Tensor | str:
             try:
-                return self.read(image)
+                return self.load_image(image)
             except ConceptGraphError as error:
                 return str(error)
 
-        return prefetch(read, images, 2, ahead=64)
+        return prefetch(load, images, 2, ahead=64)
 
-    def look(self, batch: Tensor, block: str) -> tuple[Tensor, Tensor]:
-        """Logits, (images, classes), and a block's output, (images, units, *grid)."""
+    def forward(self, batch: Tensor, block: str) -> tuple[Tensor, Tensor]:
+        """Run the network without gradients.
+
+        Returns:
+            Logits, (images, classes), and the block's output, (images, units, *grid).
+        """
         with watching(self.module, {block: self.stage(block)}) as outputs, torch.no_grad():
             logits: Tensor = self.module(batch)
         return logits, outputs[block]
 
-    def check_head(self, accounted: float, logit: float) -> None:
-        """Refuse a network whose logits are not what its head makes of its last block's maps.
+    def check_head(self, from_head: float, logit: float) -> None:
+        """Refuse a network whose logits are not what its head computes from its last block.
+
+        Args:
+            from_head: the logit computed from the last block's maps.
+            logit: the network's.
 
         Raises:
-            ModelError: a logit is another one.
+            ModelError: they differ.
         """
-        if abs(accounted - logit) > 1e-3 * max(1.0, abs(logit)):
+        if abs(from_head - logit) > 1e-3 * max(1.0, abs(logit)):
             raise ModelError(
                 f"{self.network.name} does more after its last block than global average pooling "
                 "and a linear layer",
                 found=f"logit {logit:.6g}",
-                expected=f"{accounted:.6g}",
-                remedy="Only networks that end so can be explained",
+                expected=f"{from_head:.6g}",
+                remedy="Only networks that end with these can be explained",
             )
 
-    def changing(
-        self, change: Mapping[str, Callable[[Tensor], Tensor]]
+    def intervene(
+        self, hooks: Mapping[str, Callable[[Tensor], Tensor]]
     ) -> AbstractContextManager[None]:
-        """The network with outputs of blocks changed; as `ingest.network.forward.changing`."""
-        return changing({block: self.stage(block) for block in change}, change)
+        """Replace outputs of blocks by functions of them, within a context.
+
+        Args:
+            hooks: by block, a function of its output, (images, units, *grid).
+        """
+        return changing({block: self.stage(block) for block in hooks}, hooks)
 
 
 def open_network(
@@ -133,35 +161,45 @@ def open_network(
     trust_pickle: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> RunNetwork:
-    """Load the network that a run dissected.
+    """Load the network that a run dissected; a second call for the same open run reads nothing.
 
     Args:
         run: an open run.
-        weights: where the weights lie now, if not where they were.
+        weights: the checkpoint, if it is no longer where it was.
         trust_pickle: load a checkpoint that runs code.
-        dtype: of the accounting.
+        dtype: of the explanations' arithmetic.
 
     Raises:
-        ModelError: the weights moved, or are others than those dissected.
+        ModelError: there is no checkpoint, or it is not the one that was dissected.
     """
-    model = run.manifest.get("model", {})
-    if not {"weights", "digest"} <= set(model):
-        what = f"run {run.name} does not state which network it dissected"
-        raise ModelError(what, file=run.path, remedy="Ingest again")
-    path = weights or cast("str | None", model["weights"])
+    by_options = _LOADED.setdefault(run, {})
+    options = (weights, trust_pickle, dtype)
+    if options not in by_options:
+        network = _load(run, weights, trust_pickle=trust_pickle)
+        by_options[options] = network, affine_copy(network.module).to(dtype)
+    return RunNetwork(run, *by_options[options])
+
+
+def network_of(run: Run | RunNetwork) -> RunNetwork:
+    """Return a run's network, with the default options, or the network that was given."""
+    return run if isinstance(run, RunNetwork) else open_network(run)
+
+
+def _load(run: Run, weights: str | None, *, trust_pickle: bool) -> Network:
+    """Load a run's network and compare its digest with the run's."""
+    model = run.manifest["model"]
+    path = weights or model["weights"]
     if path and not weights and Path(path).is_absolute() and not Path(path).is_file():
-        remedy = "Say with --weights where they are now"
-        raise ModelError("the weights that were dissected are gone", file=path, remedy=remedy)
+        remedy = "Name their new place with --weights"
+        raise ModelError("the weights that were dissected are missing", file=path, remedy=remedy)
     seed = cast("int", run.manifest["settings"]["seed"])
-    network = load_network(
-        cast("str", model["name"]), path, None, trust_pickle=trust_pickle, seed=seed
-    )
+    network = load_network(model["name"], path, None, trust_pickle=trust_pickle, seed=seed)
     if network.digest != model["digest"]:
         raise ModelError(
             "not the weights that were dissected",
             file=path or network.name,
             found=f"digest {network.digest[:12]}…",
-            expected=f"{str(model['digest'])[:12]}…, as run {run.name} states",
+            expected=f"{model['digest'][:12]}…, as run {run.name} states",
             remedy="Give the right file with --weights, or ingest again",
         )
-    return RunNetwork(run, network, affine_copy(network.module).to(dtype))
+    return network

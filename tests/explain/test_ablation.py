@@ -1,4 +1,4 @@
-"""Silenced units: what the network really says then, against plain zeroing of its maps."""
+"""Ablations: what the network predicts then, against plain zeroing of its maps."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from conceptgraph.errors import QueryError
-from conceptgraph.explain.ablation import minimal_ablation_set, what_if
-from conceptgraph.explain.ablation_masks import detectors
-from conceptgraph.explain.concept_attribution import POOR
+from conceptgraph.explain.ablation import ablate, minimal_ablation_set
+from conceptgraph.explain.ablation_masks import AblationMask, detectors
+from conceptgraph.explain.concept_attribution import MIN_PROBE_F1
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import RunNetwork, open_network
 from tests.drawn_data import draw_concept_data
@@ -35,7 +35,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def subject(run: Run) -> RunNetwork:
+def network(run: Run) -> RunNetwork:
     return open_network(run, dtype=torch.float64)
 
 
@@ -44,14 +44,14 @@ def image(data: Path) -> Path:
     return sorted((data / "images").rglob("*.jpg"))[0]
 
 
-Places = dict[str, list[tuple[list[int], str | None]]]
-"""By block: units, and the concept where they are silent; None for everywhere."""
+PlainMasks = dict[str, list[tuple[list[int], str | None]]]
+"""By block: units, and the concept at whose positions they are ablated; None for everywhere."""
 
 
-def silenced(subject: RunNetwork, image: Path, silent: Places) -> Tensor:
+def ablated_logits(network: RunNetwork, image: Path, masks: PlainMasks) -> Tensor:
     """Logits, one block after another, with maps zeroed by hand."""
-    module = subject.module
-    x = subject.read(image)
+    module = network.module
+    x = network.load_image(image)
     with torch.no_grad():
         x = module.get_submodule("maxpool")(
             module.get_submodule("relu")(
@@ -61,133 +61,164 @@ def silenced(subject: RunNetwork, image: Path, silent: Places) -> Tensor:
         for number in range(1, 5):
             x = module.get_submodule(f"layer{number}")(x)
             before = x.clone()
-            for units, concept in silent.get(f"block{number}", []):
+            for units, concept in masks.get(f"block{number}", []):
                 for y, c in product(range(x.shape[2]), range(x.shape[3])):
                     for unit in units:
-                        if away(subject.run, f"block{number}", unit, concept, before[0], y, c):
+                        if is_ablated(
+                            network.run, f"block{number}", unit, concept, before[0], y, c
+                        ):
                             x[0, unit, y, c] = 0
         logits: Tensor = module.get_submodule("fc")(x.mean(dim=(2, 3)))[0]
     return logits
 
 
-def away(
+def is_ablated(
     run: Run, block: str, unit: int, concept: str | None, maps: Tensor, y: int, x: int
 ) -> bool:
-    """Whether a unit is silent at a position."""
+    """Whether a unit is ablated at a position."""
     if concept is None:
         return True
-    known = run.presence[(run.presence["block"] == block) & (run.presence["concept"] == concept)]
-    if known["f1"].iloc[0] < POOR:
+    row = run.presence[(run.presence["block"] == block) & (run.presence["concept"] == concept)]
+    if row["f1"].iloc[0] < MIN_PROBE_F1:
         threshold = run.units.set_index("uid").at[f"{block}/{unit}", "threshold"]
         return bool(float(maps[unit, y, x]) > threshold)
     probe = run.probes(block)[:, list(run.concepts["uid"]).index(concept)]
     near = maps[:, max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].flatten(1).numpy()
-    return bool((probe[:-1] @ near + probe[-1] >= known["threshold"].iloc[0]).any())
+    return bool((probe[:-1] @ near + probe[-1] >= row["threshold"].iloc[0]).any())
 
 
-def detected(run: Run) -> list[str]:
-    able = set(run.units["uid"][run.interpretable])
-    found = run.detections
-    rows = zip(found["unit"], found["concept"], found["iou"], strict=True)
-    return sorted({str(c) for unit, c, iou in rows if unit in able and iou > run.min_iou})
+def detected_concepts(run: Run) -> list[str]:
+    interpretable = set(run.units["uid"][run.interpretable])
+    detections = run.detections
+    rows = zip(detections["unit"], detections["concept"], detections["iou"], strict=True)
+    return sorted({str(c) for unit, c, iou in rows if unit in interpretable and iou > run.min_iou})
 
 
 def units_of(run: Run, concept: str, blocks: tuple[str, ...]) -> dict[str, list[int]]:
-    """The slow way: every unit looked at."""
-    found: dict[str, list[int]] = {}
+    """The units that detect a concept, the slow way: one unit after another."""
+    units: dict[str, list[int]] = {}
     for row, named in zip(run.units.itertuples(), run.interpretable, strict=True):
         if named and row.block in blocks:
-            mine = run.detections[run.detections["unit"] == row.uid]
-            if (mine["iou"][mine["concept"] == concept] > run.min_iou).any():
-                found.setdefault(str(row.block), []).append(int(row.index))  # type: ignore[call-overload]
-    return found
+            own = run.detections[run.detections["unit"] == row.uid]
+            if (own["iou"][own["concept"] == concept] > run.min_iou).any():
+                units.setdefault(str(row.block), []).append(int(row.index))  # type: ignore[call-overload]
+    return units
 
 
-def places(run: Run, concept: str, at: tuple[str, ...] | None, *, everywhere: bool) -> Places:
-    silent = detectors(run, concept, at)
-    return {block: [(units, None if everywhere else concept)] for block, units in silent.items()}
+def plain_masks(
+    run: Run, concept: str, at: tuple[str, ...] | None, *, everywhere: bool
+) -> PlainMasks:
+    units = detectors(run, concept, at)
+    return {block: [(indices, None if everywhere else concept)] for block, indices in units.items()}
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
-def test_the_network_is_really_run_without_the_units(
-    run: Run, subject: RunNetwork, image: Path, *, everywhere: bool
+def test_the_network_is_run_with_the_units_ablated(
+    run: Run, network: RunNetwork, image: Path, *, everywhere: bool
 ) -> None:
-    whole = silenced(subject, image, {}).softmax(0)
+    before = ablated_logits(network, image, {}).softmax(0)
     names = list(run.classes["name"])
-    told = set()
-    for concept in detected(run)[:5]:
+    changed = set()
+    for concept in detected_concepts(run)[:5]:
         for at in (None, ("block2", "block4"), ("block3",)):
             try:
-                silent = detectors(run, concept, at)
+                units = detectors(run, concept, at)
             except QueryError:
                 assert not units_of(run, concept, at or run.blocks)
                 continue
-            assert silent == units_of(run, concept, at or run.blocks)
-            found = what_if(subject, image, concepts=[concept], at=at, everywhere=everywhere)
-            assert (found.concepts, found.everywhere) == ((concept,), everywhere)
-            wanted = silenced(subject, image, places(run, concept, at, everywhere=everywhere))
-            wanted = wanted.softmax(0)
-            for each in found.after:
-                expected = float(wanted[names.index(each.name)])
-                assert each.probability == pytest.approx(expected, abs=1e-6)
-            for each in found.before:
-                expected = float(whole[names.index(each.name)])
-                assert each.probability == pytest.approx(expected, abs=1e-9)
-            assert found.flips == (int(whole.argmax()) != int(wanted.argmax()))
-            assert found.found == bool((whole != wanted).any())
-            told.add(found.found)
-    assert told == {True} if everywhere else True in told
+            assert units == units_of(run, concept, at or run.blocks)
+            ablation = ablate(network, image, concepts=[concept], at=at, everywhere=everywhere)
+            assert (ablation.concepts, ablation.everywhere) == ((concept,), everywhere)
+            masks = plain_masks(run, concept, at, everywhere=everywhere)
+            after = ablated_logits(network, image, masks).softmax(0)
+            for prediction in ablation.after:
+                expected = float(after[names.index(prediction.name)])
+                assert prediction.probability == pytest.approx(expected, abs=1e-6)
+            for prediction in ablation.before:
+                expected = float(before[names.index(prediction.name)])
+                assert prediction.probability == pytest.approx(expected, abs=1e-9)
+            assert ablation.flips == (int(before.argmax()) != int(after.argmax()))
+            assert ablation.changed == bool((before != after).any())
+            changed.add(ablation.changed)
+    assert changed == {True} if everywhere else True in changed
 
 
-def test_single_units_and_concepts_together(subject: RunNetwork, image: Path) -> None:
-    concept = detected(subject.run)[0]
-    found = what_if(subject, image, concepts=[concept], units=["block1/3", "block4/0"])
-    silent = places(subject.run, concept, None, everywhere=False)
+def test_a_run_is_as_good_as_its_network(run: Run, image: Path) -> None:
+    concept = detected_concepts(run)[0]
+    ablation = ablate(run, image, concepts=[concept])
+    assert ablation == ablate(open_network(run), image, concepts=[concept])
+    explanation = explain(run, image, top=1)
+    minimal = minimal_ablation_set(run, explanation)
+    assert minimal == minimal_ablation_set(open_network(run), explanation)
+
+
+def test_single_units_and_concepts_at_once(network: RunNetwork, image: Path) -> None:
+    concept = detected_concepts(network.run)[0]
+    ablation = ablate(network, image, concepts=[concept], units=["block1/3", "block4/0"])
+    masks = plain_masks(network.run, concept, None, everywhere=False)
     for block, unit in (("block1", 3), ("block4", 0)):
-        silent.setdefault(block, []).append(([unit], None))
+        masks.setdefault(block, []).append(([unit], None))
     expected = {
-        f"{block}/{unit}" for block, parts in silent.items() for units, _ in parts for unit in units
+        f"{block}/{unit}"
+        for block, block_masks in masks.items()
+        for units, _ in block_masks
+        for unit in units
     }
-    assert len(found.units) == len(expected)
-    assert set(found.units) == expected
-    wanted = silenced(subject, image, silent).softmax(0)
-    assert found.after[0].probability == pytest.approx(float(wanted.max()), abs=1e-6)
+    assert len(ablation.units) == len(expected)
+    assert set(ablation.units) == expected
+    after = ablated_logits(network, image, masks).softmax(0)
+    assert ablation.after[0].probability == pytest.approx(float(after.max()), abs=1e-6)
 
 
-def test_what_took_over_is_what_carries_the_new_decision(subject: RunNetwork, image: Path) -> None:
-    concept = detected(subject.run)[0]
-    found = what_if(subject, image, concepts=[concept])
-    sizes = [share.contribution for share in found.took_over]
+def test_what_took_over_is_evidence_for_the_new_prediction(
+    network: RunNetwork, image: Path
+) -> None:
+    concept = detected_concepts(network.run)[0]
+    ablation = ablate(network, image, concepts=[concept])
+    sizes = [c.contribution for c in ablation.took_over]
     assert all(size > 0 for size in sizes)
     assert sizes == sorted(sizes, reverse=True)
-    silent = detectors(subject.run, concept)
-    gone = {unit for block, units in silent.items() if block == "block3" for unit in units}
-    if len(gone) == subject.run.width("block3"):
-        assert not found.took_over
+    units = detectors(network.run, concept).get("block3", [])
+    if len(units) == network.run.width("block3"):
+        assert not ablation.took_over
 
 
-def test_the_least_removal_changes_the_decision_and_nothing_in_it_is_idle(
-    subject: RunNetwork, data: Path
+def test_a_minimal_ablation_set_changes_the_prediction_and_every_concept_is_needed(
+    network: RunNetwork, data: Path
 ) -> None:
     flipped = 0
     for image in sorted((data / "images").rglob("*.jpg"))[:6]:
-        explained = explain(subject, image, top=1)
-        found = minimal_ablation_set(subject, explained)
-        if found is None:
+        ablation = minimal_ablation_set(network, explain(network, image, top=1))
+        if ablation is None:
             continue
         flipped += 1
-        assert found.flips
-        first = int(silenced(subject, image, {}).argmax())
-        for size in range(1, len(found.concepts)):
-            for fewer in combinations(found.concepts, size):
-                if size < len(found.concepts) - 1:
+        assert ablation.flips
+        assert ablation.is_minimal
+        predicted = int(ablated_logits(network, image, {}).argmax())
+        for size in range(1, len(ablation.concepts)):
+            for fewer in combinations(ablation.concepts, size):
+                if size < len(ablation.concepts) - 1:
                     continue
-                silent: Places = {}
+                masks: PlainMasks = {}
                 for concept in fewer:
-                    for block, units in detectors(subject.run, concept).items():
-                        silent.setdefault(block, []).append((units, concept))
-                assert int(silenced(subject, image, silent).argmax()) == first
+                    for block, units in detectors(network.run, concept).items():
+                        masks.setdefault(block, []).append((units, concept))
+                assert int(ablated_logits(network, image, masks).argmax()) == predicted
     assert flipped > 0
+
+
+def test_masks_of_maps_with_three_grid_axes() -> None:
+    """As those of a video network: (images, units, times, height, width)."""
+    output = torch.zeros(1, 2, 3, 4, 5)
+    output[0, 0, 0, 0, 0] = 1
+    probe = torch.tensor([1.0, 0.0, -0.5], dtype=torch.float64)
+    around = AblationMask((1,), probe).positions(output)
+    assert around.shape == (1, 1, 3, 4, 5)
+    assert around[0, 0, :2, :2, :2].all()
+    assert int(around.sum()) == 8
+    own = AblationMask((0, 1), thresholds=torch.tensor([0.5, 0.5])).positions(output)
+    assert own.nonzero().tolist() == [[0, 0, 0, 0, 0]]
+    assert AblationMask((0,)).positions(output).all()
 
 
 @pytest.mark.parametrize(
@@ -196,15 +227,15 @@ def test_the_least_removal_changes_the_decision_and_nothing_in_it_is_idle(
         ({"concepts": ["polka doted"]}, "no concept 'polka doted'. Did you mean 'polka dotted'"),
         ({"units": ["block3/999"]}, "no unit 'block3/999'"),
         ({"concepts": ["polka dotted"], "at": ["block9"]}, "no such block"),
-        ({}, "nothing to silence"),
+        ({}, "nothing to ablate"),
     ],
 )
-def test_what_cannot_be_silenced(
-    subject: RunNetwork, image: Path, given: dict[str, list[str]], message: str
+def test_what_cannot_be_ablated(
+    network: RunNetwork, image: Path, given: dict[str, list[str]], message: str
 ) -> None:
     with pytest.raises(QueryError, match=message):
-        what_if(
-            subject,
+        ablate(
+            network,
             image,
             concepts=given.get("concepts", ()),
             units=given.get("units", ()),
@@ -212,13 +243,13 @@ def test_what_cannot_be_silenced(
         )
 
 
-def test_a_concept_that_no_unit_detects(subject: RunNetwork, image: Path) -> None:
-    run = subject.run
-    block, unused = next(
+def test_a_concept_that_no_unit_detects(network: RunNetwork, image: Path) -> None:
+    run = network.run
+    block, undetected = next(
         (block, uid)
         for block in run.blocks
         for uid in run.concepts["uid"]
         if not units_of(run, uid, (block,))
     )
     with pytest.raises(QueryError, match=f"no unit of {block} detects"):
-        what_if(subject, image, concepts=[unused], at=[block])
+        ablate(network, image, concepts=[undetected], at=[block])

@@ -1,4 +1,4 @@
-"""Audits of many images, against single explanations and what if, one image at a time."""
+"""Audits of many images, against explanations and ablations of one image at a time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 
 from conceptgraph.errors import DataError, QueryError, RunError
-from conceptgraph.explain.ablation import what_if
+from conceptgraph.explain.ablation import ablate
 from conceptgraph.explain.audit import Audit, audit
 from conceptgraph.explain.audit_counts import PUSHING, Tally, excess
-from conceptgraph.explain.audit_rows import Row, RowFile
+from conceptgraph.explain.audit_rows import AuditRow, RowFile
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import RunNetwork, open_network
 from tests.command_line import call
@@ -48,34 +48,39 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def subject(run: Run) -> RunNetwork:
+def network(run: Run) -> RunNetwork:
     return open_network(run)
 
 
 @pytest.fixture(scope="module")
-def labels(data: Path, subject: RunNetwork) -> list[tuple[str, str]]:
-    """Every third picture is labelled otherwise than the network says."""
+def labels(data: Path, network: RunNetwork) -> list[tuple[str, str]]:
+    """Every third image is labelled with another class than the predicted one."""
     images = sorted((data / "images" / "drawn").glob("*.jpg"))
     rows = []
     for number, image in enumerate(images):
-        said = CLASSES.index(explain(subject, image, top=1, beam=1).class_name)
-        rows.append((image.name, CLASSES[(said + (number % 3 == 0)) % 4]))
+        predicted = CLASSES.index(explain(network, image, top=1, beam=1).class_name)
+        rows.append((image.name, CLASSES[(predicted + (number % 3 == 0)) % 4]))
     return rows
 
 
-@contextmanager
-def quiet(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Progress that must come to its end."""
-    done: list[int] = []
-    yield done.append
-    assert sum(done) == total, name
+class CompleteProgress:
+    """Progress in which every step must come to its end."""
+
+    @contextmanager
+    def step(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        done: list[int] = []
+        yield done.append
+        assert sum(done) == total, name
 
 
-def audited(subject: RunNetwork, data: Path, labels: list[tuple[str, str]], **more: Any) -> Audit:
-    return audit(subject, data / "images" / "drawn", labels, steps=quiet, **more)
+def audited(
+    network: RunNetwork, data: Path, labels: list[tuple[str, str]], **options: Any
+) -> Audit:
+    folder = data / "images" / "drawn"
+    return audit(network, folder, labels, progress=CompleteProgress(), **options)
 
 
-def rows_of(run: Run) -> list[Path]:
+def row_files(run: Run) -> list[Path]:
     return sorted(file for file in (run.path / "audits").glob("*.jsonl") if "-" not in file.stem)
 
 
@@ -86,93 +91,105 @@ def clean(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("clean")
-def test_a_row_is_what_single_explanations_say(
-    subject: RunNetwork, data: Path, labels: list[tuple[str, str]]
+def test_a_row_is_what_single_explanations_state(
+    network: RunNetwork, data: Path, labels: list[tuple[str, str]]
 ) -> None:
-    found = audited(subject, data, labels, tries=0)
-    assert found.images == len(labels)
-    assert found.right == sum(number % 3 != 0 for number in range(len(labels)))
-    (file,) = rows_of(subject.run)
+    result = audited(network, data, labels, tries=0)
+    assert result.images == len(labels)
+    assert result.right == sum(number % 3 != 0 for number in range(len(labels)))
+    (file,) = row_files(network.run)
     rows = list(RowFile(file))
     assert [(row.file, row.truth) for row in rows] == labels
     for row in rows[:8]:
         image = data / "images" / "drawn" / row.file
-        alone = explain(subject, image, top=1, beam=1)
-        both = explain(subject, image, versus=row.rival, top=1, beam=1)
-        assert row.predicted == alone.class_name
-        assert row.probability == pytest.approx(alone.probability, abs=1e-5)
-        runner_up = alone.predicted[1].name
+        explanation = explain(network, image, top=1, beam=1)
+        difference = explain(network, image, versus=row.rival, top=1, beam=1)
+        assert row.predicted == explanation.class_name
+        assert row.probability == pytest.approx(explanation.probability, abs=1e-5)
+        runner_up = explanation.predicted[1].name
         assert row.rival == (row.truth if row.wrong else runner_up)
-        raises = sorted(share.present for share in alone.by_concept[:-1])
-        lowers = sorted(share.against_other or 0.0 for share in both.by_concept[:-1])
+        raises = sorted(c.present for c in explanation.by_concept[:-1])
+        lowers = sorted(c.against_other or 0.0 for c in difference.by_concept[:-1])
         assert sorted(row.raises) == pytest.approx(raises, abs=1e-4)
         assert sorted(row.lowers) == pytest.approx(lowers, abs=1e-4)
 
 
 @pytest.mark.usefixtures("clean")
-def test_confusions_and_suspects_are_counted(
-    subject: RunNetwork, data: Path, labels: list[tuple[str, str]]
+def test_a_notebook_needs_run_folder_and_labels(
+    run: Run, data: Path, labels: list[tuple[str, str]]
 ) -> None:
-    found = audited(subject, data, labels, tries=2)
-    (file,) = rows_of(subject.run)
+    result = audit(run, str(data / "images" / "drawn"), labels[:4])
+    assert result == audited(open_network(run), data, labels[:4])
+    assert result.images == 4
+
+
+@pytest.mark.usefixtures("clean")
+def test_confusions_and_suspects_are_counted(
+    network: RunNetwork, data: Path, labels: list[tuple[str, str]]
+) -> None:
+    result = audited(network, data, labels, tries=2)
+    (file,) = row_files(network.run)
     rows = list(RowFile(file))
     expected = Counter((row.truth, row.predicted) for row in rows if row.wrong)
-    assert {(c.truth, c.predicted): len(c.images) for c in found.confusions} == expected
-    counts = [len(c.images) for c in found.confusions]
+    assert {(c.truth, c.predicted): len(c.images) for c in result.confusions} == expected
+    counts = [len(c.images) for c in result.confusions]
     assert counts == sorted(counts, reverse=True)
-    first = found.confusions[0]
-    mine = [r for r in rows if (r.truth, r.predicted) == (first.truth, first.predicted)]
+    first = result.confusions[0]
+    confused = [r for r in rows if (r.truth, r.predicted) == (first.truth, first.predicted)]
     assert [c.raises for c in first.concepts] == pytest.approx(
-        sorted(np.mean([row.raises for row in mine], axis=0), reverse=True)
+        sorted(np.mean([row.raises for row in confused], axis=0), reverse=True)
     )
-    sure = {row.file: row.probability for row in mine}
-    assert [sure[file] for file in first.images] == sorted(sure.values(), reverse=True)
-    pushed = sum(each.mistakes for each in found.suspects)
+    probability = {row.file: row.probability for row in confused}
+    assert [probability[file] for file in first.images] == sorted(
+        probability.values(), reverse=True
+    )
+    pushed = sum(suspect.mistakes for suspect in result.suspects)
     assert pushed == sum(
         sum(sorted(row.raises, reverse=True)[i] > 0 for i in range(min(PUSHING, len(row.raises))))
         for row in rows
         if row.wrong
     )
-    tried = [each for each in found.suspects if each.fixes is not None]
+    tried = [suspect for suspect in result.suspects if suspect.fixes is not None]
     assert tried
-    for each in tried:
+    for suspect in tried:
         fixes = breaks = 0
         for row in rows:
             image = data / "images" / "drawn" / row.file
-            then = what_if(subject, image, concepts=[each.concept], at=["block3"]).after[0].name
-            fixes += row.wrong and then == row.truth
-            breaks += not row.wrong and then != row.truth
-        assert (each.fixes, each.breaks) == (fixes, breaks)
+            ablation = ablate(network, image, concepts=[suspect.concept], at=["block3"])
+            after = ablation.after[0].name
+            fixes += row.wrong and after == row.truth
+            breaks += not row.wrong and after != row.truth
+        assert (suspect.fixes, suspect.breaks) == (fixes, breaks)
 
 
 @pytest.mark.usefixtures("clean")
-def test_an_audit_that_was_cut_off_goes_on(
-    subject: RunNetwork, data: Path, labels: list[tuple[str, str]]
+def test_an_audit_that_was_cut_off_resumes(
+    network: RunNetwork, data: Path, labels: list[tuple[str, str]]
 ) -> None:
-    whole = audited(subject, data, labels)
-    (file,) = rows_of(subject.run)
+    whole = audited(network, data, labels)
+    (file,) = row_files(network.run)
     content = file.read_bytes()
     for end in (0, 10, content.find(b"\n") + 1, len(content) // 2, len(content) - 3):
         file.write_bytes(content[:end])
-        assert audited(subject, data, labels) == whole
+        assert audited(network, data, labels) == whole
         rows = list(RowFile(file))
         assert [row.file for row in rows] == [name for name, _ in labels]
-    (counts,) = {*(subject.run.path / "audits").glob("*.jsonl")} - {file}
+    (counts,) = {*(network.run.path / "audits").glob("*.jsonl")} - {file}
     lines = counts.read_bytes()
     for end in (0, lines.find(b"\n") + 3, len(lines) - 1):
         counts.write_bytes(lines[:end])
-        assert audited(subject, data, labels) == whole
+        assert audited(network, data, labels) == whole
         assert counts.read_bytes() == lines
     file.write_text("garbage\n" * len(labels))
     with pytest.raises(RunError, match=r"not an audit.*Delete it"):
-        audited(subject, data, labels)
-    other = [(name, CLASSES[0]) for name, _ in labels]
-    audited(subject, data, other, tries=0)
-    assert len(rows_of(subject.run)) == 2
+        audited(network, data, labels)
+    other_labels = [(name, CLASSES[0]) for name, _ in labels]
+    audited(network, data, other_labels, tries=0)
+    assert len(row_files(network.run)) == 2
 
 
 @pytest.mark.usefixtures("clean")
-def test_images_that_no_camera_made_right(subject: RunNetwork, tmp_path: Path) -> None:
+def test_images_that_are_unusual_or_cannot_be_read(network: RunNetwork, tmp_path: Path) -> None:
     folder = tmp_path / "images" / "drawn"
     folder.mkdir(parents=True)
     picture = Image.effect_mandelbrot((90, 60), (-2, -1, 1, 1), 30)
@@ -180,44 +197,45 @@ def test_images_that_no_camera_made_right(subject: RunNetwork, tmp_path: Path) -
     picture.convert("CMYK").save(folder / "cmyk.jpg")
     Image.fromarray(np.asarray(picture).astype(np.uint16) * 257).save(folder / "sixteen.png")
     picture.save(folder / "moving.gif", save_all=True, append_images=[picture.rotate(90)])
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    picture.convert("RGB").rotate(90, expand=True).save(folder / "turned.png", exif=turned)
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
+    picture.convert("RGB").rotate(90, expand=True).save(folder / "rotated.png", exif=rotated)
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     (folder / "cut.jpg").write_bytes((folder / "cmyk.jpg").read_bytes()[:700])
     (folder / "words.jpg").write_text("no image")
     Image.new("1", (20_000, 20_000)).save(folder / "huge.png")
     names = [
-        "plain.png", "cmyk.jpg", "sixteen.png", "moving.gif", "turned.png", "dot.png", "cut.jpg",
+        "plain.png", "cmyk.jpg", "sixteen.png", "moving.gif", "rotated.png", "dot.png", "cut.jpg",
         "words.jpg", "huge.png", "absent.jpg",
     ]  # fmt: skip
-    found = audited(subject, tmp_path, [(name, CLASSES[0]) for name in names])
-    assert found.images == 6
-    reasons = dict(found.unreadable)
+    result = audited(network, tmp_path, [(name, CLASSES[0]) for name in names])
+    assert result.images == 6
+    reasons = dict(result.unreadable)
     assert list(reasons) == ["cut.jpg", "words.jpg", "huge.png", "absent.jpg"]
     for name, words in (
         ("cut.jpg", "cannot be decoded"), ("words.jpg", "not an image"),
         ("huge.png", "too large"), ("absent.jpg", "no such image"),
     ):  # fmt: skip
         assert words in reasons[name]
-    rows = {row.file: row for row in RowFile(rows_of(subject.run)[0])}
-    assert rows["turned.png"].probability == pytest.approx(rows["plain.png"].probability, abs=1e-4)
-    assert rows["sixteen.png"].probability == pytest.approx(rows["plain.png"].probability, abs=0.01)
+    rows = {row.file: row for row in RowFile(row_files(network.run)[0])}
+    plain = rows["plain.png"].probability
+    assert rows["rotated.png"].probability == pytest.approx(plain, abs=1e-4)
+    assert rows["sixteen.png"].probability == pytest.approx(plain, abs=0.01)
 
 
 @pytest.mark.usefixtures("clean")
-def test_images_that_changed_are_looked_at_again(subject: RunNetwork, tmp_path: Path) -> None:
+def test_images_that_changed_get_new_rows(network: RunNetwork, tmp_path: Path) -> None:
     folder = tmp_path / "images" / "drawn"
     folder.mkdir(parents=True)
     labels = [("a.png", CLASSES[0])]
-    assert audited(subject, tmp_path, labels).images == 0
+    assert audited(network, tmp_path, labels).images == 0
     Image.effect_mandelbrot((90, 60), (-2, -1, 1, 1), 30).convert("RGB").save(folder / "a.png")
-    assert audited(subject, tmp_path, labels).images == 1
-    first = [row.probability for file in rows_of(subject.run) for row in RowFile(file)]
+    assert audited(network, tmp_path, labels).images == 1
+    before = [row.probability for file in row_files(network.run) for row in RowFile(file)]
     Image.new("RGB", (80, 80), "red").save(folder / "a.png")
-    audited(subject, tmp_path, labels)
-    after = [row.probability for file in rows_of(subject.run) for row in RowFile(file)]
-    assert len(after) == len(first) + 1
+    audited(network, tmp_path, labels)
+    after = [row.probability for file in row_files(network.run) for row in RowFile(file)]
+    assert len(after) == len(before) + 1
 
 
 def test_the_interval_is_newcombes() -> None:
@@ -228,26 +246,26 @@ def test_the_interval_is_newcombes() -> None:
         ((0, 10, 0, 20), -0.1611, 0.2775),
         ((10, 10, 0, 10), 0.6075, 1.0),
     ):
-        share, *interval = excess(*counts)
-        assert share == pytest.approx(counts[0] / counts[1] - counts[2] / counts[3])
+        difference, *interval = excess(*counts)
+        assert difference == pytest.approx(counts[0] / counts[1] - counts[2] / counts[3])
         assert interval == pytest.approx([low, high], abs=6e-5)
 
 
-def test_nothing_wrong_and_nothing_right() -> None:
+def test_no_mistakes_and_no_right_answers() -> None:
     tally = Tally(["object/ball"])
     assert (tally.images, tally.right, tally.confusions(), tally.suspects()) == (0, 0, [], [])
-    tally.add(Row("a.jpg", "x", None, "x", 0.9, "y", (1.0,), (0.0,)))
+    tally.add(AuditRow("a.jpg", "x", None, "x", 0.9, "y", (1.0,), (0.0,)))
     assert tally.suspects() == []
-    tally.add(Row("b.jpg", "x", None, "y", 0.9, "x", (1.0,), (0.5,)))
+    tally.add(AuditRow("b.jpg", "x", None, "y", 0.9, "x", (1.0,), (0.5,)))
     (suspect,) = tally.suspects()
     assert (suspect.mistakes, suspect.rights, suspect.excess) == (1, 1, 0)
 
 
-def test_labels_that_are_no_class(subject: RunNetwork, data: Path) -> None:
+def test_labels_that_are_no_class(network: RunNetwork, data: Path) -> None:
     with pytest.raises(QueryError, match=r"a.jpg: no class 'clas 1'. Did you mean 'class 1'"):
-        audited(subject, data, [("a.jpg", "clas 1")])
+        audited(network, data, [("a.jpg", "clas 1")])
     with pytest.raises(DataError, match="no labelled images"):
-        audited(subject, data, [])
+        audited(network, data, [])
 
 
 # The command
@@ -266,23 +284,23 @@ def test_the_command_and_its_page(
 ) -> None:
     torch.manual_seed(0)
     words = ["audit", "--run", run.path, "--images", data / "images" / "drawn", "--labels", sheet]
-    said = call(*words, "--html", "audit.html", folder=tmp_path)
-    assert said.status == 0, said.err
-    assert "40 images, 26 right (65%)" in said.out
-    assert "not read: gone.jpg" in said.out
-    again = json.loads(call(*words, "--json", folder=tmp_path).out)
-    assert (again["images"], again["right"]) == (40, 26)
-    command = said.out.partition("One of them: conceptgraph ")[2].splitlines()[0]
+    printed = call(*words, "--html", "audit.html", folder=tmp_path)
+    assert printed.status == 0, printed.err
+    assert "40 images, 26 right (65%)" in printed.out
+    assert "not read: gone.jpg" in printed.out
+    answer = json.loads(call(*words, "--json", folder=tmp_path).out)
+    assert (answer["images"], answer["right"]) == (40, 26)
+    command = printed.out.partition("One of them: conceptgraph ")[2].splitlines()[0]
     single = call(*shlex.split(command), "--json", folder=tmp_path)
     assert single.status == 0, single.err
-    first = again["confusions"][0]
+    first = answer["confusions"][0]
     assert json.loads(single.out)["class"] == first["predicted"]
     assert json.loads(single.out)["versus"] == first["truth"]
     for size in (WIDE, NARROW):
         opened = open_file(browser, tmp_path / "audit.html", size, dark=size == NARROW)
         tab = opened.tab
-        assert tab.locator(".confusion").count() == len(again["confusions"])
-        assert tab.locator(".confusion img").count() >= len(again["confusions"])
+        assert tab.locator(".confusion").count() == len(answer["confusions"])
+        assert tab.locator(".confusion img").count() >= len(answer["confusions"])
         assert tab.locator("th", has_text="gone.jpg").count() == 1
         assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         opened.close()
@@ -303,16 +321,16 @@ def test_the_command_and_its_page(
         (None, "cannot be read: No such file"),
     ],
 )
-def test_a_sheet_that_is_none(
+def test_a_labels_file_that_is_invalid(
     run: Run, data: Path, tmp_path: Path, content: str | bytes | None, words: str
 ) -> None:
     file = tmp_path / "labels.csv"
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    said = call(
+    failed = call(
         "audit", "--run", run.path, "--images", data / "images", "--labels", file, folder=tmp_path
     )
-    assert said.status == 1
-    assert said.out == ""
-    (line,) = said.err.splitlines()
+    assert failed.status == 1
+    assert failed.out == ""
+    (line,) = failed.err.splitlines()
     assert words in line

@@ -1,4 +1,4 @@
-"""Exact accounting at every length of path, against finite differences and plain slow sums."""
+"""Exact decomposition at every length of path, against finite differences and plain slow sums."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from conceptgraph.errors import QueryError
 from conceptgraph.explain.decomposition import (
     Decomposition,
-    Tail,
-    account,
-    measure,
-    search,
+    Downstream,
+    decompose,
+    measure_paths,
     search_edges,
+    search_paths,
     strongest,
 )
 from conceptgraph.ingest.network.affine import affine_copy, shifts
+from conceptgraph.ingest.network.architecture import Head
 from conceptgraph.ingest.network.forward import watching
 from tests.random_networks import KINDS, CustomNetwork, random_network
 
@@ -32,15 +33,17 @@ ALL = 10**9
 
 
 class Gated(CustomNetwork):
-    """A last block that no accounting by paths and shifts can explain."""
+    """A last block that is not piecewise affine."""
 
     def __init__(self, num_classes: int = 5) -> None:
         super().__init__(num_classes)
         self.layer3 = nn.Sequential(*self.layer3, nn.Sigmoid())
 
 
-def prepare(network: Network, length: int, dtype: torch.dtype) -> tuple[Tensor, Tail, Tensor]:
-    """Logits of a random image, what follows the first of the last `length` blocks, its output."""
+def run_network(
+    network: Network, length: int, dtype: torch.dtype
+) -> tuple[Tensor, Downstream, Tensor]:
+    """Logits of a random image; of the last `length` blocks, what follows the first; its output."""
     module = affine_copy(network.module).to(dtype)
     blocks = network.blocks[-length:]
     architecture = network.architecture
@@ -48,26 +51,28 @@ def prepare(network: Network, length: int, dtype: torch.dtype) -> tuple[Tensor, 
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)).to(dtype)
     with watching(module, {"first": stages[0]}) as outputs, torch.no_grad():
         logits = module(image)[0]
-    found = [shift for stage in stages[1:] for shift in shifts(stage)]
-    return logits, Tail(stages[1:], architecture.head_of(module), found), outputs["first"]
+    bias_terms = [term for stage in stages[1:] for term in shifts(stage)]
+    downstream = Downstream(stages[1:], architecture.head_of(module), bias_terms)
+    return logits, downstream, outputs["first"]
 
 
-def accounted(
-    network: Network, length: int, dtype: torch.dtype = torch.float64, other: int | None = None
-) -> tuple[float, Tail, Decomposition]:
-    """The logit of class 1 (less another one's), and its account."""
-    logits, tail, source = prepare(network, length, dtype)
-    weights, bias = tail.head.weight[1].detach(), tail.head.bias[1].detach()
+def decomposed(
+    network: Network, length: int, dtype: torch.dtype = torch.float64, versus: int | None = None
+) -> tuple[float, Downstream, Decomposition]:
+    """The logit of class 1 (less that of another class), and its decomposition."""
+    logits, downstream, activations = run_network(network, length, dtype)
+    head = downstream.head
+    weights, bias = head.weight[1], head.bias[1]
     logit = float(logits[1])
-    if other is not None:
-        weights, bias = weights - tail.head.weight[other], bias - tail.head.bias[other]
-        logit -= float(logits[other])
-    return logit, tail, account(tail, source, weights.detach(), bias.detach())
+    if versus is not None:
+        weights, bias = weights - head.weight[versus], bias - head.bias[versus]
+        logit -= float(logits[versus])
+    return logit, downstream, decompose(downstream, activations, weights, bias)
 
 
 @cache
-def small() -> Network:
-    """Few units, so that every path can be looked at."""
+def small_network() -> Network:
+    """A network with so few units that every path can be checked."""
     return random_network("factory", seed=5)
 
 
@@ -75,137 +80,147 @@ def small() -> Network:
 def test_paths_and_biases_are_the_logit_at_every_length(kind: str) -> None:
     network = random_network(kind)
     for length in range(1, len(network.blocks) + 1):
-        for other in (None, 2):
+        for versus in (None, 2):
             for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-4)):
-                logit, _, ledger = accounted(network, length, dtype, other)
-                parts = ledger.by_position.abs().double().sum()
-                size = max(1.0, float((ledger.weights * ledger.means).abs().sum()), float(parts))
-                everything = float(ledger.by_position.double().sum()) + ledger.biases
-                assert abs(everything - logit) <= tolerance * size
-                assert abs(ledger.total - logit) <= tolerance * size
-                assert abs(ledger.biases) > 1e-3  # far from trivial
+                logit, _, decomposition = decomposed(network, length, dtype, versus)
+                amounts = float(decomposition.by_position.abs().double().sum())
+                last = float((decomposition.weights * decomposition.pooled).abs().sum())
+                size = max(1.0, last, amounts)
+                paths = float(decomposition.by_position.double().sum())
+                assert abs(paths + decomposition.biases - logit) <= tolerance * size
+                assert abs(decomposition.total - logit) <= tolerance * size
+                assert abs(decomposition.biases) > 1e-3  # far from trivial
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_paths_together_are_what_the_first_block_adds(kind: str) -> None:
     """Two blocks: every single path."""
-    _, tail, ledger = accounted(random_network(kind), 2)
-    every = search(tail, ledger, ALL)
-    size = float(ledger.by_position.abs().sum())
-    summed = every.contributions.sum(dim=0)
-    np.testing.assert_allclose(summed, ledger.by_position.sum(dim=(1, 2)), atol=1e-9 * size)
+    _, downstream, decomposition = decomposed(random_network(kind), 2)
+    paths = search_paths(downstream, decomposition, ALL)
+    size = float(decomposition.by_position.abs().sum())
+    by_first_unit = decomposition.by_position.sum(dim=(1, 2))
+    np.testing.assert_allclose(paths.contributions.sum(dim=0), by_first_unit, atol=1e-9 * size)
 
 
 def test_longer_paths_add_up_to_the_unit_they_start_from() -> None:
     """Three blocks: every path there is, also those through a unit that adds nothing itself."""
-    network = small()
-    _, tail, ledger = accounted(network, 3)
-    every = search(tail, ledger, ALL)
-    middle, last = len(ledger.maps[1]), len(ledger.maps[2])
-    assert len(every.endings) <= middle * last
-    summed = every.contributions.sum(dim=0)
-    size = float(ledger.by_position.abs().sum())
-    np.testing.assert_allclose(summed, ledger.by_position.sum(dim=(1, 2)), atol=1e-9 * size)
-    shorter = search(*_shorter(network), ALL)
-    for (v, u), (carried, _) in zip(every.endings.tolist(), every.carried.tolist(), strict=True):
-        row = shorter.endings.squeeze(1).tolist().index(u)
-        assert carried == pytest.approx(float(shorter.contributions[row, v]), rel=1e-9, abs=1e-12)
-
-
-def _shorter(network: Network) -> tuple[Tail, Decomposition]:
-    _, tail, ledger = accounted(network, 2)
-    return tail, ledger
+    network = small_network()
+    _, downstream, decomposition = decomposed(network, 3)
+    paths = search_paths(downstream, decomposition, ALL)
+    middle, last = len(decomposition.maps[1]), len(decomposition.maps[2])
+    assert len(paths.suffixes) <= middle * last
+    size = float(decomposition.by_position.abs().sum())
+    by_first_unit = decomposition.by_position.sum(dim=(1, 2))
+    np.testing.assert_allclose(paths.contributions.sum(dim=0), by_first_unit, atol=1e-9 * size)
+    _, downstream, decomposition = decomposed(network, 2)
+    shorter = search_paths(downstream, decomposition, ALL)
+    rows = shorter.suffixes.squeeze(1).tolist()
+    for (v, u), (contribution, _) in zip(
+        paths.suffixes.tolist(), paths.suffix_contributions.tolist(), strict=True
+    ):
+        expected = float(shorter.contributions[rows.index(u), v])
+        assert contribution == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_path_is_what_a_small_change_of_its_unit_does(kind: str) -> None:
-    _, tail, ledger = accounted(random_network(kind, seed=2), 2)
-    found = search(tail, ledger, ALL)
-    targets = found.endings[:, 0]
+    _, downstream, decomposition = decomposed(random_network(kind, seed=2), 2)
+    paths = search_paths(downstream, decomposition, ALL)
+    targets = paths.suffixes[:, 0]
     small_change = 1e-7
-    for v in range(len(ledger.maps[0])):
-        moved = ledger.maps[0].clone()
-        moved[v] *= 1 + small_change
+    for v in range(len(decomposition.maps[0])):
+        maps = decomposition.maps[0].clone()
+        maps[v] *= 1 + small_change
         with torch.no_grad():
-            means = tail.stages[0](moved.unsqueeze(0)).mean((2, 3))[0]
-        slope = ledger.weights * (means - ledger.means) / small_change
-        np.testing.assert_allclose(found.contributions[:, v], slope[targets], atol=1e-5, rtol=1e-5)
+            means = downstream.stages[0](maps.unsqueeze(0)).mean((2, 3))[0]
+        slope = decomposition.weights * (means - decomposition.pooled) / small_change
+        np.testing.assert_allclose(paths.contributions[:, v], slope[targets], atol=1e-5, rtol=1e-5)
 
 
 def test_a_longer_path_is_what_a_small_change_does_along_it() -> None:
     """A small change of the first unit, let through the path's units only."""
-    _, tail, ledger = accounted(small(), 3)
-    found = search(tail, ledger, 20)
+    _, downstream, decomposition = decomposed(small_network(), 3)
+    paths = search_paths(downstream, decomposition, 20)
     small_change = 1e-6
-    for row, first in strongest(found.contributions, 10).tolist():
-        middle, last = found.endings[row].tolist()
-        maps = ledger.maps[0].clone()
+    for row, first in strongest(paths.contributions, 10).tolist():
+        middle, last = paths.suffixes[row].tolist()
+        maps = decomposition.maps[0].clone()
         maps[first] *= 1 + small_change
         with torch.no_grad():
-            changed = ledger.maps[1].clone()
-            changed[middle] = tail.stages[0](maps.unsqueeze(0))[0, middle]
-            mean = tail.stages[1](changed.unsqueeze(0))[0, last].mean()
-        slope = float(ledger.weights[last] * (mean - ledger.means[last])) / small_change
-        assert float(found.contributions[row, first]) == pytest.approx(slope, rel=1e-3, abs=1e-6)
+            patched = decomposition.maps[1].clone()
+            patched[middle] = downstream.stages[0](maps.unsqueeze(0))[0, middle]
+            mean = downstream.stages[1](patched.unsqueeze(0))[0, last].mean()
+        change = float(decomposition.weights[last] * (mean - decomposition.pooled[last]))
+        slope = change / small_change
+        assert float(paths.contributions[row, first]) == pytest.approx(slope, rel=1e-3, abs=1e-6)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
-def test_measured_effects_are_those_of_one_path_taken_at_a_time(length: int) -> None:
-    _, tail, ledger = accounted(small(), length)
-    found = search(tail, ledger, 9)
-    picked = strongest(found.contributions, 30)
-    units = torch.cat([picked[:, 1:], found.endings[picked[:, 0]]], dim=1)
-    measured = measure(tail, ledger, units)
-    for path, effect in zip(units.tolist(), measured.tolist(), strict=True):
-        maps = ledger.maps[0].clone()
+def test_measured_effects_are_those_of_patching_one_path_at_a_time(length: int) -> None:
+    _, downstream, decomposition = decomposed(small_network(), length)
+    search = search_paths(downstream, decomposition, 9)
+    rows, firsts = strongest(search.contributions, 30).unbind(1)
+    paths = search.paths(rows, firsts)
+    effects = measure_paths(downstream, decomposition, paths)
+    for path, effect in zip(paths.tolist(), effects.tolist(), strict=True):
+        maps = decomposition.maps[0].clone()
         maps[path[0]] = 0
-        for stage, unit, original in zip(tail.stages, path[1:], ledger.maps[1:], strict=True):
+        for stage, unit, original in zip(
+            downstream.stages, path[1:], decomposition.maps[1:], strict=True
+        ):
             with torch.no_grad():
-                out = stage(maps.unsqueeze(0))[0]
+                output = stage(maps.unsqueeze(0))[0]
             maps = original.clone()
-            maps[unit] = out[unit]
+            maps[unit] = output[unit]
         last = path[-1]
-        lost = float(ledger.weights[last] * (ledger.means[last] - maps[last].mean()))
-        assert effect == pytest.approx(lost, rel=1e-9, abs=1e-12)
+        lost = decomposition.pooled[last] - maps[last].mean()
+        expected = float(decomposition.weights[last] * lost)
+        assert effect == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("beam", [1, 3, 10])
-def test_the_search_follows_the_endings_that_carry_most(beam: int) -> None:
-    _, tail, ledger = accounted(small(), 3)
-    every, found = search(tail, ledger, ALL), search(tail, ledger, beam)
-    last = (ledger.weights * ledger.means).abs().numpy()
+def test_the_search_extends_the_suffixes_with_the_largest_contributions(beam: int) -> None:
+    _, downstream, decomposition = decomposed(small_network(), 3)
+    everything = search_paths(downstream, decomposition, ALL)
+    search = search_paths(downstream, decomposition, beam)
+    last = (decomposition.weights * decomposition.pooled).abs().numpy()
     order = np.argsort(-last, kind="stable")
-    level = found.levels[0]
-    assert (level.followed, level.of) == (min(beam, (last > 0).sum()), (last > 0).sum())
-    assert level.share == pytest.approx(last[order[:beam]].sum() / last.sum())
-    assert level.next == pytest.approx(last[order[beam]])
+    block = search.searched[0]
+    assert (block.followed, block.of) == (min(beam, (last > 0).sum()), (last > 0).sum())
+    assert block.share == pytest.approx(last[order[:beam]].sum() / last.sum())
+    assert block.next == pytest.approx(last[order[beam]])
     followed = set(order[:beam].tolist())
-    carried = {
-        (middle, last): through
-        for (middle, last), (through, _) in zip(
-            every.endings.tolist(), every.carried.tolist(), strict=True
+    through = {
+        (middle, last): contribution
+        for (middle, last), (contribution, _) in zip(
+            everything.suffixes.tolist(), everything.suffix_contributions.tolist(), strict=True
         )
         if last in followed
     }
-    strongest_first = sorted(carried, key=lambda ending: -abs(carried[ending]))[:beam]
-    assert {tuple(ending) for ending in found.endings.tolist()} == set(strongest_first)
-    whole = {tuple(e): c for e, c in zip(every.endings.tolist(), every.contributions, strict=True)}
-    for ending, values in zip(found.endings.tolist(), found.contributions, strict=True):
-        np.testing.assert_allclose(values, whole[tuple(ending)], rtol=1e-9, atol=1e-12)
+    strongest_first = sorted(through, key=lambda suffix: -abs(through[suffix]))[:beam]
+    assert {tuple(suffix) for suffix in search.suffixes.tolist()} == set(strongest_first)
+    expected = {
+        tuple(suffix): contributions
+        for suffix, contributions in zip(
+            everything.suffixes.tolist(), everything.contributions, strict=True
+        )
+    }
+    for suffix, contributions in zip(search.suffixes.tolist(), search.contributions, strict=True):
+        np.testing.assert_allclose(contributions, expected[tuple(suffix)], rtol=1e-9, atol=1e-12)
 
 
 def test_given_edges_are_multiplied_along_every_path() -> None:
     rng = torch.Generator().manual_seed(3)
     first, second = torch.randn(4, 3, generator=rng), torch.randn(3, 5, generator=rng)
     weights, activation = torch.randn(5, generator=rng), torch.rand(4, generator=rng)
-    found = search_edges([first, second], weights, activation, ALL)
-    seen = set()
-    for (v, u), values in zip(found.endings.tolist(), found.contributions.tolist(), strict=True):
+    search = search_edges([first, second], weights, activation, ALL)
+    paths = set()
+    for (v, u), values in zip(search.suffixes.tolist(), search.contributions.tolist(), strict=True):
         for w, value in enumerate(values):
             product = activation[w] * first[w, v] * second[v, u] * weights[u]
             assert value == pytest.approx(float(product), rel=1e-5)
-            seen.add((w, v, u))
-    assert len(seen) == 4 * 3 * 5
+            paths.add((w, v, u))
+    assert len(paths) == 4 * 3 * 5
 
 
 def test_equal_sizes_keep_their_order() -> None:
@@ -216,6 +231,32 @@ def test_equal_sizes_keep_their_order() -> None:
 
 def test_a_block_that_is_not_piecewise_affine_is_refused() -> None:
     network = dataclasses.replace(random_network("factory"), module=Gated().eval())
-    _, tail, source = prepare(network, 2, torch.float64)
-    with pytest.raises(QueryError, match="does not add up"):
-        account(tail, source, tail.head.weight[0].detach() * 100, tail.head.weight.new_zeros(()))
+    _, downstream, activations = run_network(network, 2, torch.float64)
+    weights, bias = downstream.head.weight[0] * 100, downstream.head.weight.new_zeros(())
+    with pytest.raises(QueryError, match="do not sum to the logit"):
+        decompose(downstream, activations, weights, bias)
+
+
+def test_maps_may_have_three_grid_axes() -> None:
+    """As those of a video network: (units, times, height, width)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        convolutions = [nn.Conv3d(a, b, 3, padding=1).double() for a, b in ((3, 4), (4, 5))]
+        stages = [nn.Sequential(convolution, nn.ReLU()) for convolution in convolutions]
+        biases = [convolution.bias for convolution in convolutions if convolution.bias is not None]
+        downstream = Downstream(stages, Head(nn.Linear(5, 2).double()), biases)
+        activations = torch.rand(1, 3, 4, 6, 5).double()
+    head = downstream.head
+    decomposition = decompose(downstream, activations, head.weight[1], head.bias[1])
+    paths = search_paths(downstream, decomposition, ALL)
+    size = float(decomposition.by_position.abs().sum())
+    summed = float(paths.contributions.sum()) + decomposition.biases
+    assert summed == pytest.approx(decomposition.total, abs=1e-9 * size)
+    with torch.no_grad():
+        logit = float(head.logits(stages[1](stages[0](activations)))[0, 1])
+    assert decomposition.total == pytest.approx(logit)
+    cam = decomposition.class_activation
+    assert cam.shape == (4, 6, 5)
+    assert float(cam.mean()) + float(head.bias[1]) == pytest.approx(logit)
+    units = paths.paths(*strongest(paths.contributions, 5).unbind(1))
+    assert measure_paths(downstream, decomposition, units).shape == (5,)

@@ -1,0 +1,51 @@
+"""The labels of an audit's images, read from a CSV file."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    from .audit_rows import ImageLabel
+
+
+def read_labels(path: Path) -> list[ImageLabel]:
+    """Read the file and the class of each image from a CSV with the columns image and label.
+
+    Raises:
+        DataError: the file cannot be read, is no such CSV, or has an image twice or an image
+            outside the folder of the images.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or ()
+            if not {"image", "label"} <= set(columns):
+                raise DataError(
+                    "columns", file=path, found=",".join(columns) or "none", expected="image,label"
+                )
+            rows = [(row["image"], row["label"]) for row in reader]
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", file=path) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError("not a CSV file in UTF-8", file=path) from error
+    _check(path, rows)
+    return rows
+
+
+def _check(path: Path, rows: list[ImageLabel]) -> None:
+    for image, label in rows:
+        if not image or Path(image).is_absolute() or ".." in Path(image).parts:
+            raise DataError(
+                "an image outside the folder",
+                file=path,
+                found=repr(image),
+                expected="a path relative to the folder of the images",
+            )
+        if label is None:
+            raise DataError("a row without a label", file=path, expected="image,label")
+    if len({image for image, _ in rows}) < len(rows):
+        raise DataError("an image is labelled twice", file=path, expected="one row an image")
