@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree with one base.
+"""The package's exceptions: one tree with one base.
 
     ConceptGraphError
     ├── DataError    concept data: index, labels, masks, images
@@ -26,8 +26,8 @@ class ConceptGraphError(Exception):
     Args:
         what: what is wrong, without a full stop.
         file: the file (or folder) in which it is wrong; add the row to `what`.
-        found: what stands there.
-        expected: what should stand there.
+        found: the wrong value.
+        expected: what it should be.
         remedy: what the user can do, as a sentence without a full stop.
     """
 
@@ -71,11 +71,11 @@ class QueryError(ConceptGraphError):
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
-    """A remedy that suggests the names most like `name`, or says how many there are."""
+    """Return a remedy that suggests the names most like `name`, or lists some of them."""
     names = list(known)
     by_fold = {known_name.casefold(): known_name for known_name in names}
     close = difflib.get_close_matches(name.casefold(), by_fold, n=count, cutoff=0.5)
     if close:
         return "Did you mean " + " or ".join(repr(by_fold[fold]) for fold in close)
-    some = ", ".join(repr(known_name) for known_name in names[:5])
-    return f"There are {len(names)}: {some}{', …' if len(names) > 5 else ''}"
+    first = ", ".join(repr(known_name) for known_name in names[:5])
+    return f"There are {len(names)}: {first}{', …' if len(names) > 5 else ''}"

@@ -1,95 +1,134 @@
-"""Files and folders of results: there whole, or not at all."""
+"""Files and folders that are written whole or not at all.
+
+Each is written under another name beside it and renamed when it is complete.
+
+    with atomic_file(path) as partial:
+        torch.save(state, partial)
+
+`atomic_file` and `replace_folder` let an OSError pass. `output_file`, `output_folder` and
+`write_bytes` are for what a user named, and turn it into one line.
+"""
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from .errors import ConceptGraphError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    write_whole(path, lambda partial: partial.write_bytes(content))
+@contextmanager
+def atomic_file(path: Path, *, flush: bool = False) -> Iterator[Path]:
+    """Yield a name to write to; rename that file to `path` when the block ends.
 
+    An error leaves `path` as it was.
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file under another name, and give it its name once it is whole.
+    Args:
+        path: the file; one that exists is replaced.
+        flush: flush it to the disk before it is renamed, so that a crash of the machine leaves
+            either the earlier file or the new one.
 
     Raises:
-        ConceptGraphError: it cannot be written.
+        OSError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        if flush:
+            flush_to_disk(partial)
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def replace_folder(new: Path, path: Path, earlier: Path) -> None:
+    """Rename a finished folder to `path`; delete what was there only after that.
+
+    Args:
+        new: the finished folder, on the same file system.
+        path: the name it gets.
+        earlier: the name that a folder at `path` has meanwhile; it gets its own back if `new`
+            cannot be renamed. What else has this name is deleted.
+
+    Raises:
+        OSError: one of them cannot be renamed.
+    """
+    if not path.exists():
+        new.rename(path)
+        return
+    shutil.rmtree(earlier, ignore_errors=True)
+    path.rename(earlier)
+    try:
+        new.rename(path)
+    except BaseException:
+        if not path.exists():
+            earlier.rename(path)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def flush_to_disk(*paths: Path) -> None:
+    """Flush files and folders to the disk."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file that a user named, as `output_file` does."""
+    with output_file(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextmanager
+def output_file(path: Path) -> Iterator[Path]:
+    """Yield a name to write to; rename that file to `path`, which a user named, in the end.
+
+    Raises:
+        ConceptGraphError: `path` is a folder or cannot be written.
     """
     if not path.name or path.is_dir():
         raise ConceptGraphError("a folder", file=path, expected="the name of a file to write")
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        write(partial)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise ConceptGraphError(
-            f"cannot be written: {error.strerror}", file=path, remedy="Choose another place"
-        ) from error
+    with _output_errors(path), atomic_file(path) as partial:
+        yield partial
 
 
-def write_folder(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a folder under another name, and give it its name once it is whole.
+@contextmanager
+def output_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill; rename it to `path`, which a user named, in the end.
 
     Raises:
-        ConceptGraphError: something is there already, or it cannot be written.
+        ConceptGraphError: `path` exists or cannot be written.
     """
     if path.exists():
-        raise ConceptGraphError("is there already", file=path, remedy="Choose another name")
+        raise ConceptGraphError("already exists", file=path, remedy="Choose another name")
     partial = path.with_name(f".{path.name}.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        write(partial)
-        partial.rename(path)
-    except OSError as error:
-        raise ConceptGraphError(
-            f"cannot be written: {error.strerror}", file=path, remedy="Choose another place"
-        ) from error
+        with _output_errors(path):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            yield partial
+            partial.rename(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def own_folder(
-    path: Path, made: Mapping[str, object], names: Sequence[str], keep: Sequence[str]
-) -> None:
-    """A folder for certain files of ours, which says what they are made of in `made.json`.
-
-    Args:
-        path: new, empty, or such a folder.
-        made: JSON values.
-        names: of files and folders that are removed first; others are left alone.
-        keep: of these, those that are left there if they were made of the same.
-
-    Raises:
-        ConceptGraphError: something else is there, or it cannot be written.
-    """
-    mark, text = path / "made.json", json.dumps({"made by": "conceptgraph demo", **made})
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        before = mark.read_text(encoding="utf-8") if mark.is_file() else ""
-        if any(path.iterdir()) and '"made by": "conceptgraph demo"' not in before:
-            raise ConceptGraphError(
-                "a folder with other things in it", file=path, remedy="Choose another with --out"
-            )
-        for each in (path / name for name in names if before != text or name not in keep):
-            if each.is_dir():
-                shutil.rmtree(each)
-            else:
-                each.unlink(missing_ok=True)
-        mark.write_text(text, encoding="utf-8")
+        yield
     except OSError as error:
         raise ConceptGraphError(
-            f"cannot be written: {error.strerror}", file=path, remedy="Choose another with --out"
+            f"cannot be written: {error.strerror}", file=path, remedy="Choose another place"
         ) from error

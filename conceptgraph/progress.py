@@ -1,4 +1,4 @@
-"""How long work tells what it is doing, without knowing of any terminal."""
+"""Progress of long work, reported without knowing of any terminal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Advance = Callable[[int], None]
+"""Called with each amount of work that is done."""
 
 
 class Progress(Protocol):
-    """Receives the steps of an ingest."""
+    """Receives the steps of long work."""
 
     def step(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        """Open a step of `total` units of work; call the result with each amount done."""
+        """Open a step of `total` units of work; call what it yields with each amount done."""
         ...
 
 
@@ -22,5 +23,9 @@ class NoProgress:
 
     @contextmanager
     def step(self, name: str, total: int) -> Iterator[Advance]:
-        """Do nothing."""
-        yield lambda done: None
+        """Yield an advance that does nothing."""
+        yield no_advance
+
+
+def no_advance(done: int) -> None:
+    """Do nothing with an amount of work that is done."""

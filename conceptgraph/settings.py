@@ -12,9 +12,12 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .errors import ConceptGraphError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 IouVariant = Literal["paper", "lite", "unrestricted"]
 Preprocess = Literal["model", "netdissect"]
@@ -134,6 +137,20 @@ class Settings:
     def as_dict(self) -> dict[str, object]:
         """Plain values, as the manifest stores them."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Settings:
+        """Return the settings that `as_dict` gave these values for, also by way of JSON.
+
+        Raises:
+            ConceptGraphError: a setting is missing, unknown or out of range.
+        """
+        names = {field.name for field in dataclasses.fields(cls)}
+        for what, wrong in (("no", names - values.keys()), ("unknown", values.keys() - names)):
+            if wrong:
+                raise ConceptGraphError(f"{what} setting {', '.join(sorted(wrong))}")
+        settings = cls(**cast("dict[str, Any]", values))
+        return dataclasses.replace(settings, blocks=tuple(settings.blocks))
 
     @property
     def digest(self) -> str:

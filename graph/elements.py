@@ -11,7 +11,7 @@ Value = str | int | float | bool | list[str] | list[float]
 
 
 class Node(NamedTuple):
-    """A node: its labels (the one in `schema.NODES` first), its key and its other properties."""
+    """A node: its labels (the one in `schema.NODES` first), its uid and its other properties."""
 
     labels: tuple[str, ...]
     uid: str
@@ -27,7 +27,7 @@ class Edge(NamedTuple):
     properties: dict[str, Value]
 
 
-class Explained(NamedTuple):
+class ExplanationGraph(NamedTuple):
     """An explanation's part of the graph: the Image, the Explanation, then its Paths."""
 
     nodes: tuple[Node, ...]
@@ -35,12 +35,12 @@ class Explained(NamedTuple):
 
     @property
     def uid(self) -> str:
-        """The explanation's."""
+        """The uid of the Explanation."""
         return self.nodes[1].uid
 
 
-def known(properties: Mapping[str, object]) -> dict[str, Value]:
-    """Only the properties that have a value: None and NaN are left out."""
+def drop_missing(properties: Mapping[str, object]) -> dict[str, Value]:
+    """Return the properties that have a value, without those that are None or NaN."""
     return {
         name: value
         for name, value in properties.items()

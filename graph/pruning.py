@@ -1,7 +1,7 @@
 """From dense contributions to the few that go into the graph: shares, and the strongest per target.
 
-`weight` is the target's response after its ReLU (the paper's; for a class the signed fc weight),
-`pre` the signed one before it. Both are (sources, targets).
+`weight` is the target's response after its ReLU (the paper's; for a class the signed weight of the
+final layer), `pre` the signed one before it. Both are (sources, targets).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Kept(NamedTuple):
-    """The edges kept, by target, contributors first; one-dimensional arrays of equal length.
+class PrunedEdges(NamedTuple):
+    """The strongest edges, by target, contributors first; one-dimensional arrays of equal length.
 
-    `rank` counts from 0 within a target, apart for contributors and inhibitors.
+    `rank` counts from 0 within a target, separately for contributors and inhibitors.
     """
 
     source: NDArray[np.intp]
@@ -29,31 +29,34 @@ class Kept(NamedTuple):
 
 
 def positive_sums(weight: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The sum of each target's positive incoming weights, (targets,)."""
+    """Sum each target's positive incoming weights, (targets,)."""
     sums: NDArray[np.float64] = np.add.reduce(np.maximum(weight, 0), axis=0, dtype=np.float64)
     return sums
 
 
 def incoming_shares(weight: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Each weight over its target's positive incoming weights; 0 where a target has none."""
+    """Divide each weight by its target's positive incoming weights; 0 if a target has none."""
     sums = positive_sums(weight)
     return weight / np.where(sums > 0, sums, np.inf)
 
 
 def strongest(values: NDArray[np.float32], count: int) -> tuple[NDArray[np.intp], ...]:
-    """The `count` largest positive values of each column: (row, column, rank), by column and rank.
+    """Find the `count` largest positive values of each column.
 
     Of equal values the lower row comes first.
+
+    Returns:
+        row, column and rank of each, by column and rank.
     """
     by_target = np.ascontiguousarray(values.T)
     kth = max(values.shape[0] - count, 0)
-    floor = np.partition(by_target, kth, axis=1)[:, kth, None]
-    target, source = np.nonzero((by_target >= floor) & (by_target > 0))
+    least = np.partition(by_target, kth, axis=1)[:, kth, None]
+    target, source = np.nonzero((by_target >= least) & (by_target > 0))
     order = np.lexsort((source, -by_target[target, source], target))
     target, source = target[order], source[order]
     rank = np.arange(len(target)) - np.searchsorted(target, target)
-    kept = rank < count
-    return source[kept], target[kept], rank[kept]
+    first = rank < count
+    return source[first], target[first], rank[first]
 
 
 def prune(
@@ -63,26 +66,26 @@ def prune(
     *,
     live_sources: NDArray[np.bool_],
     live_targets: NDArray[np.bool_],
-) -> Kept:
-    """Keep, per target, the `count` strongest contributors and the `count` strongest inhibitors.
+) -> PrunedEdges:
+    """Select, per target, the `count` strongest contributors and the `count` strongest inhibitors.
 
     Contributors have the largest positive `weight`; inhibitors the most negative `pre` among the
     rest: a ReLU hides them, so `weight` cannot rank them. Units that are not live (dead on the
-    data) keep no edge, but their weights still count in the shares' denominators.
+    data) have no edge, but their weights still count in the shares' denominators.
     """
     live = live_sources[:, None] & live_targets
     source, target, rank = strongest(np.where(live, weight, 0), count)
-    against = np.where(live, -pre, 0)
-    against[source, target] = 0
-    inhibitor, inhibited, order = strongest(against, count)
+    inhibition = np.where(live, -pre, 0)
+    inhibition[source, target] = 0
+    inhibitor, inhibited, inhibitor_rank = strongest(inhibition, count)
     by_target = np.argsort(np.concatenate([target, inhibited]), kind="stable")
     source = np.concatenate([source, inhibitor])[by_target]
     target = np.concatenate([target, inhibited])[by_target]
-    return Kept(
+    return PrunedEdges(
         source,
         target,
         weight[source, target],
         pre[source, target],
         incoming_shares(weight)[source, target],
-        np.concatenate([rank, order])[by_target],
+        np.concatenate([rank, inhibitor_rank])[by_target],
     )

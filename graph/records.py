@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..errors import RunError
-from .elements import Edge, Explained, Node, known
-from .pruning import Kept, positive_sums, prune
-from .run.explanations import explained
-from .run.files import LATER
-from .schema import block_label, block_number, category_label
+from .elements import Edge, ExplanationGraph, Node, drop_missing
+from .explanation_graph import explanation_graphs
+from .pruning import PrunedEdges, positive_sums, prune
+from .uids import block_label, block_number, category_label, graph_uid, unit_uid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,30 +29,30 @@ if TYPE_CHECKING:
     from .run.reader import Run
 
 _CHUNK = 65_536
-EDGES_PER_TARGET = 32
-"""Contributors, and again inhibitors, kept for each target."""
+_NOT_IN_GRAPH = ["pixels", "label_unrestricted", "category_unrestricted", "iou_unrestricted"]
+"""Columns of `units` that the graph leaves out."""
 
 
 class Edges(Protocol):
-    """Relationships in a fixed order, to be gone through any number of times."""
+    """Relationships in a fixed order, which can be iterated any number of times."""
 
     def __len__(self) -> int:
-        """How many."""
+        """Return their number."""
 
     def __iter__(self) -> Iterator[Edge]:
-        """Begin again with the first."""
+        """Start again with the first."""
 
 
 @dataclass(frozen=True)
 class Records:
     """All of one run's graph; the first node is the Run.
 
-    What was explained comes later than the run, and goes into a store that has the run already.
+    Explanations come later than the run, and go into a store that has the run already.
     """
 
     nodes: tuple[Node, ...]
     edges: Edges
-    explained: tuple[Explained, ...] = ()
+    explanations: tuple[ExplanationGraph, ...] = ()
 
     @property
     def run(self) -> str:
@@ -61,99 +60,102 @@ class Records:
         return self.nodes[0].uid
 
     @property
-    def network(self) -> str | None:
-        """The digest of the network that was dissected; None where the run does not state it."""
-        digest = self.nodes[0].properties.get("model_digest")
-        return None if digest is None else str(digest)
+    def network_digest(self) -> str:
+        """The digest of the network that was dissected."""
+        return str(self.nodes[0].properties["model_digest"])
 
     def all_nodes(self) -> Iterator[Node]:
-        """Nodes, those of explanations last; an Image may come more than once."""
+        """Yield the nodes, those of explanations last; an Image may come more than once."""
         yield from self.nodes
-        for each in self.explained:
-            yield from each.nodes
+        for explanation in self.explanations:
+            yield from explanation.nodes
 
     def all_edges(self) -> Iterator[Edge]:
-        """Relationships, those of explanations last."""
+        """Yield the relationships, those of explanations last."""
         yield from self.edges
-        for each in self.explained:
-            yield from each.edges
+        for explanation in self.explanations:
+            yield from explanation.edges
 
     def __len__(self) -> int:
-        """Nodes and edges."""
-        parts = (len(each.nodes) + len(each.edges) for each in self.explained)
-        return len(self.nodes) + len(self.edges) + sum(parts)
+        """Return the number of nodes and edges, those of explanations included."""
+        explanations = (len(each.nodes) + len(each.edges) for each in self.explanations)
+        return len(self.nodes) + len(self.edges) + sum(explanations)
 
 
-def records(run: Run, *, edges_per_target: int | None = EDGES_PER_TARGET) -> Records:
-    """The graph of a run, with the strongest contributions of either sign for each target.
+def records(run: Run, *, edges_per_target: int | None = None, dense: bool = False) -> Records:
+    """Make the graph of a run, with the strongest contributions of either sign for each target.
 
-    The Run node's `share_left_out` is the part of all positive weight that was left out. With
-    `edges_per_target` None no contribution but zero is left out: millions of edges, made as they
-    are gone through and never all held.
+    The Run node's `share_left_out` is the share of all positive weight that was left out.
+
+    Args:
+        run: the run.
+        edges_per_target: contributions per target and sign; the run's own setting `top_k` if None.
+        dense: take every contribution but zero: millions of edges, made while they are iterated and
+            never all held.
 
     Raises:
         RunError: `edges_per_target` is below 1, or a file of the run does not fit.
     """
-    if edges_per_target is None:
-        edges_per_target = max(run.width(block) for block in run.blocks)
-    if edges_per_target < 1:
-        raise RunError("edges per target", found=edges_per_target, expected="at least 1")
-    contributions = _Contributions(run, edges_per_target)
-    few = (*_structure(run), *_presence(run), *_detections(run))
+    count = run.settings.top_k if edges_per_target is None else edges_per_target
+    if dense:
+        count = max(run.width(block) for block in run.blocks)
+    if count < 1:
+        raise RunError("edges per target", found=count, expected="at least 1")
+    contributions = _Contributions(run, count)
     nodes = [
-        _run_node(run, edges_per_target, contributions.share_left_out),
+        _run_node(run, count, contributions.share_left_out),
         *_block_nodes(run),
         *_unit_nodes(run),
         *_concept_nodes(run),
         *_class_nodes(run),
     ]
-    return Records(tuple(nodes), _RunEdges(few, contributions), explained(run))
+    held = (*_structure(run), *_presence(run), *_detections(run))
+    return Records(tuple(nodes), _RunEdges(held, contributions), explanation_graphs(run))
 
 
 def _run_node(run: Run, edges_per_target: int, share_left_out: float) -> Node:
     manifest = run.manifest
-    properties = {
+    properties: dict[str, Value] = {
         "name": run.name,
-        "model": manifest.get("model", {}).get("name"),
-        "model_digest": manifest.get("model", {}).get("digest"),
-        "created": manifest.get("created"),
-        "device": manifest.get("device"),
-        "settings": json.dumps(manifest.get("settings", {}), sort_keys=True),
-        "settings_digest": manifest.get("settings_digest"),
+        "model": manifest["model"]["name"],
+        "model_digest": manifest["model"]["digest"],
+        "created": manifest["created"],
+        "device": manifest["device"],
+        "settings": json.dumps(manifest["settings"], sort_keys=True),
+        "settings_digest": manifest["settings_digest"],
         "min_iou": float(run.min_iou),
         "edges_per_target": edges_per_target,
         "share_left_out": share_left_out,
     }
-    return Node(("Run",), run.name, known(properties))
+    return Node(("Run",), run.name, properties)
 
 
 def _block_nodes(run: Run) -> Iterator[Node]:
     for block in run.blocks:
         properties = {"name": block, **run.manifest["blocks"][block]}
-        yield Node(("Block",), f"{run.name}/{block}", known(properties))
+        yield Node(("Block",), graph_uid(run.name, block), drop_missing(properties))
 
 
 def _unit_nodes(run: Run) -> Iterator[Node]:
-    pictures = _pictures(run.top_images)
+    top_images = _top_images(run.top_images)
     labels = {block: ("Unit", block_label(block)) for block in run.blocks}
-    interpretable = run.interpretable.tolist()
-    units = run.units.drop(columns=list(LATER["units"]))
-    for row, named in zip(_rows(units), interpretable, strict=True):
+    units = run.units.drop(columns=_NOT_IN_GRAPH)
+    for row, interpretable in zip(_rows(units), run.interpretable.tolist(), strict=True):
         block = str(row.pop("block"))
         uid = str(row.pop("uid"))
         row |= {
-            "name": f"{row['index']} {row['label']}" if named else str(row["index"]),
+            "name": f"{row['index']} {row['label']}" if interpretable else str(row["index"]),
             "block": block_number(block),
-            "interpretable": named,
-            **pictures.get(uid, {}),
+            "interpretable": interpretable,
+            **top_images.get(uid, {}),
         }
-        yield Node(labels[block], f"{run.name}/{uid}", known(row))
+        yield Node(labels[block], graph_uid(run.name, uid), drop_missing(row))
 
 
-def _pictures(top_images: pd.DataFrame) -> dict[str, dict[str, Value]]:
-    """Per unit, three parallel lists: its strongest images, how strong, their thumbnails."""
+def _top_images(table: pd.DataFrame) -> dict[str, dict[str, Value]]:
+    """Return per unit three parallel lists: its top images, its activation there, thumbnails."""
     names = {"image": "images", "activation": "activations", "thumbnail": "thumbnails"}
-    columns = top_images.sort_values("rank").groupby("unit", sort=False)[list(names)].agg(list)
+    columns = table.sort_values("rank").groupby("unit", sort=False)[list(names)].agg(list)
     lists = columns.rename(columns=names).to_dict("index")
     return {str(unit): dict(row) for unit, row in lists.items()}
 
@@ -167,28 +169,28 @@ def _concept_nodes(run: Run) -> Iterator[Node]:
 
 def _class_nodes(run: Run) -> Iterator[Node]:
     for row in _rows(run.classes):
-        uid = f"{run.name}/{row.pop('uid')}"
-        yield Node(("Class",), uid, known(row))
+        uid = graph_uid(run.name, str(row.pop("uid")))
+        yield Node(("Class",), uid, drop_missing(row))
 
 
 def _structure(run: Run) -> Iterator[Edge]:
     name = run.name
     for block in run.blocks:
-        yield Edge("HAS_BLOCK", name, f"{name}/{block}", {})
+        yield Edge("HAS_BLOCK", name, graph_uid(name, block), {})
     for block, uid in zip(run.units["block"], run.units["uid"], strict=True):
-        yield Edge("HAS_UNIT", f"{name}/{block}", f"{name}/{uid}", {})
+        yield Edge("HAS_UNIT", graph_uid(name, block), graph_uid(name, uid), {})
     for uid in run.classes["uid"]:
-        yield Edge("HAS_CLASS", name, f"{name}/{uid}", {})
+        yield Edge("HAS_CLASS", name, graph_uid(name, uid), {})
     for row in _rows(run.concepts[["uid", "images", "pixels", "center_bias"]]):
-        yield Edge("HAS_CONCEPT", name, str(row.pop("uid")), known(row))
+        yield Edge("HAS_CONCEPT", name, str(row.pop("uid")), drop_missing(row))
 
 
 def _presence(run: Run) -> Iterator[Edge]:
-    """How well concepts are read from blocks, where any held-out image has them."""
+    """Yield the scores of the presence probes, for concepts that some held-out position has."""
     for row in _rows(run.presence):
         block, concept = str(row.pop("block")), str(row.pop("concept"))
         if row["positions"]:
-            yield Edge("PROBED_AT", concept, f"{run.name}/{block}", known(row))
+            yield Edge("PROBED_AT", concept, graph_uid(run.name, block), drop_missing(row))
 
 
 def _detections(run: Run) -> Iterator[Edge]:
@@ -196,75 +198,73 @@ def _detections(run: Run) -> Iterator[Edge]:
         unit, concept = str(row.pop("unit")), str(row.pop("concept"))
         if not run.is_tested:
             row.pop("significant")
-        yield Edge("DETECTS", f"{run.name}/{unit}", concept, known(row))
+        yield Edge("DETECTS", graph_uid(run.name, unit), concept, drop_missing(row))
 
 
 class _Contributions:
-    """The kept contributions of every hop, and how much weight they leave out."""
+    """The strongest contributions between all neighbouring blocks and to the classes.
+
+    Attributes:
+        share_left_out: the share of all positive weight that is not among them.
+    """
 
     def __init__(self, run: Run, count: int) -> None:
         self._run = run
-        self._hops: list[tuple[str, str, Kept]] = []
-        kept_weight = all_weight = 0.0
+        self._hops: list[tuple[str, str, PrunedEdges]] = []
+        pruned_weight = all_weight = 0.0
         for source, target in run.hops:
             weight = np.asarray(run.contributions(source, target))
             pre = np.asarray(run.contributions(source, target, pre=True))
-            kept = prune(
-                weight,
-                pre,
-                count,
-                live_sources=run.live(source),
-                live_targets=run.live(target),
-            )
-            self._hops.append((source, target, kept))
-            kept_weight += float(np.maximum(kept.weight, 0).sum(dtype=np.float64))
+            live = {"live_sources": run.live(source), "live_targets": run.live(target)}
+            edges = prune(weight, pre, count, **live)
+            self._hops.append((source, target, edges))
+            pruned_weight += float(np.maximum(edges.weight, 0).sum(dtype=np.float64))
             all_weight += float(positive_sums(weight).sum())
-        self.share_left_out = max(0.0, 1 - kept_weight / all_weight) if all_weight else 0.0
+        self.share_left_out = max(0.0, 1 - pruned_weight / all_weight) if all_weight else 0.0
 
     def __len__(self) -> int:
-        return sum(len(kept.rank) for _, _, kept in self._hops)
+        return sum(len(edges.rank) for _, _, edges in self._hops)
 
     def __iter__(self) -> Iterator[Edge]:
-        for source, target, kept in self._hops:
+        for source, target, edges in self._hops:
             sources, targets = self._uids(source), self._uids(target)
-            for start in range(0, len(kept.rank), _CHUNK):
-                part = Kept._make(column[start : start + _CHUNK] for column in kept)
-                yield from _edges(sources[part.source], targets[part.target], part)
+            for start in range(0, len(edges.rank), _CHUNK):
+                chunk = PrunedEdges._make(column[start : start + _CHUNK] for column in edges)
+                yield from _edges(sources[chunk.source], targets[chunk.target], chunk)
 
     def _uids(self, block: str) -> NDArray[np.object_]:
-        name = self._run.name
-        uids = [f"{block}/{index}" for index in range(self._run.width(block))]
+        uids = [unit_uid(block, index) for index in range(self._run.width(block))]
         if block == "class":
             uids = list(self._run.classes["uid"])
-        return np.array([f"{name}/{uid}" for uid in uids], dtype=object)
+        return np.array([graph_uid(self._run.name, uid) for uid in uids], dtype=object)
 
 
 def _edges(
-    sources: NDArray[np.object_], targets: NDArray[np.object_], kept: Kept
+    sources: NDArray[np.object_], targets: NDArray[np.object_], edges: PrunedEdges
 ) -> Iterator[Edge]:
     for source, target, weight, pre, share, rank in zip(
-        sources.tolist(), targets.tolist(), *(column.tolist() for column in kept[2:]), strict=True
+        sources.tolist(), targets.tolist(), *(column.tolist() for column in edges[2:]), strict=True
     ):
         properties = {"weight": weight, "pre": pre, "share": share, "rank": rank}
         yield Edge("CONTRIBUTES", source, target, properties)
 
 
 class _RunEdges:
-    """The few edges that are held, then the contributions."""
+    """The edges that are held in memory, then the contributions."""
 
-    def __init__(self, few: tuple[Edge, ...], contributions: _Contributions) -> None:
-        self._few, self._contributions = few, contributions
+    def __init__(self, held: tuple[Edge, ...], contributions: _Contributions) -> None:
+        self._held, self._contributions = held, contributions
 
     def __len__(self) -> int:
-        return len(self._few) + len(self._contributions)
+        return len(self._held) + len(self._contributions)
 
     def __iter__(self) -> Iterator[Edge]:
-        yield from self._few
+        yield from self._held
         yield from self._contributions
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """A frame's rows as dicts of Python's own values."""
+    """Yield a frame's rows as dicts of Python's own values."""
     names = list(frame.columns)
     for values in zip(*(frame[name].tolist() for name in names), strict=True):
         yield dict(zip(names, values, strict=True))

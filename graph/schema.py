@@ -1,32 +1,60 @@
-"""The graph's vocabulary: labels, relationship types and their properties, in one place.
+"""The graph's vocabulary: labels, relationship types and their properties.
 
     (Run)-[:HAS_BLOCK]->(Block)-[:HAS_UNIT]->(Unit)
     (Run)-[:HAS_CLASS]->(Class)
     (Run)-[:HAS_CONCEPT {images, pixels, …}]->(Concept)
     (Concept)-[:PROBED_AT {f1, …}]->(Block)
-    (Unit)-[:DETECTS]->(Concept)
-    (Unit)-[:CONTRIBUTES]->(Unit | Class)
+    (Unit)-[:DETECTS {iou, …}]->(Concept)
+    (Unit)-[:CONTRIBUTES {weight, …}]->(Unit | Class)
     (Unit)-[:SAME_UNIT]->(Unit)    of another run of the same network
     (Image)-[:EXPLAINED_BY]->(Explanation)-[:OF]->(Class)
     (Explanation)-[:HAS_PATH]->(Path)-[:STEP {position}]->(Unit)
 
-Every node has a `uid`, a pure function of names, unique within its label. No property is called
-`id`, `title` or `type` (structural in some engines), and `name` is the caption a browser shows.
-A property that is not known is absent, as in Neo4j, never null.
+Every node has a `uid` (see `uids`), unique within its label. `name` is the caption that a browser
+shows. No property is called `id`, `title` or `type`, which some engines use themselves. A property
+without a value is absent, never null.
+
+Run          model and model_digest (sha256 over its name and weights); created, device; settings
+             (JSON), settings_digest; min_iou: a unit is interpretable above this IoU;
+             edges_per_target: contributions per target and sign in the graph; share_left_out: the
+             share of all positive weight that is not in the graph
+Block        units; height and width of their activation maps
+Unit         block, index; label, category, iou: the concept with the largest IoU; threshold: T_k,
+             the unit detects where its activation exceeds it; status: ok, dead (never active) or
+             sparse (threshold 0); interpretable: status ok and IoU above min_iou; images,
+             activations, thumbnails: its top images, its activation there, their pictures
+HAS_CONCEPT  images and pixels that have the concept in the run's data; center_bias: the IoU of the
+             center-bias baseline, the best of eight boxes in the middle of every image
+PROBED_AT    threshold: the score, in standard deviations above its mean, above which the presence
+             probe of the block predicts the concept; precision, recall, f1 at held-out positions;
+             positions: of these, the labelled ones
+DETECTS      iou, and its rank among the unit's concepts, from 0; category of the concept;
+             activation, truth, intersection: pixels of the activation area, of the concept area and
+             of both; p: p-value under the permutation null; enrichment: intersection over its mean
+             under the null; attainable_iou: the largest IoU that two areas of these sizes can have;
+             significant: at the run's false discovery rate. Without null samples p, enrichment and
+             significant are absent
+CONTRIBUTES  weight: the one-unit contribution after the target's ReLU (to a class: the final
+             layer's weight); pre: before the ReLU, signed; share: weight over all positive weight
+             into the target; rank from 0, among the target's contributors or among its inhibitors
+Explanation  method; versus: the class compared with, if any; logit and probability of the class;
+             coverage: the share of the |contribution| of all searched paths that its paths have
+Path         rank from 1; contribution to the logit (or difference of logits); measured: what the
+             logit loses along this path when its first unit is ablated
+STEP         position of the unit on the path, from 0
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-Type: TypeAlias = Literal["string", "long", "double", "boolean", "string[]", "double[]"]
+PropertyType: TypeAlias = Literal["string", "long", "double", "boolean", "string[]", "double[]"]
 """A property's type, by the names of Neo4j's import."""
-Properties: TypeAlias = Mapping[str, Type]
+Properties: TypeAlias = Mapping[str, PropertyType]
 
 VERSION = 1
-"""Of this vocabulary; a database states the one that a run was loaded with."""
+"""Version of this vocabulary; a database states the one that a run was loaded with."""
 
 
 class Relationship(NamedTuple):
@@ -124,32 +152,3 @@ RELATIONSHIPS: dict[str, Relationship] = {
     "HAS_PATH": Relationship("Explanation", ("Path",)),
     "STEP": Relationship("Path", ("Unit",), {"position": "long"}),
 }
-
-
-def block_number(block: str) -> int:
-    """4 for "block4"; ValueError for a name that is not `block` and a number."""
-    prefix, number = block[:5], block[5:]
-    if prefix != "block" or not number.isdecimal():
-        message = f"not a block name: {block!r}"
-        raise ValueError(message)
-    return int(number)
-
-
-def block_label(block: str) -> str:
-    """The second label of a block's units: "Block4" for "block4"."""
-    return f"Block{block_number(block)}"
-
-
-def category_label(category: str) -> str:
-    """The second label of a category's concepts: "Action" for "action".
-
-    Labels cannot be parameters in Cypher, so only ASCII letters, digits and underscores are left
-    ("scene type" → "SceneType"); a label of our own gets a suffix ("class" → "ClassConcept").
-    The exact name stays in the property `category`.
-    """
-    words = re.findall(r"[A-Za-z0-9_]+", category)
-    label = "".join(word[0].upper() + word[1:] for word in words)
-    if not label or not label[0].isalpha():
-        label = f"Category{label}"
-    taken = label in NODES or re.fullmatch(r"Block\d+", label)
-    return f"{label}Concept" if taken else label

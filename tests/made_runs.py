@@ -1,5 +1,5 @@
-"""Run directories for tests: one made by hand, whose numbers can be checked in the head, and
-random ones of any size."""
+"""Run directories for tests: one made by hand, whose numbers are easy to check, and random ones of
+any size."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pandas as pd
 from conceptgraph.graph.run.files import TABLES
 from conceptgraph.graph.run.reader import Run, open_run
 from conceptgraph.graph.run.writer import RunWriter
+from conceptgraph.graph.uids import class_uid, split_concept, unit_uid
+from conceptgraph.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from conceptgraph.graph.run.files import Manifest
+    from conceptgraph.graph.run.files import RunFacts
 
 CONCEPTS = ("texture/polka dotted", "object/ball", "action/juggling", "object/juggling")
 CLASSES = ("juggling", "road")
@@ -29,16 +31,30 @@ BLOCK3_BLOCK4_PRE = np.array([[2, 0.5, -1], [1, -3, 4], [5, 5, 5]], dtype=np.flo
 BLOCK4_CLASS = np.array([[3, -1], [1, 2], [-2, 4]], dtype=np.float32)
 
 
-def manifest(widths: Mapping[str, int], network: str | None = None) -> Manifest:
-    """What an ingest would write, as far as reading needs it, and a little more."""
-    digest = {} if network is None else {"digest": network}
+def run_facts(
+    widths: Mapping[str, int], network: str, concepts: Sequence[str] = CONCEPTS
+) -> RunFacts:
+    """What an ingest would state about a run; `network` is the digest of the network."""
+    settings = Settings(blocks=tuple(widths))
+    categories = dict.fromkeys(split_concept(uid)[0] for uid in concepts)
     return {
-        "min_iou": 0.04,
-        "model": {"name": "resnet18", **digest},
         "created": "2026-11-24T12:00:00Z",
-        "settings": {"quantile": 0.995},
-        "settings_digest": "abc",
+        "settings": settings.as_dict(),
+        "settings_digest": settings.digest,
+        "min_iou": settings.min_iou,
+        "model": {"name": "resnet18", "weights": None, "classes": None, "digest": network},
+        "input": {"height": 224, "width": 224, "mean": [0.5] * 3, "std": [0.25] * 3},
+        "data": {
+            "folder": "/data",
+            "digest": "1" * 64,
+            "images": 10,
+            "concepts": len(concepts),
+            "categories": list(categories),
+        },
         "blocks": {block: {"units": n, "height": 7, "width": 7} for block, n in widths.items()},
+        "device": "cpu",
+        "versions": {"conceptgraph": "0"},
+        "timings": {"collect": 1.0},
     }
 
 
@@ -53,15 +69,15 @@ def small_run(out: Path) -> Run:
         ("block4/1", "block4", 1, *ball, 0.03, 1.0, "ok", 700, *ball, 0.03),
         ("block4/2", "block4", 2, *ball, 0.08, 0.0, "sparse", 90, *ball, 0.08),
     ]
-    beyond, within = (0.001, 4.0, 0.5, True), (0.3, 1.1, 0.5, False)
+    significant, not_significant = (0.001, 4.0, 0.5, True), (0.3, 1.1, 0.5, False)
     detections = [
-        ("block3/0", "texture/polka dotted", "texture", 0.20, 0, 200, 600, 600, *beyond),
-        ("block3/0", "object/ball", "object", 0.05, 1, 50, 600, 450, *within),
-        ("block3/1", "object/ball", "object", 0.10, 0, 50, 100, 450, *within),
-        ("block4/0", "action/juggling", "action", 0.30, 0, 300, 800, 500, *beyond),
-        ("block4/0", "object/ball", "object", 0.06, 1, 70, 800, 450, *beyond),
-        ("block4/1", "object/ball", "object", 0.03, 0, 30, 700, 450, *within),
-        ("block4/2", "object/ball", "object", 0.08, 0, 40, 90, 450, *within),
+        ("block3/0", "texture/polka dotted", "texture", 0.20, 0, 200, 600, 600, *significant),
+        ("block3/0", "object/ball", "object", 0.05, 1, 50, 600, 450, *not_significant),
+        ("block3/1", "object/ball", "object", 0.10, 0, 50, 100, 450, *not_significant),
+        ("block4/0", "action/juggling", "action", 0.30, 0, 300, 800, 500, *significant),
+        ("block4/0", "object/ball", "object", 0.06, 1, 70, 800, 450, *significant),
+        ("block4/1", "object/ball", "object", 0.03, 0, 30, 700, 450, *not_significant),
+        ("block4/2", "object/ball", "object", 0.08, 0, 40, 90, 450, *not_significant),
     ]
     images = [
         ("block4/0", 1, "b.jpg", 3.0, "thumbnails/b.jpg"),
@@ -78,7 +94,7 @@ def small_run(out: Path) -> Run:
         writer.array("contributions_block3_block4_pre", BLOCK3_BLOCK4_PRE)
         writer.array("contributions_block4_class", BLOCK4_CLASS)
         writer.array("contributions_block4_class_pre", BLOCK4_CLASS)
-        return open_run(writer.commit(manifest({"block3": 3, "block4": 3})))
+        return open_run(writer.commit(run_facts({"block3": 3, "block4": 3}, out.stem)))
 
 
 def random_run(
@@ -92,7 +108,7 @@ def random_run(
 ) -> Run:
     """A run of random numbers; about one unit in six is dead, and as many are sparse.
 
-    `network` is the digest of the network; the numbers do not depend on it.
+    `network` is the digest of the network, the run's name if None; the numbers do not depend on it.
     """
     rng = np.random.default_rng(seed)
     unit_rows: list[tuple[object, ...]] = []
@@ -111,20 +127,20 @@ def random_run(
         _table(writer, "detections", detection_rows)
         _table(writer, "top_images", [(unit_rows[0][0], 0, "a.jpg", 1.0, "thumbnails/a.jpg")])
         _contribution_arrays(writer, {**widths, "class": len(classes)}, rng)
-        return open_run(writer.commit(manifest(widths, network)))
+        return open_run(writer.commit(run_facts(widths, network or out.stem, concepts)))
 
 
 def _unit_rows(
     block: str, index: int, status: str, iou: NDArray[np.float32], concepts: Sequence[str]
 ) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-    uid = f"{block}/{index}"
+    uid = unit_uid(block, index)
     if status != "ok":
         return [(uid, block, index, None, None, None, 0.0, status, 0, None, None, 0.0)], []
     order = np.argsort(-iou)
-    category, name = concepts[order[0]].split("/", 1)
+    category, name = split_concept(concepts[order[0]])
     best = float(iou[order[0]])
     detections: list[tuple[object, ...]] = [
-        (uid, concepts[k], concepts[k].split("/")[0], float(iou[k]), rank, 10, 60, 50,
+        (uid, concepts[k], split_concept(concepts[k])[0], float(iou[k]), rank, 10, 60, 50,
          0.01 * (rank + 1), 2.0, 50 / 60, rank == 0)
         for rank, k in enumerate(order[:3].tolist())
     ]  # fmt: skip
@@ -149,13 +165,13 @@ def _concept_and_class_tables(
     classes: Sequence[str],
     widths: Mapping[str, int],
 ) -> None:
-    split = [(uid, *reversed(uid.split("/", 1)), 10, 500, 0.15) for uid in concepts]
-    _table(writer, "concepts", split)
+    rows = [(uid, *reversed(split_concept(uid)), 10, 500, 0.15) for uid in concepts]
+    _table(writer, "concepts", rows)
     block, width = next(iter(widths.items()))
     presence = [(uid, block, 1.0, 0.5, 0.8, 0.6, 9 * i) for i, uid in enumerate(concepts)]
     _table(writer, "presence", presence)
     writer.array(f"presence_{block}", np.full((width + 1, len(concepts)), 0.1))
-    _table(writer, "classes", [(f"class/{name}", name, i) for i, name in enumerate(classes)])
+    _table(writer, "classes", [(class_uid(name), name, i) for i, name in enumerate(classes)])
 
 
 def _table(writer: RunWriter, name: str, rows: Sequence[tuple[object, ...]]) -> None:

@@ -1,12 +1,12 @@
-"""What is in a Neo4j database, and what records say should be, in forms that can be compared."""
+"""The content of a Neo4j database, and the content that records should give, in one form."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from conceptgraph.graph.schema import VERSION
-from conceptgraph.graph.stores import neo4j_load
 from conceptgraph.graph.stores.memory import MemoryStore
+from conceptgraph.graph.stores.neo4j_load import digest_of
 from conceptgraph.graph.stores.neo4j_store import Neo4jStore
 
 if TYPE_CHECKING:
@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from tests.neo4j_server import Neo4jServer
 
 Content = tuple[list[str], list[str]]
+"""Sorted lines of text: one a node, one a relationship."""
 
 
 def connect(server: Neo4jServer) -> Neo4jStore:
-    """A store on the server."""
+    """Open a store on the server."""
     return Neo4jStore.connect(server.uri, server.user, server.password)
 
 
-def content(server: Neo4jServer) -> Content:
-    """Everything that is in the database, in an order of its own."""
+def database_content(server: Neo4jServer) -> Content:
+    """Read everything that is in the database."""
     with server.driver() as driver:
-        nodes = driver.execute_query("MATCH (n) RETURN labels(n), properties(n)").records
+        nodes = driver.execute_query("MATCH (node) RETURN labels(node), properties(node)").records
         edges = driver.execute_query(
-            "MATCH (a)-[e]->(b) RETURN type(e), a.uid, b.uid, properties(e)"
+            "MATCH (source)-[edge]->(target) "
+            "RETURN type(edge), source.uid, target.uid, properties(edge)"
         ).records
     return (
         sorted(_line(sorted(labels), properties) for labels, properties in nodes),
@@ -34,14 +36,14 @@ def content(server: Neo4jServer) -> Content:
     )
 
 
-def said(*loaded: Records) -> Content:
-    """The same of what the networkx store holds, with what a Run node says of its loading."""
+def expected_content(*loaded: Records) -> Content:
+    """Return the content of the networkx store, with what a Run node states about its loading."""
     memory = MemoryStore()
-    for each in loaded:
-        memory.load(each)
-    done = {"status": "complete", "schema": VERSION}
-    for each in loaded:
-        memory.graph.nodes[each.run].update(done, digest=neo4j_load.digest(each))
+    for records in loaded:
+        memory.load(records)
+    for records in loaded:
+        stated = {"status": "complete", "schema": VERSION, "digest": digest_of(records)}
+        memory.graph.nodes[records.run].update(stated)
     nodes = [
         _line(sorted(node["labels"]), {"uid": uid, **_without(node, "labels")})
         for uid, node in memory.graph.nodes.items()

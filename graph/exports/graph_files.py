@@ -1,9 +1,8 @@
-"""The graph of a run as a file of another program's: GraphML, GEXF, node-link JSON, CSV.
+"""The graph of a run as a file for other programs: GraphML, GEXF, node-link JSON, CSV.
 
-Nodes keep their uid, their `labels` (joined by `;`) and properties, relationships their `type` and
-properties. A list (a unit's images) is joined by `;` where the format has no lists. GEXF takes
-`label` for the caption and `type` for the direction: a unit's concept is `concept` there, and a
-relationship's type is `kind`.
+Nodes have their uid, their `labels` (joined by `;`) and properties, relationships their `type` and
+properties. A list (a unit's images) is joined by `;` if the format has no lists. In GEXF `label` is
+the caption and `type` the direction: a unit's concept is `concept`, a relationship's type `kind`.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def write_graphml(store: MemoryStore, path: Path) -> None:
-    """GraphML, with typed attributes; opens in Gephi, yEd, Cytoscape and networkx."""
+    """Write GraphML, with typed attributes, for Gephi, yEd, Cytoscape and networkx."""
     nx.write_graphml_xml(flat_graph(store), path)
 
 
 def write_gexf(store: MemoryStore, path: Path) -> None:
-    """GEXF for Gephi, which shows a node's `label`: here its name."""
+    """Write GEXF for Gephi, which shows a node's `label`: here its name."""
     graph = flat_graph(store)
     for _, node in graph.nodes(data=True):
         if "label" in node:
@@ -40,30 +39,33 @@ def write_gexf(store: MemoryStore, path: Path) -> None:
 
 
 def write_json(store: MemoryStore, path: Path) -> None:
-    """Node-link JSON: `networkx.node_link_graph(json.load(file), edges="edges")` reads it back."""
+    """Write node-link JSON, which `networkx.node_link_graph(…, edges="edges")` reads."""
     text = json.dumps(nx.node_link_data(store.graph, edges="edges"), ensure_ascii=False)
     path.write_text(text, encoding="utf-8")
 
 
 def write_nodes(store: MemoryStore, path: Path) -> None:
-    """CSV: uid, labels, and one column per property; what a node lacks is empty."""
+    """Write a CSV table of nodes: uid, labels, and one column a property, empty if missing."""
     graph = flat_graph(store)
     rows = [{"uid": uid, **node} for uid, node in graph.nodes(data=True)]
-    _write_table(path, ("uid", "labels"), rows)
+    _write_csv(path, ("uid", "labels"), rows)
 
 
 def write_relationships(store: MemoryStore, path: Path) -> None:
-    """CSV: source, type, target, and one column per property; what an edge lacks is empty."""
+    """Write a CSV table of edges: source, type, target, and one column a property."""
     graph = flat_graph(store)
-    rows = [{"source": a, "target": b, **edge} for a, b, edge in graph.edges(data=True)]
-    _write_table(path, ("source", "type", "target"), rows)
+    edges = graph.edges(data=True)
+    rows = [{"source": source, "target": target, **edge} for source, target, edge in edges]
+    _write_csv(path, ("source", "type", "target"), rows)
 
 
 def flat_graph(store: MemoryStore) -> nx.DiGraph[str]:
-    """A copy with plain values only: lists and labels joined by `;`."""
+    """Return a copy of the graph with plain values only: lists and labels joined by `;`."""
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from((uid, _flat(node)) for uid, node in store.graph.nodes(data=True))
-    graph.add_edges_from((a, b, _flat(edge)) for a, b, edge in store.graph.edges(data=True))
+    graph.add_edges_from(
+        (source, target, _flat(edge)) for source, target, edge in store.graph.edges(data=True)
+    )
     return graph
 
 
@@ -74,7 +76,7 @@ def _flat(properties: Mapping[str, Value | tuple[str, ...]]) -> dict[str, str | 
     }
 
 
-def _write_table(path: Path, first: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> None:
+def _write_csv(path: Path, first: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> None:
     others = sorted({key for row in rows for key in row} - set(first))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*first, *others])

@@ -1,7 +1,7 @@
 """A run's graph as files for `neo4j-admin database import full`, and the script that imports them.
 
-One CSV for each kind of node and of relationship, by its labels; see `schema` for what is in them.
-A run imported is as complete as one loaded: loading it again changes nothing.
+One CSV for each kind of node and of relationship, by its labels; `schema` says what is in them.
+An imported run is as complete as a loaded one: loading it again changes nothing.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ import pyarrow as pa
 from pyarrow import csv
 
 from ...errors import StoreError
+from ...progress import no_advance
 from ..schema import NODES, RELATIONSHIPS, VERSION
-from ..stores.neo4j_load import constraints, digest
-from ..stores.store import ignore
+from ..stores.neo4j_load import constraints, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from ...progress import Advance
     from ..elements import Edge, Node, Value
     from ..records import Records
-    from ..schema import Properties, Type
-    from ..stores.store import Advance
+    from ..schema import Properties, PropertyType
 
 _SEPARATOR = "\x1f"  # between the items of a list: no name has it
-_ROWS = 50_000
+_BATCH = 50_000
 _ARROW = {"long": pa.int64(), "double": pa.float64(), "boolean": pa.bool_()}
-_LOADED: dict[str, Type] = {"digest": "string", "schema": "long", "status": "string"}
+_LOADED: dict[str, PropertyType] = {"digest": "string", "schema": "long", "status": "string"}
 _IMPORT = """\
 #!/bin/sh
-# Imports one run into a database of a Neo4j server that is stopped, and has no such database yet:
+# Imports one run into a new database of a Neo4j server that is stopped:
 #     ./import.sh                                    into the database neo4j
-#     ./import.sh neo4j --overwrite-destination      in place of all that is in it
+#     ./import.sh neo4j --overwrite-destination      replacing all that is in it
 # Then start the server and make its indexes: cypher-shell -f constraints.cypher
 set -eu
 database="${1:-neo4j}"
@@ -47,38 +47,52 @@ exec "${NEO4J_ADMIN:-neo4j-admin}" database import full "$database" "$@" \\
 """
 
 
-def write_import(records: Records, folder: Path, progress: Advance = ignore) -> None:
+def write_import(records: Records, folder: Path, progress: Advance = no_advance) -> None:
     """Write the CSV files, `import.sh` and `constraints.cypher` into an empty folder.
 
-    `progress` is told of nodes and edges as they are written, `len(records)` in all.
+    `progress` is called with numbers of nodes and edges as they are written, `len(records)` in all.
 
     Raises:
         StoreError: a name has the character U+001F.
         OSError: the folder cannot be written to.
     """
-    run = records.nodes[0]
-    loaded: dict[str, Value] = {"digest": digest(records), "schema": VERSION, "status": "complete"}
-    by_uid = {node.uid: node for node in records.all_nodes()}
-    by_uid[run.uid] = run._replace(properties={**run.properties, **loaded})
-    nodes = list(by_uid.values())
+    nodes = _nodes(records)
     labels = {node.uid: node.labels[0] for node in nodes}
     files = _Files(folder)
     with files:
         for label, group in groupby(sorted(nodes), key=lambda node: node.labels[0]):
             files.write_nodes(label, group, progress)
         edges = records.all_edges()
-        while batch := list(islice(edges, _ROWS)):
-            for kind, some in groupby(batch, key=lambda edge: (edge.type, labels[edge.target])):
-                files.write_edges(*kind, some, progress)
+        while batch := list(islice(edges, _BATCH)):
+            for kind, same in groupby(batch, key=lambda edge: (edge.type, labels[edge.target])):
+                files.write_edges(*kind, same, progress)
     script = folder / "import.sh"
-    script.write_text(_IMPORT + " \\\n".join(f"    {each}" for each in files.arguments) + "\n")
+    arguments = " \\\n".join(f"    {argument}" for argument in files.arguments)
+    script.write_text(f"{_IMPORT}{arguments}\n")
     script.chmod(0o755)
     statements = "".join(f"{text};\n" for text in constraints())
     (folder / "constraints.cypher").write_text(statements)
 
 
+def _nodes(records: Records) -> list[Node]:
+    """Return each node once, the Run with what loading adds to it."""
+    run = records.nodes[0]
+    loaded: dict[str, Value] = {
+        "digest": digest_of(records),
+        "schema": VERSION,
+        "status": "complete",
+    }
+    nodes = {node.uid: node for node in records.all_nodes()}
+    nodes[run.uid] = run._replace(properties={**run.properties, **loaded})
+    return list(nodes.values())
+
+
 class _Files:
-    """The CSV files of a folder, each opened when its first rows come."""
+    """The CSV files of a folder, each opened with its first rows.
+
+    Attributes:
+        arguments: of `neo4j-admin`, one for each file, quoted for a shell.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -138,5 +152,5 @@ def _array(values: Iterable[Value | None], kind: str) -> pa.Array:
 def _joined(values: Iterable[object]) -> str:
     texts = [str(value) for value in values]
     if any(_SEPARATOR in text for text in texts):
-        raise StoreError("a name has the character U+001F, which parts names in Neo4j's import")
+        raise StoreError("a name has the character U+001F, which separates names in the import")
     return _SEPARATOR.join(texts)

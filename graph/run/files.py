@@ -1,6 +1,6 @@
-"""The files of a run directory: which there are, what they hold, how each is written and read.
+"""The files of a run directory: what they hold, how each is written and read.
 
-Every failure is one line that names the file: RunError, never an OSError or an Arrow error.
+A failure is one line that names the file: RunError, never an OSError or an Arrow error.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 import numpy as np
 
-from ...errors import RunError
-from ..schema import block_number
+from ...errors import ConceptGraphError, RunError
+from ...settings import Settings
+from ..uids import block_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
 
 SCHEMA = 1
-"""Version of the layout above; a run states the one it was written in."""
+"""Version of the run directory's layout; a run states the one it was written in."""
 
 TABLES: dict[str, dict[str, str]] = {
     "units": {
@@ -82,16 +83,9 @@ TABLES: dict[str, dict[str, str]] = {
 }
 """Column → Arrow type. `detections.unit` and `.concept` are the uids of the two other tables."""
 
-LATER = {
-    "units": ("pixels", "label_unrestricted", "category_unrestricted", "iou_unrestricted"),
-    "concepts": ("center_bias",),
-    "detections": ("p", "enrichment", "attainable_iou", "significant"),
-}
-"""Columns that earlier runs lack: they are read as null, `significant` as false."""
-
 
 class BlockShape(TypedDict):
-    """What a block puts out: units, and the height and width of their maps."""
+    """A block's output: units, and the height and width of their activation maps."""
 
     units: int
     height: int
@@ -99,7 +93,7 @@ class BlockShape(TypedDict):
 
 
 class InputShape(TypedDict):
-    """What the network was given: images of this size, normalised from RGB in [0, 1]."""
+    """The network's input: images of this size, normalised from RGB in [0, 1]."""
 
     height: int
     width: int
@@ -107,23 +101,82 @@ class InputShape(TypedDict):
     std: list[float]
 
 
-class Manifest(TypedDict, total=False):
-    """`manifest.json`; a run without `schema`, `uid`, `blocks` and `min_iou` is not read."""
+class ModelSource(TypedDict):
+    """The network that was dissected.
 
-    schema: int
-    uid: str
+    `name` is a published architecture's or `module:factory`; `weights` a file's path, the name of
+    published weights, or None; `classes` the file with the classes, if one was given.
+    """
+
     name: str
+    weights: str | None
+    classes: str | None
+    digest: str
+
+
+class DataSource(TypedDict):
+    """The concept data: folder, digest, and how many images and concepts there are."""
+
+    folder: str
+    digest: str
+    images: int
+    concepts: int
+    categories: list[str]
+
+
+class RunFacts(TypedDict):
+    """What an ingest states about a run. `timings` are seconds by step."""
+
     created: str
     settings: dict[str, object]
     settings_digest: str
-    model: dict[str, object]
-    data: dict[str, object]
+    model: ModelSource
+    data: DataSource
     input: InputShape
     versions: dict[str, str]
     timings: dict[str, float]
     device: str
     blocks: dict[str, BlockShape]
     min_iou: float
+
+
+class Manifest(RunFacts):
+    """`manifest.json`: the facts of a run, its uid and name, and the version of the layout."""
+
+    schema: int
+    uid: str
+    name: str
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "uid": str,
+    "name": str,
+    "created": str,
+    "settings": dict,
+    "settings_digest": str,
+    "model": dict,
+    "model.name": str,
+    "model.weights": (str, type(None)),
+    "model.classes": (str, type(None)),
+    "model.digest": str,
+    "data": dict,
+    "data.folder": str,
+    "data.digest": str,
+    "data.images": int,
+    "data.concepts": int,
+    "data.categories": list,
+    "input": dict,
+    "input.height": int,
+    "input.width": int,
+    "input.mean": list,
+    "input.std": list,
+    "versions": dict,
+    "timings": dict,
+    "device": str,
+    "blocks": dict,
+    "min_iou": (int, float),
+}
+"""What `read_manifest` asks for; it checks each of `blocks` as well."""
 
 
 @contextmanager
@@ -150,22 +203,14 @@ def write_table(file: Path, frame: pd.DataFrame, columns: dict[str, str]) -> Non
         pq.write_table(table, file)
 
 
-def read_table(file: Path, columns: dict[str, str], later: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a Parquet table, its known columns in their fixed types; others stay as they are.
-
-    Those of `later` may be missing: they are null then, or false.
-    """
+def read_table(file: Path, columns: dict[str, str]) -> pd.DataFrame:
+    """Read a Parquet table, its known columns in their fixed types; others stay as they are."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with disk_errors(file, "cannot be read"), file.open("rb") as stream:
             table = pq.read_table(stream)
-        for name in later:
-            if name not in table.column_names:
-                kind = pa.type_for_alias(columns[name])
-                empty = [False if pa.types.is_boolean(kind) else None] * len(table)
-                table = table.append_column(name, pa.array(empty, kind))
         _check_columns(file, table.column_names, columns)
         kinds = {**dict(zip(table.column_names, table.schema.types, strict=True))}
         kinds |= {name: pa.type_for_alias(kind) for name, kind in columns.items()}
@@ -210,9 +255,10 @@ def read_array(file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
     return cast("NDArray[np.float32]", values)
 
 
-def write_manifest(file: Path, manifest: Manifest) -> None:
-    """Write the manifest, stating this version of the layout."""
-    text = json.dumps({"schema": SCHEMA, **manifest}, indent=2, allow_nan=False)
+def write_manifest(file: Path, facts: RunFacts, name: str) -> None:
+    """Write the manifest of a run of this name, with this version of the layout."""
+    manifest: Manifest = {"schema": SCHEMA, "uid": name, "name": name, **facts}
+    text = json.dumps(manifest, indent=2, allow_nan=False)
     with disk_errors(file, "cannot be written"):
         file.write_text(text + "\n", encoding="utf-8")
 
@@ -221,7 +267,7 @@ def read_manifest(file: Path) -> Manifest:
     """Read and check a manifest.
 
     Raises:
-        RunError: it is missing, not ours, or from a newer version of the layout.
+        RunError: it is missing, incomplete, from a newer version of the layout, or no manifest.
     """
     if not file.exists():
         raise _no_manifest(file.parent)
@@ -239,9 +285,14 @@ def read_manifest(file: Path) -> Manifest:
             file=file,
             remedy="Upgrade conceptgraph",
         )
-    if not _is_complete(manifest):
-        expected = "uid, min_iou, and blocks {block1: {units}, …}"
-        raise RunError("incomplete manifest", file=file, expected=expected)
+    if missing := list(_missing(manifest)):
+        found = f"no valid {', '.join(missing)}"
+        raise RunError("incomplete manifest", file=file, found=found, remedy="Ingest again")
+    try:
+        Settings.from_dict(manifest["settings"])
+    except (ConceptGraphError, TypeError) as error:
+        remedy = "Ingest again"
+        raise RunError("settings not valid", file=file, found=error, remedy=remedy) from error
     return cast("Manifest", manifest)
 
 
@@ -255,15 +306,25 @@ def _no_manifest(run: Path) -> RunError:
     return RunError("no such run", file=run, remedy=remedy)
 
 
-def _is_complete(manifest: dict[str, object]) -> bool:
-    """Whether everything that reading a run needs is there."""
+def _missing(manifest: Mapping[str, object]) -> Iterator[str]:
+    """Yield what is missing or of another type: "min_iou", "model.digest", "blocks.block4"."""
+    for name, kind in _TYPES.items():
+        part, _, key = name.rpartition(".")
+        values = manifest.get(part) if part else manifest
+        if isinstance(values, dict) and not isinstance(values.get(key, ...), kind):
+            yield name
     blocks = manifest.get("blocks")
-    if not isinstance(blocks, dict) or not blocks:
-        return False
+    if blocks == {}:
+        yield "blocks"
+    for name, shape in blocks.items() if isinstance(blocks, dict) else ():
+        if not _is_block(name, shape):
+            yield f"blocks.{name}"
+
+
+def _is_block(name: str, shape: object) -> bool:
     try:
-        widths = [blocks[block]["units"] for block in sorted(blocks, key=block_number)]
-    except (KeyError, TypeError, ValueError):
+        block_number(name)
+    except ValueError:
         return False
-    named = isinstance(manifest.get("uid"), str) and manifest["uid"]
-    numbers = [manifest.get("min_iou"), *widths]
-    return bool(named) and all(isinstance(number, int | float) for number in numbers)
+    keys = ("units", "height", "width")
+    return isinstance(shape, dict) and all(isinstance(shape.get(key), int) for key in keys)

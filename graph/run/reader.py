@@ -3,14 +3,14 @@
     manifest.json                        settings, digests, versions; written last
     units, concepts, detections, presence, classes, top_images   .parquet, columns in `TABLES`
     iou_block4.npy                       units × concepts, float32
-    presence_block4.npy                  (units + 1) × concepts, float32: probes, then constants
+    presence_block4.npy                  (units + 1) × concepts, float32: probes, then intercepts
     contributions_block3_block4.npy      sources × targets, float32, after the target's ReLU
     contributions_block3_block4_pre.npy  the same, signed, before it
     contributions_block4_class.npy       units × classes, float32, signed; also with `_pre`
     thumbnails/
 
-Rows of `concepts` are in the order of the IoU columns, classes in that of their `index`, and unit
-`block4/290` is row 290 of its block's arrays. Everything opens with pandas and numpy alone.
+Rows of `concepts` are in the order of the IoU columns, classes in the order of their `index`, and
+unit `block4/290` is row 290 of its block's arrays. pandas and numpy alone can read all of it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import QueryError, RunError, nearest
-from ..schema import block_number
-from .files import LATER, TABLES, Manifest, read_array, read_manifest, read_table
+from ...settings import Settings
+from ..uids import block_number, concept_uids, unit_uid
+from .files import TABLES, Manifest, read_array, read_manifest, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +39,9 @@ _REFERENCES = {
 
 
 class Run:
-    """A finished run: tables as DataFrames, arrays as memory maps, both read when first asked for.
+    """A finished run: tables as DataFrames, arrays as memory maps, both read when first used.
 
-    A file that is missing or does not fit its columns or shape raises RunError naming it.
+    A file that is missing, or has other columns or another shape, raises a RunError that names it.
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
@@ -56,9 +57,14 @@ class Run:
         """The run's uid: `camvid` for `camvid.cg`."""
         return self.manifest["uid"]
 
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of the ingest."""
+        return Settings.from_dict(self.manifest["settings"])
+
     @property
     def min_iou(self) -> float:
-        """A unit is interpretable, and a detection counts, above this IoU."""
+        """The IoU above which a unit is interpretable and a detection counts."""
         return self.manifest["min_iou"]
 
     @property
@@ -68,9 +74,9 @@ class Run:
 
     @property
     def hops(self) -> tuple[tuple[str, str], ...]:
-        """Where contributions go from and to: neighbouring blocks, and the last block's classes.
+        """Sources and targets of contributions: neighbouring blocks, and ("block4", "class").
 
-        A run without the network's last block has no hop to "class".
+        A run without the network's last block has no contributions to the classes.
         """
         pairs = zip(self.blocks, self.blocks[1:], strict=False)
         hops = [(a, b) for a, b in pairs if block_number(b) == block_number(a) + 1]
@@ -91,15 +97,12 @@ class Run:
 
     @cached_property
     def detections(self) -> pd.DataFrame:
-        """The strongest concepts of each unit with their pixel counts."""
+        """One row a unit and concept, the unit's best concepts, with their pixel counts."""
         return self._table("detections")
 
     @cached_property
     def presence(self) -> pd.DataFrame:
-        """How well a probe of each block tells whether a concept is at a position, held out."""
-        if not (self.path / "presence.parquet").exists():
-            what = "a run from before there were presence probes"
-            raise RunError(what, file=self.path, remedy="Ingest again")
+        """One row a concept and block: how well its presence probe does on held-out images."""
         return self._table("presence")
 
     @cached_property
@@ -109,29 +112,27 @@ class Run:
 
     @cached_property
     def top_images(self) -> pd.DataFrame:
-        """The images on which each unit is strongest; thumbnails relative to the run."""
+        """One row a unit and rank: its top images; thumbnails are relative to the run."""
         return self._table("top_images")
 
     @cached_property
     def interpretable(self) -> pd.Series[bool]:
-        """Per row of `units`: alive, not sparse, and its best IoU above `min_iou`."""
+        """Per row of `units`: neither dead nor sparse, and its best IoU is above `min_iou`."""
         units = self.units
         return (units["status"] == "ok") & (units["iou"] > self.min_iou) & units["label"].notna()
 
     @cached_property
     def significant(self) -> pd.Series[bool]:
-        """Per row of `units`: interpretable, and its label is beyond chance."""
+        """Per row of `units`: interpretable, and its label is significant."""
         rows = self.detections[(self.detections["rank"] == 0) & self.detections["significant"]]
         return self.interpretable & self.units["uid"].isin(rows["unit"])
 
     @cached_property
     def center_bias(self) -> pd.Series[float]:
-        """Per row of `units`: what a box in the middle of every image gets for its label.
-
-        NaN without a label, and in earlier runs.
-        """
-        boxes = self.concepts.set_index("uid")["center_bias"]
-        return (self.units["category"] + "/" + self.units["label"]).map(boxes).astype(float)
+        """Per row of `units`: the center-bias baseline's IoU with its label; NaN without one."""
+        baseline = self.concepts.set_index("uid")["center_bias"]
+        labels = concept_uids(self.units["category"], self.units["label"])
+        return labels.map(baseline).astype(float)
 
     @cached_property
     def above_center_bias(self) -> pd.Series[bool]:
@@ -140,19 +141,20 @@ class Run:
 
     @property
     def is_tested(self) -> bool:
-        """Whether labels were compared with chance; earlier runs were not."""
+        """Whether labels were tested for significance: not with `null_samples=0`."""
         return bool(self.detections["p"].notna().any())
 
     @cached_property
     def interpretable_detections(self) -> pd.DataFrame:
         """The rows of `detections` above `min_iou`, of interpretable units."""
-        able = self.units["uid"][self.interpretable]
-        found = self.detections
-        firm: pd.DataFrame = found[(found["iou"] > self.min_iou) & found["unit"].isin(able)]
-        return firm
+        units = self.units["uid"][self.interpretable]
+        detections = self.detections
+        is_above = detections["iou"] > self.min_iou
+        rows: pd.DataFrame = detections[is_above & detections["unit"].isin(units)]
+        return rows
 
     def unit(self, uid: str) -> pd.Series[str | float]:
-        """The row of `units` for "block4/290"; QueryError for one that is not there."""
+        """Return the row of `units` for "block4/290"; QueryError if there is none."""
         rows = self.units[self.units["uid"] == uid]
         if rows.empty:
             what = f"no unit {uid!r} in run {self.name}"
@@ -161,32 +163,38 @@ class Run:
         return row
 
     def iou(self, block: str) -> pd.DataFrame:
-        """IoU of a block's units (rows, by uid) with all concepts (columns, by uid), float32."""
+        """Return the IoU of a block's units (rows, by uid) with all concepts (columns, by uid)."""
         import pandas as pd
 
         values = self._array(f"iou_{block}", (self.width(block), len(self.concepts)))
-        uids = [f"{block}/{index}" for index in range(len(values))]
+        uids = [unit_uid(block, index) for index in range(len(values))]
         concepts = list(self.concepts["uid"])
         frame: pd.DataFrame = pd.DataFrame(values, index=uids, columns=concepts, copy=False)
         return frame
 
     def probes(self, block: str) -> NDArray[np.float32]:
-        """The presence probes of a block, (units + 1, concepts), read-only; constants come last.
+        """Return the presence probes of a block, (units + 1, concepts), read-only; intercepts last.
 
-        A probe's reading, activations · probe + constant, is in standard deviations above its mean.
+        A probe's score, activations · probe + intercept, is in standard deviations above its mean.
         """
         return self._array(f"presence_{block}", (self.width(block) + 1, len(self.concepts)))
 
     def contributions(self, source: str, target: str, *, pre: bool = False) -> NDArray[np.float32]:
-        """Contributions of a block to the next one, or to "class"; (sources, targets), read-only.
+        """Return the contributions of a block to the next one, or to "class".
 
-        `pre` gives the signed ones, read before the target's last ReLU.
+        Args:
+            source: a block.
+            target: the next block, or "class".
+            pre: return the signed ones, before the target's ReLU.
+
+        Returns:
+            float32 (sources, targets), read-only.
         """
         shape = (self.width(source), self.width(target))
         return self._array(f"contributions_{source}_{target}{'_pre' if pre else ''}", shape)
 
     def width(self, block: str) -> int:
-        """How many units a block has, or how many classes "class"."""
+        """Return the number of units of a block, or of classes for "class"."""
         if block == "class":
             return len(self.classes)
         if block not in self.manifest["blocks"]:
@@ -195,20 +203,20 @@ class Run:
         return self.manifest["blocks"][block]["units"]
 
     def live(self, block: str) -> NDArray[np.bool_]:
-        """Which units of a block are ever active on the data, (units,); every class is."""
-        alive = np.ones(self.width(block), dtype=np.bool_)
+        """Return which units of a block are ever active on the data, (units,); classes all are."""
+        live = np.ones(self.width(block), dtype=np.bool_)
         units = self.units
         dead = units[(units["block"] == block) & (units["status"] == "dead")]
-        alive[dead["index"].to_numpy()] = False
-        return alive
+        live[dead["index"].to_numpy()] = False
+        return live
 
     def check(self) -> None:
         """Read every table and open every array once; RunError at the first that does not fit."""
         for name in TABLES:
             getattr(self, name)
         for table, columns in _REFERENCES.items():
-            for column, other in columns.items():
-                self._check_reference(table, column, other)
+            for column, referenced in columns.items():
+                self._check_reference(table, column, referenced)
         for block in self.blocks:
             self.iou(block)
         for block in self.presence["block"].unique():
@@ -219,10 +227,10 @@ class Run:
 
     def _table(self, name: str) -> pd.DataFrame:
         file = self.path / f"{name}.parquet"
-        frame = read_table(file, TABLES[name], LATER.get(name, ()))
+        frame = read_table(file, TABLES[name])
         if "uid" in frame and not frame["uid"].is_unique:
-            twice = frame["uid"][frame["uid"].duplicated()].iloc[0]
-            raise RunError("the same uid twice", file=file, found=repr(twice))
+            duplicate = frame["uid"][frame["uid"].duplicated()].iloc[0]
+            raise RunError(f"uid {duplicate!r} is duplicated", file=file)
         if name == "units":
             self._check_units(file, frame)
         if name == "classes" and list(frame["index"]) != list(range(len(frame))):
@@ -230,7 +238,7 @@ class Run:
         return frame
 
     def _check_units(self, file: Path, frame: pd.DataFrame) -> None:
-        expected = [f"{b}/{index}" for b in self.blocks for index in range(self.width(b))]
+        expected = [unit_uid(b, index) for b in self.blocks for index in range(self.width(b))]
         if sorted(frame["uid"]) != sorted(expected):
             counts = {block: self.width(block) for block in self.blocks}
             raise RunError(
@@ -240,15 +248,15 @@ class Run:
                 expected=f"{len(expected)}: {counts}",
             )
 
-    def _check_reference(self, table: str, column: str, other: str) -> None:
+    def _check_reference(self, table: str, column: str, referenced: str) -> None:
         values = getattr(self, table)[column]
-        unknown = values[~values.isin(getattr(self, other)["uid"])]
+        unknown = values[~values.isin(getattr(self, referenced)["uid"])]
         if not unknown.empty:
             raise RunError(
-                f"column {column!r} names what is not in {other}.parquet",
+                f"column {column!r} names what is not in {referenced}.parquet",
                 file=self.path / f"{table}.parquet",
                 found=repr(unknown.iloc[0]),
-                expected=f"a uid of {other}",
+                expected=f"a uid of {referenced}",
             )
 
     def _array(self, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -261,18 +269,19 @@ def open_run(path: Path | str) -> Run:
     """Open a finished run; only its manifest is read now.
 
     Raises:
-        RunError: there is no run, it is unfinished, or a newer conceptgraph wrote it.
+        RunError: there is no run, it is unfinished, its manifest is incomplete, or a newer
+            conceptgraph wrote it.
     """
     path = Path(path)
     return Run(path, read_manifest(path / "manifest.json"))
 
 
 def find_run(explicit: Path | str | None = None) -> Path:
-    """The run meant: `explicit`, else $CONCEPTGRAPH_RUN, else the newest `*.cg` in this folder."""
-    named = explicit or os.environ.get("CONCEPTGRAPH_RUN")
-    if named:
-        return Path(named)
-    manifests = _manifests_here()
+    """Return a run's path: `explicit`, else $CONCEPTGRAPH_RUN, else the newest `*.cg` here."""
+    path = explicit or os.environ.get("CONCEPTGRAPH_RUN")
+    if path:
+        return Path(path)
+    manifests = _manifests_in_folder()
     if not manifests:
         raise RunError(
             "no run named, and no *.cg in this folder",
@@ -283,9 +292,9 @@ def find_run(explicit: Path | str | None = None) -> Path:
 
 
 def any_run() -> bool:
-    """Whether `find_run` has anything to choose, with no run named."""
-    return bool(os.environ.get("CONCEPTGRAPH_RUN") or _manifests_here())
+    """Return whether `find_run` finds a run without being given one."""
+    return bool(os.environ.get("CONCEPTGRAPH_RUN") or _manifests_in_folder())
 
 
-def _manifests_here() -> list[Path]:
+def _manifests_in_folder() -> list[Path]:
     return list(Path().glob("*.cg/manifest.json"))

@@ -1,10 +1,10 @@
-"""A run as if labels that chance would give too had never been found.
+"""A run in which only significant labels name units.
 
     class_paths(SignificantLabels(open_run("net.cg")), "juggling")
 
-Whatever asks a run what its units detect follows from two things here: which units have a name, and
-which detections there are. So paths, cards, explanations by concept and what is silenced all leave
-the other labels out, and nothing else has to know.
+Everything that asks a run what its units detect depends on two properties: `interpretable` and
+`detections`. Here they leave out the labels that are not significant, and so do paths, cards,
+explanations by concept and ablations.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
 
 class SignificantLabels(Run):
-    """A run in which only labels beyond chance name units; numbers and arrays are the run's own.
+    """A run in which only significant labels name units; numbers and arrays are the run's own.
 
-    A unit whose best label is within chance has no name, though another may be beyond it.
+    A unit whose best label is not significant has no name, even if another of its labels is.
 
     Raises:
-        QueryError: its labels were not compared with chance.
+        QueryError: the run's labels were not tested for significance.
     """
 
     def __init__(self, run: Run) -> None:
         if not run.is_tested:
-            remedy = "Ingest it again, without null_samples=0"
-            raise QueryError(f"run {run.name} was not compared with chance", remedy=remedy)
+            what = f"the labels of run {run.name} were not tested for significance"
+            raise QueryError(what, remedy="Ingest again, with null_samples above 0")
         super().__init__(run.path, run.manifest)
         self._run = run
 
     @cached_property
     def detections(self) -> pd.DataFrame:
-        """Those of the run that are beyond chance."""
-        found = self._run.detections
-        beyond: pd.DataFrame = found[found["significant"]]
-        return beyond
+        """The significant ones of the run's detections."""
+        detections = self._run.detections
+        rows: pd.DataFrame = detections[detections["significant"]]
+        return rows
 
     @cached_property
     def interpretable(self) -> pd.Series[bool]:
-        """Per row of `units`: interpretable in the run, by a label that is beyond chance."""
+        """Per row of `units`: interpretable in the run, by a label that is significant."""
         return self._run.significant
 
     @property
     def is_tested(self) -> bool:
-        """They all were, also where none is left."""
+        """True, also if none of the labels is significant."""
         return True

@@ -2,19 +2,19 @@
 
 1. Everything goes to `NAME.cg.partial/`, beside the target.
 2. `seal` writes the manifest last, reads everything back once, and flushes it to the disk.
-3. `take_name`: an earlier run steps aside to `NAME.cg.earlier`, the new one takes its name, and the
-   earlier one is deleted. If the new one cannot take the name, the earlier one gets it back.
+3. `publish` renames the folder to `NAME.cg`. An earlier run is `NAME.cg.earlier` meanwhile and
+   deleted afterwards; if the new one cannot be renamed, the earlier one gets its name back.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import RunError
-from .files import TABLES, Manifest, disk_errors, write_array, write_manifest, write_table
+from ...files import flush_to_disk, replace_folder
+from .files import TABLES, disk_errors, write_array, write_manifest, write_table
 from .reader import open_run
 
 if TYPE_CHECKING:
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from .files import RunFacts
+
 
 def check_out(out: Path | str, *, overwrite: bool = False, resume: bool = False) -> Path:
-    """The path a run may be written to; call it before any work is done.
+    """Return the absolute path of a run to write; call it before any work is done.
 
     Raises:
-        RunError: the name does not end in `.cg`, the folder around it is missing, something is
-            there already and `overwrite` is not set (nor `resume`, for an unfinished run), or what
-            is there is not a run.
+        RunError: the name does not end in `.cg`, the folder around it is missing, a run or an
+            unfinished run exists and `overwrite` is not set (nor `resume`, for an unfinished run),
+            or what exists is not a run.
     """
     out = Path(out).absolute()
     if out.suffix != ".cg":
@@ -41,19 +43,19 @@ def check_out(out: Path | str, *, overwrite: bool = False, resume: bool = False)
         raise RunError("no such folder", file=out.parent, remedy="Make it first")
     if out.exists() and not overwrite:
         remedy = "Choose another name, or replace it with --overwrite"
-        raise RunError("there is a run of this name", file=out, remedy=remedy)
+        raise RunError("a run of this name exists", file=out, remedy=remedy)
     if out.exists() and not (out / "manifest.json").is_file():
         remedy = "Remove it yourself, or choose another name"
         raise RunError("not a run, so it is not replaced", file=out, remedy=remedy)
     partial = _beside(out, "partial")
     if partial.exists() and not (overwrite or resume):
-        remedy = "If no other ingest is at work on it, go on with --resume, or use --overwrite"
-        raise RunError("an unfinished run of this name", file=partial, remedy=remedy)
+        remedy = "If no other ingest is writing it, resume it with --resume, or use --overwrite"
+        raise RunError("an unfinished run of this name exists", file=partial, remedy=remedy)
     return out
 
 
 def is_complete(out: Path | str) -> bool:
-    """Whether there is a run of this name, and no unfinished one that is to take its place."""
+    """Return whether the run exists, without an unfinished one that is to replace it."""
     out = Path(out).absolute()
     return (out / "manifest.json").is_file() and not _beside(out, "partial").exists()
 
@@ -62,9 +64,13 @@ class RunWriter:
     """Writes one run; use it as a context manager and end with `commit`.
 
     Leaving it without a commit, by an error or Ctrl-C, removes what was written and leaves an
-    earlier run as it was; after `keep` nothing is removed, and another writer can `resume`. `path`
-    is the folder to write thumbnails (`path / "thumbnails"`) and scratch files (`path / "scratch"`,
-    deleted in the end) into. A full disk or a missing permission raises RunError.
+    earlier run as it was; after `allow_resume` nothing is removed, and another writer can resume.
+    A full disk or a missing permission raises RunError.
+
+    Attributes:
+        out: the run.
+        path: the folder to write into, thumbnails to `thumbnails/` and scratch files, which are
+            deleted in the end, to `scratch/`.
     """
 
     def __init__(
@@ -73,41 +79,41 @@ class RunWriter:
         *,
         overwrite: bool = False,
         resume: bool = False,
-        leads: bool = True,
+        is_main: bool = True,
     ) -> None:
-        """Prepare.
+        """Check the path; the folder is made when the context is entered.
 
         Args:
             out: the run.
             overwrite: replace an earlier one.
-            resume: go on with what an earlier writer has kept, if there is anything.
-            leads: False for all but one of the processes that write one run together: they only
+            resume: continue from what an earlier writer left, if there is anything.
+            is_main: False for all but one of the processes that write one run together: they only
                 write into `path`.
         """
-        self.out = check_out(out, overwrite=overwrite, resume=resume) if leads else Path(out)
+        self.out = check_out(out, overwrite=overwrite, resume=resume) if is_main else Path(out)
         self.path = _beside(self.out, "partial")
-        self._leads = leads
-        self._kept = resume and self.path.exists()
+        self._is_main = is_main
+        self._can_resume = resume and self.path.exists()
 
     @property
-    def complete(self) -> bool:
-        """Whether an earlier writer was stopped when only the name was missing."""
+    def is_sealed(self) -> bool:
+        """Whether an earlier writer was stopped between `seal` and `publish`."""
         return (self.path / "manifest.json").is_file()
 
     def clear(self) -> None:
-        """Begin with an empty folder, whatever an earlier writer has kept."""
+        """Empty the folder, whatever an earlier writer left."""
         with disk_errors(self.path, "cannot be written"):
             if self.path.exists():
                 shutil.rmtree(self.path)
             self.path.mkdir()
-        self._kept = False
+        self._can_resume = False
 
-    def keep(self) -> None:
-        """From now on what was written stays, whatever happens."""
-        self._kept = True
+    def allow_resume(self) -> None:
+        """Leave what is written in its place from now on, whatever happens."""
+        self._can_resume = True
 
     def __enter__(self) -> RunWriter:
-        if self._leads and not self._kept:
+        if self._is_main and not self._can_resume:
             self.clear()
         return self
 
@@ -117,68 +123,37 @@ class RunWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._leads and not self._kept:
+        if self._is_main and not self._can_resume:
             shutil.rmtree(self.path, ignore_errors=True)
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
-        """Write one of `TABLES`; RunError when a column is missing or of another type."""
+        """Write one of `TABLES`; RunError if a column is missing or of another type."""
         write_table(self.path / f"{name}.parquet", frame, TABLES[name])
 
     def array(self, name: str, values: NDArray[np.floating]) -> None:
         """Write a matrix, as float32: `iou_block4`, `contributions_block3_block4_pre`, …."""
         write_array(self.path / f"{name}.npy", values)
 
-    def seal(self, manifest: Manifest) -> None:
-        """Write the manifest, and check that the run is whole.
-
-        `schema`, and `uid` and `name` where the manifest has none, are filled in.
-        """
-        defaults: Manifest = {"uid": self.out.stem, "name": self.out.stem}
+    def seal(self, facts: RunFacts) -> None:
+        """Write the manifest, check that the run is whole, and flush it to the disk."""
         with disk_errors(self.path, "cannot be written"):
-            write_manifest(self.path / "manifest.json", {**defaults, **manifest})
+            write_manifest(self.path / "manifest.json", facts, self.out.stem)
             open_run(self.path).check()
-            _flush(*(path for path in self.path.iterdir() if path.is_file()), self.path)
+            flush_to_disk(*(path for path in self.path.iterdir() if path.is_file()), self.path)
 
-    def take_name(self) -> Path:
-        """Give the sealed run its name; returns its path."""
+    def publish(self) -> Path:
+        """Rename the sealed run to `out`, and return that."""
         with disk_errors(self.path, "cannot be written"):
             shutil.rmtree(self.path / "scratch", ignore_errors=True)
-            _take_name(self.path, self.out)
-            _flush(self.out.parent)
+            replace_folder(self.path, self.out, _beside(self.out, "earlier"))
+            flush_to_disk(self.out.parent)
         return self.out
 
-    def commit(self, manifest: Manifest) -> Path:
-        """Finish the run and give it its name: `seal`, then `take_name`."""
-        self.seal(manifest)
-        return self.take_name()
+    def commit(self, facts: RunFacts) -> Path:
+        """Finish the run: `seal`, then `publish`."""
+        self.seal(facts)
+        return self.publish()
 
 
 def _beside(out: Path, state: str) -> Path:
     return out.with_name(f"{out.name}.{state}")
-
-
-def _flush(*paths: Path) -> None:
-    """Make files and folders durable."""
-    for path in paths:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _take_name(partial: Path, out: Path) -> None:
-    """Rename `partial` to `out`; an earlier `out` is deleted only once that has worked."""
-    earlier = _beside(out, "earlier")
-    if not out.exists():
-        partial.rename(out)
-        return
-    shutil.rmtree(earlier, ignore_errors=True)
-    out.rename(earlier)
-    try:
-        partial.rename(out)
-    except BaseException:
-        if not out.exists():
-            earlier.rename(out)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The store that needs no server: one networkx DiGraph in memory, a view of the runs loaded.
+"""The store that needs no server: one networkx DiGraph in memory.
 
 A DiGraph is enough: between two nodes there is at most one relationship.
 """
@@ -6,26 +6,25 @@ A DiGraph is enough: between two nodes there is at most one relationship.
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import networkx as nx
 
 from ...errors import StoreError
-from ..records import EDGES_PER_TARGET, records
+from ...progress import no_advance
+from ..records import records
 from ..same_units import same_units
-from .offline_cypher import Bounds, Table, run_cypher
-from .store import LoadedRun, Row, ignore, no_such_run
+from ..uids import run_prefix
+from .offline_cypher import run_cypher
+from .store import DEFAULT_LIMITS, LoadedRun, Row, no_such_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from ..elements import Edge
+    from ...progress import Advance
     from ..records import Records
     from ..run.reader import Run
-    from .store import Advance, Question
-
-
-_BOUNDS = Bounds()
+    from .store import CypherLimits, CypherResult, Question
 
 
 class MemoryStore:
@@ -35,44 +34,43 @@ class MemoryStore:
         self.graph: nx.DiGraph[str] = nx.DiGraph()
         self._records: dict[str, Records] = {}
 
-    def load(self, records: Records, progress: Advance = ignore) -> None:
-        """Put a run in, in place of an earlier one of the same uid.
+    def load(self, records: Records, progress: Advance = no_advance) -> None:
+        """Load a run; it replaces an earlier one of the same uid.
 
         Raises:
-            StoreError: a uid is taken by another kind of node (a run named like a category).
+            StoreError: a uid belongs to another kind of node (a run with the name of a category).
         """
-        for node in records.all_nodes():
-            there = self.graph.nodes.get(node.uid)
-            if there and there["labels"][0] != node.labels[0]:
-                raise StoreError(
-                    f"uid {node.uid!r} stands for two nodes",
-                    found=f"{there['labels'][0]} and {node.labels[0]}",
-                    remedy="Give the run another name",
-                )
-        if records.run in self.graph:
+        self._check_uids(records)
+        if records.run in self._records:
             self.unload(records.run)
+        links = (same_units(records, loaded) for loaded in self._records.values())
         self.graph.add_nodes_from(
             (node.uid, {"labels": node.labels, **node.properties}) for node in records.all_nodes()
         )
         self.graph.add_edges_from(
             (edge.source, edge.target, {"type": edge.type, **edge.properties})
-            for edge in chain(records.all_edges(), self._ties(records))
+            for edge in chain(records.all_edges(), *links)
         )
         self._records[records.run] = records
         progress(len(records))
 
-    def _ties(self, records: Records) -> Iterator[Edge]:
-        """To the runs that are in."""
-        for other in self._records.values():
-            yield from same_units(records, other)
+    def _check_uids(self, records: Records) -> None:
+        for node in records.all_nodes():
+            loaded = self.graph.nodes.get(node.uid)
+            if loaded and loaded["labels"][0] != node.labels[0]:
+                raise StoreError(
+                    f"uid {node.uid!r} stands for two nodes",
+                    found=f"{loaded['labels'][0]} and {node.labels[0]}",
+                    remedy="Give the run another name",
+                )
 
     def runs(self) -> list[LoadedRun]:
-        """The runs that are in, by uid."""
+        """Return the loaded runs, by uid."""
         return [
             LoadedRun(
                 uid,
-                node.get("model"),
-                node.get("created"),
+                node["model"],
+                node["created"],
                 node["min_iou"],
                 node["edges_per_target"],
                 node["share_left_out"],
@@ -82,10 +80,13 @@ class MemoryStore:
         ]
 
     def unload(self, run: str) -> None:
-        """Take a run out, with the concepts and images no other has; StoreError if it is not in."""
-        loaded = [each.uid for each in self.runs()]
-        if run not in loaded:
-            raise no_such_run(run, loaded)
+        """Remove a run, with the concepts and images that only it has.
+
+        Raises:
+            StoreError: it is not loaded.
+        """
+        if run not in self._records:
+            raise no_such_run(run, sorted(self._records))
         self._records.pop(run)
         concepts = [
             uid for uid, edge in self.graph.adj[run].items() if edge["type"] == "HAS_CONCEPT"
@@ -93,7 +94,7 @@ class MemoryStore:
         own = [
             uid
             for uid, node in self.graph.nodes.items()
-            if uid.startswith(f"{run}/") and node["labels"][0] != "Concept"
+            if uid.startswith(run_prefix(run)) and node["labels"][0] != "Concept"
         ]
         images = {
             source
@@ -105,40 +106,34 @@ class MemoryStore:
         self.graph.remove_nodes_from([uid for uid in images if not self.graph.out_degree(uid)])
 
     def ask(self, question: Question[Row]) -> list[Row]:
-        """The rows that answer a question."""
+        """Return the rows that answer a question."""
         return question.answer(self.graph)
 
     def cypher(
         self,
         text: str,
         parameters: Mapping[str, object] | None = None,
-        bounds: Bounds = _BOUNDS,
-    ) -> Table:
-        """What a Cypher text of the user's returns; it needs the extra `conceptgraph[cypher]`.
+        limits: CypherLimits = DEFAULT_LIMITS,
+    ) -> CypherResult:
+        """Run a Cypher text of the user's; it needs the extra `conceptgraph[cypher]`.
 
         Raises:
-            StoreError: kglite is not installed, or a bound was exceeded.
+            StoreError: kglite is not installed, or a limit was exceeded.
             QueryError: the text is not Cypher, lacks a parameter, or would write.
         """
-        return run_cypher(self._records.values(), text, parameters, bounds)
+        return run_cypher(self._records.values(), text, parameters, limits)
 
 
 def open_store(*runs: Run) -> MemoryStore:
-    """A store with the graphs of some runs, each pruned as its own settings say.
+    """Open a store with the graphs of some runs, each pruned as its own settings say.
 
     Raises:
-        StoreError: two of them have one name, so that one would take the other's place.
+        StoreError: two of them have one name, so that one would replace the other.
     """
     store = MemoryStore()
     for run in runs:
-        if any(run.name == there.uid for there in store.runs()):
+        if run.name in [loaded.uid for loaded in store.runs()]:
             remedy = "Ingest one of them under another name"
             raise StoreError("two runs of one name", found=repr(run.name), remedy=remedy)
-        store.load(records(run, edges_per_target=kept_edges(run)))
+        store.load(records(run))
     return store
-
-
-def kept_edges(run: Run) -> int:
-    """How many contributions per target and sign a run's settings keep in its graph."""
-    kept = run.manifest.get("settings", {}).get("top_k", EDGES_PER_TARGET)
-    return cast("int", kept)

@@ -1,4 +1,4 @@
-"""What Neo4j and its driver say, as one line of ours. No password ever comes near these lines."""
+"""Errors of Neo4j and its driver as errors of one line. No password ever gets into these lines."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from neo4j.exceptions import (
 )
 
 from ...errors import QueryError, StoreError
+from .store import NARROW_QUERY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
-_ADDRESS = "bolt://localhost:7687, or neo4j+s://… for a server elsewhere"
-_SHORTEN = "Anchor it at one class or unit, and filter on rank"
+_EXAMPLES = "bolt://localhost:7687, or neo4j+s://… for a server elsewhere"
 _KNOWN = {
     ".DatabaseNotFound": (
         "no database {database!r} at {uri}",
@@ -32,20 +32,20 @@ _KNOWN = {
         "Set $NEO4J_USERNAME and $NEO4J_PASSWORD",
     ),
     ".CredentialsExpired": (
-        "{uri} wants a new password first",
+        "{uri} asks for a new password first",
         "Change it in Neo4j Browser, then set $NEO4J_PASSWORD",
     ),
     ".AuthenticationRateLimit": ("{uri}: too many wrong passwords", "Wait a few seconds"),
-    ".Forbidden": ("{where}: {line}", "Use a user that may do this"),
-    ".WriteOnReadOnlyAccessDatabase": ("{where} is read-only", "Use a database that may change"),
-    ".TransactionTimedOut": ("this Cypher takes longer than {uri} allows", _SHORTEN),
-    ".TransactionTimedOutClientConfiguration": ("this Cypher takes too long", _SHORTEN),
+    ".Forbidden": ("{address}: {line}", "Use a user that may do this"),
+    ".WriteOnReadOnlyAccessDatabase": ("{address} is read-only", "Use a database that may change"),
+    ".TransactionTimedOut": ("this Cypher takes longer than {uri} allows", NARROW_QUERY),
+    ".TransactionTimedOutClientConfiguration": ("this Cypher takes too long", NARROW_QUERY),
 }
-"""Ends of Neo4j's status codes: what is wrong, and what to do."""
+"""By the end of Neo4j's status code: what is wrong, and what to do."""
 
 
-class Place(NamedTuple):
-    """Where a store is, as messages name it."""
+class Neo4jAddress(NamedTuple):
+    """A server and one of its databases, as messages name them."""
 
     uri: str
     database: str | None
@@ -54,8 +54,8 @@ class Place(NamedTuple):
         return self.uri if self.database is None else f"{self.uri}, database {self.database!r}"
 
 
-def place(uri: str, database: str | None) -> Place:
-    """Where to connect to; StoreError for what is no address, or has a password in it."""
+def check_address(uri: str, database: str | None) -> Neo4jAddress:
+    """Return the address to connect to; StoreError if it is invalid, or has a password in it."""
     if "@" in uri:
         raise StoreError(
             "a user or password in the address of Neo4j",
@@ -63,65 +63,63 @@ def place(uri: str, database: str | None) -> Place:
         )
     try:
         parts = urlsplit(uri)
-        named = parts.scheme in _SCHEMES and parts.hostname and parts.port != 0
+        valid = parts.scheme in _SCHEMES and parts.hostname and parts.port != 0
     except ValueError:  # the port is no number, or too large
-        named = False
-    if not named:
-        raise no_address(uri)
-    return Place(uri, database)
+        valid = False
+    if not valid:
+        raise _no_address(uri)
+    return Neo4jAddress(uri, database)
 
 
-def no_address(uri: str) -> StoreError:
-    """What is said of a URI that is none."""
-    return StoreError("not a Neo4j address", found=repr(uri), expected=_ADDRESS)
+def _no_address(uri: str) -> StoreError:
+    return StoreError("not a Neo4j address", found=repr(uri), expected=_EXAMPLES)
 
 
 @contextmanager
-def store_errors(where: Place) -> Iterator[None]:
-    """Turn what the driver raises into a StoreError; for a mistake in Cypher, a QueryError."""
+def store_errors(address: Neo4jAddress) -> Iterator[None]:
+    """Turn the driver's errors into a StoreError, or, for a mistake in Cypher, a QueryError."""
     try:
         yield
     except Neo4jError as error:
-        raise _server_error(where, error) from None
+        raise _server_error(address, error) from None
     except UnsupportedServerProduct:
         raise StoreError(
-            f"what answers at {where.uri} is too old, or no Neo4j", expected="Neo4j 5 or newer"
+            f"the server at {address.uri} is too old, or no Neo4j", expected="Neo4j 5 or newer"
         ) from None
     except ConfigurationError:
-        raise no_address(where.uri) from None
+        raise _no_address(address.uri) from None
     except (DriverError, OSError) as error:
-        raise _unreachable(where, error) from None
+        raise _unreachable(address, error) from None
 
 
-def _server_error(where: Place, error: Neo4jError) -> StoreError | QueryError:
+def _server_error(address: Neo4jAddress, error: Neo4jError) -> StoreError | QueryError:
     code, line = error.code or "", _first_line(error)
     for ending, (what, remedy) in _KNOWN.items():
         if code.endswith(ending):
-            names = {"uri": where.uri, "database": where.database, "where": where, "line": line}
+            names = {**address._asdict(), "address": address, "line": line}
             return StoreError(what.format(**names), remedy=remedy)
     if code.endswith(".AccessMode"):
         return QueryError("this Cypher would change the graph", expected="MATCH … RETURN … only")
     if code.startswith("Neo.ClientError.Statement."):
         return QueryError(f"Cypher: {line}")
-    return StoreError(f"{where}: {line} ({code})")
+    return StoreError(f"{address}: {line} ({code})")
 
 
-def _unreachable(where: Place, error: Exception) -> StoreError:
-    """Nobody there, or nobody who speaks Bolt."""
+def _unreachable(address: Neo4jAddress, error: Exception) -> StoreError:
     return StoreError(
-        f"no Neo4j answers at {where.uri}: {_reason(str(error)) or type(error).__name__}",
+        f"no Neo4j answers at {address.uri}: {_reason(str(error)) or type(error).__name__}",
         remedy="Start it, or name another with --neo4j or $NEO4J_URI",
     )
 
 
 def _reason(text: str) -> str:
-    """Why not, out of what the driver says on several lines."""
+    """Return the reason, from the driver's message of several lines."""
     if "looks like HTTP" in text:
-        return "HTTP is spoken there; the port of Bolt is mostly 7687"
+        return "it speaks HTTP; the port of Bolt is usually 7687"
     if "encrypted connection" in text:
-        return "no encrypted connection (bolt+s, neo4j+s) there"
-    given = re.search(r"\(reason (?:\[Errno -?\d+\] )?(.+)\)", text)
-    return given.group(1) if given else text.partition("\n")[0].rstrip(".: ")
+        return "it has no encrypted connection (bolt+s, neo4j+s)"
+    reason = re.search(r"\(reason (?:\[Errno -?\d+\] )?(.+)\)", text)
+    return reason.group(1) if reason else text.partition("\n")[0].rstrip(".: ")
 
 
 def _first_line(error: Neo4jError) -> str:

@@ -1,10 +1,10 @@
-"""How records get into Neo4j: each exactly once, however often the loading is cut off.
+"""How records get into Neo4j: each exactly once, however often the load is interrupted.
 
 1. The Run node comes first, with `status: "loading"`, a digest of its records, and `loaded: 0`.
-2. The records are cut into transactions, always in the same order. Each moves `loaded` on by its
-   number of rows, and writes only if it stood where this transaction begins. So one that is sent
-   again after a lost answer writes nothing, and a load that was cut off goes on where it was.
-3. The Run node is completed (`neo4j_whole`): `status: "complete"`, and `loaded` goes.
+2. The records are split into transactions, always in the same order. Each adds its number of rows
+   to `loaded`, and writes only if `loaded` is what it must be before this transaction. So one that
+   is sent again after a lost answer writes nothing, and an interrupted load resumes where it was.
+3. The Run node is completed (`neo4j_completion`): `status: "complete"`, and `loaded` is removed.
 """
 
 from __future__ import annotations
@@ -21,42 +21,40 @@ from neo4j.exceptions import IncompleteCommit
 
 from ...errors import StoreError
 from ..schema import NODES, RELATIONSHIPS, VERSION
-from .neo4j_completion import complete
+from .neo4j_completion import complete_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import neo4j
 
-    from ..elements import Edge, Explained, Node
+    from ...progress import Advance
+    from ..elements import Edge, ExplanationGraph, Node
     from ..records import Records
-    from .store import Advance
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
-ROWS = 10_000
-"""Rows in one transaction."""
-PART = 5_000
-"""Rows in one statement."""
-LOOK_UPS = (("Unit", "label"), ("Concept", "name"), ("Class", "name"))
-"""Properties by which people look for things in a browser."""
+ROWS_PER_TRANSACTION = 10_000
+ROWS_PER_STATEMENT = 5_000
+INDEXED = (("Unit", "label"), ("Concept", "name"), ("Class", "name"))
+"""Properties by which people search in a browser."""
 
-CLAIM = """MERGE (run:Run {uid: $run})
+CREATE_RUN = """MERGE (run:Run {uid: $run})
 ON CREATE SET run += $properties, run.status = 'loading', run.loaded = 0"""
-# Setting a property, even to what it is, locks the node: two who load one run take turns.
+# Setting a property, even to the value it has, locks the node: two loads of one run take turns.
 ADVANCE = """MATCH (run:Run {uid: $run})
 SET run.uid = $run
 WITH run WHERE run.digest = $digest AND run.loaded = $done
 SET run.loaded = $next
 RETURN run.loaded AS loaded"""
 
-EXPLANATIONS = "MATCH (e:Explanation) WHERE e.uid STARTS WITH $run + '/'"
-UID = " RETURN e.uid AS uid"
-IMAGE = "MERGE (n:Image {uid: $uid}) ON CREATE SET n += $properties"
+EXPLANATIONS = "MATCH (explanation:Explanation) WHERE explanation.uid STARTS WITH $run + '/'"
+RETURN_UID = " RETURN explanation.uid AS uid"
+CREATE_IMAGE = "MERGE (image:Image {uid: $uid}) ON CREATE SET image += $properties"
 
 
-class Step(NamedTuple):
-    """A statement with its `$rows`; it returns how many it wrote, `size` of them, as `made`."""
+class WriteStatement(NamedTuple):
+    """A Cypher text that writes `$rows`; its result `created` must be `size`."""
 
     text: str
     rows: Sequence[object]
@@ -64,140 +62,160 @@ class Step(NamedTuple):
 
 
 def constraints() -> list[str]:
-    """Statements that make every uid unique within its label, and index what people look for."""
+    """Return statements that make uids unique within their label, and index `INDEXED`."""
     unique = [
         f"CREATE CONSTRAINT conceptgraph_{label.lower()}_uid IF NOT EXISTS "
-        f"FOR (n:{label}) REQUIRE n.uid IS UNIQUE"
+        f"FOR (node:{label}) REQUIRE node.uid IS UNIQUE"
         for label in NODES
     ]
     indexes = [
         f"CREATE INDEX conceptgraph_{label.lower()}_{name} IF NOT EXISTS "
-        f"FOR (n:{label}) ON (n.{name})"
-        for label, name in LOOK_UPS
+        f"FOR (node:{label}) ON (node.{name})"
+        for label, name in INDEXED
     ]
     return [*unique, *indexes, "CALL db.awaitIndexes(300)"]
 
 
 def prepare(session: neo4j.Session) -> None:
-    """Make the constraints and indexes that are not there yet."""
+    """Create the constraints and indexes that do not exist yet."""
     for text in constraints():
         _write(session, partial(_run, text=text))
 
 
-def digest(records: Records) -> str:
-    """32 hex digits that stand for the records, their order, and how they are cut."""
-    found = hashlib.blake2b(f"{VERSION} {ROWS} {PART}".encode(), digest_size=16)
-    for batch in _batches(chain[object](records.nodes, records.edges), ROWS):
-        found.update(json.dumps(batch, separators=(",", ":")).encode())
-    return found.hexdigest()
+def digest_of(records: Records) -> str:
+    """Return 32 hex digits over the records, their order, and how they are split."""
+    split = f"{VERSION} {ROWS_PER_TRANSACTION} {ROWS_PER_STATEMENT}"
+    digest = hashlib.blake2b(split.encode(), digest_size=16)
+    for batch in _batches(chain[object](records.nodes, records.edges), ROWS_PER_TRANSACTION):
+        digest.update(json.dumps(batch, separators=(",", ":")).encode())
+    return digest.hexdigest()
 
 
-def load(session: neo4j.Session, records: Records, known_as: str, progress: Advance) -> None:
-    """Load a run of this digest, or what is missing of it.
+def load(session: neo4j.Session, records: Records, digest: str, progress: Advance) -> None:
+    """Load a run, or what is missing of it; `digest` is that of its records.
 
     Raises:
-        StoreError: something else changed the run, or took away what it needs, at the same time.
+        StoreError: something else changed the run, or deleted what it needs, at the same time.
     """
     run = records.run
-    properties = {**records.nodes[0].properties, "digest": known_as, "schema": VERSION}
-    _write(session, lambda tx: tx.run(CLAIM, run=run, properties=properties).consume())
+    properties = {**records.nodes[0].properties, "digest": digest, "schema": VERSION}
+    _write(session, lambda tx: tx.run(CREATE_RUN, run=run, properties=properties).consume())
     progress(1)
     done = 0
-    for steps in _ahead(_transactions(records, ROWS)):
-        size = sum(step.size for step in steps)
+    for statements in _ahead(_transactions(records, ROWS_PER_TRANSACTION)):
+        size = sum(statement.size for statement in statements)
         _write(
             session,
-            partial(_advance, run=run, known_as=known_as, done=done, steps=steps),
+            partial(_advance, run=run, digest=digest, done=done, statements=statements),
         )
         done += size
         progress(size)
-    if not _write(session, partial(complete, records=records, known_as=known_as, total=done)):
+    if not _write(session, partial(complete_run, records=records, digest=digest, total=done)):
         raise _disturbed(run)
 
 
-def load_explained(session: neo4j.Session, records: Records, progress: Advance) -> None:
-    """Load the explanations of a run that is in; each whole or not at all, those there stay."""
-    there = session.execute_read(
-        lambda tx: {row["uid"] for row in tx.run(EXPLANATIONS + UID, run=records.run)}
+def load_explanations(session: neo4j.Session, records: Records, progress: Advance) -> None:
+    """Load a run's explanations, each in one transaction; those that are loaded stay."""
+    loaded = session.execute_read(
+        lambda tx: {row["uid"] for row in tx.run(EXPLANATIONS + RETURN_UID, run=records.run)}
     )
-    for each in records.explained:
-        if each.uid not in there:
-            _write(session, partial(_explain, run=records.run, each=each))
-        progress(len(each.nodes) + len(each.edges))
+    for explanation in records.explanations:
+        if explanation.uid not in loaded:
+            work = partial(_load_explanation, run=records.run, explanation=explanation)
+            _write(session, work)
+        progress(len(explanation.nodes) + len(explanation.edges))
 
 
-def _explain(tx: neo4j.ManagedTransaction, run: str, each: Explained) -> None:
-    """One explanation, unless it came in between; the image may be another run's too."""
-    if tx.run(EXPLANATIONS + " AND e.uid = $uid" + UID, run=run, uid=each.uid).peek():
+def _load_explanation(
+    tx: neo4j.ManagedTransaction, run: str, explanation: ExplanationGraph
+) -> None:
+    """Load one, unless it was loaded in the meantime; its image may belong to another run too."""
+    exists = EXPLANATIONS + " AND explanation.uid = $uid" + RETURN_UID
+    if tx.run(exists, run=run, uid=explanation.uid).peek():
         return
-    image, *own = each.nodes
-    tx.run(IMAGE, uid=image.uid, properties=image.properties).consume()
-    labels = {node.uid: node.labels[0] for node in each.nodes}
-    for step in (*_node_steps(own, PART), *_edge_steps(each.edges, labels, PART)):
-        if tx.run(step.text, rows=step.rows).single(strict=True)["made"] != step.size:
+    image, *nodes = explanation.nodes
+    tx.run(CREATE_IMAGE, uid=image.uid, properties=image.properties).consume()
+    labels = {node.uid: node.labels[0] for node in explanation.nodes}
+    for statement in (
+        *_node_statements(nodes, ROWS_PER_STATEMENT),
+        *_edge_statements(explanation.edges, labels, ROWS_PER_STATEMENT),
+    ):
+        result = tx.run(statement.text, rows=statement.rows)
+        if result.single(strict=True)["created"] != statement.size:
             raise _disturbed(run)
 
 
-def _transactions(records: Records, rows: int) -> Iterator[list[Step]]:
-    """The steps of each transaction: all concepts, then the other nodes, then the edges.
+def _transactions(records: Records, rows: int) -> Iterator[list[WriteStatement]]:
+    """Yield the statements of each transaction: concepts, then the other nodes, then the edges.
 
-    Concepts are tied to the run in the transaction that makes them: no concept is ever left that
-    unloading the run would not find.
+    Concepts get their edge from the run in the transaction that creates them: no concept is ever
+    left that unloading the run would not find.
     """
-    part = min(rows, PART)
+    size = min(rows, ROWS_PER_STATEMENT)
     nodes = [node for node in records.nodes[1:] if node.labels[0] != "Concept"]
     labels = {node.uid: node.labels[0] for node in nodes}
     concepts = [node for node in records.nodes if node.labels[0] == "Concept"]
-    ties = [edge for edge in records.edges if edge.type == "HAS_CONCEPT"]
-    yield [*_concept_steps(concepts), *_edge_steps(ties, labels, PART)]
-    others = (edge for edge in records.edges if edge.type != "HAS_CONCEPT")
-    yield from _filled(_node_steps(nodes, part), rows)
-    yield from _filled(_edge_steps(others, labels, part), rows)
+    to_concepts = [edge for edge in records.edges if edge.type == "HAS_CONCEPT"]
+    yield [
+        *_concept_statements(concepts),
+        *_edge_statements(to_concepts, labels, ROWS_PER_STATEMENT),
+    ]
+    other_edges = (edge for edge in records.edges if edge.type != "HAS_CONCEPT")
+    yield from _grouped(_node_statements(nodes, size), rows)
+    yield from _grouped(_edge_statements(other_edges, labels, size), rows)
 
 
-def _filled(steps: Iterable[Step], rows: int) -> Iterator[list[Step]]:
-    """As many steps together as have no more rows than that."""
-    held: list[Step] = []
-    for step in steps:
-        if held and sum(each.size for each in [*held, step]) > rows:
-            yield held
-            held = []
-        held.append(step)
-    if held:
-        yield held
+def _grouped(statements: Iterable[WriteStatement], rows: int) -> Iterator[list[WriteStatement]]:
+    """Yield lists of consecutive statements that have at most so many rows together."""
+    group: list[WriteStatement] = []
+    for statement in statements:
+        if group and sum(other.size for other in [*group, statement]) > rows:
+            yield group
+            group = []
+        group.append(statement)
+    if group:
+        yield group
 
 
-def _ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Each made in a thread of its own, while the one before is used."""
-    with ThreadPoolExecutor(1) as beside:
-        coming = beside.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = beside.submit(next, items, None)
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield the items; a thread makes the next one while one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(next, items, None)
+        while (item := future.result()) is not None:
+            future = thread.submit(next, items, None)
             yield item
 
 
-def _concept_steps(concepts: Iterable[Node]) -> Iterator[Step]:
-    """Concepts are shared by runs: one that is there stays as it is."""
+def _concept_statements(concepts: Iterable[Node]) -> Iterator[WriteStatement]:
+    """Create concepts; runs share them, so one that exists stays as it is."""
     for labels, group in groupby(sorted(concepts), key=lambda node: node.labels):
         rows = [{"uid": node.uid, **node.properties} for node in group]
-        made = f"ON CREATE SET n{_labels(labels[1:])}, n += row"
-        text = f"UNWIND $rows AS row MERGE (n:Concept {{uid: row.uid}}) {made}"
-        yield Step(f"{text} RETURN count(*) AS made", rows, len(rows))
+        text = (
+            "UNWIND $rows AS row MERGE (concept:Concept {uid: row.uid}) "
+            f"ON CREATE SET concept{_labels(labels[1:])}, concept += row "
+            "RETURN count(*) AS created"
+        )
+        yield WriteStatement(text, rows, len(rows))
 
 
-def _node_steps(nodes: Iterable[Node], size: int) -> Iterator[Step]:
+def _node_statements(nodes: Iterable[Node], size: int) -> Iterator[WriteStatement]:
     for labels, group in groupby(nodes, key=lambda node: node.labels):
-        text = f"UNWIND $rows AS row CREATE (n{_labels(labels)}) SET n = row"
+        text = (
+            f"UNWIND $rows AS row CREATE (node{_labels(labels)}) SET node = row "
+            "RETURN count(*) AS created"
+        )
         for batch in _batches(group, size):
             rows = [{"uid": node.uid, **node.properties} for node in batch]
-            yield Step(f"{text} RETURN count(*) AS made", rows, len(rows))
+            yield WriteStatement(text, rows, len(rows))
 
 
-def _edge_steps(edges: Iterable[Edge], labels: dict[str, str], size: int) -> Iterator[Step]:
-    """Edges as `[sources, [[target, [[place of the source, value, …], …]], …]]`.
+def _edge_statements(
+    edges: Iterable[Edge], labels: dict[str, str], size: int
+) -> Iterator[WriteStatement]:
+    """Create edges from `[sources, [[target, [[index of the source, value, …], …]], …]]`.
 
-    Every node is named, sent and looked up once in a statement. Rows are lists, not maps: the names
-    of properties would be most of what is sent.
+    Each node is sent and matched once in a statement. Rows are lists, not maps: the names of
+    properties would be most of what is sent.
     """
 
     def kind(edge: Edge) -> tuple[str, str]:
@@ -206,36 +224,44 @@ def _edge_steps(edges: Iterable[Edge], labels: dict[str, str], size: int) -> Ite
 
     for (name, target), group in groupby(edges, key=kind):
         properties = tuple(RELATIONSHIPS[name].properties)
-        values = ", ".join(f"{each}: one[{i}]" for i, each in enumerate(properties, start=1))
-        text = (
-            "UNWIND range(0, size($rows[0]) - 1) AS place "
-            f"MATCH (a:{RELATIONSHIPS[name].source} {{uid: $rows[0][place]}}) "
-            # Were one missing, the others' places would be wrong: then nothing is made.
-            "WITH a, place ORDER BY place "
-            "WITH collect(a) AS sources WHERE size(sources) = size($rows[0]) "
-            f"UNWIND $rows[1] AS row MATCH (b:{target} {{uid: row[0]}}) UNWIND row[1] AS one "
-            "WITH b, one, sources[one[0]] AS a "
-            f"CREATE (a)-[:{name} {{{values}}}]->(b) RETURN count(*) AS made"
-        )
-        for part in _batches(group, size):
-            places = {uid: i for i, uid in enumerate(dict.fromkeys(e.source for e in part))}
+        text = _edge_text(name, target, properties)
+        for batch in _batches(group, size):
+            indices = {uid: i for i, uid in enumerate(dict.fromkeys(e.source for e in batch))}
             rows = [
-                [uid, [[places[e.source], *map(e.properties.get, properties)] for e in same]]
-                for uid, same in groupby(part, key=lambda edge: edge.target)
+                [uid, [[indices[e.source], *map(e.properties.get, properties)] for e in same]]
+                for uid, same in groupby(batch, key=lambda edge: edge.target)
             ]
-            yield Step(text, [list(places), rows], len(part))
+            yield WriteStatement(text, [list(indices), rows], len(batch))
+
+
+def _edge_text(name: str, target: str, properties: Sequence[str]) -> str:
+    values = ", ".join(f"{key}: edge[{index}]" for index, key in enumerate(properties, start=1))
+    return (
+        "UNWIND range(0, size($rows[0]) - 1) AS position "
+        f"MATCH (source:{RELATIONSHIPS[name].source} {{uid: $rows[0][position]}}) "
+        # If one were missing, the positions of the others would be wrong: then create nothing.
+        "WITH source, position ORDER BY position "
+        "WITH collect(source) AS sources WHERE size(sources) = size($rows[0]) "
+        f"UNWIND $rows[1] AS row MATCH (target:{target} {{uid: row[0]}}) UNWIND row[1] AS edge "
+        "WITH target, edge, sources[edge[0]] AS source "
+        f"CREATE (source)-[:{name} {{{values}}}]->(target) RETURN count(*) AS created"
+    )
 
 
 def _advance(
-    tx: neo4j.ManagedTransaction, run: str, known_as: str, done: int, steps: list[Step]
+    tx: neo4j.ManagedTransaction,
+    run: str,
+    digest: str,
+    done: int,
+    statements: list[WriteStatement],
 ) -> None:
-    """Write some steps, unless they are there already."""
-    after = done + sum(step.size for step in steps)
-    if tx.run(ADVANCE, run=run, digest=known_as, done=done, next=after).single() is None:
+    """Write some statements, unless they were written already."""
+    after = done + sum(statement.size for statement in statements)
+    if tx.run(ADVANCE, run=run, digest=digest, done=done, next=after).single() is None:
         return
     # All are sent before an answer is read: while the server works on one, the next is packed.
-    sent = [(step.size, tx.run(step.text, rows=step.rows)) for step in steps]
-    if any(result.single(strict=True)["made"] != size for size, result in sent):
+    results = [(each.size, tx.run(each.text, rows=each.rows)) for each in statements]
+    if any(result.single(strict=True)["created"] != size for size, result in results):
         raise _disturbed(run)
 
 
@@ -243,8 +269,8 @@ def _run(tx: neo4j.ManagedTransaction, text: str) -> None:
     tx.run(text).consume()
 
 
-def _write(session: neo4j.Session, work: Callable[[neo4j.ManagedTransaction], Item]) -> Item:
-    """Like `execute_write`, also where it is not known whether the transaction was committed.
+def _write(session: neo4j.Session, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
+    """Call `execute_write`, again if it is unknown whether the transaction was committed.
 
     Only for work that may be done twice.
     """
@@ -256,16 +282,16 @@ def _write(session: neo4j.Session, work: Callable[[neo4j.ManagedTransaction], It
 def _disturbed(run: str) -> StoreError:
     return StoreError(
         f"run {run!r} was changed while it was loaded",
-        remedy=f"Take it out with `conceptgraph unload {run}` and load it again",
+        remedy=f"Remove it with `conceptgraph unload {run}` and load it again",
     )
 
 
 def _labels(labels: Iterable[str]) -> str:
-    """As they stand in a pattern, quoted: labels cannot be parameters."""
+    """Return labels as in a pattern, quoted: they cannot be parameters."""
     return "".join(f":`{label.replace('`', '``')}`" for label in labels)
 
 
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

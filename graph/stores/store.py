@@ -1,37 +1,40 @@
-"""What a graph store can do, whatever engine is behind it.
+"""What every graph store can do, whatever engine is behind it.
 
-A question is a small frozen object that knows its own answer in each engine's terms; a store only
-carries it there. Every store answers a question with the same rows in the same order.
+A question is a small frozen object that can be asked of each engine; a store only passes it on.
+Every store answers a question with the same rows in the same order.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from ...errors import StoreError, nearest
+from ...progress import no_advance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import networkx as nx
 
+    from ...progress import Advance
     from ..records import Records
 
 Row = TypeVar("Row")
-Advance: TypeAlias = "Callable[[int], None]"
-"""Told how much more is done."""
+NARROW_QUERY = "Start from one class or unit, and filter on rank"
+"""What to do with a Cypher text that takes too long."""
 
 
 class LoadedRun(NamedTuple):
     """A run that is in a store.
 
-    Its `status` is "complete"; "loading" or "unloading" where that was cut off, and then it answers
-    no question until it is loaded again.
+    Its `status` is "complete", or "loading" or "unloading" if that was interrupted; then the store
+    answers no question about it until it is loaded again.
     """
 
     uid: str
-    model: str | None
-    created: str | None
+    model: str
+    created: str
     min_iou: float
     edges_per_target: int
     share_left_out: float
@@ -43,6 +46,31 @@ class Statement(NamedTuple):
 
     text: str
     parameters: dict[str, object]
+
+
+class CypherResult(NamedTuple):
+    """What a Cypher text of the user's returned."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class CypherLimits:
+    """Limits for one Cypher text of the user's.
+
+    Attributes:
+        seconds: time.
+        work: steps of the offline engine; ten million need about 100 MB if all are sorted.
+        rows: returned rows.
+    """
+
+    seconds: float = 30.0
+    work: int = 20_000_000
+    rows: int = 100_000
+
+
+DEFAULT_LIMITS = CypherLimits()
 
 
 class Question(Protocol[Row]):
@@ -58,41 +86,47 @@ class Question(Protocol[Row]):
 
     @property
     def row(self) -> Callable[..., Row]:
-        """Makes a row of the values that the Cypher text returns, by the names of its columns."""
+        """What makes a row of the values that the Cypher text returns, by column name."""
 
     def cypher(self) -> Statement:
-        """The question as Cypher."""
+        """Return the question as Cypher."""
 
     def answer(self, graph: nx.DiGraph[str]) -> list[Row]:
-        """The rows, in an order that does not depend on how the graph was loaded."""
-
-
-def ignore(_done: int) -> None:
-    """Progress that nobody watches."""
+        """Return the rows, in an order that does not depend on how the graph was loaded."""
 
 
 class Store(Protocol):
-    """Holds the graphs of any number of runs."""
+    """A store of the graphs of any number of runs."""
 
-    def load(self, records: Records, progress: Advance = ignore) -> None:
-        """Put a run in, in place of an earlier one of the same uid.
+    def load(self, records: Records, progress: Advance = no_advance) -> None:
+        """Load a run; it replaces an earlier one of the same uid.
 
-        Its units are tied to the same ones of other runs of its network, once those are in too.
-        `progress` is told of nodes and edges as they are done, `len(records)` in all.
+        SAME_UNIT relationships to other runs of its network are made too. `progress` is called with
+        numbers of nodes and edges that are done, `len(records)` in all.
         """
 
     def runs(self) -> list[LoadedRun]:
-        """The runs that are in, by uid."""
+        """Return the loaded runs, by uid."""
 
     def unload(self, run: str) -> None:
-        """Take a run out, with the concepts that no other run has; StoreError if it is not in."""
+        """Remove a run, with the concepts and images that only it has.
+
+        Raises:
+            StoreError: it is not loaded.
+        """
 
     def ask(self, question: Question[Row]) -> list[Row]:
-        """The rows that answer a question."""
+        """Return the rows that answer a question."""
 
 
 def no_such_run(run: str, loaded: Iterable[str]) -> StoreError:
-    """What every store says about a run that is not in it."""
+    """Return the error of every store for a run that is not in it."""
     names = list(loaded)
     remedy = nearest(run, names) if names else "The store is empty: load a run first"
     return StoreError(f"no run {run!r} in the store", remedy=remedy)
+
+
+def check_rows(rows: int, limits: CypherLimits) -> None:
+    """Refuse more rows than the limit: an answer is never cut off silently."""
+    if rows > limits.rows:
+        raise StoreError(f"this Cypher returns more than {limits.rows} rows", remedy="Add a LIMIT")

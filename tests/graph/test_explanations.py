@@ -1,4 +1,4 @@
-"""Explanations that are kept: in the run, in every store, found by the catalogue."""
+"""Saved explanations: in the run, in every store, and in the answers of the catalogue."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from conceptgraph.errors import RunError
 from conceptgraph.graph.exports.neo4j_admin import write_import
 from conceptgraph.graph.records import records
-from conceptgraph.graph.run.explanations import keep, saved_explanations
+from conceptgraph.graph.run.explanations import save_explanation, saved_explanations
 from conceptgraph.graph.stores.memory import MemoryStore, open_store
 from conceptgraph.graph.stores.neo4j_store import Neo4jStore
 from conceptgraph.graph.stores.offline_cypher import CypherGraph
 from conceptgraph.queries.catalogue import make
 from tests.made_runs import small_run
-from tests.neo4j_contents import content, said
+from tests.neo4j_contents import database_content, expected_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,34 +46,36 @@ def answer(class_name: str = "road", versus: str | None = None) -> dict[str, Any
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    found = small_run(tmp_path / "a.cg")
     (tmp_path / "photo 1.jpg").write_bytes(b"one")
     (tmp_path / "photo 2.jpg").write_bytes(b"two")
-    return found
+    return small_run(tmp_path / "a.cg")
 
 
-def keep_three(run: Run, tmp_path: Path) -> None:
+def save_three(run: Run, tmp_path: Path) -> None:
     for name, versus in (("photo 1.jpg", None), ("photo 1.jpg", "juggling"), ("photo 2.jpg", None)):
-        found = {**answer(versus=versus), "image": name}
-        keep(run, tmp_path / name, {"versus": versus}, found)
+        explanation = {**answer(versus=versus), "image": name}
+        save_explanation(run, tmp_path / name, {"versus": versus}, explanation)
 
 
 def test_the_same_question_about_the_same_image_is_one_explanation(
     run: Run, tmp_path: Path
 ) -> None:
-    first = keep(run, tmp_path / "photo 1.jpg", {"class": "road", "top": 3}, answer())
+    def save(image: str, **question: object) -> Path:
+        return save_explanation(run, tmp_path / image, question, answer())
+
+    first = save("photo 1.jpg", class_name="road", top=3)
     shutil.copy(tmp_path / "photo 1.jpg", tmp_path / "copy.jpg")
-    assert keep(run, tmp_path / "copy.jpg", {"top": 3, "class": "road"}, answer()) == first
-    assert keep(run, tmp_path / "photo 1.jpg", {"class": "road", "top": 4}, answer()) != first
-    assert keep(run, tmp_path / "photo 2.jpg", {"class": "road", "top": 3}, answer()) != first
-    kept = saved_explanations(run)
-    assert len(kept) == 3
-    assert first.stem in {each.key for each in kept}
-    assert not list(first.parent.glob("*.partial"))
+    assert save("copy.jpg", top=3, class_name="road") == first
+    assert save("photo 1.jpg", class_name="road", top=4) != first
+    assert save("photo 2.jpg", class_name="road", top=3) != first
+    explanations = saved_explanations(run)
+    assert len(explanations) == 3
+    assert first.stem in {explanation.key for explanation in explanations}
+    assert {file.suffix for file in first.parent.iterdir()} == {".json"}
 
 
 def test_they_are_found_offline(run: Run, tmp_path: Path) -> None:
-    keep_three(run, tmp_path)
+    save_three(run, tmp_path)
     store = open_store(run)
     images, explanations, of_unit = rows_by_path(store, tmp_path)
     assert [(row[1], row[2]) for row in images] == [
@@ -87,12 +89,12 @@ def test_they_are_found_offline(run: Run, tmp_path: Path) -> None:
 
 
 def rows_by_path(store: MemoryStore | Neo4jStore, folder: Path) -> list[list[tuple[Any, ...]]]:
-    found = []
+    answers = []
     for name, given in QUESTIONS:
         typed = {key: str(folder / v) if key == "image" else v for key, v in given.items()}
         question: Any = make(store, "a", name, typed)
-        found.append([tuple(row) for row in store.ask(question)])
-    return found
+        answers.append([tuple(row) for row in store.ask(question)])
+    return answers
 
 
 def test_they_follow_a_run_that_is_in_neo4j_already(
@@ -100,30 +102,31 @@ def test_they_follow_a_run_that_is_in_neo4j_already(
 ) -> None:
     with Neo4jStore.connect(neo4j_server.uri, "neo4j", neo4j_server.password) as store:
         store.load(records(run))
-        before = content(neo4j_server)
-        keep_three(run, tmp_path)
-        found = records(run)
-        told: list[int] = []
-        store.load(found, told.append)
-        assert sum(told) == len(found)
-        assert content(neo4j_server) == said(found)
+        before = database_content(neo4j_server)
+        save_three(run, tmp_path)
+        with_explanations = records(run)
+        progress: list[int] = []
+        store.load(with_explanations, progress.append)
+        assert sum(progress) == len(with_explanations)
+        assert database_content(neo4j_server) == expected_content(with_explanations)
         assert rows_by_path(store, tmp_path) == rows_by_path(open_store(run), tmp_path)
-        store.load(found)
-        assert content(neo4j_server) == said(found)
-        beside = small_run(tmp_path / "b.cg")
-        keep_three(beside, tmp_path)
-        store.load(records(beside))
-        assert content(neo4j_server) == said(found, records(beside))
+        store.load(with_explanations)
+        assert database_content(neo4j_server) == expected_content(with_explanations)
+        second_run = small_run(tmp_path / "b.cg")
+        save_three(second_run, tmp_path)
+        second = records(second_run)
+        store.load(second)
+        assert database_content(neo4j_server) == expected_content(with_explanations, second)
         store.unload("b")
-        assert content(neo4j_server) == said(found)
+        assert database_content(neo4j_server) == expected_content(with_explanations)
         shutil.rmtree(run.path / "explanations")
         store.unload("a")
         store.load(records(run))
-        assert content(neo4j_server) == before
+        assert database_content(neo4j_server) == before
 
 
 def test_they_are_in_free_cypher_and_in_the_import_files(run: Run, tmp_path: Path) -> None:
-    keep_three(run, tmp_path)
+    save_three(run, tmp_path)
     text = "MATCH (i:Image)-[:EXPLAINED_BY]->(e:Explanation)-[:OF]->(c:Class) RETURN count(e) AS n"
     assert CypherGraph([records(run)]).ask(text).rows == [(3,)]
     (tmp_path / "files").mkdir()

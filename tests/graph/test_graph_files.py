@@ -43,48 +43,51 @@ def test_graphml_holds_everything(store: MemoryStore, tmp_path: Path) -> None:
     assert content(nx.read_graphml(tmp_path / "a.graphml")) == content(flat_graph(store))
 
 
-def test_gexf_holds_everything_under_gephis_names(store: MemoryStore, tmp_path: Path) -> None:
+def test_gexf_holds_everything_with_the_names_gephi_uses(
+    store: MemoryStore, tmp_path: Path
+) -> None:
     write_gexf(store, tmp_path / "a.gexf")
     nodes, edges = content(nx.read_gexf(tmp_path / "a.gexf"))
-    wanted_nodes, wanted_edges = content(flat_graph(store))
-    for node in wanted_nodes.values():
+    expected_nodes, expected_edges = content(flat_graph(store))
+    for node in expected_nodes.values():
         if "label" in node:
             node["concept"] = node.pop("label")
         node["label"] = node["name"]
-    for edge in wanted_edges.values():
+    for edge in expected_edges.values():
         edge["kind"] = edge.pop("type")
     for edge in edges.values():
         edge.pop("id", None)
-    assert nodes == wanted_nodes
-    assert edges == wanted_edges
+    assert nodes == expected_nodes
+    assert edges == expected_edges
 
 
 def test_json_holds_everything_with_its_lists(store: MemoryStore, tmp_path: Path) -> None:
     write_json(store, tmp_path / "a.json")
     with (tmp_path / "a.json").open(encoding="utf-8") as file:
-        found = nx.node_link_graph(json.load(file), edges="edges")
-    nodes, edges = content(found)
-    wanted_nodes, wanted_edges = content(store.graph)
+        nodes, edges = content(nx.node_link_graph(json.load(file), edges="edges"))
+    expected_nodes, expected_edges = content(store.graph)
     for node in nodes.values():
         node["labels"] = tuple(node["labels"])
-    assert nodes == wanted_nodes
-    assert edges == wanted_edges
+    assert nodes == expected_nodes
+    assert edges == expected_edges
 
 
 def test_csv_holds_everything(store: MemoryStore, tmp_path: Path) -> None:
     write_nodes(store, tmp_path / "nodes.csv")
     write_relationships(store, tmp_path / "relationships.csv")
-    wanted_nodes, wanted_edges = content(flat_graph(store))
+    expected_nodes, expected_edges = content(flat_graph(store))
     with (tmp_path / "nodes.csv").open(newline="", encoding="utf-8") as file:
         nodes = {row.pop("uid"): row for row in csv.DictReader(file)}
     with (tmp_path / "relationships.csv").open(newline="", encoding="utf-8") as file:
         edges = {(row.pop("source"), row.pop("target")): row for row in csv.DictReader(file)}
-    assert list(nodes) == list(wanted_nodes)
-    assert list(edges) == list(wanted_edges)
-    found = [*nodes.values(), *edges.values()]
-    for row, wanted in zip(found, [*wanted_nodes.values(), *wanted_edges.values()], strict=True):
-        told = {name: value for name, value in row.items() if value != ""}
-        assert told == {name: str(value) for name, value in wanted.items() if value != ""}
+    assert list(nodes) == list(expected_nodes)
+    assert list(edges) == list(expected_edges)
+    rows = [*nodes.values(), *edges.values()]
+    for row, expected in zip(
+        rows, [*expected_nodes.values(), *expected_edges.values()], strict=True
+    ):
+        values = {name: value for name, value in row.items() if value != ""}
+        assert values == {name: str(value) for name, value in expected.items() if value != ""}
 
 
 def test_the_commands(tmp_path: Path) -> None:
@@ -97,8 +100,8 @@ def test_the_commands(tmp_path: Path) -> None:
     ):
         done = run("export", *words, folder=tmp_path)
         assert done.status == 0, done.err
-    wanted = content(flat_graph(open_store(open_run(tmp_path / "a.cg"))))
-    assert content(nx.read_graphml(tmp_path / "a.graphml")) == wanted
+    expected = content(flat_graph(open_store(open_run(tmp_path / "a.cg"))))
+    assert content(nx.read_graphml(tmp_path / "a.graphml")) == expected
     assert (tmp_path / "tables" / "relationships.csv").stat().st_size > 0
     failed = run("export", "json", "-o", "nowhere/a.json", folder=tmp_path)
     assert failed.status == 1

@@ -1,4 +1,4 @@
-"""What `neo4j-admin` imports is what would have been loaded, to the last bit, on real servers."""
+"""What `neo4j-admin` imports equals what is loaded, to the last bit, on real servers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from conceptgraph.graph.elements import Node
 from conceptgraph.graph.exports.neo4j_admin import write_import
 from conceptgraph.graph.records import Records, records
 from conceptgraph.graph.stores.neo4j_store import Neo4jStore
+from conceptgraph.queries.catalogue import build
 from tests.command_line import run
 from tests.hand_made_answers import EXPECTED
-from tests.hand_made_graph import hand_made, hand_made_beside
+from tests.hand_made_graph import RUN, hand_made, hand_made_beside
 from tests.made_runs import random_run, small_run
-from tests.neo4j_contents import content, said
+from tests.neo4j_contents import database_content, expected_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,39 +30,40 @@ ODD = ('say "road"', "a,b;c|d", "two\nlines", "tab\there", "back\\slash\\", "'})
 def test_what_is_imported_answers_as_what_is_loaded(
     neo4j_server: Neo4jServer, tmp_path: Path
 ) -> None:
-    found = hand_made()
-    write_import(found, tmp_path)
+    graph = hand_made()
+    write_import(graph, tmp_path)
     neo4j_server.import_files(tmp_path, "neo4j", "--overwrite-destination")
-    assert content(neo4j_server) == said(found)
+    assert database_content(neo4j_server) == expected_content(graph)
     with neo4j_server.driver() as driver:
         for text in (tmp_path / "constraints.cypher").read_text().split(";\n")[:-1]:
             driver.execute_query(text)
         names = driver.execute_query("SHOW INDEXES YIELD name, state WHERE name STARTS WITH 'con'")
     assert {row["state"] for row in names.records} == {"ONLINE"}
     with Neo4jStore.connect(neo4j_server.uri, "neo4j", neo4j_server.password) as store:
-        for beside in hand_made_beside():  # tied to the run that came by import
-            store.load(beside)
-        for question, rows in EXPECTED:
-            assert store.cypher(*question.cypher()).rows == rows, question
-        for beside in hand_made_beside():
-            store.unload(beside.run)
-        store.load(found)
-        assert content(neo4j_server) == said(found)
-        store.unload(found.run)
-    assert content(neo4j_server) == ([], [])
+        for other in hand_made_beside():  # runs of the imported run's network
+            store.load(other)
+        for name, parameters, rows in EXPECTED:
+            question = build(name, RUN, parameters)
+            assert store.cypher(*question.cypher()).rows == rows, name
+        for other in hand_made_beside():
+            store.unload(other.run)
+        store.load(graph)
+        assert database_content(neo4j_server) == expected_content(graph)
+        store.unload(graph.run)
+    assert database_content(neo4j_server) == ([], [])
 
 
 def test_odd_names_and_every_edge(neo4j_5: Neo4jServer, tmp_path: Path) -> None:
     widths = {"block2": 5, "block3": 30, "block4": 20}
     concepts = tuple(f"object/{name}" for name in ODD)
-    made = random_run(tmp_path / "r 😀.cg", widths, classes=ODD, concepts=concepts)
-    found = records(made, edges_per_target=None)
-    told: list[int] = []
+    random = random_run(tmp_path / "r 😀.cg", widths, classes=ODD, concepts=concepts)
+    graph = records(random, dense=True)
+    progress: list[int] = []
     (tmp_path / "files").mkdir()
-    write_import(found, tmp_path / "files", told.append)
-    assert sum(told) == len(found)
+    write_import(graph, tmp_path / "files", progress.append)
+    assert sum(progress) == len(graph)
     neo4j_5.import_files(tmp_path / "files", "neo4j", "--overwrite-destination")
-    assert content(neo4j_5) == said(found)
+    assert database_content(neo4j_5) == expected_content(graph)
 
 
 def test_a_name_that_cannot_be_written(tmp_path: Path) -> None:
@@ -81,4 +83,4 @@ def test_the_command(neo4j_5: Neo4jServer, tmp_path: Path) -> None:
     assert (row["uid"], row["status"]) == ("a", "complete")
     again = run("export", "neo4j-csv", "-o", "files", folder=tmp_path)
     assert again.status == 1
-    assert "files: is there already" in again.err
+    assert "files: already exists" in again.err

@@ -1,4 +1,4 @@
-"""What goes wrong with a Neo4j: one line each, and never a password in it."""
+"""Errors of Neo4j: one line each, and never a password in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conceptgraph.errors import ConceptGraphError, QueryError, StoreError
 from conceptgraph.graph.elements import Node
 from conceptgraph.graph.records import Records, records
 from conceptgraph.graph.stores.neo4j_store import Neo4jStore
-from conceptgraph.graph.stores.offline_cypher import Bounds
+from conceptgraph.graph.stores.store import CypherLimits
 from tests.made_runs import small_run
 from tests.neo4j_contents import connect
 from tests.neo4j_server import NEO4J_2026, Neo4jServer, Release, ServerError, find_java
@@ -37,8 +37,8 @@ def refusal(uri: str, database: str | None = None, user: str | None = "neo4j") -
 @pytest.fixture
 def store(neo4j_server: Neo4jServer) -> Iterator[Neo4jStore]:
     server = neo4j_server
-    with Neo4jStore.connect(server.uri, server.user, server.password, "neo4j") as found:
-        yield found
+    with Neo4jStore.connect(server.uri, server.user, server.password, "neo4j") as opened:
+        yield opened
 
 
 def test_a_wrong_password_or_none(neo4j_server: Neo4jServer) -> None:
@@ -57,15 +57,15 @@ def test_an_unknown_database(neo4j_server: Neo4jServer, scheme: str) -> None:
 
 def test_the_wrong_port_or_encryption(neo4j_server: Neo4jServer) -> None:
     http = neo4j_server.http.replace("http", "bolt")
-    assert f"no Neo4j answers at {http}: HTTP is spoken there" in refusal(http)
+    assert f"no Neo4j answers at {http}: it speaks HTTP" in refusal(http)
     encrypted = neo4j_server.uri.replace("bolt", "bolt+s")
     assert "no encrypted connection" in refusal(encrypted)
 
 
-def test_nobody_there() -> None:
-    with socket.socket() as taken:  # bound, but nobody listens
-        taken.bind(("127.0.0.1", 0))
-        uri = f"bolt://127.0.0.1:{taken.getsockname()[1]}"
+def test_no_server_listens() -> None:
+    with socket.socket() as bound:  # but it does not listen
+        bound.bind(("127.0.0.1", 0))
+        uri = f"bolt://127.0.0.1:{bound.getsockname()[1]}"
         line = refusal(uri)
     remedy = "Start it, or name another with --neo4j or $NEO4J_URI"
     assert line == f"no Neo4j answers at {uri}: Connection refused. {remedy}"
@@ -76,7 +76,7 @@ def test_nobody_there() -> None:
     "uri",
     ["", "localhost:7687", "http://localhost:7474", "bolt://", "bolt://a:b", "bolt://a:99999"],
 )
-def test_what_is_no_address(uri: str) -> None:
+def test_invalid_addresses(uri: str) -> None:
     line = refusal(uri)
     assert line.startswith(f"not a Neo4j address; found {uri!r}; expected bolt://localhost:7687")
 
@@ -88,7 +88,7 @@ def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[str]:
-    """Where somebody says this to whoever shakes hands."""
+    """Listen, and answer the first handshake with these bytes."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -109,11 +109,11 @@ def test_a_server_too_old_for_the_driver_or_another_one(answer: bytes) -> None:
     """Neo4j 3 and older answer the handshake with zeros, or version 2 at most."""
     with answering(answer) as uri:
         line = refusal(uri)
-    assert line == f"what answers at {uri} is too old, or no Neo4j; expected Neo4j 5 or newer"
+    assert line == f"the server at {uri} is too old, or no Neo4j; expected Neo4j 5 or newer"
 
 
-def test_a_server_too_old_for_us() -> None:
-    """What Neo4j 4.4 says: Bolt 4.4, and its name when greeted; a real one was tried by hand."""
+def test_a_server_too_old_for_this_package() -> None:
+    """The answer of Neo4j 4.4: Bolt 4.4, then its name; a real one was tried by hand."""
     greeting = b"\xb1\x70\xa2\x86server\x8cNeo4j/4.4.44\x8dconnection_id\x81x"
     message = len(greeting).to_bytes(2, "big") + greeting + bytes(2)
     with answering(b"\0\0\4\4" + message) as uri:
@@ -126,8 +126,8 @@ def test_the_password_is_nowhere_in_the_store(store: Neo4jStore, neo4j_server: N
     assert neo4j_server.password not in repr(vars(store))
 
 
-def test_a_server_that_may_not_be_changed(neo4j_server: Neo4jServer, tmp_path: Path) -> None:
-    found = records(small_run(tmp_path / "a.cg"))
+def test_a_read_only_server(neo4j_server: Neo4jServer, tmp_path: Path) -> None:
+    graph = records(small_run(tmp_path / "a.cg"))
     server = neo4j_server
     read_only = "server.databases.default_to_read_only"
     server.shut_down()
@@ -137,7 +137,7 @@ def test_a_server_that_may_not_be_changed(neo4j_server: Neo4jServer, tmp_path: P
         with connect(server) as store:
             assert store.runs() == []
             with pytest.raises(StoreError, match=f"{server.uri} is read-only. Use a database that"):
-                store.load(found)
+                store.load(graph)
     finally:
         server.shut_down()
         del server.settings[read_only]
@@ -146,7 +146,7 @@ def test_a_server_that_may_not_be_changed(neo4j_server: Neo4jServer, tmp_path: P
 
 def test_a_run_with_a_slash_is_refused(store: Neo4jStore) -> None:
     """Its uids could be those of another run."""
-    with pytest.raises(StoreError, match="may not have a /; found 'a/b'"):
+    with pytest.raises(StoreError, match="cannot contain a /; found 'a/b'"):
         store.load(Records((Node(("Run",), "a/b", {}),), ()))
 
 
@@ -155,9 +155,9 @@ def test_free_cypher(store: Neo4jStore, tmp_path: Path) -> None:
     text = "MATCH (c:Class) WHERE c.name <> $not RETURN c.name AS name, c.index AS i"
     assert store.cypher(text, {"not": "road"}) == (("name", "i"), [("juggling", 0)])
     long = "UNWIND range(1, 9) AS i RETURN i"
-    assert len(store.cypher(long, bounds=Bounds(rows=9)).rows) == 9
+    assert len(store.cypher(long, limits=CypherLimits(rows=9)).rows) == 9
     with pytest.raises(StoreError, match=r"returns more than 8 rows\. Add a LIMIT"):
-        store.cypher(long, bounds=Bounds(rows=8))
+        store.cypher(long, limits=CypherLimits(rows=8))
     assert store.cypher("MATCH (n:Nothing) RETURN n.name AS name") == (("name",), [])
 
 
@@ -171,7 +171,7 @@ def test_free_cypher(store: Neo4jStore, tmp_path: Path) -> None:
         (
             "UNWIND range(1, 2000000000) AS i RETURN sum(i)",
             StoreError,
-            "this Cypher takes too long. Anchor it",
+            "this Cypher takes too long. Start from",
         ),
     ],
 )
@@ -179,7 +179,7 @@ def test_free_cypher_that_is_refused(
     store: Neo4jStore, text: str, error: type[ConceptGraphError], line: str
 ) -> None:
     with pytest.raises(error) as caught:
-        store.cypher(text, bounds=Bounds(seconds=0.5))
+        store.cypher(text, limits=CypherLimits(seconds=0.5))
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
 

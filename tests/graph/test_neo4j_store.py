@@ -1,5 +1,5 @@
-"""The Neo4j store, on real servers: what is in the database is what the records say, whatever
-happened on the way there."""
+"""The Neo4j store, on real servers: the database holds what the records hold, whatever interrupted
+the load."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from conceptgraph.graph.stores import neo4j_load
 from conceptgraph.graph.stores.memory import MemoryStore
 from conceptgraph.graph.stores.store import Statement
 from tests.made_runs import random_run, small_run
-from tests.neo4j_contents import connect, content, said
+from tests.neo4j_contents import connect, database_content, expected_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,11 +49,11 @@ from conceptgraph.graph.stores import neo4j_load
 from conceptgraph.graph.stores.neo4j_store import Neo4jStore
 from conceptgraph.graph.records import records
 from conceptgraph.graph.run.reader import open_run
-neo4j_load.ROWS = int(sys.argv[2])
-found = records(open_run(sys.argv[1]))
+neo4j_load.ROWS_PER_TRANSACTION = int(sys.argv[2])
+graph = records(open_run(sys.argv[1]))
 password = os.environ["NEO4J_PASSWORD"]
 with Neo4jStore.connect(os.environ["NEO4J_URI"], "neo4j", password) as store:
-    store.load(found, lambda done: print(done, flush=True))
+    store.load(graph, lambda done: print(done, flush=True))
 """
 
 
@@ -78,18 +78,20 @@ class Classes:
 
     def answer(self, graph: nx.DiGraph[str]) -> list[ClassRow]:
         """The same."""
-        fed = Counter(
+        contributors = Counter(
             target
             for _, target, edge in graph.in_edges(graph.adj[self.run], data=True)
             if edge["type"] == "CONTRIBUTES" and "/class/" in target
         )
-        return [ClassRow(graph.nodes[uid]["name"], count) for uid, count in sorted(fed.items())]
+        return [
+            ClassRow(graph.nodes[uid]["name"], count) for uid, count in sorted(contributors.items())
+        ]
 
 
 @pytest.fixture
 def short_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty rows each, so that small runs take many."""
-    monkeypatch.setattr(neo4j_load, "ROWS", 20)
+    monkeypatch.setattr(neo4j_load, "ROWS_PER_TRANSACTION", 20)
 
 
 def some_records(out: Path, seed: int = 0) -> Records:
@@ -99,14 +101,14 @@ def some_records(out: Path, seed: int = 0) -> Records:
     return records(random_run(out, widths, classes=classes, seed=seed))
 
 
-def test_the_database_is_what_the_records_say(
+def test_the_database_holds_what_the_records_hold(
     neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
 ) -> None:
-    found = records(small_run(tmp_path / "camvid.cg"))
+    graph = records(small_run(tmp_path / "camvid.cg"))
     done: list[int] = []
-    store.load(found, done.append)
-    assert content(neo4j_server) == said(found)
-    assert sum(done) == len(found)
+    store.load(graph, done.append)
+    assert database_content(neo4j_server) == expected_content(graph)
+    assert sum(done) == len(graph)
     names = [f"conceptgraph_{label.lower()}_uid" for label in NODES]
     with neo4j_server.driver() as driver:
         rows = driver.execute_query("SHOW CONSTRAINTS YIELD name, type").records
@@ -130,36 +132,36 @@ def test_questions_are_answered(store: Neo4jStore, tmp_path: Path) -> None:
 def test_loading_twice_changes_nothing(
     neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
 ) -> None:
-    found = some_records(tmp_path / "a.cg")
-    store.load(found)
-    before = content(neo4j_server)
+    graph = some_records(tmp_path / "a.cg")
+    store.load(graph)
+    before = database_content(neo4j_server)
     done: list[int] = []
     store.load(some_records(tmp_path / "again" / "a.cg"), done.append)
-    assert content(neo4j_server) == before == said(found)
-    assert done == [len(found)]
+    assert database_content(neo4j_server) == before == expected_content(graph)
+    assert done == [len(graph)]
 
 
-def test_runs_share_concepts_and_leave_apart(
+def test_runs_share_concepts_and_are_unloaded_one_by_one(
     neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
 ) -> None:
     camvid = records(small_run(tmp_path / "camvid.cg"))
     more = ("object/ball", "scene/park")
     park = records(random_run(tmp_path / "park.cg", {"block4": 4}, concepts=more))
     near = records(random_run(tmp_path / "camvid 2.cg", {"block4": 3}, concepts=more[:1]))
-    for each in (park, camvid, near):
-        store.load(each)
-    assert content(neo4j_server) == said(camvid, park, near)
+    for run in (park, camvid, near):
+        store.load(run)
+    assert database_content(neo4j_server) == expected_content(camvid, park, near)
     memory = MemoryStore()
-    for each in (park, camvid, near):
-        memory.load(each)
+    for run in (park, camvid, near):
+        memory.load(run)
     assert store.runs() == memory.runs()
     store.unload("camvid")
-    assert content(neo4j_server) == said(park, near)
+    assert database_content(neo4j_server) == expected_content(park, near)
     with pytest.raises(StoreError, match="no run 'camvid' in the store"):
         store.unload("camvid")
     store.unload("park")
     store.unload("camvid 2")
-    assert content(neo4j_server) == ([], [])
+    assert database_content(neo4j_server) == ([], [])
 
 
 @pytest.mark.usefixtures("short_transactions")
@@ -169,17 +171,17 @@ def test_a_run_of_other_content_is_replaced(
     store.load(some_records(tmp_path / "a.cg"))
     other = some_records(tmp_path / "other" / "a.cg", seed=1)
     store.load(other)
-    assert content(neo4j_server) == said(other)
+    assert database_content(neo4j_server) == expected_content(other)
 
 
 @pytest.mark.usefixtures("short_transactions")
-def test_what_is_not_ours_stays(
+def test_nodes_of_other_programs_stay(
     neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
 ) -> None:
-    theirs = "CREATE (:Run {name: 'marathon'})-[:HAS_CONCEPT]->(:Concept {name: 'speed'}), (:Unit)"
+    create = "CREATE (:Run {name: 'marathon'})-[:HAS_CONCEPT]->(:Concept {name: 'speed'}), (:Unit)"
     with neo4j_server.driver() as driver:
-        driver.execute_query(theirs)
-        before = content(neo4j_server)
+        driver.execute_query(create)
+        before = database_content(neo4j_server)
         store.load(some_records(tmp_path / "a.cg"))
         assert [run.uid for run in store.runs()] == ["a"]
         driver.execute_query(
@@ -190,10 +192,10 @@ def test_what_is_not_ours_stays(
             " (i)-[:EXPLAINED_BY]->(:Explanation {uid: 'b/e'})"
         )
         store.unload("a")
-        kept = driver.execute_query("MATCH (n) WHERE n.uid IS NOT NULL RETURN n.uid").records
-        assert sorted(row[0] for row in kept) == ["b/e", "f11"]
+        left = driver.execute_query("MATCH (n) WHERE n.uid IS NOT NULL RETURN n.uid").records
+        assert sorted(row[0] for row in left) == ["b/e", "f11"]
         driver.execute_query("MATCH (n) WHERE n.uid IS NOT NULL DETACH DELETE n")
-    assert content(neo4j_server) == before
+    assert database_content(neo4j_server) == before
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -201,28 +203,30 @@ class Interrupted(Exception):  # noqa: N818
 
 
 @pytest.mark.usefixtures("short_transactions")
-def test_a_load_cut_off_anywhere_is_completed(
+def test_a_load_interrupted_anywhere_is_completed(
     neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
 ) -> None:
-    """Also where all that is left to do is to say that it is complete."""
-    found = some_records(tmp_path / "a.cg")
+    """Also if all that is left to do is to set the status."""
+    graph = some_records(tmp_path / "a.cg")
     steps: list[int] = []
-    store.load(found, steps.append)
+    store.load(graph, steps.append)
     assert len(steps) > 10
     for last in range(0, len(steps), 3):
         neo4j_server.clear()
         with pytest.raises(Interrupted):
-            store.load(found, _Interrupt(last))
+            store.load(graph, _Interrupt(last))
         assert [run.status for run in store.runs()] == ["loading"]
-        with pytest.raises(StoreError, match=r"'a' is half loaded\. Run `conceptgraph load` again"):
+        with pytest.raises(
+            StoreError, match=r"'a' is not completely loaded\. Run `conceptgraph load` again"
+        ):
             store.ask(Classes("a"))
-        store.load(found)
-        assert content(neo4j_server) == said(found)
+        store.load(graph)
+        assert database_content(neo4j_server) == expected_content(graph)
     neo4j_server.clear()
     with pytest.raises(Interrupted):
-        store.load(found, _Interrupt(len(steps) // 2))
+        store.load(graph, _Interrupt(len(steps) // 2))
     store.unload("a")
-    assert content(neo4j_server) == ([], [])
+    assert database_content(neo4j_server) == ([], [])
 
 
 class _Interrupt:
@@ -235,31 +239,31 @@ class _Interrupt:
         self.left -= 1
 
 
-def test_an_unload_cut_off_is_no_run(
+def test_a_run_whose_unload_was_interrupted_is_not_answered(
     neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
 ) -> None:
-    found = some_records(tmp_path / "a.cg")
-    store.load(found)
+    graph = some_records(tmp_path / "a.cg")
+    store.load(graph)
     with neo4j_server.driver() as driver:
         driver.execute_query("MATCH (r:Run) SET r.status = 'unloading'")
         driver.execute_query("MATCH (n:Unit) WHERE n.index > 3 DETACH DELETE n")
-    with pytest.raises(StoreError, match="half loaded"):
+    with pytest.raises(StoreError, match="not completely loaded"):
         store.ask(Classes("a"))
-    store.load(found)
-    assert content(neo4j_server) == said(found)
+    store.load(graph)
+    assert database_content(neo4j_server) == expected_content(graph)
 
 
 @pytest.mark.usefixtures("short_transactions")
-def test_two_who_load_the_same_run_take_turns(
+def test_two_loads_of_the_same_run_take_turns(
     neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
 ) -> None:
-    found = some_records(tmp_path / "a.cg")
+    graph = some_records(tmp_path / "a.cg")
     failed: list[Exception] = []
 
     def load() -> None:
         try:
             with connect(neo4j_server) as other:
-                other.load(found)
+                other.load(graph)
         except ConceptGraphError as error:
             failed.append(error)
 
@@ -269,26 +273,28 @@ def test_two_who_load_the_same_run_take_turns(
     for thread in threads:
         thread.join()
     assert failed == []
-    assert content(neo4j_server) == said(found)
+    assert database_content(neo4j_server) == expected_content(graph)
 
 
-def test_a_loader_that_is_killed(
+def test_a_killed_load_is_completed_by_the_next(
     neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
 ) -> None:
-    """SIGKILL at three points drawn anew each time; `benchmarks/neo4j.py` does more."""
-    found = some_records(tmp_path / "a.cg")
+    """SIGKILL at three random points; `benchmarks/neo4j.py` does more."""
+    graph = some_records(tmp_path / "a.cg")
     for _ in range(3):
         neo4j_server.clear()
-        rows = random.randrange(len(found))
+        rows = random.randrange(len(graph))
         kill_loader(neo4j_server, tmp_path / "a.cg", rows)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(neo4j_load, "ROWS", 20)
-            store.load(found)
-            assert content(neo4j_server) == said(found), f"killed after {rows} rows"
+            patch.setattr(neo4j_load, "ROWS_PER_TRANSACTION", 20)
+            store.load(graph)
+            assert database_content(neo4j_server) == expected_content(graph), (
+                f"killed after {rows} rows"
+            )
 
 
 def kill_loader(server: Neo4jServer, run: Path, rows: int) -> None:
-    """Load a run in a process of its own, and kill that once so many rows are in."""
+    """Load a run in another process, and kill that after so many rows."""
     secret = {"NEO4J_URI": server.uri, "NEO4J_PASSWORD": server.password}
     with subprocess.Popen(
         [sys.executable, "-c", LOADER, str(run), "20"],
@@ -306,13 +312,13 @@ def kill_loader(server: Neo4jServer, run: Path, rows: int) -> None:
 
 
 @pytest.mark.usefixtures("short_transactions")
-def test_a_server_that_is_killed_while_it_loads(neo4j_server: Neo4jServer, tmp_path: Path) -> None:
-    """The load waits for it to come back, and needs no second one."""
-    found = some_records(tmp_path / "a.cg")
+def test_a_server_killed_during_a_load(neo4j_server: Neo4jServer, tmp_path: Path) -> None:
+    """The load waits until it answers again, and no second one is needed."""
+    graph = some_records(tmp_path / "a.cg")
     reached = threading.Event()
     down = threading.Event()
     failed: list[Exception] = []
-    left = random.randrange(len(found))
+    left = random.randrange(len(graph))
 
     def stop_half_way(done: int) -> None:
         nonlocal left
@@ -324,7 +330,7 @@ def test_a_server_that_is_killed_while_it_loads(neo4j_server: Neo4jServer, tmp_p
     def load() -> None:
         try:
             with connect(neo4j_server) as store:
-                store.load(found, stop_half_way)
+                store.load(graph, stop_half_way)
         except ConceptGraphError as error:
             failed.append(error)
 
@@ -337,36 +343,38 @@ def test_a_server_that_is_killed_while_it_loads(neo4j_server: Neo4jServer, tmp_p
     thread.join(60)
     assert not thread.is_alive()
     assert failed == []
-    assert content(neo4j_server) == said(found)
+    assert database_content(neo4j_server) == expected_content(graph)
 
 
-def test_names_are_only_names(neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path) -> None:
-    concepts = [f"{name.replace('/', '')}/{name}" for name in ODD]
-    out = tmp_path / 'it\'s `a` "b"}) DETACH DELETE n; $run 🤹.cg'
-    found = records(random_run(out, {"block4": 12}, classes=ODD, concepts=concepts))
-    keep = some_records(tmp_path / "keep.cg")
-    store.load(keep)
-    store.load(found)
-    assert content(neo4j_server) == said(keep, found)
-    assert sorted(row.name for row in store.ask(Classes(found.run))) == sorted(ODD)
-    store.unload(found.run)
-    assert content(neo4j_server) == said(keep)
-
-
-def test_a_run_of_a_newer_schema_is_left_alone(
+def test_names_are_never_read_as_cypher(
     neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
 ) -> None:
-    found = some_records(tmp_path / "a.cg")
-    store.load(found)
+    concepts = [f"{name.replace('/', '')}/{name}" for name in ODD]
+    out = tmp_path / 'it\'s `a` "b"}) DETACH DELETE n; $run 🤹.cg'
+    graph = records(random_run(out, {"block4": 12}, classes=ODD, concepts=concepts))
+    other = some_records(tmp_path / "other.cg")
+    store.load(other)
+    store.load(graph)
+    assert database_content(neo4j_server) == expected_content(other, graph)
+    assert sorted(row.name for row in store.ask(Classes(graph.run))) == sorted(ODD)
+    store.unload(graph.run)
+    assert database_content(neo4j_server) == expected_content(other)
+
+
+def test_a_run_of_a_newer_schema_is_not_changed(
+    neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
+) -> None:
+    graph = some_records(tmp_path / "a.cg")
+    store.load(graph)
     with neo4j_server.driver() as driver:
         driver.execute_query("MATCH (r:Run) SET r.schema = 99, r.digest = 'x'")
-    before = content(neo4j_server)
+    before = database_content(neo4j_server)
     newer = r"run 'a' was loaded by a newer conceptgraph \(schema 99\).*Upgrade"
     with pytest.raises(StoreError, match=newer):
-        store.load(found)
+        store.load(graph)
     with pytest.raises(StoreError, match=newer):
         store.ask(Classes("a"))
     with pytest.raises(StoreError, match=newer):
         store.unload("a")
     assert [run.uid for run in store.runs()] == ["a"]
-    assert content(neo4j_server) == before
+    assert database_content(neo4j_server) == before

@@ -1,4 +1,4 @@
-"""Free Cypher without a server: what it answers, and what it refuses."""
+"""Free Cypher without a server: its answers, and what it refuses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from conceptgraph.errors import QueryError, StoreError
 from conceptgraph.graph.records import records
-from conceptgraph.graph.stores.offline_cypher import Bounds, CypherGraph, Table, run_cypher
+from conceptgraph.graph.stores.offline_cypher import CypherGraph, run_cypher
+from conceptgraph.graph.stores.store import CypherLimits, CypherResult
 from tests.hand_made_graph import EVIL, RUN, hand_made
 from tests.made_runs import random_run
 
@@ -24,25 +25,25 @@ def graph() -> CypherGraph:
     return CypherGraph([hand_made()])
 
 
-def test_a_text_of_ones_own() -> None:
+def test_a_text_of_the_users() -> None:
     text = """
         MATCH (u:Unit {uid: $run + '/block4/0'})-[d:DETECTS]->(k:Concept)
         RETURN k.name AS concept, d.iou AS iou ORDER BY iou DESC"""
-    table = run_cypher([hand_made()], text, {"run": RUN})
-    assert table == Table(("concept", "iou"), [("juggling", 0.3), ("ball", 0.06)])
+    result = run_cypher([hand_made()], text, {"run": RUN})
+    assert result == CypherResult(("concept", "iou"), [("juggling", 0.3), ("ball", 0.06)])
 
 
-def test_everything_is_there(tmp_path: Path) -> None:
+def test_the_graph_is_complete(tmp_path: Path) -> None:
     """Nodes with both labels, edges with their properties, concepts of two runs once."""
     runs = [
         records(random_run(tmp_path / f"{name}.cg", {"block3": 9, "block4": 7}, seed=seed))
         for seed, name in enumerate(("a", "b"))
     ]
     graph = CypherGraph(runs)
-    nodes = {node.uid: node for each in runs for node in each.nodes}
-    edges = [edge for each in runs for edge in each.edges]
-    found = graph.ask("MATCH (n) RETURN n.uid AS uid, labels(n) AS labels")
-    assert {uid: tuple(labels) for uid, labels in found.rows} == {  # type: ignore[arg-type]
+    nodes = {node.uid: node for run in runs for node in run.nodes}
+    edges = [edge for run in runs for edge in run.edges]
+    result = graph.ask("MATCH (n) RETURN n.uid AS uid, labels(n) AS labels")
+    assert {uid: tuple(labels) for uid, labels in result.rows} == {  # type: ignore[arg-type]
         uid: node.labels for uid, node in nodes.items()
     }
     text = "MATCH (s)-[e:CONTRIBUTES]->(t) RETURN s.uid, t.uid, e.weight, e.pre, e.share, e.rank"
@@ -104,28 +105,30 @@ def test_no_file_can_be_read(graph: CypherGraph, text: str, tmp_path: Path) -> N
         ("MATCH (n) RETURN n.uid FORMAT CSV", "FORMAT CSV is not Cypher"),
     ],
 )
-def test_what_is_not_cypher(graph: CypherGraph, text: str, message: str) -> None:
+def test_invalid_cypher(graph: CypherGraph, text: str, message: str) -> None:
     with pytest.raises(QueryError, match=message) as caught:
         graph.ask(text)
     assert "\n" not in str(caught.value)
 
 
-def test_bounds(graph: CypherGraph) -> None:
+def test_limits(graph: CypherGraph) -> None:
     endless = "MATCH (a:Unit), (b:Unit), (c:Unit), (d:Unit), (e:Unit), (f:Unit), (g:Unit) "
     endless += "WHERE a.iou + b.iou + c.iou + d.iou + e.iou + f.iou + g.iou > 9 RETURN count(*)"
-    begun = time.monotonic()
-    with pytest.raises(StoreError, match=r"this Cypher takes longer than 0\.2 s\. Anchor it"):
-        graph.ask(endless, bounds=Bounds(seconds=0.2, work=10**12))
-    assert time.monotonic() - begun < 5
-    with pytest.raises(StoreError, match=r"needs more than 1000 steps\. Anchor it"):
-        graph.ask(endless, bounds=Bounds(work=1000))
+    start = time.monotonic()
+    with pytest.raises(StoreError, match=r"this Cypher takes longer than 0\.2 s\. Start from"):
+        graph.ask(endless, limits=CypherLimits(seconds=0.2, work=10**12))
+    assert time.monotonic() - start < 5
+    with pytest.raises(StoreError, match=r"needs more than 1000 steps\. Start from"):
+        graph.ask(endless, limits=CypherLimits(work=1000))
     with pytest.raises(StoreError, match=r"returns more than 3 rows\. Add a LIMIT"):
-        graph.ask("MATCH (u:Unit) RETURN u.uid", bounds=Bounds(rows=3))
-    assert len(graph.ask("MATCH (u:Unit) RETURN u.uid LIMIT 3", bounds=Bounds(rows=3)).rows) == 3
+        graph.ask("MATCH (u:Unit) RETURN u.uid", limits=CypherLimits(rows=3))
+    assert (
+        len(graph.ask("MATCH (u:Unit) RETURN u.uid LIMIT 3", limits=CypherLimits(rows=3)).rows) == 3
+    )
 
 
 def test_without_the_extra_one_line_says_how_to_get_it() -> None:
-    """As where kglite was never installed: its import fails; importing ours does not."""
+    """If kglite is not installed, its import fails, but importing this package does not."""
     code = (
         "import sys; sys.modules['kglite'] = None\n"
         "from conceptgraph.graph.stores.offline_cypher import run_cypher\n"
@@ -141,6 +144,6 @@ def test_without_the_extra_one_line_says_how_to_get_it() -> None:
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], graph: CypherGraph) -> None:
-    """The engine warns on stderr by itself."""
-    assert graph.ask("MATCH (n:Nobody) RETURN n.uid").rows == []
+    """The engine itself would warn on stderr."""
+    assert graph.ask("MATCH (n:Unknown) RETURN n.uid").rows == []
     assert capfd.readouterr() == ("", "")

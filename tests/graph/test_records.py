@@ -1,7 +1,8 @@
-"""Records and the networkx store: what a run says is what its graph says."""
+"""Records and the networkx store: the graph holds what the run holds."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,8 +15,10 @@ from conceptgraph.errors import RunError, StoreError
 from conceptgraph.graph.elements import Edge, Node
 from conceptgraph.graph.pruning import incoming_shares, prune
 from conceptgraph.graph.records import Records, records
-from conceptgraph.graph.schema import NODES, RELATIONSHIPS, block_number, category_label
+from conceptgraph.graph.run.reader import Run
+from conceptgraph.graph.schema import NODES, RELATIONSHIPS
 from conceptgraph.graph.stores.memory import MemoryStore
+from conceptgraph.graph.uids import block_number, category_label
 from tests.hand_made_graph import RUN, hand_made
 from tests.made_runs import random_run, small_run
 
@@ -40,21 +43,21 @@ class SlowEdge(NamedTuple):
 def slow_prune(
     weight: NDArray[np.float32], pre: NDArray[np.float32], count: int, dead: set[int]
 ) -> list[SlowEdge]:
-    """Target by target, source by source."""
-    kept = []
+    """Prune target by target, source by source."""
+    edges = []
     for target in range(weight.shape[1]):
         total = sum(max(float(weight[source, target]), 0) for source in range(len(weight)))
         live = [source for source in range(len(weight)) if source not in dead]
-        for_it = sorted((-weight[source, target], source) for source in live)
-        contributors = [source for value, source in for_it if value < 0][:count]
-        against = sorted((pre[s, target], s) for s in live if s not in contributors)
-        inhibitors = [source for value, source in against if value < 0][:count]
+        largest = sorted((-weight[source, target], source) for source in live)
+        contributors = [source for value, source in largest if value < 0][:count]
+        smallest = sorted((pre[s, target], s) for s in live if s not in contributors)
+        inhibitors = [source for value, source in smallest if value < 0][:count]
         for group in (contributors, inhibitors):
             for rank, source in enumerate(group):
                 w, p = float(weight[source, target]), float(pre[source, target])
                 share = w / total if total > 0 else 0.0
-                kept.append(SlowEdge(source, target, w, p, share, rank))
-    return sorted(kept)
+                edges.append(SlowEdge(source, target, w, p, share, rank))
+    return sorted(edges)
 
 
 # Few distinct values, so that ties are common.
@@ -72,18 +75,18 @@ def test_pruning_equals_a_slow_loop(
 ) -> None:
     weight, pre = pair
     live = np.array([source not in dead for source in range(len(weight))])
-    alive = np.ones(weight.shape[1], dtype=np.bool_)
-    kept = prune(weight, pre, count, live_sources=live, live_targets=alive)
-    columns = (column.tolist() for column in kept)
+    all_live = np.ones(weight.shape[1], dtype=np.bool_)
+    edges = prune(weight, pre, count, live_sources=live, live_targets=all_live)
+    columns = (column.tolist() for column in edges)
     fast = sorted(SlowEdge(*row) for row in zip(*columns, strict=True))
     assert fast == slow_prune(weight, pre, count, dead)
 
 
-def test_dead_targets_keep_no_edge() -> None:
+def test_dead_targets_have_no_edge() -> None:
     weight = np.ones((2, 2), dtype=np.float32)
-    alive = np.array([True, True])
-    kept = prune(weight, -weight, 2, live_sources=alive, live_targets=np.array([True, False]))
-    assert set(kept.target.tolist()) == {0}
+    live = np.array([True, True])
+    edges = prune(weight, -weight, 2, live_sources=live, live_targets=np.array([True, False]))
+    assert set(edges.target.tolist()) == {0}
 
 
 def test_shares_of_a_target_without_contributors_are_zero() -> None:
@@ -91,21 +94,23 @@ def test_shares_of_a_target_without_contributors_are_zero() -> None:
     np.testing.assert_array_equal(incoming_shares(weight), [[0.25, 0], [0.75, 0], [-1, 0]])
 
 
-def _node(found: Records, uid: str) -> Node:
-    return next(node for node in found.nodes if node.uid == uid)
+def _node(graph: Records, uid: str) -> Node:
+    return next(node for node in graph.nodes if node.uid == uid)
 
 
-def _edge(found: Records, source: str, target: str) -> Edge:
-    return next(e for e in found.edges if (e.source, e.target) == (source, target))
+def _edge(graph: Records, source: str, target: str) -> Edge:
+    return next(e for e in graph.edges if (e.source, e.target) == (source, target))
 
 
 def test_nodes_of_the_small_run(tmp_path: Path) -> None:
-    found = records(small_run(tmp_path / "camvid.cg"))
-    assert found.run == "camvid"
-    run = found.nodes[0]
-    assert (run.labels, run.properties["model"]) == (("Run",), "resnet18")
-    assert run.properties["settings"] == '{"quantile": 0.995}'
-    best = _node(found, "camvid/block4/0")
+    run = small_run(tmp_path / "camvid.cg")
+    graph = records(run)
+    assert graph.run == "camvid"
+    node = graph.nodes[0]
+    assert (node.labels, node.properties["model"]) == (("Run",), "resnet18")
+    assert json.loads(str(node.properties["settings"])) == run.manifest["settings"]
+    assert node.properties["edges_per_target"] == run.settings.top_k
+    best = _node(graph, "camvid/block4/0")
     assert best.labels == ("Unit", "Block4")
     assert best.properties == {
         "name": "0 juggling",
@@ -122,37 +127,37 @@ def test_nodes_of_the_small_run(tmp_path: Path) -> None:
         "thumbnails": ["thumbnails/a.jpg", "thumbnails/b.jpg"],
     }
     dead = {"name": "2", "block": 3, "index": 2, "threshold": 0.0, "status": "dead"}
-    assert _node(found, "camvid/block3/2").properties == {**dead, "interpretable": False}
-    names = [_node(found, f"camvid/block4/{i}").properties["name"] for i in (1, 2)]
+    assert _node(graph, "camvid/block3/2").properties == {**dead, "interpretable": False}
+    names = [_node(graph, f"camvid/block4/{i}").properties["name"] for i in (1, 2)]
     assert names == ["1", "2"]
-    action = _node(found, "action/juggling")
+    action = _node(graph, "action/juggling")
     assert action.labels == ("Concept", "Action")
     assert action.properties == {"name": "juggling", "category": "action"}
-    assert _node(found, "camvid/class/juggling").labels == ("Class",)
+    assert _node(graph, "camvid/class/juggling").labels == ("Class",)
 
 
 def test_edges_of_the_small_run(tmp_path: Path) -> None:
-    found = records(small_run(tmp_path / "camvid.cg"))
-    step = _edge(found, "camvid/block3/0", "camvid/block4/0")
-    assert step == Edge(
-        "CONTRIBUTES", step.source, step.target, {"weight": 2, "pre": 2, "share": 0.25, "rank": 0}
+    graph = records(small_run(tmp_path / "camvid.cg"))
+    edge = _edge(graph, "camvid/block3/0", "camvid/block4/0")
+    assert edge == Edge(
+        "CONTRIBUTES", edge.source, edge.target, {"weight": 2, "pre": 2, "share": 0.25, "rank": 0}
     )
-    against = _edge(found, "camvid/block4/2", "camvid/class/juggling").properties
-    assert against == {"weight": -2, "pre": -2, "share": -0.5, "rank": 0}
-    hidden = _edge(found, "camvid/block3/1", "camvid/block4/1").properties
-    assert hidden == {"weight": 0, "pre": -3, "share": 0, "rank": 0}
-    detects = _edge(found, "camvid/block4/0", "action/juggling").properties
+    inhibits = _edge(graph, "camvid/block4/2", "camvid/class/juggling").properties
+    assert inhibits == {"weight": -2, "pre": -2, "share": -0.5, "rank": 0}
+    hidden_by_relu = _edge(graph, "camvid/block3/1", "camvid/block4/1").properties
+    assert hidden_by_relu == {"weight": 0, "pre": -3, "share": 0, "rank": 0}
+    detects = _edge(graph, "camvid/block4/0", "action/juggling").properties
     assert (detects["iou"], detects["truth"]) == (0.3, 500)
-    concept = _edge(found, "camvid", "object/ball").properties
+    concept = _edge(graph, "camvid", "object/ball").properties
     assert concept == {"images": 10, "pixels": 500, "center_bias": 0.15}
-    assert not any("block3/2" in edge.source for edge in found.edges)
+    assert not any("block3/2" in edge.source for edge in graph.edges)
 
 
-@pytest.mark.parametrize(("count", "kept"), [(1, 2 + 1 + 4 + 3 + 4), (32, 33 - 15)])
-def test_share_left_out(tmp_path: Path, count: int, kept: int) -> None:
-    """33 of positive weight in all, of which the dead unit's 15 are never kept."""
-    found = records(small_run(tmp_path / "camvid.cg"), edges_per_target=count)
-    assert found.nodes[0].properties["share_left_out"] == pytest.approx(1 - kept / 33)
+@pytest.mark.parametrize(("count", "weight"), [(1, 2 + 1 + 4 + 3 + 4), (32, 33 - 15)])
+def test_share_left_out(tmp_path: Path, count: int, weight: int) -> None:
+    """The positive weights sum to 33; the dead unit's 15 are never in the graph."""
+    graph = records(small_run(tmp_path / "camvid.cg"), edges_per_target=count)
+    assert graph.nodes[0].properties["share_left_out"] == pytest.approx(1 - weight / 33)
 
 
 def test_no_edges_at_all_is_refused(tmp_path: Path) -> None:
@@ -161,19 +166,28 @@ def test_no_edges_at_all_is_refused(tmp_path: Path) -> None:
         records(run, edges_per_target=0)
 
 
+def test_the_runs_own_setting_decides_how_many_edges(tmp_path: Path) -> None:
+    run = random_run(tmp_path / "a.cg", {"block3": 9, "block4": 8}, seed=3)
+    settings = {**run.manifest["settings"], "top_k": 2}
+    few = records(Run(run.path, {**run.manifest, "settings": settings}))
+    assert few.nodes[0].properties["edges_per_target"] == 2
+    assert list(few.edges) == list(records(run, edges_per_target=2).edges)
+    assert len(few.edges) < len(records(run).edges) <= len(records(run, dense=True).edges)
+
+
 def test_all_records_fit_the_schema(tmp_path: Path) -> None:
     run = random_run(tmp_path / "a.cg", {"block2": 7, "block3": 9, "block4": 8}, seed=1)
-    found = records(run, edges_per_target=3)
-    labels = {node.uid: node.labels for node in found.nodes}
-    assert len(labels) == len(found.nodes)
-    for node in found.nodes:
+    graph = records(run, edges_per_target=3)
+    labels = {node.uid: node.labels for node in graph.nodes}
+    assert len(labels) == len(graph.nodes)
+    for node in graph.nodes:
         _check_types(node.properties, NODES[node.labels[0]])
-    for edge in found.edges:
+    for edge in graph.edges:
         kind = RELATIONSHIPS[edge.type]
         assert labels[edge.source][0] == kind.source
         assert labels[edge.target][0] in kind.targets
         _check_types(edge.properties, kind.properties)
-    ends = [(edge.source, edge.target) for edge in found.edges]
+    ends = [(edge.source, edge.target) for edge in graph.edges]
     assert len(set(ends)) == len(ends)
 
 
@@ -210,9 +224,9 @@ def test_the_store_gives_back_the_run(tmp_path: Path) -> None:
 
 
 def test_loading_twice_changes_nothing(tmp_path: Path) -> None:
-    found = records(small_run(tmp_path / "a.cg"))
+    graph = records(small_run(tmp_path / "a.cg"))
     store = MemoryStore()
-    store.load(found)
+    store.load(graph)
     before = _content(store)
     (tmp_path / "again").mkdir()
     store.load(records(small_run(tmp_path / "again" / "a.cg")))
@@ -224,7 +238,7 @@ def _content(store: MemoryStore) -> tuple[list[str], list[str]]:
     return sorted(map(str, nodes)), sorted(map(str, edges))
 
 
-def test_several_runs_share_concepts_and_leave_apart(tmp_path: Path) -> None:
+def test_several_runs_share_concepts_and_are_unloaded_one_by_one(tmp_path: Path) -> None:
     store = MemoryStore()
     store.load(records(small_run(tmp_path / "b.cg")))
     more = ("object/ball", "scene/park")
@@ -244,7 +258,7 @@ def test_several_runs_share_concepts_and_leave_apart(tmp_path: Path) -> None:
         store.unload("a")
 
 
-def test_unloading_takes_the_images_that_nobody_else_explains() -> None:
+def test_unloading_removes_the_images_that_no_other_run_explains() -> None:
     store = MemoryStore()
     store.load(hand_made())
     store.unload(RUN)
@@ -282,11 +296,11 @@ def test_one_uid_for_two_nodes_is_refused(tmp_path: Path) -> None:
         ("", "Category"),
     ],
 )
-def test_category_labels_are_safe_and_never_ours(category: str, label: str) -> None:
+def test_category_labels_are_safe_and_none_of_the_schema(category: str, label: str) -> None:
     assert category_label(category) == label
 
 
 @pytest.mark.parametrize("name", ["layer4", "block", "block-1", "blockx", "block4/2"])
-def test_what_is_no_block(name: str) -> None:
+def test_invalid_block_names(name: str) -> None:
     with pytest.raises(ValueError, match="not a block name"):
         block_number(name)

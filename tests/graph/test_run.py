@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,19 @@ from conceptgraph.errors import QueryError, RunError
 from conceptgraph.graph.run.files import SCHEMA, TABLES
 from conceptgraph.graph.run.reader import Run, find_run, open_run
 from conceptgraph.graph.run.writer import RunWriter, check_out
-from tests.made_runs import BLOCK3_BLOCK4, BLOCK4_CLASS, manifest, random_run, small_run
+from conceptgraph.settings import Settings
+from tests.made_runs import BLOCK3_BLOCK4, BLOCK4_CLASS, random_run, run_facts, small_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FACTS = run_facts({"block3": 3, "block4": 3}, "digest")
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     run = small_run(tmp_path / "camvid.cg")
     assert run.name == "camvid"
+    assert run.settings == Settings(blocks=("block3", "block4"))
     assert run.blocks == ("block3", "block4")
     assert run.hops == (("block3", "block4"), ("block4", "class"))
     assert run.units["uid"].tolist()[3] == "block4/0"
@@ -37,6 +45,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(run.contributions("block4", "class", pre=True), BLOCK4_CLASS)
 
 
+def test_a_uid_that_is_duplicated(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "a.cg")
+    run.concepts.iloc[[0, 1, 1]].to_parquet(run.path / "concepts.parquet")
+    with pytest.raises(RunError, match=r"concepts\.parquet: uid 'object/ball' is duplicated"):
+        open_run(run.path).check()
+
+
 def test_contributions_are_memory_maps(tmp_path: Path) -> None:
     values = small_run(tmp_path / "a.cg").contributions("block3", "block4")
     assert isinstance(values, np.memmap)
@@ -49,8 +64,8 @@ def test_plain_pandas_numpy_and_json_read_it(tmp_path: Path) -> None:
     for name, columns in TABLES.items():
         assert list(pd.read_parquet(folder / f"{name}.parquet").columns) == list(columns)
     assert np.load(folder / "iou_block4.npy", allow_pickle=False).dtype == np.float32
-    found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    assert (found["schema"], found["uid"], found["name"]) == (SCHEMA, "camvid", "camvid")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["schema"], manifest["uid"], manifest["name"]) == (SCHEMA, "camvid", "camvid")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["camvid.cg"]
 
 
@@ -94,7 +109,7 @@ def test_commit_deletes_scratch_and_keeps_thumbnails(tmp_path: Path) -> None:
         for folder in ("scratch", "thumbnails"):
             (writer.path / folder).mkdir()
             (writer.path / folder / "x").write_bytes(b"x")
-        path = writer.commit(manifest({"block3": 3, "block4": 3}))
+        path = writer.commit(FACTS)
     assert not (path / "scratch").exists()
     assert (path / "thumbnails" / "x").read_bytes() == b"x"
     for name in TABLES:
@@ -103,16 +118,16 @@ def test_commit_deletes_scratch_and_keeps_thumbnails(tmp_path: Path) -> None:
 
 def test_an_existing_run_is_not_touched_without_overwrite(tmp_path: Path) -> None:
     small_run(tmp_path / "a.cg")
-    with pytest.raises(RunError, match=r"there is a run of this name.*--overwrite"):
+    with pytest.raises(RunError, match=r"a run of this name exists.*--overwrite"):
         check_out(tmp_path / "a.cg")
-    with pytest.raises(RunError, match="there is a run of this name"):
+    with pytest.raises(RunError, match="a run of this name exists"):
         RunWriter(tmp_path / "a.cg")
     assert check_out(tmp_path / "a.cg", overwrite=True) == tmp_path / "a.cg"
 
 
 def test_what_is_not_a_run_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "a.cg").mkdir()
-    (tmp_path / "a.cg" / "thesis.tex").write_text("mine")
+    (tmp_path / "a.cg" / "thesis.tex").write_text("text")
     with pytest.raises(RunError, match="not a run, so it is not replaced"):
         check_out(tmp_path / "a.cg", overwrite=True)
 
@@ -124,30 +139,29 @@ def test_a_name_must_end_in_cg(tmp_path: Path) -> None:
 
 def test_another_writers_partial_run_is_not_touched(tmp_path: Path) -> None:
     with RunWriter(tmp_path / "a.cg") as writer:
-        with pytest.raises(RunError, match="an unfinished run"):
+        with pytest.raises(RunError, match="an unfinished run of this name exists"):
             RunWriter(tmp_path / "a.cg")
         assert writer.path.is_dir()
 
 
-def _renew(out: Path) -> None:
-    """Overwrite a run with itself, but for the device."""
+def _overwrite(out: Path) -> None:
+    """Overwrite a run with itself, except for the device."""
     with RunWriter(out, overwrite=True) as writer:
         _copy_into(writer, open_run(out))
-        writer.commit({**manifest({"block3": 3, "block4": 3}), "device": "new"})
+        writer.commit({**FACTS, "device": "new"})
 
 
-def _replace(out: Path, widths: dict[str, int]) -> None:
-    """Overwrite a run with one that has no rows at all."""
+def _overwrite_with_empty_tables(out: Path) -> None:
     with RunWriter(out, overwrite=True) as writer:
         for name, columns in TABLES.items():
             writer.table(name, pd.DataFrame({column: [] for column in columns}))
-        writer.commit(manifest(widths))
+        writer.commit(FACTS)
 
 
 def test_overwrite_failing_before_commit_keeps_the_earlier_run(tmp_path: Path) -> None:
     small_run(tmp_path / "a.cg")
     with pytest.raises(RunError, match="units do not match the manifest"):
-        _replace(tmp_path / "a.cg", {"block4": 5})
+        _overwrite_with_empty_tables(tmp_path / "a.cg")
     open_run(tmp_path / "a.cg").check()
     assert [path.name for path in tmp_path.iterdir()] == ["a.cg"]
 
@@ -167,16 +181,16 @@ def test_overwrite_failing_half_way_gives_the_earlier_run_its_name_back(
     monkeypatch.setattr(Path, "rename", failing_rename)
     expected = RunError if isinstance(error, OSError) else type(error)
     with pytest.raises(expected):
-        _renew(tmp_path / "a.cg")
+        _overwrite(tmp_path / "a.cg")
     run = open_run(tmp_path / "a.cg")
     run.check()
-    assert "device" not in run.manifest
+    assert run.manifest["device"] == "cpu"
     assert [path.name for path in tmp_path.iterdir()] == ["a.cg"]
 
 
 def test_overwrite_replaces_the_earlier_run(tmp_path: Path) -> None:
     small_run(tmp_path / "a.cg")
-    _renew(tmp_path / "a.cg")
+    _overwrite(tmp_path / "a.cg")
     assert open_run(tmp_path / "a.cg").manifest["device"] == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["a.cg"]
 
@@ -218,7 +232,7 @@ def test_a_detection_of_an_unknown_concept_is_refused(tmp_path: Path) -> None:
         _copy_into(writer, run)
         writer.table("detections", detections)
         with pytest.raises(RunError, match="'polka dotted'; expected a uid of concepts"):
-            writer.commit(manifest({"block3": 3, "block4": 3}))
+            writer.commit(FACTS)
 
 
 @pytest.mark.parametrize(
@@ -277,6 +291,34 @@ def test_a_manifest_that_does_not_fit(tmp_path: Path, text: str, message: str) -
     run = small_run(tmp_path / "a.cg")
     file = run.path / "manifest.json"
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(RunError, match=message):
+        open_run(run.path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.pop("created"), r"found no valid created\. Ingest again"),
+        (lambda m: m.pop("model"), "found no valid model[.]"),
+        (lambda m: m["model"].pop("weights"), r"found no valid model\.weights\."),
+        (lambda m: m["data"].update(images="ten"), r"found no valid data\.images\."),
+        (lambda m: m.update(blocks={}), "found no valid blocks[.]"),
+        (lambda m: m["blocks"].update(layer4={}), r"found no valid blocks\.layer4\."),
+        (lambda m: m["blocks"]["block4"].pop("width"), r"found no valid blocks\.block4\."),
+        (lambda m: m["settings"].pop("top_k"), "settings not valid; found no setting top_k"),
+        (lambda m: m["settings"].update(dice=1), "found unknown setting dice"),
+        (lambda m: m["settings"].update(top_k=0), "top-k out of range; found 0"),
+        (lambda m: m["settings"].update(quantile="low"), "settings not valid"),
+    ],
+)
+def test_a_manifest_in_which_something_is_missing(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    run = small_run(tmp_path / "a.cg")
+    file = run.path / "manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    change(manifest)
+    file.write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(RunError, match=message):
         open_run(run.path)
 
