@@ -1,1 +1,1 @@
-"""Measurements; each module prints a table when run with `python -m benchmarks.NAME`."""
+"""Measurements. Each module that measures prints a table: `python -m benchmarks.NAME --help`."""

@@ -1,4 +1,4 @@
-"""One-unit contributions of a ResNet-50, all of them: 3.45 million edges between its blocks.
+"""The time to compute all one-unit contributions of a ResNet-50: 3.45 million edges.
 
 python -m benchmarks.contributions
 """
@@ -20,21 +20,21 @@ SIZES = {"block1": (56, 56), "block2": (28, 28), "block3": (14, 14), "block4": (
 
 
 def main() -> None:
-    """Measure and print."""
+    """Compute the contributions, and print time and edges."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--model", default="resnet50")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="of torch, on CPU")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     tune_malloc()
     network = load_network(arguments.model, "random")
     device = choose_device(arguments.device)
-    begun = time.perf_counter()
-    found = contributions(network, SIZES, device=device, batch_size=32)
-    seconds = time.perf_counter() - begun
-    edges = sum(each.weight.size for each in found if each.target != "class")
+    start = time.perf_counter()
+    matrices = contributions(network, SIZES, device=device, batch_size=32)
+    seconds = time.perf_counter() - start
+    edges = sum(matrix.weight.size for matrix in matrices if matrix.target != "class")
     name = f"contributions, {arguments.model}, {arguments.device}"
     figures = {f"{name}: seconds": seconds, f"{name}: million edges": edges / 1e6}
     print(json.dumps(figures) if arguments.json else figures)

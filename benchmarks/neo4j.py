@@ -1,13 +1,13 @@
-"""A ResNet-50-sized graph on a real Neo4j: loading, asking, and being cut off.
+"""A graph of ResNet-50's size on a real Neo4j: loading, questions, and interrupted loads.
 
     python -m benchmarks.neo4j            # 256/512/1024/2048 units, 1,000 classes, 1,200 concepts
 
-The server is the tests' own (its jars from Maven Central), 2 GB of heap, on this machine. Loads are
-timed in a process of their own, from the first statement on a server just started. Questions are
-asked over one connection; of five answers the middle one counts, after two that warm up. For being
-cut off, a ResNet-18-sized graph is loaded: the client is killed at random moments, the server
-killed and started again; after the next load the database must equal that of an undisturbed one.
-Only those count that came before the load was done.
+The server is that of the tests (its jars are from Maven Central), on this machine with 2 GB of
+heap. Loads are timed in processes of their own, from the first statement on a fresh server. The
+time of a question is the median of five over one connection, after two that are not counted.
+Interrupted is the load of a graph of ResNet-18's size: the client is killed, or the server is
+killed and restarted, at random moments. After the next load the database must equal that of an
+uninterrupted load. Interruptions that come after the end of the load are not counted.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from conceptgraph.queries.question import CypherQuestion
 
 FLAGS = ("-Xmx2g", "-XX:TieredStopAtLevel=4")
-KEPT = 22  # per target and sign: some 200,000 contributions
+EDGES_PER_TARGET = 22  # and sign: some 200,000 contributions
 RESNET50 = {"block1": 256, "block2": 512, "block3": 1024, "block4": 2048}
 RESNET18 = {"block1": 64, "block2": 128, "block3": 256, "block4": 512}
 CATEGORIES = ("object", "part", "texture", "material", "color", "scene")
@@ -68,7 +68,7 @@ CHOICES: dict[object, list[str]] = {
 
 
 def make_run(folder: Path, widths: dict[str, int], classes: int, concepts: int) -> Run:
-    """A run of random numbers."""
+    """Write a run of random numbers."""
     return random_run(
         folder,
         widths,
@@ -77,42 +77,46 @@ def make_run(folder: Path, widths: dict[str, int], classes: int, concepts: int) 
     )
 
 
-def client(path: Path, kept: int | None) -> None:
-    """In a process of its own: load a run, and say how long that took and what it needed."""
-    found = records(open_run(path), edges_per_target=kept, dense=kept is None)
+def run_client(path: Path, edges_per_target: int | None) -> None:
+    """Load a run in this process; print edges, seconds and peak memory as JSON."""
+    graph = records(
+        open_run(path), edges_per_target=edges_per_target, dense=edges_per_target is None
+    )
     with Neo4jStore.connect(
         os.environ["NEO4J_URI"], "neo4j", os.environ["NEO4J_PASSWORD"]
     ) as store:
-        print("begun", flush=True)
-        begun = time.perf_counter()
-        store.load(found)
-        seconds = time.perf_counter() - begun
+        print("connected", flush=True)
+        start = time.perf_counter()
+        store.load(graph)
+        seconds = time.perf_counter() - start
     figures = {
-        "edges": len(found.edges),
+        "edges": len(graph.edges),
         "seconds": seconds,
         "peak_gb": peak_of_this_process(),
     }
     print(json.dumps(figures), flush=True)
 
 
-def start_client(server: Neo4jServer, path: Path, kept: int | None) -> subprocess.Popen[str]:
-    """Start `client` and wait until it has begun to load."""
-    words = ["--client", str(path), "--kept", str(kept or 0)]
+def start_client(
+    server: Neo4jServer, path: Path, edges_per_target: int | None
+) -> subprocess.Popen[str]:
+    """Start a process that loads a run; return when its load starts."""
+    options = ["--client", str(path), "--edges-per-target", str(edges_per_target or 0)]
     access = {"NEO4J_URI": server.uri, "NEO4J_PASSWORD": server.password}
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.neo4j", *words],
+        [sys.executable, "-m", "benchmarks.neo4j", *options],
         stdout=subprocess.PIPE,
         env={**os.environ, **access},
         text=True,
     )
     assert process.stdout
-    assert process.stdout.readline() == "begun\n"
+    assert process.stdout.readline() == "connected\n"
     return process
 
 
-def load(server: Neo4jServer, path: Path, kept: int | None) -> dict[str, float]:
-    """A whole load, in a process of its own."""
-    process = start_client(server, path, kept)
+def time_load(server: Neo4jServer, path: Path, edges_per_target: int | None) -> dict[str, float]:
+    """Time a load in a process of its own."""
+    process = start_client(server, path, edges_per_target)
     assert process.stdout
     figures: dict[str, float] = json.loads(process.stdout.read())
     figures["edges_per_s"] = figures["edges"] / figures["seconds"]
@@ -120,101 +124,104 @@ def load(server: Neo4jServer, path: Path, kept: int | None) -> dict[str, float]:
 
 
 def questions(run: str) -> Iterator[CypherQuestion]:
-    """Yield every question, with its defaults."""
+    """Yield every question with example parameters."""
     for name, question in QUESTIONS.items():
         types, choices = question.parameter_types(), {k: iter(v) for k, v in CHOICES.items()}
-        needed = [p.name for p in entry(name).parameters if p.default is None]
-        yield build(name, run, {parameter: next(choices[types[parameter]]) for parameter in needed})
+        required = [p.name for p in entry(name).parameters if p.default is None]
+        values = {parameter: next(choices[types[parameter]]) for parameter in required}
+        yield build(name, run, values)
 
 
-def warm(store: Neo4jStore, run: str) -> dict[str, float]:
-    """Milliseconds for each question and each picture."""
-    found = {}
+def time_questions(store: Neo4jStore, run: str) -> dict[str, float]:
+    """Time each question, and each question's graph; milliseconds."""
+    figures = {}
     for question in questions(run):
         text, parameters = question.cypher()
         texts = {question.name: text}
-        if twin := picture_text(question.name):
-            texts[f"{question.name}-graph"] = twin.cypher
+        if graph_text := picture_text(question.name):
+            texts[f"{question.name}-graph"] = graph_text.cypher
         for name, cypher in texts.items():
             seconds = [_time(lambda: store.cypher(cypher, parameters)) for _ in range(7)][2:]  # noqa: B023
-            found[name] = 1000 * statistics.median(seconds)
-    return found
+            figures[name] = 1000 * statistics.median(seconds)
+    return figures
 
 
 def _time(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     work()
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
-def disturbed(server: Neo4jServer, run: Run, kills: int, restarts: int) -> dict[str, float]:
-    """How often the database was whole after a load that was cut off, and the next."""
+def interrupt_loads(server: Neo4jServer, run: Run, kills: int, restarts: int) -> dict[str, float]:
+    """Count how often the database is complete after an interrupted load and the next one."""
     rng = random.Random(0)
-    found = records(run)
-    wanted = expected_content(found)
+    graph = records(run)
+    expected = expected_content(graph)
     with Neo4jStore.connect(server.uri, server.user, server.password) as store:
-        store.load(found)
+        store.load(graph)
         store.unload(run.name)
-        usual = _time(lambda: store.load(found))  # by now the server is warm
-        figures = {"edges": float(len(found.edges)), "seconds": usual, "kills": 0.0, "equal": 0.0}
+        seconds = _time(lambda: store.load(graph))  # the server is warm now
+        figures = {"edges": float(len(graph.edges)), "seconds": seconds, "kills": 0.0, "equal": 0.0}
         figures |= {"restarts": 0.0, "equal after restarts": 0.0}
         while figures["kills"] < kills:
             store.unload(run.name)
             process = start_client(server, run.path, 32)
-            time.sleep(rng.uniform(0, usual))
+            time.sleep(rng.uniform(0, seconds))
             in_time = process.poll() is None
             process.kill()
             process.wait()
-            store.load(found)
+            store.load(graph)
             figures["kills"] += in_time
-            figures["equal"] += in_time and database_content(server) == wanted
+            figures["equal"] += in_time and database_content(server) == expected
     while figures["restarts"] < restarts:
         server.clear()
         with Neo4jStore.connect(server.uri, server.user, server.password) as store:
-            thread = threading.Thread(target=store.load, args=(found,))
+            thread = threading.Thread(target=store.load, args=(graph,))
             thread.start()
-            time.sleep(rng.uniform(0, usual))
+            time.sleep(rng.uniform(0, seconds))
             in_time = thread.is_alive()
             server.restart()
             thread.join()
-            store.load(found)
+            store.load(graph)
         figures["restarts"] += in_time
-        figures["equal after restarts"] += in_time and database_content(server) == wanted
+        figures["equal after restarts"] += in_time and database_content(server) == expected
     return figures
 
 
 def measure(folder: Path, server: Neo4jServer) -> Iterator[tuple[str, dict[str, float]]]:
-    """Loading and asking, part by part."""
+    """Measure loads and questions; yield each part and its figures."""
     run = make_run(folder / "resnet50.cg", RESNET50, 1000, 1200)
-    yield "load, pruned", load(server, run.path, KEPT)
+    yield "load, pruned", time_load(server, run.path, EDGES_PER_TARGET)
     with Neo4jStore.connect(server.uri, server.user, server.password) as store:
-        yield "questions, ms", warm(store, run.name)
+        yield "questions, ms", time_questions(store, run.name)
         yield "unload, pruned", {"seconds": _time(lambda: store.unload(run.name))}
-        yield "load, dense", load(server, run.path, None)
+        yield "load, dense", time_load(server, run.path, None)
         yield "unload, dense", {"seconds": _time(lambda: store.unload(run.name))}
 
 
-def cut_off(
+def measure_interruptions(
     folder: Path, server: Neo4jServer, kills: int, restarts: int
 ) -> Iterator[tuple[str, dict[str, float]]]:
-    """Being cut off; on a server of its own, which need not recover what was done before."""
-    small = make_run(folder / "resnet18.cg", RESNET18, 100, 300)
-    yield "cut off", disturbed(server, small, kills, restarts)
+    """Interrupt loads on a server of its own, which has nothing else to recover."""
+    run = make_run(folder / "resnet18.cg", RESNET18, 100, 300)
+    yield "interrupted loads", interrupt_loads(server, run, kills, restarts)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure all parts and print them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--server", choices=("5", "2026"), default="5")
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--restarts", type=int, default=5)
-    parser.add_argument("--only-cuts", action="store_true", help="leave the large graph out")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--server", choices=("5", "2026"), default="5", help="Neo4j's version")
+    parser.add_argument("--kills", type=int, default=20, help="loads whose client is killed")
+    parser.add_argument("--restarts", type=int, default=5, help="loads whose server is killed")
+    parser.add_argument(
+        "--only-interruptions", action="store_true", help="leave the large graph out"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--client", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--kept", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--edges-per-target", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.client:
-        client(arguments.client, arguments.kept or None)
+        run_client(arguments.client, arguments.edges_per_target or None)
         return
     release = NEO4J_5 if arguments.server == "5" else NEO4J_2026
     figures = {}
@@ -231,12 +238,12 @@ def _parts(
     release: Release, arguments: argparse.Namespace
 ) -> Iterator[tuple[str, dict[str, float]]]:
     with tempfile.TemporaryDirectory() as name:
-        if not arguments.only_cuts:
+        if not arguments.only_interruptions:
             server = Neo4jServer(release, flags=FLAGS)
             yield from measure(Path(name), server)
             server.stop()
         server = Neo4jServer(release, flags=FLAGS)
-        yield from cut_off(Path(name), server, arguments.kills, arguments.restarts)
+        yield from measure_interruptions(Path(name), server, arguments.kills, arguments.restarts)
         server.stop()
 
 

@@ -1,23 +1,25 @@
-"""Explanations scored against planted truth.
+"""Explanations scored against planted shortcuts.
 
     python -m benchmarks.planted NETWORKS --data DATA --seeds 0,1,2 --pictures 60
 
 NETWORKS holds KIND-SEED.safetensors as `python -m conceptgraph.demo.networks.training` writes
-them. Each is dissected; then pictures that no network was trained on are explained, for each
-shortcut (cue → A):
+them. Each is dissected. Then pictures that no network was trained on are explained, for each
+shortcut (cue → A), in these situations:
 
-    mistakes   another class with the cue, taken for A; its twin, without the cue, is right
-    twins      these twins; explained is A again
-    class      pictures of A without any cue, rightly named
-    others     pictures of other classes without any cue, rightly named; explained is that class
-    two        another class with this cue and another one, taken for A
-    resisted   another class with the cue, and right; explained is A
-    control    networks that never learnt the cue, on other classes with it; explained is the answer
-    encoded    the same for networks that were taught to tell the cue, but not to use it
+    mistakes   another class with the cue, predicted as A; its twin, without the cue, is right
+    twins      these twins; A is explained
+    class      pictures of A without any cue, predicted correctly
+    others     pictures of other classes without any cue, predicted correctly; that class is
+               explained
+    two        another class with this cue and that of another shortcut, predicted as A
+    resisted   another class with the cue, predicted correctly; A is explained
+    control    networks that never learnt the cue, on other classes with it; the predicted class is
+               explained
+    encoded    the same for networks that were trained to encode the cue without using it
 
-By each method every concept gets a score. Stated is how often the planted one is first, and among
-the first three (with a positive score): it should be on mistakes, and never elsewhere, but for
-`two` and `resisted`, where it argues for A indeed. AUC: its scores on mistakes against `class`.
+Each method scores every concept. The table shows how often the planted concept is first, and among
+the first three, with a positive score. It should be on mistakes, and nowhere else but in `two` and
+`resisted`, where it is evidence for A. AUC compares its scores on `mistakes` and on `class`.
 """
 
 from __future__ import annotations
@@ -32,12 +34,12 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 import torch
 
-from benchmarks.planted_methods import Lens
+from benchmarks.planted_methods import PictureExplainer
 from benchmarks.planted_plot import plot
 from conceptgraph.demo.networks.shipped import write_classes
 from conceptgraph.demo.networks.small_resnet import FACTORY
 from conceptgraph.demo.world.names import CLASSES
-from conceptgraph.demo.world.pictures import Spec
+from conceptgraph.demo.world.pictures import PictureSpec
 from conceptgraph.demo.world.shortcuts import SHORTCUTS, Shortcut, World
 from conceptgraph.errors import QueryError
 from conceptgraph.explain.ablation_masks import ablated_units, ablation_of_concept
@@ -51,154 +53,179 @@ from conceptgraph.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SEED = 5_000_000  # of the pictures; added to a network's
+SEED = 5_000_000  # of the pictures; added to the seed of the training
 
 
-class Figures(TypedDict):
-    """One shortcut in one network.
+class ShortcutFigures(TypedDict):
+    """The figures of one shortcut in one network.
 
-    `ranks` of the planted concept by method and situation; `auc` by method; `share` by situation;
-    `silenced` are counts, by where.
+    `ranks` of the planted concept by method and situation; `auc` by method; `share` of the evidence
+    by situation; `ablated` are counts, by where.
     """
 
     ranks: dict[str, dict[str, list[int]]]
     auc: dict[str, float]
     share: dict[str, float]
-    silenced: dict[str, dict[str, int]]
+    ablated: dict[str, dict[str, int]]
 
 
-class Result(TypedDict):
-    """Figures of one shortcut and seed."""
+class ShortcutResult(TypedDict):
+    """The figures of one shortcut and seed."""
 
     seed: int
     shortcut: str
-    figures: Figures
+    figures: ShortcutFigures
 
 
 # Pictures
 
 
 def situations(
-    lens: Lens,
-    control: Lens | None,
-    encoded: Lens | None,
+    network: PictureExplainer,
+    control: PictureExplainer | None,
+    encoded: PictureExplainer | None,
     shortcut: Shortcut,
     seed: int,
     count: int,
-) -> Iterator[tuple[str, Lens, Spec, str]]:
-    """Situation, network, picture, class to explain; `count` of each, as far as they are found."""
-    world, a = World(), shortcut.class_
+) -> Iterator[tuple[str, PictureExplainer, PictureSpec, str]]:
+    """Yield situation, network, picture and class to explain; at most `count` of each situation."""
+    world, target = World(), shortcut.class_
     offset = SEED + seed * 10 + SHORTCUTS.index(shortcut)
-    conflicts = [world.conflict(shortcut, offset, i) for i in range(12 * count)]
-    said = lens.answers(conflicts)
-    twins = dict(zip(conflicts, lens.answers([spec.without() for spec in conflicts]), strict=True))
-    fooled = [
-        s for s, name in zip(conflicts, said, strict=True) if name == a and twins[s] == s.class_
-    ]
-    for spec in fooled[:count]:
-        yield "mistakes", lens, spec, a
-        yield "twins", lens, spec.without(), a
-    resisted = [s for s, name in zip(conflicts, said, strict=True) if name == s.class_]
+    conflicts = [world.conflict_spec(shortcut, offset, i) for i in range(12 * count)]
+    predictions = network.predict(conflicts)
+    twin_predictions = network.predict([spec.without() for spec in conflicts])
+    triples = list(zip(conflicts, predictions, twin_predictions, strict=True))
+    mistakes = [spec for spec, name, twin in triples if name == target and twin == spec.class_]
+    for spec in mistakes[:count]:
+        yield "mistakes", network, spec, target
+        yield "twins", network, spec.without(), target
+    resisted = [spec for spec, name, _ in triples if name == spec.class_]
     for spec in resisted[:count]:
-        yield "resisted", lens, spec, a
-    clean = [world.clean(offset, i) for i in range(16 * count)]
-    right = [s for s, name in zip(clean, lens.answers(clean), strict=True) if name == s.class_]
-    for spec in islice((s for s in right if s.class_ == a), count):
-        yield "class", lens, spec, a
-    for spec in islice((s for s in right if s.class_ != a), count):
-        yield "others", lens, spec, spec.class_
-    others = [each for each in SHORTCUTS if each != shortcut]
-    two = [
-        Spec(offset + 5, i, name, (shortcut.cue, others[i % 2].cue), avoid=world.avoid)
-        for i, name in enumerate(CLASSES * (2 * count))
-        if name not in (a, others[i % 2].class_)
+        yield "resisted", network, spec, target
+    clean = [world.clean_spec(offset, i) for i in range(16 * count)]
+    right = _predicted_as(network, clean, [spec.class_ for spec in clean])
+    for spec in islice((s for s in right if s.class_ == target), count):
+        yield "class", network, spec, target
+    for spec in islice((s for s in right if s.class_ != target), count):
+        yield "others", network, spec, spec.class_
+    two_cues = _two_cues(world, shortcut, offset + 5, count)
+    for spec in _predicted_as(network, two_cues, [target] * len(two_cues))[:count]:
+        yield "two", network, spec, target
+    for name, explainer in (("control", control), ("encoded", encoded)):
+        if explainer is not None:
+            specs = conflicts[:count]
+            for spec, predicted in zip(specs, explainer.predict(specs), strict=True):
+                yield name, explainer, spec, predicted
+
+
+def _predicted_as(
+    network: PictureExplainer, specs: Sequence[PictureSpec], classes: Sequence[str]
+) -> list[PictureSpec]:
+    """Return the pictures that are predicted as the given class, one for each."""
+    predictions = network.predict(specs)
+    return [
+        spec
+        for spec, predicted, class_ in zip(specs, predictions, classes, strict=True)
+        if predicted == class_
     ]
-    for spec in islice((s for s, n in zip(two, lens.answers(two), strict=True) if n == a), count):
-        yield "two", lens, spec, a
-    for name, other in (("control", control), ("encoded", encoded)):
-        if other is not None:
-            for spec, answer in zip(
-                conflicts[:count], other.answers(conflicts[:count]), strict=True
-            ):
-                yield name, other, spec, answer
+
+
+def _two_cues(world: World, shortcut: Shortcut, seed: int, count: int) -> list[PictureSpec]:
+    """Return pictures with the cues of two shortcuts, of classes other than theirs."""
+    others = [other for other in SHORTCUTS if other != shortcut]
+    return [
+        PictureSpec(seed, i, name, (shortcut.cue, others[i % 2].cue), avoid=world.avoid)
+        for i, name in enumerate(CLASSES * (2 * count))
+        if name not in (shortcut.class_, others[i % 2].class_)
+    ]
 
 
 # Figures
 
 
 def rank(scores: dict[str, float], planted: str) -> int:
-    """Place of the planted concept, from 1; a very late one where its score is not positive."""
+    """Return the rank of the planted concept, from 1; a million if its score is not positive."""
     own = scores.get(planted, 0.0)
     return 1 + sum(score > own for score in scores.values()) if own > 0 else 10**6
 
 
 def auc(high: Sequence[float], low: Sequence[float]) -> float:
-    """How often a score of the first kind exceeds one of the second; ties count half."""
+    """Return how often a score of `high` exceeds one of `low`; ties count half."""
     if not high or not low:
         return float("nan")
     pairs = np.subtract.outer(np.array(high), np.array(low))
     return float((pairs > 0).mean() + (pairs == 0).mean() / 2)
 
 
-def figures(
-    lens: Lens,
-    control: Lens | None,
-    encoded: Lens | None,
+def shortcut_figures(
+    network: PictureExplainer,
+    control: PictureExplainer | None,
+    encoded: PictureExplainer | None,
     shortcut: Shortcut,
     seed: int,
     count: int,
-) -> Figures:
-    """All figures of one shortcut in one network, as counts that can be added up."""
+) -> ShortcutFigures:
+    """Measure one shortcut in one network."""
     planted = "/".join(shortcut.cue)
     ranks: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    own: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     shares: dict[str, list[float]] = defaultdict(list)
-    mistakes: list[Spec] = []
-    clean: list[Spec] = []
-    for name, network, spec, class_ in situations(lens, control, encoded, shortcut, seed, count):
-        found = network.explain(spec, class_)
-        for method, scores in found.scores.items():
-            ranks[method][name].append(rank(scores, planted))
-            own[method][name].append(scores.get(planted, 0.0))
-        shares[name].append(found.scores["exact, present"].get(planted, 0.0) / found.share)
-        if name == "mistakes":
-            mistakes.append(spec)
-        if name in ("class", "others"):
-            clean.append(spec)
+    specs: dict[str, list[PictureSpec]] = defaultdict(list)
+    for situation, explainer, spec, class_ in situations(
+        network, control, encoded, shortcut, seed, count
+    ):
+        concepts = explainer.score_concepts(spec, class_)
+        for method, by_concept in concepts.by_method.items():
+            ranks[method][situation].append(rank(by_concept, planted))
+            scores[method][situation].append(by_concept.get(planted, 0.0))
+        present = concepts.by_method["exact, present"].get(planted, 0.0)
+        shares[situation].append(present / concepts.evidence)
+        specs[situation].append(spec)
+    clean = specs["class"] + specs["others"]
     return {
         "ranks": ranks,
-        "auc": {m: auc(values["mistakes"], values["class"]) for m, values in own.items()},
-        "share": {name: float(np.mean(values)) for name, values in shares.items()},
-        "silenced": {
-            where: silenced(lens, planted, mistakes, clean, everywhere=where == "everywhere")
+        "auc": {method: auc(s["mistakes"], s["class"]) for method, s in scores.items()},
+        "share": {situation: float(np.mean(values)) for situation, values in shares.items()},
+        "ablated": {
+            where: ablate_planted(
+                network, planted, specs["mistakes"], clean, everywhere=where == "everywhere"
+            )
             for where in ("where present", "everywhere")
         },
     }
 
 
-def silenced(
-    lens: Lens, planted: str, mistakes: Sequence[Spec], clean: Sequence[Spec], *, everywhere: bool
+def ablate_planted(
+    network: PictureExplainer,
+    planted: str,
+    mistakes: Sequence[PictureSpec],
+    clean: Sequence[PictureSpec],
+    *,
+    everywhere: bool,
 ) -> dict[str, int]:
-    """What `--without` the planted concept does.
+    """Ablate the planted concept and count changed predictions.
 
-    Mistakes that flip, those that become right, and clean right answers that break.
+    Counted are mistakes that change, mistakes that become right, and right predictions of clean
+    pictures that become wrong.
     """
     counts = {"mistakes": len(mistakes), "clean": len(clean), "flip": 0, "right": 0, "break": 0}
     try:
-        silent = ablation_of_concept(lens.subject.run, planted, everywhere=everywhere)
-    except QueryError:
+        masks = ablation_of_concept(network.network.run, planted, everywhere=everywhere)
+    except QueryError:  # no unit detects it
         return {**counts, "units": 0}
-    before, after = lens.answers(mistakes), lens.answers(mistakes, silent)
-    for spec, first, then in zip(mistakes, before, after, strict=True):
-        counts["flip"] += first != then
-        counts["right"] += then == spec.class_
-    for spec, then in zip(clean, lens.answers(clean, silent), strict=True):
-        counts["break"] += then != spec.class_
-    return {**counts, "units": len(ablated_units(silent))}
+    before, after = network.predict(mistakes), network.predict(mistakes, masks)
+    for spec, predicted, then_predicted in zip(mistakes, before, after, strict=True):
+        counts["flip"] += predicted != then_predicted
+        counts["right"] += then_predicted == spec.class_
+    for spec, then_predicted in zip(clean, network.predict(clean, masks), strict=True):
+        counts["break"] += then_predicted != spec.class_
+    return {**counts, "units": len(ablated_units(masks))}
 
 
-def lens_of(networks: Path, kind: str, seed: int, data: Path, settings: Settings) -> Lens | None:
-    """The network of a kind and seed, dissected (once; the run lies beside it)."""
+def open_explainer(
+    networks: Path, kind: str, seed: int, data: Path, settings: Settings
+) -> PictureExplainer | None:
+    """Open the network of a kind and seed, ingested unless its run lies beside it; None without."""
     weights = networks / f"{kind}-{seed}.safetensors"
     if not weights.is_file():
         return None
@@ -206,67 +233,92 @@ def lens_of(networks: Path, kind: str, seed: int, data: Path, settings: Settings
     if not (out / "manifest.json").is_file():
         classes = write_classes(networks / "classes.txt")
         ingest(Source(FACTORY, str(weights), classes, data), out, settings, overwrite=True)
-    return Lens(open_network(open_run(out)))
+    return PictureExplainer(open_network(open_run(out)))
 
 
-def table(results: Sequence[Result]) -> Iterator[str]:
-    """Lines of the table, over seeds: top-1 and top-3 in percent, by method and situation."""
-    for shortcut in sorted({each["shortcut"] for each in results}):
-        mine = [each["figures"] for each in results if each["shortcut"] == shortcut]
-        yield f"\n{shortcut}"
-        names = list(dict.fromkeys(n for f in mine for r in f["ranks"].values() for n in r))
-        yield f"{'top-1 / top-3, %':24}" + "".join(f"{name:>16}" for name in names) + f"{'AUC':>8}"
-        for method in mine[0]["ranks"]:
-            cells = []
-            for name in names:
-                ranks = [r for f in mine for r in f["ranks"][method].get(name, [])]
-                first, three = sum(r == 1 for r in ranks), sum(r <= 3 for r in ranks)
-                _, low, high = wilson(three, len(ranks))
-                cell = (
-                    f"{100 * first / max(1, len(ranks)):.0f}/{100 * three / max(1, len(ranks)):.0f}"
-                )
-                cells.append(f"{cell} [{100 * low:.0f}–{100 * high:.0f}]")
-            area = np.mean([f["auc"][method] for f in mine])
-            yield f"{method:24}" + "".join(f"{cell:>16}" for cell in cells) + f"{area:8.3f}"
-        shares = {n: np.mean([f["share"][n] for f in mine if n in f["share"]]) for n in names}
-        yield "share of all that argues for the class, on it where present: " + ", ".join(
-            f"{name} {share:.1%}" for name, share in shares.items()
-        )
-        for where in mine[0]["silenced"]:
-            parts = [f["silenced"][where] for f in mine]
-            sums = {key: sum(part[key] for part in parts) for key in parts[0]}
-            yield (
-                f"silenced {where} ({sums['units']} units): {sums['flip']} of {sums['mistakes']} "
-                f"mistakes flip, {sums['right']} become right; {sums['break']} of {sums['clean']} "
-                "clean ones break"
+# The table
+
+
+def table(results: Sequence[ShortcutResult]) -> Iterator[str]:
+    """Yield the lines of the table: top-1 and top-3 in percent, over seeds."""
+    for shortcut in sorted({result["shortcut"] for result in results}):
+        figures = [result["figures"] for result in results if result["shortcut"] == shortcut]
+        columns = list(
+            dict.fromkeys(
+                situation
+                for of_seed in figures
+                for by_situation in of_seed["ranks"].values()
+                for situation in by_situation
             )
+        )
+        yield f"\n{shortcut}"
+        header = "".join(f"{situation:>16}" for situation in columns)
+        yield f"{'top-1 / top-3, %':24}{header}{'AUC':>8}"
+        for method in figures[0]["ranks"]:
+            cells = "".join(f"{_cell(figures, method, name):>16}" for name in columns)
+            area = np.mean([of_seed["auc"][method] for of_seed in figures])
+            yield f"{method:24}{cells}{area:8.3f}"
+        yield from _ablation_lines(figures, columns)
+
+
+def _cell(figures: Sequence[ShortcutFigures], method: str, situation: str) -> str:
+    """Return top-1/top-3 in percent, with the 95 % interval of top-3."""
+    ranks = [r for of_seed in figures for r in of_seed["ranks"][method].get(situation, [])]
+    first, three = sum(r == 1 for r in ranks), sum(r <= 3 for r in ranks)
+    _, low, high = wilson(three, len(ranks))
+    count = max(1, len(ranks))
+    rates = f"{100 * first / count:.0f}/{100 * three / count:.0f}"
+    return f"{rates} [{100 * low:.0f}–{100 * high:.0f}]"
+
+
+def _ablation_lines(figures: Sequence[ShortcutFigures], columns: Sequence[str]) -> Iterator[str]:
+    """Yield the lines on the share of the evidence and on ablations."""
+    shares = {
+        name: np.mean([of_seed["share"][name] for of_seed in figures if name in of_seed["share"]])
+        for name in columns
+    }
+    yield "share of the evidence for the class that is the cue's, where present: " + ", ".join(
+        f"{name} {share:.1%}" for name, share in shares.items()
+    )
+    for where in figures[0]["ablated"]:
+        counts = [of_seed["ablated"][where] for of_seed in figures]
+        sums = {key: sum(of_seed[key] for of_seed in counts) for key in counts[0]}
+        yield (
+            f"ablated {where} ({sums['units']} units): {sums['flip']} of {sums['mistakes']} "
+            f"mistakes change, {sums['right']} become right; {sums['break']} of {sums['clean']} "
+            "clean pictures become wrong"
+        )
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure all networks and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("networks", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="from `world.concept_data`")
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--pictures", type=int, default=60)
+    parser.add_argument("networks", type=Path, help="folder of KIND-SEED.safetensors")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="concept data, for example of `conceptgraph demo`"
+    )
+    parser.add_argument("--seeds", default="0,1,2", help="of the networks")
+    parser.add_argument("--pictures", type=int, default=60, help="pictures of each situation")
     parser.add_argument("--quantile", type=float, default=Settings().quantile)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--plot", type=Path, help="an SVG to write")
+    parser.add_argument("--threads", type=int, default=2, help="of torch")
+    parser.add_argument("--json", type=Path, help="a JSON file to write")
+    parser.add_argument("--plot", type=Path, help="an SVG file to write")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     settings = Settings(quantile=arguments.quantile)
-    results: list[Result] = []
+    results: list[ShortcutResult] = []
     for seed in map(int, arguments.seeds.split(",")):
-        lenses = [
-            lens_of(arguments.networks, kind, seed, arguments.data, settings)
+        network, control, encoded = (
+            open_explainer(arguments.networks, kind, seed, arguments.data, settings)
             for kind in ("shortcut", "control", "encoded")
-        ]
-        if lenses[0] is None:
+        )
+        if network is None:
             continue
         for shortcut in SHORTCUTS:
-            found = figures(lenses[0], lenses[1], lenses[2], shortcut, seed, arguments.pictures)
-            results.append({"seed": seed, "shortcut": str(shortcut), "figures": found})
+            figures = shortcut_figures(
+                network, control, encoded, shortcut, seed, arguments.pictures
+            )
+            results.append({"seed": seed, "shortcut": str(shortcut), "figures": figures})
     if arguments.json:
         arguments.json.write_text(json.dumps(results))
     if arguments.plot:

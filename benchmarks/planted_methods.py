@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from conceptgraph.demo.world.names import CLASSES
-from conceptgraph.demo.world.pictures import Spec, pixels
-from conceptgraph.explain.ablation_masks import AblationMasks, ablating
+from conceptgraph.demo.world.pictures import PictureSpec, draw_pixels
+from conceptgraph.explain.ablation_masks import AblationMasks, ablation_hooks
 from conceptgraph.explain.concept_attribution import ConceptAttributor, concept_attributor
-from conceptgraph.explain.decomposition import account
+from conceptgraph.explain.decomposition import Decomposition, decompose
 from conceptgraph.ingest.concept_data.images import normalise
 
 if TYPE_CHECKING:
@@ -26,85 +26,101 @@ STEPS = 8  # of integrated gradients
 
 
 @dataclass(frozen=True)
-class Explained:
-    """One picture: by method, scores by concept; and all that argues for the class."""
+class ConceptScores:
+    """The scores of all concepts for one picture and class.
 
-    scores: dict[str, dict[str, float]]
-    share: float
+    Attributes:
+        by_method: scores by concept ("category/name"), by method.
+        evidence: sum of all evidence for the class.
+    """
+
+    by_method: dict[str, dict[str, float]]
+    evidence: float
 
 
-class Lens:
-    """A dissected network, asked about pictures."""
+class PictureExplainer:
+    """A dissected network that predicts pictures, and scores concepts by each method."""
 
-    def __init__(self, subject: RunNetwork) -> None:
-        self.subject = subject
-        self.gather: ConceptAttributor = concept_attributor(subject.run, BLOCKS[0])
-        self.last: ConceptAttributor = concept_attributor(subject.run, BLOCKS[1])
-        self.tail = subject.tail(BLOCKS)
-        self.weight, self.bias = subject.head.weight, subject.head.bias
-        edges = torch.from_numpy(np.array(subject.run.contributions(*BLOCKS)))
+    def __init__(self, network: RunNetwork) -> None:
+        self.network = network
+        self.attributor: ConceptAttributor = concept_attributor(network.run, BLOCKS[0])
+        self.last_attributor: ConceptAttributor = concept_attributor(network.run, BLOCKS[1])
+        self.downstream = network.downstream(BLOCKS)
+        self.weight, self.bias = network.head.weight, network.head.bias
+        edges = torch.from_numpy(np.array(network.run.contributions(*BLOCKS)))
         self.one_unit = edges.double() @ self.weight.T.double()  # (units, classes)
 
-    def batch(self, specs: Sequence[Spec]) -> Tensor:
-        """Network input of some pictures."""
-        shape = self.subject.run.manifest["input"]
-        drawn = torch.from_numpy(np.stack([pixels(spec) for spec in specs]))
-        return normalise(drawn, shape["mean"], shape["std"])
+    def batch(self, specs: Sequence[PictureSpec]) -> Tensor:
+        """Draw pictures and return the network's input."""
+        shape = self.network.run.manifest["input"]
+        pictures = torch.from_numpy(np.stack([draw_pixels(spec) for spec in specs]))
+        return normalise(pictures, shape["mean"], shape["std"])
 
-    def answers(self, specs: Sequence[Spec], silent: AblationMasks | None = None) -> list[str]:
-        """What the network says, also with units silent."""
-        found: list[str] = []
+    def predict(
+        self, specs: Sequence[PictureSpec], masks: AblationMasks | None = None
+    ) -> list[str]:
+        """Predict the classes of pictures, optionally with units ablated."""
+        predictions: list[str] = []
         for start in range(0, len(specs), 64):
-            with torch.no_grad(), self.subject.changing(ablating([silent or {}])):
-                logits = self.subject.module(self.batch(specs[start : start + 64]))
-            found += [CLASSES[i] for i in logits.argmax(dim=1).tolist()]
-        return found
+            with torch.no_grad(), self.network.intervene(ablation_hooks([masks or {}])):
+                logits = self.network.module(self.batch(specs[start : start + 64]))
+            predictions += [CLASSES[i] for i in logits.argmax(dim=1).tolist()]
+        return predictions
 
-    def explain(self, spec: Spec, class_: str) -> Explained:
+    def score_concepts(self, spec: PictureSpec, class_: str) -> ConceptScores:
         """Score every concept by each method."""
-        chosen, truth = CLASSES.index(class_), CLASSES.index(spec.class_)
-        _, source = self.subject.look(self.batch([spec]), BLOCKS[0])
-        ledger = account(self.tail, source, self.weight[chosen], self.bias[chosen])
-        flat, part = source[0].flatten(1), ledger.by_position.flatten(1)
-        split = self.gather.split(flat, part)
-        fired = self.gather.divided.T @ (part.double() * (flat > self.gather.thresholds))
-        everywhere = (self.gather.divided.T @ part.double()).sum(dim=1)
-        versus = split.present
-        if truth != chosen:
-            apart = account(
-                self.tail, source, self.weight[chosen] - self.weight[truth],
-                self.bias[chosen] - self.bias[truth],
-            )  # fmt: skip
-            versus = self.gather.split(flat, apart.by_position.flatten(1)).present
-        means = source[0].double().mean(dim=(1, 2))
-        units = {
-            "integrated gradients": self._integrated(source, chosen).flatten(1).double().sum(dim=1),
-            "one-unit × activation": self.one_unit[:, chosen] * means,
-            "one-unit": self.one_unit[:, chosen],
-        }
-        named = [f"{category}/{name}" for name, category in self.gather.concepts]
+        chosen, true = CLASSES.index(class_), CLASSES.index(spec.class_)
+        _, activations = self.network.forward(self.batch([spec]), BLOCKS[0])
+        decomposition = self._decompose(activations, chosen)
+        shares, uids = self.attributor.unit_shares.T, self.attributor.uids
+        flat, amounts = activations[0].flatten(1), decomposition.by_position.flatten(1)
+        present = self.attributor.attribute(flat, amounts).present
+        versus = present
+        if true != chosen:
+            difference = self._decompose(activations, chosen, true).by_position.flatten(1)
+            versus = self.attributor.attribute(flat, difference).present
+        firing = amounts.double() * (flat > self.attributor.thresholds)
+        means = activations[0].double().mean(dim=(1, 2))
+        integrated = self._integrated_gradients(activations, chosen).flatten(1).double()
         vectors = {
-            "exact, present": split.present.sum(dim=1),
-            "exact, firing": fired.sum(dim=1),
-            "exact, everywhere": everywhere,
+            "exact, present": present.sum(dim=1),
+            "exact, firing": (shares @ firing).sum(dim=1),
+            "exact, everywhere": (shares @ amounts.double()).sum(dim=1),
             "versus, present": versus.sum(dim=1),
-            **{method: self.gather.divided.T @ values for method, values in units.items()},
+            "integrated gradients": shares @ integrated.sum(dim=1),
+            "one-unit × activation": shares @ (self.one_unit[:, chosen] * means),
+            "one-unit": shares @ self.one_unit[:, chosen],
         }
-        scores = {m: dict(zip(named, v[:-1].tolist(), strict=True)) for m, v in vectors.items()}
-        last = self.last.divided.T @ (self.weight[chosen] * ledger.means).double()
-        names = [f"{category}/{name}" for name, category in self.last.concepts]
-        scores["weight × activation"] = dict(zip(names, last[:-1].tolist(), strict=True))
-        chance = np.random.default_rng([spec.seed, spec.index, chosen])
-        scores["random"] = dict(zip(named, chance.random(len(named)).tolist(), strict=True))
-        return Explained(scores, float(part.clamp(min=0).sum()))
+        scores = {
+            method: dict(zip(uids, vector[:-1].tolist(), strict=True))
+            for method, vector in vectors.items()
+        }
+        contributions = (self.weight[chosen] * decomposition.pooled).double()
+        last = self.last_attributor.unit_shares.T @ contributions
+        scores["weight × activation"] = dict(
+            zip(self.last_attributor.uids, last[:-1].tolist(), strict=True)
+        )
+        rng = np.random.default_rng([spec.seed, spec.index, chosen])
+        scores["random"] = dict(zip(uids, rng.random(len(uids)).tolist(), strict=True))
+        return ConceptScores(scores, float(amounts.clamp(min=0).sum()))
 
-    def _integrated(self, source: Tensor, chosen: int) -> Tensor:
-        total = torch.zeros_like(source)
+    def _decompose(
+        self, activations: Tensor, class_: int, other: int | None = None
+    ) -> Decomposition:
+        """Decompose the logit of a class, or its difference to that of another."""
+        weights, bias = self.weight[class_], self.bias[class_]
+        if other is not None:
+            weights, bias = weights - self.weight[other], bias - self.bias[other]
+        return decompose(self.downstream, activations, weights, bias)
+
+    def _integrated_gradients(self, activations: Tensor, class_: int) -> Tensor:
+        """Compute integrated gradients of a logit, from zero; (units, height, width)."""
+        total = torch.zeros_like(activations)
         for step in range(STEPS):
-            leaf = (source * ((step + 0.5) / STEPS)).detach().requires_grad_()
+            leaf = (activations * ((step + 0.5) / STEPS)).detach().requires_grad_()
             maps = leaf
-            for stage in self.tail.stages:
+            for stage in self.downstream.stages:
                 maps = stage(maps)
-            value = (self.weight[chosen] * maps.mean(dim=(2, 3))[0]).sum()
+            value = (self.weight[class_] * maps.mean(dim=(2, 3))[0]).sum()
             total += torch.autograd.grad(value, leaf)[0]
-        return (total / STEPS * source)[0].detach()
+        return (total / STEPS * activations)[0].detach()

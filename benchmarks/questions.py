@@ -2,8 +2,8 @@
 
     python -m benchmarks.questions --model resnet18 --weights W --classes C --data D
 
-A run is made first (not timed). Cold: a process of its own, the middle of three. Warm: in one
-process, the middle of nine, after two.
+First the data are ingested (not timed). Cold: the median of three processes. Warm: the median of
+nine calls in one process, after two that are not counted.
 """
 
 from __future__ import annotations
@@ -29,57 +29,63 @@ if TYPE_CHECKING:
     from conceptgraph import Run
 
 
-def cold(folder: Path, *words: str) -> float:
-    """Seconds of a command, run in that folder."""
-    command = [sys.executable, "-m", "conceptgraph.cli", *words]
-    return middle(
+def cold(folder: Path, *arguments: str) -> float:
+    """Time a command that is run in a folder; seconds."""
+    command = [sys.executable, "-m", "conceptgraph.cli", *arguments]
+    return median_time(
         lambda: subprocess.run(command, check=True, capture_output=True, cwd=folder),
         times=3,
         warm_up=0,
     )
 
 
-def middle(work: Callable[[], object], times: int = 9, warm_up: int = 2) -> float:
-    """The middle of several times, in seconds."""
-    taken = []
+def median_time(work: Callable[[], object], times: int = 9, warm_up: int = 2) -> float:
+    """Time some work repeatedly and return the median; seconds."""
+    seconds = []
     for _ in range(warm_up + times):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         work()
-        taken.append(time.perf_counter() - begun)
-    return statistics.median(taken[warm_up:])
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[warm_up:])
 
 
 def figures_of(run: Run, image: Path) -> dict[str, float]:
-    """All waits, in seconds."""
+    """Measure all waits; seconds."""
     name = str(run.classes["name"].iloc[0])
-    at = ("--run", str(run.path), "--class", name)
+    options = ("--run", str(run.path), "--class", name)
     folder = run.path.parent
-    subject = open_network(run)
-    every = tuple(run.blocks)
+    network = open_network(run)
+    blocks = tuple(run.blocks)
     return {
         "start-up (--help)": cold(folder, "--help"),
-        "why of a class, cold": cold(folder, "why", *at),
-        "why of an image, cold": cold(folder, "why", *at, "--image", str(image.resolve())),
-        "why of an image, warm": middle(lambda: explain(subject, image, name)),
-        "paths through all blocks, warm": middle(lambda: class_paths(run, name, blocks=every)),
-        "graph in memory": middle(lambda: open_store(open_run(run.path)), times=3, warm_up=1),
+        "why of a class, cold": cold(folder, "why", *options),
+        "why of an image, cold": cold(folder, "why", *options, "--image", str(image.resolve())),
+        "why of an image, warm": median_time(lambda: explain(network, image, name)),
+        "paths through all blocks, warm": median_time(
+            lambda: class_paths(run, name, blocks=blocks)
+        ),
+        "graph in memory": median_time(lambda: open_store(open_run(run.path)), times=3, warm_up=1),
     }
 
 
-def parser(doc: str | None) -> argparse.ArgumentParser:
-    """Arguments that name a network and its data; `doc` is the caller's."""
-    found = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
-    found.add_argument("--model", default="resnet18")
-    found.add_argument("--weights", required=True)
-    found.add_argument("--classes", type=Path, required=True)
-    found.add_argument("--data", type=Path, required=True)
-    found.add_argument("--json", action="store_true")
-    return found
+def make_parser(doc: str | None) -> argparse.ArgumentParser:
+    """Make a parser of options that name a network and its data.
+
+    Args:
+        doc: the docstring of the module that is run; its first line is the description.
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
+    parser.add_argument("--model", default="resnet18")
+    parser.add_argument("--weights", required=True, help="checkpoint of the model")
+    parser.add_argument("--classes", type=Path, required=True, help="file of class names")
+    parser.add_argument("--data", type=Path, required=True, help="concept data, Broden layout")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
 
 
 def main() -> None:
-    """Measure and print."""
-    arguments = parser(__doc__).parse_args()
+    """Ingest the data, measure the waits and print them."""
+    arguments = make_parser(__doc__).parse_args()
     source = Source(arguments.model, arguments.weights, arguments.classes, arguments.data)
     with tempfile.TemporaryDirectory() as folder:
         run = ingest(source, Path(folder) / "a.cg", Settings(quantile=0.05), device="cpu")

@@ -1,4 +1,4 @@
-"""A data set in the Broden layout, its images repeated: to measure what grows with their number."""
+"""Concept data with repeated images, to measure what grows with their number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
 
 def repeat(data: Path, out: Path, images: int) -> Path:
-    """Write `out`: so many images, those of `data` under other names; their masks are shared."""
+    """Write concept data of a given number of images by repeating those of a data set.
+
+    Args:
+        data: in the Broden layout.
+        out: the folder to write. Copies of an image are hard links and share its masks.
+        images: number of images to write.
+
+    Returns:
+        `out`.
+    """
     shutil.copytree(data / "images", out / "images")
     for table in data.glob("*.csv"):
         shutil.copyfile(table, out / table.name)
@@ -20,9 +29,9 @@ def repeat(data: Path, out: Path, images: int) -> Path:
     copies = [rows]
     for copy in range(1, -(-images // len(rows))):
         (out / "images" / f"copy{copy}").mkdir()
-        again = rows.assign(image=[f"copy{copy}/{place}.jpg" for place in range(len(rows))])
-        for name, original in zip(again["image"], rows["image"], strict=True):
+        copied = rows.assign(image=[f"copy{copy}/{number}.jpg" for number in range(len(rows))])
+        for name, original in zip(copied["image"], rows["image"], strict=True):
             (out / "images" / name).hardlink_to(out / "images" / original)
-        copies.append(again)
+        copies.append(copied)
     pd.concat(copies)[:images].to_csv(out / "index.csv", index=False)
     return out
