@@ -100,8 +100,8 @@ def test_questions_cards_and_exports_work_on_its_run(demo: tuple[Path, Result]) 
     card = json_of(folder, "show", "polka dotted")
     assert {row["block"] for row in card["presence"]} == {"block1", "block2", "block3", "block4"}
     html = folder / "juggling.html"
-    demo = folder / "demo" / "shortcut.cg"
-    result = call("export", "html", "--class", "juggling", "-o", html, "--run", demo, folder=folder)
+    run = folder / "demo" / "shortcut.cg"
+    result = call("export", "html", "--class", "juggling", "-o", html, "--run", run, folder=folder)
     assert result.status == 0, result.err
     assert "polka dotted" in html.read_text(encoding="utf-8")
 
