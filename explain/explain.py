@@ -14,18 +14,10 @@ from ..errors import QueryError
 from ..ingest.engine.tensors import grid_mean
 from ..queries.labels import class_index, unit_labels
 from .concept_attribution import attribute_to_concepts, concept_attributor
-from .decomposition import (
-    Decomposition,
-    Downstream,
-    PathSearch,
-    decompose,
-    measure_paths,
-    search_edges,
-    search_paths,
-    strongest,
-)
+from .decomposition import Decomposition, Downstream, decompose
 from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
 from .network import RunNetwork, network_of
+from .path_search import PathSearch, measure_paths, search_edges, search_paths, strongest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,8 +78,6 @@ def explain(
         search = search_paths(downstream, decomposition, beam)
     measure = partial(measure_paths, downstream, decomposition)
     paths = _image_paths(network.run, chosen, search, top, measure)
-    shown = sum(path.contribution for path in paths)
-    others = decomposition.total - decomposition.biases - shown
     by_concept, concept_maps = _by_concept(network, chosen[0], downstream, decomposition, pair)
     names = [str(name) for name in network.run.classes["name"]]
     return Explanation(
@@ -100,19 +90,13 @@ def explain(
         probability=float(logits.double().softmax(0)[pair[0]]),
         predicted=predictions(names, logits),
         paths=paths,
-        accounting=Accounting(
-            shown, others, decomposition.biases, shown + others + decomposition.biases
-        ),
+        accounting=_accounting(decomposition, paths),
         blocks=chosen,
         coverage=_coverage(paths, search),
         searched=search.searched,
         by_concept=by_concept,
         cam=decomposition.class_activation.float().numpy(),
-        unit_maps={
-            unit.uid: decomposition.maps[chosen.index(unit.block)][unit.index].float().numpy()
-            for path in paths
-            for unit in path.units
-        },
+        unit_maps=_unit_maps(decomposition, chosen, paths),
         concept_maps=concept_maps,
     )
 
@@ -122,6 +106,20 @@ def predictions(names: Sequence[str], logits: Tensor) -> tuple[Prediction, ...]:
     probabilities = logits.double().softmax(0)
     order = probabilities.argsort(descending=True, stable=True)[:5].tolist()
     return tuple(Prediction(names[i], float(probabilities[i])) for i in order)
+
+
+def _accounting(decomposition: Decomposition, paths: Sequence[ImagePath]) -> Accounting:
+    shown = sum(path.contribution for path in paths)
+    others = decomposition.total - decomposition.biases - shown
+    return Accounting(shown, others, decomposition.biases, shown + others + decomposition.biases)
+
+
+def _unit_maps(
+    decomposition: Decomposition, blocks: Sequence[str], paths: Sequence[ImagePath]
+) -> dict[str, NDArray[np.float32]]:
+    maps = dict(zip(blocks, decomposition.maps, strict=True))
+    units = (unit for path in paths for unit in path.units)
+    return {unit.uid: maps[unit.block][unit.index].float().numpy() for unit in units}
 
 
 def _coverage(paths: Sequence[ImagePath], search: PathSearch) -> float:

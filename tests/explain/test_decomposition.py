@@ -12,10 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from conceptgraph.errors import QueryError
-from conceptgraph.explain.decomposition import (
-    Decomposition,
-    Downstream,
-    decompose,
+from conceptgraph.explain.decomposition import Decomposition, Downstream, decompose
+from conceptgraph.explain.path_search import (
     measure_paths,
     search_edges,
     search_paths,
