@@ -220,7 +220,7 @@ def test_the_network_is_loaded_once_for_an_open_run(run: Run, image: Path, tmp_p
     assert open_network(moved).module is open_network(moved).module
     for options in ({"trust_pickle": True}, {"dtype": torch.float64}, {"weights": str(weights)}):
         with pytest.raises(ModelError):  # with other options it is loaded anew
-            open_network(moved, **options)  # type: ignore[arg-type]
+            open_network(moved, **options)
     with pytest.raises(ModelError, match="the weights that were dissected are missing"):
         explain(Run(moved.path, moved.manifest), image)
 
