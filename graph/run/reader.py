@@ -25,7 +25,8 @@ import numpy as np
 from ...errors import QueryError, RunError, nearest
 from ...settings import Settings
 from ..uids import block_number, concept_uids, unit_uid
-from .files import TABLES, Manifest, read_array, read_manifest, read_table
+from .files import TABLES, read_array, read_table
+from .manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -283,11 +284,8 @@ def find_run(explicit: Path | str | None = None) -> Path:
         return Path(path)
     manifests = _manifests_in_folder()
     if not manifests:
-        raise RunError(
-            "no run named, and no *.cg in this folder",
-            remedy="Make one with `conceptgraph ingest`, or name one with --run or "
-            "$CONCEPTGRAPH_RUN",
-        )
+        remedy = "Make one with `conceptgraph ingest`, or name one with --run or $CONCEPTGRAPH_RUN"
+        raise RunError("no run named, and no *.cg in this folder", remedy=remedy)
     return max(manifests, key=lambda file: (file.stat().st_mtime_ns, file)).parent
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import RunError
 from ...files import flush_to_disk, replace_folder
-from .files import TABLES, disk_errors, write_array, write_manifest, write_table
+from .files import TABLES, disk_errors, write_array, write_table
+from .manifest import write_manifest
 from .reader import open_run
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from .files import RunFacts
+    from .manifest import RunFacts
 
 
 def check_out(out: Path | str, *, overwrite: bool = False, resume: bool = False) -> Path:

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from conceptgraph.errors import QueryError, RunError
-from conceptgraph.graph.run.files import SCHEMA, TABLES
+from conceptgraph.graph.run.files import TABLES
+from conceptgraph.graph.run.manifest import SCHEMA
 from conceptgraph.graph.run.reader import Run, find_run, open_run
 from conceptgraph.graph.run.writer import RunWriter, check_out
 from conceptgraph.settings import Settings

@@ -181,9 +181,9 @@ def test_what_is_printed(tmp_path: Path) -> None:
     small_run(tmp_path / "a.cg")
     assert "block3/1: detects ball" in call("show", "block3/1", folder=tmp_path).out
     unit = call("show", "block3/1", "--significant", folder=tmp_path).out
-    assert "block3/1: no concept with an IoU above 0.04 and beyond chance" in unit
+    assert "block3/1: no concept with significant IoU above 0.04" in unit
     concept = call("show", "ball", "--significant", folder=tmp_path).out
-    assert "detected by, IoU above 0.04 and beyond chance" in concept
+    assert "detected by, significant IoU above 0.04" in concept
     assert "block3/1" not in concept
     lines = call("why", "--class", "juggling", folder=tmp_path).out.splitlines()
     strict = call("why", "--class", "juggling", "--significant", folder=tmp_path).out.splitlines()
@@ -196,8 +196,8 @@ def test_the_page_says_so(desk: Path) -> None:
     for options, is_strict in (((), False), (("--significant",), True)):
         assert call(*words, *options, folder=desk).status == 0
         page = (desk / "why.html").read_text(encoding="utf-8")
-        assert "named by an IoU above 0.01" in page
-        assert ("above 0.01 and beyond chance" in page) == is_strict
+        assert "IoU above 0.01" in page
+        assert ("significant IoU above 0.01" in page) == is_strict
 
 
 def test_a_run_that_was_not_tested_for_significance(tmp_path: Path) -> None:
