@@ -1,12 +1,18 @@
 """What the catalogue's questions must answer about the graph made by hand.
 
-Each entry is the name of a question, its parameters by their names in Cypher, and the rows. It is
-asked about the run `RUN` unless its parameters name another.
+An answer is the name of a question, its parameters by their names in Cypher, and the rows. The
+question is about the run `RUN` unless the parameters name another.
 """
 
 from __future__ import annotations
 
-from tests.hand_made_graph import AFTER, BEFORE, EVIL, IMAGE, OHARA
+from typing import TYPE_CHECKING
+
+from conceptgraph.queries.catalogue import build
+from tests.hand_made_graph import AFTER, BEFORE, EVIL, IMAGE, OHARA, RUN
+
+if TYPE_CHECKING:
+    from conceptgraph.queries.question import CypherQuestion
 
 Rows = list[tuple[object, ...]]
 POLKA = "texture/polka dotted"
@@ -14,7 +20,7 @@ OHARA_UID = f"class/{OHARA}"
 EVIL_UID = f"scene type/{EVIL}"
 FIRST_TWO = ("block1/0", "red", "block2/0", "polka dotted")
 
-EXPECTED: list[tuple[str, dict[str, object], Rows]] = [
+ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
     (
         "class-paths",
         {"class": "class/juggling"},
@@ -306,3 +312,12 @@ EXPECTED: list[tuple[str, dict[str, object], Rows]] = [
         ],
     ),
 ]
+
+
+def _question(name: str, parameters: dict[str, object]) -> CypherQuestion:
+    values = {"run": RUN, **parameters}
+    return build(name, str(values.pop("run")), values)
+
+
+EXPECTED = [(_question(name, parameters), rows) for name, parameters, rows in ANSWERS]
+"""The questions themselves, with their rows."""

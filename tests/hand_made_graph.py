@@ -1,5 +1,7 @@
-"""A graph of nine units in four blocks, made by hand, whose answers can be worked out in the head;
-its names hold quotes, backticks, emoji and what tries to be Cypher."""
+"""A graph of nine units in four blocks, made by hand, so that answers can be computed by hand.
+
+Its names have quotes, backticks, emoji, and text that tries to be Cypher.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from conceptgraph.graph.elements import Edge, Node
 from conceptgraph.graph.records import Records
-from conceptgraph.graph.uids import category_label
+from conceptgraph.graph.uids import category_label, graph_uid
 
 if TYPE_CHECKING:
     from conceptgraph.graph.elements import Value
 
 RUN = "it's 🎉"
 BEFORE, AFTER = "it's", "z"
-"""Runs of the same network beside it, by the order of their names."""
+"""Two other runs of the same network; their names sort in this order."""
 EVIL = "'}) DETACH DELETE n //"
 OHARA = "o'hara `x`"
 IMAGE = "a" * 64
@@ -40,9 +42,9 @@ _CONCEPTS = [
     ("juggling", "object", 5, 50),
     (EVIL, "scene type", 9, 90),
 ]
-_BOXES: dict[str, dict[str, Value]] = {"ball": {"center_bias": 0.25}}
+_CENTER_BIAS: dict[str, dict[str, Value]] = {"ball": {"center_bias": 0.25}}
 _CLASSES = ("juggling", OHARA, "🎉")
-# unit, concept, iou, rank, activation, truth; only some are compared with chance, see _CHANCE
+# unit, concept, iou, rank, activation area, concept area; some are tested, see _SIGNIFICANCE
 _DETECTS = [
     ("block1/0", "color/red", 0.2, 0, 4, 8),
     ("block2/0", "texture/polka dotted", 0.1, 0, 8, 8),
@@ -58,7 +60,7 @@ _DETECTS = [
     ("block4/3", "object/ball", 0.08, 0, 0, 0),
 ]
 # unit, concept: p, enrichment, significant
-_CHANCE: dict[tuple[str, str], dict[str, Value]] = {
+_SIGNIFICANCE: dict[tuple[str, str], dict[str, Value]] = {
     ("block3/0", "texture/polka dotted"): {"p": 0.25, "enrichment": 1.5, "significant": False},
     ("block3/1", "object/ball"): {"p": 0.5, "significant": False},
     ("block4/0", "action/juggling"): {"p": 0.001, "enrichment": 8.0, "significant": True},
@@ -92,7 +94,7 @@ _PATHS: list[tuple[int, float, float | None, tuple[str, str]]] = [
 
 
 def hand_made_beside() -> tuple[Records, Records]:
-    """Two small runs of the same network, in which units mean other things, or nothing."""
+    """Make two small runs of the same network: one labels its units otherwise, one not at all."""
     runs = []
     for name, interpretable in ((AFTER, False), (BEFORE, True)):
         units = [
@@ -117,7 +119,7 @@ def _run_properties(name: str) -> dict[str, Value]:
 
 
 def hand_made() -> Records:
-    """The run's graph, with one saved explanation."""
+    """Make the run's graph, with one saved explanation."""
     nodes = [
         Node(("Run",), RUN, _run_properties(RUN)),
         *(Node(("Block",), _uid(f"block{i}"), {"name": f"block{i}"}) for i in range(1, 5)),
@@ -135,7 +137,7 @@ def hand_made() -> Records:
 
 
 def _uid(local: str) -> str:
-    return f"{RUN}/{local}"
+    return graph_uid(RUN, local)
 
 
 def _units() -> list[Node]:
@@ -173,7 +175,7 @@ def _structure() -> list[Edge]:
             "HAS_CONCEPT",
             RUN,
             f"{category}/{name}",
-            {"images": images, "pixels": pixels, **_BOXES.get(name, {})},
+            {"images": images, "pixels": pixels, **_CENTER_BIAS.get(name, {})},
         )
         for name, category, images, pixels in _CONCEPTS
     ]
@@ -189,7 +191,7 @@ def _measured() -> list[Edge]:
     detects = [
         Edge("DETECTS", _uid(unit), concept,
              {"iou": iou, "rank": rank, "activation": activation, "truth": truth,
-              **_CHANCE.get((unit, concept), {})})
+              **_SIGNIFICANCE.get((unit, concept), {})})
         for unit, concept, iou, rank, activation, truth in _DETECTS
     ]  # fmt: skip
     contributes = [

@@ -1,4 +1,4 @@
-"""Neo4j's own Browsers, in Chromium: they import what is in `docker/browser/` and draw it."""
+"""Neo4j's own Browsers, in Chromium: they import the files of `docker/browser/` and draw paths."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ PARAMETERS = {"run": RUN, "class": "class/juggling", "concept": "object/ball"}
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    found = browser.new_page(viewport={"width": 1400, "height": 1000})
-    found.set_default_timeout(60_000)
-    yield found
-    found.close()
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(60_000)
+    yield page
+    page.close()
 
 
-def test_the_saved_queries_are_in_step() -> None:
+def test_the_saved_queries_are_up_to_date() -> None:
     """`python -m tests.catalogue_docs` writes them."""
     with ZipFile(SAVED) as archive:
-        found = {name: archive.read(name).decode() for name in archive.namelist()}
-    assert {name: text for name, text in found.items() if not name.endswith("/")} == saved_queries()
-    assert {name.rpartition("/")[0] + "/" for name in saved_queries()} <= set(found)
+        files = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert {name: text for name, text in files.items() if not name.endswith("/")} == saved_queries()
+    assert {name.rpartition("/")[0] + "/" for name in saved_queries()} <= set(files)
     stems = {name.rpartition("/")[2].removesuffix(".cypher") for name in saved_queries()}
     assert set(QUESTIONS) < stems
-    parameters = found["conceptgraph/parameters.cypher"]
-    for text in found.values():
+    parameters = files["conceptgraph/parameters.cypher"]
+    for text in files.values():
         body = re.sub(r"//.*", "", text)
         assert all(f":param {name} =>" in parameters for name in re.findall(r"\$(\w+)", body))
 
@@ -89,7 +89,7 @@ def test_the_older_browser(neo4j_server: Neo4jServer, page: Page, tmp_path: Path
 
 
 def test_the_new_browser(neo4j_5: Neo4jServer, page: Page, tmp_path: Path) -> None:
-    """The preview that came with the last older one; newer servers bring it."""
+    """Import into the preview that Neo4j 5 ships; newer servers have it as their Browser."""
     _load(neo4j_5)
     page.goto(f"{neo4j_5.http}/browser/preview/")
     page.get_by_label("Connection URL").fill(neo4j_5.uri.removeprefix("bolt://"))
@@ -126,7 +126,7 @@ def _type(page: Page, text: str) -> None:
 
 
 def _ask(page: Page, folder: str, title: str) -> str:
-    """Run a saved query, and what the picture says."""
+    """Run a saved query; return the captions in its picture."""
     page.get_by_text(f"conceptgraph {folder}", exact=True).click()
     page.get_by_text(title, exact=True).first.click()
     page.get_by_text(f"Favorite: {title}").wait_for()
@@ -134,12 +134,12 @@ def _ask(page: Page, folder: str, title: str) -> str:
     frame = page.get_by_test_id("frame").first
     expect(frame.get_by_test_id("frameCommand")).to_contain_text(title)
     frame.locator("svg g.node").first.wait_for()
-    page.wait_for_timeout(1500)  # until the nodes have come to rest
+    page.wait_for_timeout(1500)  # until the nodes stop moving
     return " ".join(frame.locator("svg g.node").all_text_contents())
 
 
 def _first_word(caption: str) -> str:
-    """Browser breaks captions into lines, and cuts what does not fit."""
+    """Return the first word: Browser breaks captions into lines, and cuts what does not fit."""
     return caption.split(maxsplit=1)[0]
 
 

@@ -161,14 +161,13 @@ def _questions(run: str, choices: Mapping[object, list[str]]) -> Iterator[Cypher
                 yield build(name, run, {**given, "top": 3})
 
 
-def _hand_made(name: str, parameters: Mapping[str, object]) -> CypherQuestion:
-    """Build a question about the graph made by hand."""
-    about = {"run": RUN, **parameters}
-    return build(name, str(about.pop("run")), about)
+answered = pytest.mark.parametrize(
+    ("question", "rows"), EXPECTED, ids=[question.name for question, _ in EXPECTED]
+)
 
 
 def test_every_question_is_worked_out_by_hand() -> None:
-    assert {name for name, _, _ in EXPECTED} == set(QUESTIONS)
+    assert {question.name for question, _ in EXPECTED} == set(QUESTIONS)
 
 
 def test_a_question_is_one_module_with_one_class_named_after_it() -> None:
@@ -191,29 +190,25 @@ def test_sections_hold_every_question_once_by_name() -> None:
 def test_parameters_are_of_types_that_can_be_resolved(name: str) -> None:
     """The catalogue's JSON names the type that a value is typed in."""
     types = QUESTIONS[name].parameter_types()
-    assert set(types.values()) <= {int, float, *RESOLVERS}
+    assert set(types.values()) <= {int, float, str, *RESOLVERS}
     listed = {parameter.name: parameter.type for parameter in entry(name).parameters}
     plain = {int: "int", float: "float"}
     assert listed == {key: plain.get(cast("type", kind), "str") for key, kind in types.items()}
 
 
-@pytest.mark.parametrize(("name", "parameters", "rows"), EXPECTED)
-def test_networkx(
-    networkx: MemoryStore, name: str, parameters: dict[str, object], rows: Rows
-) -> None:
-    assert _rows(networkx, _hand_made(name, parameters)) == rows
+@answered
+def test_networkx(networkx: MemoryStore, question: CypherQuestion, rows: Rows) -> None:
+    assert _rows(networkx, question) == rows
 
 
-@pytest.mark.parametrize(("name", "parameters", "rows"), EXPECTED)
-def test_kglite(kglite: CypherGraph, name: str, parameters: dict[str, object], rows: Rows) -> None:
-    question = _hand_made(name, parameters)
+@answered
+def test_kglite(kglite: CypherGraph, question: CypherQuestion, rows: Rows) -> None:
     assert kglite.ask(*question.cypher()) == (_columns(question), rows)
 
 
-@pytest.mark.parametrize(("name", "parameters", "rows"), EXPECTED)
-def test_neo4j(neo4j: Neo4jStore, name: str, parameters: dict[str, object], rows: Rows) -> None:
+@answered
+def test_neo4j(neo4j: Neo4jStore, question: CypherQuestion, rows: Rows) -> None:
     """Ask by the text, as in the Browser, and through the store."""
-    question = _hand_made(name, parameters)
     assert neo4j.cypher(*question.cypher()) == (_columns(question), rows)
     assert _rows(neo4j, question) == rows
 
@@ -243,13 +238,12 @@ def test_neo4j_agrees_on_a_real_run(networkx: MemoryStore, neo4j: Neo4jStore, re
 def test_pictures(neo4j: Neo4jStore) -> None:
     """Wherever there are rows there is a picture, with few enough paths for a browser."""
     drawn = 0
-    for name, parameters, rows in EXPECTED:
-        picture = picture_text(name)
+    for question, rows in EXPECTED:
+        picture = picture_text(question.name)
         if picture:
-            assert picture.parameters.keys() == cypher_text(name).parameters.keys()
-            statement = _hand_made(name, parameters).cypher()
-            paths = neo4j.cypher(picture.cypher, statement.parameters).rows
-            assert 0 < len(paths) <= 100, name
+            text, parameters = question.cypher()
+            assert picture.parameters.keys() == parse_cypher(text).parameters.keys()
+            assert 0 < len(neo4j.cypher(picture.cypher, parameters).rows) <= 100, question
             drawn += bool(rows)
     assert drawn > 10
 
@@ -294,7 +288,7 @@ def test_texts_keep_to_what_all_engines_know() -> None:
         assert "'" not in re.sub(r"'(/|ok|sparse|dead|)'", "", body), stem
 
 
-def test_the_page_is_in_step() -> None:
+def test_the_page_is_up_to_date() -> None:
     """`python -m tests.catalogue_docs` writes it."""
     assert PAGE.read_text(encoding="utf-8") == page()
 

@@ -135,7 +135,7 @@ def test_the_command(first: Run, tmp_path: Path) -> None:
     words = ("compare", "first.cg", "second.cg")
     printed = call(*words, folder=tmp_path)
     assert (printed.status, printed.err) == (0, "")
-    assert "3 units changed meaning, 3 shown" in printed.out
+    assert "3 units changed their label, 3 shown" in printed.out
     assert "polka dotted (texture)" in printed.out
     assert "ball (object)?" in printed.out
     rows = json.loads(call(*words, "--json", folder=tmp_path).out)
