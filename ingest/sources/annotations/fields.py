@@ -11,7 +11,7 @@ from array import array
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ....errors import DataError
-from .regions import Box
+from .regions import Box, Polygons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +22,7 @@ Value = TypeVar("Value")
 # Fields that name a worker, or give a verifier's answer, in records of any format.
 WORKER_FIELDS = ("worker", "worker_id", "annotator", "round")
 VERIFIED_FIELDS = ("verified",)
+_CIRCLE_CORNERS = 64
 _YES, _NO = {"yes", "true", "1", "y"}, {"no", "false", "0", "n"}
 
 
@@ -77,6 +78,19 @@ def read_ring(item: AnnotationItem, numbers: Iterable[object]) -> array[float]:
             "polygon", found=f"{len(values)} numbers", expected="x, y of three points or more"
         )
     return array("d", values)
+
+
+def read_circle(item: AnnotationItem, x: float, y: float, radius: float) -> Polygons:
+    """Return a circle as a polygon with 64 corners.
+
+    Raises:
+        DataError: no area.
+    """
+    if not radius > 0:
+        raise item.error("circle without an area", found=f"radius {radius:g}")
+    angles = [2 * math.pi * step / _CIRCLE_CORNERS for step in range(_CIRCLE_CORNERS)]
+    corners = [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]
+    return Polygons((read_ring(item, [value for corner in corners for value in corner]),))
 
 
 def parse_number(item: AnnotationItem, what: str, text: str) -> float:

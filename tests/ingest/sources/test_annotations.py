@@ -1,4 +1,4 @@
-"""Every format says the same regions; what it cannot say, it is told."""
+"""Every format gives the same regions, and is recognised; geometries become the right pixels."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from conceptgraph.errors import DataError
+from conceptgraph.ingest.sources.annotations import formats
 from conceptgraph.ingest.sources.annotations.draw import draw
 from conceptgraph.ingest.sources.annotations.format import (
+    AnnotationFormat,
     detect_format,
     format_names,
+    load_format,
     read_annotations,
 )
 from conceptgraph.ingest.sources.annotations.regions import Box, Polygons
@@ -65,7 +68,7 @@ def pixels(region: Region) -> Bools:
 
 
 def write(folder: Path, form: str) -> Path:
-    """The box `BOX` of walking in a.png, by worker ann, verified."""
+    """The region `BOX` of walking in a.png, by worker ann, verified, in each format."""
     if form == "coco":
         content = coco()
         content["annotations"][0].update(worker="ann", verified="yes")
@@ -84,25 +87,26 @@ def write(folder: Path, form: str) -> Path:
     if form == "voc":
         text = voc(voc_object(more="<verified>1</verified>"))
         (target / "a.xml").write_text(text, encoding="utf-8")
-    else:
-        content = labelme(shape(flags={"verified": True}), image="../../images/a.png")
-        write_json(target / "a.json", content)
+        return folder / form
+    assert form == "labelme", f"write the region in the format {form}"
+    content = labelme(shape(flags={"verified": True}), image="../../images/a.png")
+    write_json(target / "a.json", content)
     return folder / form
 
 
 @pytest.mark.parametrize("form", format_names())
-def test_every_format_says_the_same(form: str, tmp_path: Path, images: Path) -> None:
+def test_every_format_gives_the_same_region(form: str, tmp_path: Path, images: Path) -> None:
     path = write(tmp_path, form)
     assert detect_format(path) == form
-    found = read_annotations(path, images, category="action")
-    (region,) = found.regions
+    annotations = read_annotations(path, images, category="action")
+    (region,) = annotations.regions
     assert (region.image, region.concept, region.category) == ("a.png", "walking", "action")
     assert region.worker == "ann"
     assert region.verified is (None if form == "masks" else True)
     assert np.array_equal(pixels(region), BOX)
     named = {"a.png", "b.png"} if form == "coco" else {"a.png"}
-    assert set(found.sizes) == named
-    assert found.sizes["a.png"] == (None if form == "csv" else (HEIGHT, WIDTH))
+    assert set(annotations.sizes) == named
+    assert annotations.sizes["a.png"] == (None if form == "csv" else (HEIGHT, WIDTH))
     assert Path(region.source.split(",")[0]).suffix in {".json", ".csv", ".xml", ".png"}
 
 
@@ -117,8 +121,8 @@ def test_images_in_subfolders(form: str, beside: bool, tmp_path: Path) -> None:
         path.write_text(text, encoding="utf-8")
         write_image(tmp_path / ("notes" if beside else "photos") / scene / "a.png", seed)
     folder = tmp_path / ("notes" if beside else "photos")
-    found = read_annotations(tmp_path / "notes", folder, category="action").regions
-    assert [region.image for region in found] == ["one/a.png", "two/a.png"]
+    regions = read_annotations(tmp_path / "notes", folder, category="action").regions
+    assert [region.image for region in regions] == ["one/a.png", "two/a.png"]
 
 
 def test_coco_has_boxes_polygons_and_both_kinds_of_run_lengths(
@@ -160,14 +164,15 @@ def test_labelme_shapes(tmp_path: Path, images: Path) -> None:
         shape("mask", [[10, 5], [30, 35]], mask=png_text(inside)),
     ]
     path = write_json(tmp_path / "a.json", labelme(*shapes))
-    found = [pixels(each) for each in read_annotations(path, images, category="x").regions]
-    assert np.array_equal(found[0], BOX)
-    assert np.array_equal(found[1], BOX)
+    regions = read_annotations(path, images, category="x").regions
+    polygon, rectangle, circle, mask = map(pixels, regions)
+    assert np.array_equal(polygon, BOX)
+    assert np.array_equal(rectangle, BOX)
     y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
     disc = np.hypot(x - 30, y - 20) < 10
-    assert (found[2] & disc).sum() / (found[2] | disc).sum() > 0.95
-    assert np.array_equal(found[3][5:36, 10:31], inside)
-    assert found[3].sum() == inside.sum()
+    assert (circle & disc).sum() / (circle | disc).sum() > 0.95
+    assert np.array_equal(mask[5:36, 10:31], inside)
+    assert mask.sum() == inside.sum()
 
 
 @pytest.mark.parametrize("mode", ["P", "L", "I;16", "RGB"])
@@ -187,16 +192,16 @@ def test_masks_of_every_kind(mode: str, tmp_path: Path, images: Path) -> None:
         assert Image.open(folder / "b.png").mode == mode
         rows = "value,name,category\n7,sky,object\n200,road,object\n255,,\n"
     (folder / "labels.csv").write_text(rows, encoding="utf-8")
-    found = read_annotations(folder, images).regions
-    assert [(region.image, region.concept) for region in found] == [
+    sky, road = read_annotations(folder, images).regions
+    assert [(region.image, region.concept) for region in (sky, road)] == [
         ("b.png", "sky"),
         ("b.png", "road"),
     ]
-    assert np.array_equal(pixels(found[0]), values == 7)
-    assert np.array_equal(pixels(found[1]), values == 200)
+    assert np.array_equal(pixels(sky), values == 7)
+    assert np.array_equal(pixels(road), values == 200)
 
 
-def test_a_box_holds_the_pixels_whose_centres_it_holds() -> None:
+def test_a_box_contains_the_pixels_whose_centres_are_inside() -> None:
     for box, rows, columns in [
         (Box(0.5, 1.4, 2, 1.2), slice(1, 3), slice(0, 2)),
         (Box(0.6, 0, 2, 100), slice(0, 8), slice(1, 3)),
@@ -228,8 +233,8 @@ def test_run_lengths_come_back(mask: Bools) -> None:
     assert from_lengths(lengths, *mask.shape) == runs
     assert union([runs, encode(~mask)]) == encode(np.ones_like(mask))
     if mask.any():
-        both = np.ones_like(mask)
-        assert pairwise_iou([runs, encode(both)])[0, 1] == pytest.approx(mask.mean())
+        full = encode(np.ones_like(mask))
+        assert pairwise_iou([runs, full])[0, 1] == pytest.approx(mask.mean())
 
 
 @given(st.text(max_size=12))
@@ -240,7 +245,7 @@ def test_any_text_is_run_lengths_or_refused(text: str) -> None:
         assert mask.sum() == sum(lengths[1::2])
 
 
-def test_a_format_is_looked_for(tmp_path: Path) -> None:
+def test_formats_are_detected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         detect_format(tmp_path / "nothing")
     (tmp_path / "both").mkdir()
@@ -254,3 +259,19 @@ def test_a_format_is_looked_for(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be determined"):
         detect_format(write_json(tmp_path / "other.json", other))
     assert json.loads((tmp_path / "other.json").read_text("utf-8")) == other
+    with pytest.raises(
+        DataError, match=r"none that is known\. Name it with --format: coco, csv, l"
+    ):
+        detect_format(write_json(tmp_path / "other.geojson", other))
+    (tmp_path / "other.txt").write_text("no JSON", encoding="utf-8")
+    with pytest.raises(DataError, match="none that is known"):
+        detect_format(tmp_path / "other.txt")
+
+
+def test_formats_are_the_modules_of_their_package() -> None:
+    modules = Path(formats.__file__).parent.glob("[a-z]*.py")
+    assert format_names() == sorted(path.stem for path in modules)
+    for name in format_names():
+        assert isinstance(load_format(name), AnnotationFormat)
+    with pytest.raises(DataError, match=r"no format 'coko' of annotations\. Did you mean 'coco'"):
+        load_format("coko")

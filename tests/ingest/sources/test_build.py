@@ -289,6 +289,6 @@ def test_the_command(desk: Path) -> None:
 def test_the_command_for_one_worker(desk: Path) -> None:
     boxes(desk, ("a.png", "riding", 0, 0, 30, 40))
     done = call(*WORDS, folder=desk)
-    assert "One worker an image: there is no agreement to ask for" in done.out
+    assert "One worker an image: no agreement is needed" in done.out
     assert "No region was dropped." in done.out
     assert "mean IoU" not in done.out

@@ -19,6 +19,7 @@ from PIL import Image
 from ..fields import (
     AnnotationItem,
     read_box,
+    read_circle,
     read_image_name,
     read_name,
     read_numbers,
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from ..format import AnnotationInput
     from ..regions import Geometry
     from ..run_lengths import RunLengths
-
-_CIRCLE_CORNERS = 64
 
 
 def read(given: AnnotationInput) -> Annotations:
@@ -110,7 +109,7 @@ def _read_geometry(
         raise item.error(f"{shape}", found=f"{len(points)} points", expected="2")
     (x1, y1), (x2, y2) = points
     if shape == "circle":
-        return _circle(item, x1, y1, math.hypot(x2 - x1, y2 - y1))
+        return read_circle(item, x1, y1, math.hypot(x2 - x1, y2 - y1))
     box = read_box(item, (min(x1, x2), min(y1, y2), abs(x2 - x1), abs(y2 - y1)))
     return box if shape == "rectangle" else _read_mask(item, record.get("mask"), box, size)
 
@@ -119,14 +118,6 @@ def _read_point(item: AnnotationItem, point: object) -> list[float]:
     if not isinstance(point, list) or len(point) != 2:
         raise item.error("point", found=repr(point)[:40], expected="[x, y]")
     return read_numbers(item, "point", point)
-
-
-def _circle(item: AnnotationItem, x: float, y: float, radius: float) -> Polygons:
-    if not radius > 0:
-        raise item.error("circle without an area", found=f"radius {radius:g}")
-    angles = [2 * math.pi * step / _CIRCLE_CORNERS for step in range(_CIRCLE_CORNERS)]
-    corners = [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]
-    return Polygons((read_ring(item, [value for corner in corners for value in corner]),))
 
 
 def _read_mask(

@@ -1,0 +1,130 @@
+"""docs/add-a-concept-source.md, run block by block: its modules, its code, its commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conceptgraph.ingest import sources
+from conceptgraph.ingest.concept_data.checking.check import check
+from conceptgraph.ingest.sources.annotations import formats
+from conceptgraph.ingest.sources.annotations.format import format_names
+from tests.command_line import call
+from tests.repository import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+PAGE = (ROOT / "docs" / "add-a-concept-source.md").read_text(encoding="utf-8")
+PACKAGES = {"ingest/sources/annotations/formats": formats, "ingest/sources": sources}
+
+
+def blocks(heading: str) -> list[tuple[str, str]]:
+    """Language and text of each code block of a section."""
+    (section,) = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    return re.findall(r"^```(\w*)\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Path]]:
+    """Folders that Python takes for parts of the packages in which the page puts modules."""
+    before = set(sys.modules)
+    folders = {}
+    for name, package in PACKAGES.items():
+        folders[name] = tmp_path / "modules" / name.replace("/", ".")
+        folders[name].mkdir(parents=True)
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folders[name])])
+    yield folders
+    for name in set(sys.modules) - before:
+        if name.endswith((".circles", ".arrays")):
+            _forget(name)
+
+
+def _forget(name: str) -> None:
+    package, _, module = name.rpartition(".")
+    parent: ModuleType = sys.modules[package]
+    delattr(parent, module)
+    del sys.modules[name]
+
+
+def run_section(heading: str, desk: Path, packages: dict[str, Path]) -> str:
+    """Run every block; the output of code must be what the next block without a language says."""
+    output = ""
+    for language, text in blocks(heading):
+        path = re.match(r"# (\S+)/(\w+\.py)\n", text)
+        if path:
+            (packages[path[1]] / path[2]).write_text(text, encoding="utf-8")
+        elif language == "python":
+            printed = StringIO()
+            with redirect_stdout(printed):
+                exec(compile(text, heading, "exec"), {})
+            output = printed.getvalue()
+        elif language == "sh":
+            for line in text.splitlines():
+                done = call(*shlex.split(line)[1:], folder=desk)
+                assert done.status == 0, done.err
+        else:
+            assert text == output
+    return output
+
+
+@pytest.mark.parametrize(
+    ("heading", "data_set", "images"),
+    [("An annotation format", "circles", 2), ("A source", "materials", 2)],
+)
+def test_the_page(
+    heading: str,
+    data_set: str,
+    images: int,
+    tmp_path: Path,
+    packages: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    monkeypatch.chdir(desk)
+    assert run_section(heading, desk, packages)
+    report = check(desk / data_set)
+    assert report.defects == ()
+    assert sum(report.images.values()) == images
+    assert ("circles" in format_names()) == (heading == "An annotation format")
+
+
+def test_a_format_of_the_page_names_file_and_row(
+    tmp_path: Path, packages: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_section("An annotation format", tmp_path, packages)
+    words = ("data", "build", "circles.tsv", "--images", "photos", "--out", "again")
+    assert (
+        "annotations without a category. Name one with --category"
+        in call(*words, folder=tmp_path).err
+    )
+    table = (tmp_path / "circles.tsv").read_text(encoding="utf-8")
+    for damaged, message in [
+        (table.replace("radius", "r"), "circles.tsv: row 1: header"),
+        (table.replace("\t10\n", "\n"), "circles.tsv: row 2: cells; found 4; expected 5"),
+        (table.replace("\t8\n", "\twide\n"), "circles.tsv: row 3: radius; found 'wide'"),
+        (table.replace("\t15\n", "\t-1\n"), "circles.tsv: row 4: circle without an area"),
+    ]:
+        (tmp_path / "circles.tsv").write_text(damaged, encoding="utf-8")
+        done = call(*words, "--category", "object", folder=tmp_path)
+        assert done.status == 1
+        assert message in done.err
+        assert not (tmp_path / "again").exists()
+
+
+def test_what_the_page_names_exists() -> None:
+    for path in re.findall(r"`((?:ingest|cli|tests|docs)/[\w/.-]+)`", PAGE):
+        if not path.endswith(("circles.py", "arrays.py")):
+            assert (ROOT / path).exists(), path
+    for target in re.findall(r"\]\(([^)#:]+)[)#]", PAGE):
+        assert (ROOT / "docs" / target).exists(), target
