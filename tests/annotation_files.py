@@ -1,4 +1,4 @@
-"""Annotation files of every format, for tests to build from and to damage."""
+"""Writes annotation files of every format, for tests to read and to damage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEIGHT, WIDTH = 40, 60
 
 
 def write_image(path: Path, seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Path:
-    """Noise, which no other seed gives."""
+    """Write an image of noise, different for each seed."""
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(noise).save(path)
@@ -29,7 +29,7 @@ def write_image(path: Path, seed: int = 0, height: int = HEIGHT, width: int = WI
 
 
 def coco() -> dict[str, Any]:
-    """Two images, two concepts, and a region of each kind."""
+    """Return COCO annotations: two images, two concepts, a region of each kind."""
     square = {"size": [HEIGHT, WIDTH], "counts": [40, 400, HEIGHT * WIDTH - 440]}
     packed = {"size": [HEIGHT, WIDTH], "counts": "X1`<Xm1"}  # the same, as COCO's text
     return {
@@ -91,7 +91,7 @@ def shape(kind: str = "rectangle", points: object = ((10, 5), (30, 35)), **more:
 
 
 def png_text(mask: NDArray[np.bool_]) -> str:
-    """A mask as LabelMe stores it."""
+    """Encode a mask as LabelMe does."""
     file = io.BytesIO()
     Image.fromarray(mask).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
@@ -100,7 +100,7 @@ def png_text(mask: NDArray[np.bool_]) -> str:
 def write_masks(
     folder: Path, names: dict[str, NDArray[np.uint8]], *rows: tuple[object, ...]
 ) -> Path:
-    """Masks with a palette, in folders as their names say, and the table."""
+    """Write masks with a palette, by path below the folder, and labels.csv."""
     for name, values in names.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Small concept data drawn on the spot, in the Broden layout: shapes with exact masks.
+"""Draws small concept data in the Broden layout: shapes with exact masks.
 
-`python -m tests.drawn_data FOLDER` also writes an untrained ResNet-18 and its class names, so
-that an ingest can run where there is no data at all.
+`python -m tests.drawn_data FOLDER` also writes an untrained ResNet-18 and its class names, so that
+an ingest can run without any other data.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ NUMBERS: dict[str, dict[str, int]] = {
 
 
 def write_mask(path: Path, numbers: NDArray[np.integer]) -> Path:
-    """Label numbers (height, width) as an RGB PNG: R + 256·G."""
+    """Write label numbers (height, width) as an RGB PNG: R + 256·G."""
     rgb = np.zeros((*numbers.shape, 3), np.uint8)
     rgb[..., 0], rgb[..., 1] = numbers % 256, numbers // 256
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,11 +85,11 @@ def write_broden(
     size: int = 16,
     mask_size: int = 8,
 ) -> Path:
-    """The tables as given, and a grey image for every row that has none yet.
+    """Write the tables as given, and a grey image for every row that has none yet.
 
     Args:
-        folder: where to.
-        rows: of index.csv; cells left out are empty, `split` train, sizes `size`, `mask_size`.
+        folder: of the data set.
+        rows: of index.csv; omitted cells are empty, `split` train, sizes `size`, `mask_size`.
         labels: number, name, category cell.
         categories: in order.
         coverage: images' worth of pixels by category and number; a c_*.csv for each category.
@@ -138,7 +138,7 @@ class Picture:
 
 
 def plan(rng: np.random.Generator, place: int) -> Picture:
-    """What picture number `place` shows: every third one an action, else loose shapes."""
+    """Plan picture number `place`: every third one shows an action, the others loose shapes."""
     background = BACKGROUNDS[place % len(BACKGROUNDS)]
     texture = TEXTURES[int(rng.integers(len(TEXTURES)))]
     inner = TEXTURES[int(rng.integers(len(TEXTURES)))]
@@ -150,7 +150,7 @@ def plan(rng: np.random.Generator, place: int) -> Picture:
     if place % 3 == 1 and rng.random() < 0.5:
         x = rng.uniform(0.35, 0.65)
         ball = _shape(rng, "star", (x, 0.28, 0.18), "plain")
-        box = _shape(rng, "square", (x, 0.67, 0.24), inner, upright=True)
+        box = _shape(rng, "square", (x, 0.67, 0.24), inner, axis_aligned=True)
         return Picture(background, texture, (box, ball), "balancing")
     corners = rng.permutation([(0.3, 0.3), (0.7, 0.34), (0.32, 0.7), (0.7, 0.7)])
     shapes = tuple(
@@ -166,26 +166,26 @@ def _shape(
     spot: tuple[float, float, float],
     texture: str,
     *,
-    upright: bool = False,
+    axis_aligned: bool = False,
 ) -> Shape:
     x, y, radius = spot
     paint, second = rng.choice(PAINTS, 2, replace=False)
-    angle = 0.0 if upright else rng.uniform(-0.4, 0.4)
+    angle = 0.0 if axis_aligned else rng.uniform(-0.4, 0.4)
     return Shape(kind, x, y, radius, angle, str(paint), str(second), texture)
 
 
-# Where it is: everything is a function of position, so masks of any size are exact
+# Where it is: everything is a function of position, so label maps of any size are exact
 
 
 def positions(side: int) -> tuple[Floats, Floats]:
-    """Centres of the pixels, x and y in [0, 1]."""
+    """Return the centres of the pixels, x and y in [0, 1]."""
     centres = (np.arange(side) + 0.5) / side
     y, x = np.meshgrid(centres, centres, indexing="ij")
     return x, y
 
 
 def inside(shape: Shape, x: Floats, y: Floats, scale: float = 1) -> Bools:
-    """Whether positions lie in the shape, shrunk to `scale`."""
+    """Return whether positions are inside a shape, shrunk to `scale`."""
     cos, sin = math.cos(shape.angle), math.sin(shape.angle)
     u = ((x - shape.x) * cos + (y - shape.y) * sin) / (shape.radius * scale)
     v = ((y - shape.y) * cos - (x - shape.x) * sin) / (shape.radius * scale)
@@ -204,7 +204,7 @@ def inside(shape: Shape, x: Floats, y: Floats, scale: float = 1) -> Bools:
 
 
 def pattern(texture: str, x: Floats, y: Floats, periods: float) -> Bools:
-    """Where a texture shows its second tone."""
+    """Return where a texture has its second tone."""
     u, v = x * periods, y * periods
     if texture == "striped":
         return (u + v) % 1 < 0.5
@@ -218,7 +218,7 @@ def pattern(texture: str, x: Floats, y: Floats, periods: float) -> Bools:
 
 
 def render(picture: Picture, side: int, smooth: int = 3) -> Image.Image:
-    """The picture, averaged over `smooth` × `smooth` points per pixel."""
+    """Render a picture, averaged over `smooth` × `smooth` points per pixel."""
     x, y = positions(side * smooth)
     rgb = np.ones((*x.shape, 3)) * PALETTE[picture.background]
     rgb *= (1.1 - 0.2 * y)[..., None]
@@ -235,8 +235,8 @@ def render(picture: Picture, side: int, smooth: int = 3) -> Image.Image:
     return Image.fromarray(rgb.clip(0, 255).round().astype(np.uint8))
 
 
-def label_planes(picture: Picture, side: int, parts: int) -> dict[str, list[Numbers]]:
-    """Label numbers by category, each plane (side, side)."""
+def draw_label_maps(picture: Picture, side: int, parts: int) -> dict[str, list[Numbers]]:
+    """Draw label numbers by category, (side, side) each."""
     x, y = positions(side)
     shape = (side, side)
     color = np.full(shape, NUMBERS["color"][picture.background])
@@ -258,7 +258,7 @@ def label_planes(picture: Picture, side: int, parts: int) -> dict[str, list[Numb
 
 
 def _frame(shapes: Sequence[Shape], x: Floats, y: Floats) -> Bools:
-    """The box around shapes, as annotators draw boxes around an action."""
+    """Return the box around shapes, as annotators draw boxes around an action."""
     left, right = (f(s.x + sign * s.radius for s in shapes) for f, sign in ((min, -1), (max, 1)))
     top, bottom = (f(s.y + sign * s.radius for s in shapes) for f, sign in ((min, -1), (max, 1)))
     return (x > left) & (x < right) & (y > top) & (y < bottom)
@@ -274,11 +274,11 @@ class _Counts:
         self.images: dict[tuple[str, int], int] = defaultdict(int)
         self.covered: dict[tuple[str, int], float] = defaultdict(float)
 
-    def add(self, category: str, planes: Sequence[Numbers]) -> None:
-        for number in np.unique(np.concatenate([plane.ravel() for plane in planes])):
+    def add(self, category: str, label_maps: Sequence[Numbers]) -> None:
+        for number in np.unique(np.concatenate([label_map.ravel() for label_map in label_maps])):
             if number:
                 self.images[category, int(number)] += 1
-                share = sum(float((plane == number).mean()) for plane in planes)
+                share = sum(float((label_map == number).mean()) for label_map in label_maps)
                 self.covered[category, int(number)] += share
 
 
@@ -293,16 +293,16 @@ def draw_concept_data(
 ) -> Path:
     """Draw a data set.
 
-    Masks for color, object, part (0 to 2 planes) and action; labels of the whole image for scene
-    (one of them 0, some none) and texture (0 to 2).
+    Label maps for color, object, part (0 to 2) and action; image-level labels for scene (one of
+    them 0, some none) and texture (0 to 2).
 
     Args:
-        folder: where to.
-        images: how many; the fifth has no labels but its colors'.
+        folder: of the data set.
+        images: number of images; the fifth is labelled for color only.
         size: of the images, pixels.
         mask_size: of the masks, pixels.
         seed: the same seed draws the same data, file by file.
-        categories: which ones, in this order.
+        categories: to label, in this order.
     """
     rng = np.random.default_rng(seed)
     counts = _Counts()
@@ -312,8 +312,8 @@ def draw_concept_data(
         name = f"drawn/{place:05d}"
         (folder / "images" / name).parent.mkdir(parents=True, exist_ok=True)
         render(picture, size).save(folder / "images" / f"{name}.jpg", quality=92)
-        planes = label_planes(picture, mask_size, parts=(place // 2) % 3)
-        numbers = _whole_image_labels(picture, place)
+        label_maps = draw_label_maps(picture, mask_size, parts=(place // 2) % 3)
+        numbers = _image_labels(picture, place)
         row: dict[str, str | int] = {
             "image": f"{name}.jpg",
             "split": "val" if place % 4 == 3 else "train",
@@ -321,12 +321,12 @@ def draw_concept_data(
         for category in categories:
             if place == 4 and category != "color":
                 continue
-            cell = _write_planes(folder, name, category, planes.get(category, []))
+            cell = _write_label_maps(folder, name, category, label_maps.get(category, []))
             cell += [str(number) for number in numbers.get(category, [])]
             row[category] = ";".join(cell)
             whole = [np.full((1, 1), number) for number in numbers.get(category, [])]
             if cell:
-                counts.add(category, [*planes.get(category, []), *whole])
+                counts.add(category, [*label_maps.get(category, []), *whole])
         rows.append(row)
     labels = _labels(categories, counts)
     coverage = {
@@ -342,7 +342,7 @@ def draw_concept_data(
     )
 
 
-def _whole_image_labels(picture: Picture, place: int) -> dict[str, list[int]]:
+def _image_labels(picture: Picture, place: int) -> dict[str, list[int]]:
     textures = {picture.texture, picture.shapes[0].texture} - {"plain"}
     scene = 0 if place == 2 else NUMBERS["scene"][SCENES[picture.background]]
     return {
@@ -351,17 +351,19 @@ def _whole_image_labels(picture: Picture, place: int) -> dict[str, list[int]]:
     }
 
 
-def _write_planes(folder: Path, name: str, category: str, planes: Sequence[Numbers]) -> list[str]:
-    """The planes that hold anything, as files; their names below images/."""
+def _write_label_maps(
+    folder: Path, name: str, category: str, label_maps: Sequence[Numbers]
+) -> list[str]:
+    """Write label maps that are not empty as mask files; return their names below images/."""
     names = []
-    for k, plane in enumerate((plane for plane in planes if plane.any()), 1):
+    for k, label_map in enumerate((label_map for label_map in label_maps if label_map.any()), 1):
         names.append(f"{name}_{category}{f'_{k}' if category == 'part' else ''}.png")
-        write_mask(folder / "images" / names[-1], plane)
+        write_mask(folder / "images" / names[-1], label_map)
     return names
 
 
 def _labels(categories: Sequence[str], counts: _Counts) -> list[tuple[int, str, str]]:
-    """Every number once, with all its categories, names marked as Broden marks them."""
+    """List every label once, with all its categories, and with Broden's `-c` and `-s`."""
     names: dict[int, str] = {}
     cells: dict[int, list[str]] = defaultdict(list)
     for category in categories:
@@ -372,10 +374,10 @@ def _labels(categories: Sequence[str], counts: _Counts) -> list[tuple[int, str, 
 
 
 def write_untrained(folder: Path, seed: int = 0) -> tuple[Path, Path]:
-    """An untrained ResNet-18 for four classes, as checkpoints are often saved, and its classes.
+    """Write the checkpoint of an untrained ResNet-18 for four classes, and its class names.
 
-    BatchNorm has drawn scales and shifts, and the statistics of the images in `folder`: its units
-    are then alive and differ, though nobody taught them anything.
+    Its BatchNorm layers have random scales and shifts, and the statistics of the images in
+    `folder`, so that the units are active and differ.
     """
     import torch
     from torchvision.models import resnet18

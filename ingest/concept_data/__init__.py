@@ -1,9 +1,10 @@
 """Concept data in the Broden layout: images, and which concepts are where in them.
 
-concepts    ConceptData and ConceptImage: what the rest of the package uses
-opening     reads the tables and checks that every file exists; `labels` reads label.csv
-masks       label maps from mask files; `images` reads image files; `decoding` does so in threads
-csv_tables  CSV files, every error with its row
-checking/   reads everything and lists every defect (`data check`)
-writing/    writes data sets, and merges several (`data merge`)
+`opening.open_concept_data` opens a data set.
+
+    concepts    ConceptData and ConceptImage; `labels` has Concept, and reads label.csv
+    masks       decodes mask files to label maps; `images` and `decoding` read image files
+    csv_tables  reads CSV files
+    checking/   reads everything and reports every defect (`data check`)
+    writing/    writes a data set image by image
 """

@@ -1,6 +1,8 @@
-"""Sources: whatever a user has, turned into concept data.
+"""Sources of concept data: whatever a user has, written as concept data.
 
-source         ConceptSource, and write_source, which writes any source as concept data
-annotations/   regions that people or tools drew on images (`data build`)
-merge          several sets of concept data as one (`data merge`)
+A source implements `ConceptSource`; `write_source` writes any of them.
+
+    source         both of these
+    annotations/   regions that people or tools drew on images (`data build`)
+    merge          several sets of concept data (`data merge`)
 """

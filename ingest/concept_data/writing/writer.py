@@ -251,7 +251,7 @@ class BrodenWriter:
 
 
 def label_numbers(concepts: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], int]:
-    """Number concepts from 1, in the order of categories and names; by (category, name)."""
+    """Return label numbers by (category, name): from 1, in the order of categories and names."""
     pairs = [(category, name) for category, names in concepts.items() for name in names]
     return {pair: number for number, pair in enumerate(pairs, 1)}
 

@@ -27,17 +27,17 @@ _YES, _NO = {"yes", "true", "1", "y"}, {"no", "false", "0", "n"}
 
 
 class AnnotationItem(NamedTuple):
-    """One item of an annotation file, for messages that name it: `place` is `row 7` or the like."""
+    """One item of an annotation file, such as `row 7`, for messages that name it."""
 
     file: Path
-    place: str
+    name: str
 
     def error(
         self, what: str, *, found: object = None, expected: object = None, remedy: str | None = None
     ) -> DataError:
         """Return an error that names file and item."""
         return DataError(
-            f"{self.place}: {what}",
+            f"{self.name}: {what}",
             file=self.file,
             found=found,
             expected=expected,
@@ -47,7 +47,7 @@ class AnnotationItem(NamedTuple):
     @property
     def source(self) -> str:
         """File and item, for tables."""
-        return f"{self.file.name}, {self.place}"
+        return f"{self.file.name}, {self.name}"
 
 
 def read_box(item: AnnotationItem, numbers: Iterable[object]) -> Box:

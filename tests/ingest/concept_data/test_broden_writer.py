@@ -39,18 +39,22 @@ def png(value: int, side: int = 6) -> bytes:
     return file.getvalue()
 
 
-def plane(rng: np.random.Generator, numbers: Sequence[int], side: int = 4) -> NDArray[np.int64]:
+def random_label_map(
+    rng: np.random.Generator, numbers: Sequence[int], side: int = 4
+) -> NDArray[np.int64]:
     return rng.choice([0, *numbers], (side, side))
 
 
 def examples(writer: BrodenWriter, count: int = 12) -> list[tuple[str, bytes, Any, Any]]:
-    """Images with zero to two planes a category, and image_labels."""
+    """Images with zero to two label maps a category, and image-level labels."""
     rng = np.random.default_rng(0)
     made = []
     for place in range(count):
-        planes = {
+        label_maps = {
             category: [
-                plane(rng, [writer.numbers[category, name] for name in CONCEPTS[category][:2]])
+                random_label_map(
+                    rng, [writer.numbers[category, name] for name in CONCEPTS[category][:2]]
+                )
                 for _ in range(rng.integers(0, 3))
             ]
             for category in ("color", "object")
@@ -59,7 +63,7 @@ def examples(writer: BrodenWriter, count: int = 12) -> list[tuple[str, bytes, An
             "scene": ["street"][: rng.integers(0, 2)],
             "color": ["ends in -c"][: place % 2],
         }
-        made.append((f"folder {place % 2}/é,{place}.png", png(place), planes, image_labels))
+        made.append((f"folder {place % 2}/é,{place}.png", png(place), label_maps, image_labels))
     return made
 
 
@@ -90,13 +94,15 @@ def test_the_reader_gets_back_what_was_written(tmp_path: Path) -> None:
     ]
     by_name = {name: rest for name, *rest in made}
     for image in data.images:
-        content, planes, image_labels = by_name[image.name]
+        content, label_maps, image_labels = by_name[image.name]
         assert image.path.read_bytes() == content
         assert (image.height, image.width, image.mask_height, image.mask_width) == (6, 6, 4, 4)
-        found = read_label_maps(data, image)
-        given_planes = [each for category in planes.values() for each in category if each.any()]
+        read = read_label_maps(data, image)
+        given_maps = [
+            label_map for maps in label_maps.values() for label_map in maps if label_map.any()
+        ]
         numbers = np.array([0, *(concept.number for concept in data.concepts)])
-        assert np.array_equal(numbers[found], np.array(given_planes).reshape(found.shape))
+        assert np.array_equal(numbers[read], np.array(given_maps).reshape(read.shape))
         names = {data.concepts[column].name for column in image.image_labels}
         assert names == {name for category in image_labels.values() for name in category}
 
@@ -108,12 +114,13 @@ def test_frequency_and_coverage_are_plain_counts(tmp_path: Path) -> None:
         category = row["category"].partition("(")[0]
         name = row["name"].removesuffix({"color": "-c", "scene": "-s"}.get(category, ""))
         images, coverage = 0, 0.0
-        for _, _, planes, image_labels in made:
-            here = sum(
-                float((each == numbers[category, name]).mean()) for each in planes.get(category, [])
+        for _, _, label_maps, image_labels in made:
+            share = sum(
+                float((label_map == numbers[category, name]).mean())
+                for label_map in label_maps.get(category, [])
             ) + (name in image_labels.get(category, []))
-            images += here > 0
-            coverage += here
+            images += share > 0
+            coverage += share
         assert row["category"] == f"{category}({images})"
         assert int(row["frequency"]) == images
         assert float(row["coverage"]) == pytest.approx(coverage, rel=1e-8)
@@ -151,18 +158,20 @@ def test_any_masks_come_back(images: list[tuple[int, int, list[int]]]) -> None:
         names = [f"thing {number}" for number in range(1, 701)]
         with BrodenWriter(Path(folder, "set"), {"object": names}) as writer:
             writer.add("first.png", png(999), {"object": [np.full((1, 1), 700)]})
-            given_planes = {}
+            given_maps = {}
             for place, (height, width, numbers) in enumerate(images):
-                planes = [np.full((height, width), number) for number in numbers]
-                given_planes[f"{place}.png"] = [each for each in planes if each.any()]
-                writer.add(f"{place}.png", png(place), {"object": planes})
+                label_maps = [np.full((height, width), number) for number in numbers]
+                given_maps[f"{place}.png"] = [
+                    label_map for label_map in label_maps if label_map.any()
+                ]
+                writer.add(f"{place}.png", png(place), {"object": label_maps})
         data = open_concept_data(Path(folder, "set"))
         numbers_of = np.array([0, *(concept.number for concept in data.concepts)])
         for image in data.images:
-            if image.name in given_planes:
-                found = numbers_of[read_label_maps(data, image)]
-                assert len(found) == len(given_planes[image.name])
-                assert all(map(np.array_equal, found, given_planes[image.name]))
+            if image.name in given_maps:
+                read = numbers_of[read_label_maps(data, image)]
+                assert len(read) == len(given_maps[image.name])
+                assert all(map(np.array_equal, read, given_maps[image.name]))
 
 
 def test_pillow_images_paths_and_given_splits(tmp_path: Path) -> None:
@@ -218,7 +227,7 @@ def test_concepts_that_cannot_be_written(concepts: dict[str, list[str]], tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "image", "planes", "image_labels", "message"),
+    ("name", "image", "label_maps", "image_labels", "message"),
     [
         ("a.png", png(1), None, None, "written twice"),
         ("a_object.png", png(1), None, None, "written twice"),
@@ -236,14 +245,14 @@ def test_concepts_that_cannot_be_written(concepts: dict[str, list[str]], tmp_pat
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_left(
-    name: str, image: Any, planes: Any, image_labels: Any, message: str, tmp_path: Path
+    name: str, image: Any, label_maps: Any, image_labels: Any, message: str, tmp_path: Path
 ) -> None:
     writer = BrodenWriter(tmp_path / "set", {"object": ["bag"], "color": ["red"]})
 
     def fill() -> None:
         with writer:
             writer.add("a.png", png(0), {"object": [np.ones((2, 2), int)]})
-            writer.add(name, image, planes, image_labels)
+            writer.add(name, image, label_maps, image_labels)
 
     with pytest.raises(DataError, match=message):
         fill()

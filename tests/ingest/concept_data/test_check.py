@@ -49,18 +49,18 @@ def test_what_is_there_in_plain_counts(good: Path) -> None:
     images, pixels = [0] * len(data.concepts), [0] * len(data.concepts)
     carrying = dict.fromkeys(data.categories, 0)
     for image in data.images:
-        planes, here = read_label_maps(data, image), set()
+        label_maps, categories = read_label_maps(data, image), set()
         for column in range(len(data.concepts)):
-            count = int((planes == column + 1).sum()) + 256 * (column in image.image_labels)
+            count = int((label_maps == column + 1).sum()) + 256 * (column in image.image_labels)
             images[column] += count > 0
             pixels[column] += count
-            here |= {data.concepts[column].category} if count else set()
-        for category in here:
+            categories |= {data.concepts[column].category} if count else set()
+        for category in categories:
             carrying[category] += 1
-    assert [each.images for each in report.concepts] == images
-    assert [each.pixels for each in report.concepts] == pixels
+    assert [concept.images for concept in report.concepts] == images
+    assert [concept.pixels for concept in report.concepts] == pixels
     for summary in report.categories:
-        own = [c for c, each in enumerate(data.concepts) if each.category == summary.category]
+        own = [c for c, concept in enumerate(data.concepts) if concept.category == summary.category]
         assert summary.images == carrying[summary.category]
         assert summary.pixels == sum(pixels[c] for c in own)
         assert summary.concepts == sum(images[c] > 0 for c in own)
@@ -68,9 +68,9 @@ def test_what_is_there_in_plain_counts(good: Path) -> None:
             mask = 0.01 * 256 * summary.images
             expected = min(mask, pixels[c]) / max(mask, pixels[c]) if pixels[c] else 0
             assert report.concepts[c].attainable == pytest.approx(expected)
-    few = [each.concept for each in check(good, quantile=0.01, min_iou=0.3).unreachable]
+    few = [row.concept for row in check(good, quantile=0.01, min_iou=0.3).unreachable]
     assert set(few) == {
-        each.concept for each in report.concepts if each.images and each.attainable <= 0.3
+        row.concept for row in report.concepts if row.images and row.attainable <= 0.3
     }
     assert 0 < len(few) < len(data.concepts)
 
@@ -140,11 +140,11 @@ def test_one_defect(
     data: Path, damage: Callable[[Path], object], file: str, row: int, what: str
 ) -> None:
     damage(data)
-    found = check(data).defects
-    assert (file, row) in {(each.file, each.row) for each in found}
-    assert any(what in each.what for each in found), found
+    defects = check(data).defects
+    assert (file, row) in {(defect.file, defect.row) for defect in defects}
+    assert any(what in defect.what for defect in defects), defects
     assert not any(
-        str(data) in each.what or f"row {row}:" in each.what for each in found if each.row
+        str(data) in defect.what or f"row {row}:" in defect.what for defect in defects if defect.row
     )
 
 
@@ -163,8 +163,8 @@ def test_every_defect_not_only_the_first(data: Path) -> None:
         change(data)
     with (data / "index.csv").open("a", encoding="utf-8") as file:
         file.write("short,row\n")
-    found = [(each.file, each.row) for each in check(data).defects]
-    assert found == sorted(
+    defects = [(defect.file, defect.row) for defect in check(data).defects]
+    assert defects == sorted(
         [
             *(("index.csv", row) for row in (2, 2, 3, 14)),
             *(("label.csv", row) for row in (2, 4)),
@@ -217,8 +217,8 @@ def test_near_duplicates_are_found_and_others_are_not(good: Path) -> None:
     pictures["brighter"] = ImageEnhance.Brightness(first).enhance(1.01)
     pictures["darker by half"] = ImageEnhance.Brightness(first).enhance(0.5)
     pictures["mirrored"] = first.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    found = near_duplicates([(name, fingerprint(p, "")) for name, p in pictures.items()])
-    assert found == [["00000.jpg", "brighter", "encoded", "resized"]]
+    groups = near_duplicates([(name, fingerprint(p, "")) for name, p in pictures.items()])
+    assert groups == [["00000.jpg", "brighter", "encoded", "resized"]]
 
 
 def test_groups_against_all_pairs() -> None:
@@ -244,7 +244,10 @@ def test_images_with_little_to_see_are_told_apart() -> None:
     dots = [Image.new("RGB", (64, 64), "white") for _ in range(2)]
     for place, picture in enumerate(dots):
         picture.paste("black", (40 * place, 8, 40 * place + 8, 16))
-    assert near_duplicates([(str(k), fingerprint(each, "")) for k, each in enumerate(dots)]) == []
+    assert (
+        near_duplicates([(str(k), fingerprint(picture, "")) for k, picture in enumerate(dots)])
+        == []
+    )
 
 
 def test_duplicates_and_remarks(tmp_path: Path) -> None:
@@ -285,10 +288,10 @@ def test_the_command(data: Path) -> None:
     assert done.out.splitlines()[-1] == "3 defects."
     done = call("data", "check", data, "--json", folder=data)
     assert done.status == 1
-    found = json.loads(done.out)
-    assert [defect["row"] for defect in found["defects"]] == [4, 5, 2]
-    assert found["images"] == {"train": 9, "val": 3}
-    assert {each["category"] for each in found["categories"]} >= {"color", "action"}
+    report = json.loads(done.out)
+    assert [defect["row"] for defect in report["defects"]] == [4, 5, 2]
+    assert report["images"] == {"train": 9, "val": 3}
+    assert {row["category"] for row in report["categories"]} >= {"color", "action"}
     done = call("data", "check", "nowhere", folder=data)
     assert done.status == 1
     assert done.err.count("\n") == 1

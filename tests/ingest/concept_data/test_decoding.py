@@ -32,9 +32,9 @@ def picture() -> Image.Image:
 
 
 def decoded(path: Path, height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.uint8]:
-    found = np.full((height, width, 3), 77, np.uint8)
-    decode_image(path, found)
-    return found
+    pixels = np.full((height, width, 3), 77, np.uint8)
+    decode_image(path, pixels)
+    return pixels
 
 
 def check(path: Path, height: int = HEIGHT, width: int = WIDTH) -> None:
@@ -137,16 +137,16 @@ def test_a_damaged_mask_is_refused_or_all_its_pixels_are_right(tmp_path: Path) -
     refused = 0
     for content in contents:
         path.write_bytes(content)
-        found = np.full((1, 9, 13), 77, np.uint16)
+        numbers = np.full((1, 9, 13), 77, np.uint16)
         try:
-            decode_numbers(image, found)
+            decode_numbers(image, numbers)
         except DataError as error:
             refused += 1
             with pytest.raises(DataError) as caught:
                 read_mask(path, image)
             assert str(caught.value) == str(error)  # noqa: PT017
         else:
-            np.testing.assert_array_equal(found[0], red + 256 * green.astype(int))
+            np.testing.assert_array_equal(numbers[0], red + 256 * green.astype(int))
     assert refused > 0.9 * len(contents)
 
 
@@ -158,9 +158,9 @@ def test_batches_keep_the_order(tmp_path: Path, workers: int, batch_size: int) -
         side = 300 if shade % 5 == 0 else 3  # some take much longer than others
         image = Image.new("RGB", (side, side), (shade, 2 * shade, 3 * shade))
         paths.append(saved(image, tmp_path / f"{shade:02}.png"))
-    found = list(batches(paths, 2, 3, batch_size=batch_size, workers=workers))
-    assert [len(batch) for batch in found[:-1]] == [batch_size] * ((23 - 1) // batch_size)
-    pixels = torch.cat(found)
+    decoded_batches = list(batches(paths, 2, 3, batch_size=batch_size, workers=workers))
+    assert [len(batch) for batch in decoded_batches[:-1]] == [batch_size] * ((23 - 1) // batch_size)
+    pixels = torch.cat(decoded_batches)
     assert pixels.shape == (23, 2, 3, 3)
     assert pixels.dtype == torch.uint8
     assert pixels[:, 1, 2].tolist() == [[s, 2 * s, 3 * s] for s in range(23)]

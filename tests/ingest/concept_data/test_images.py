@@ -93,8 +93,8 @@ def test_exif_turns_photographs_only(tmp_path: Path) -> None:
     exif[0x0112] = 6  # the camera was held upright
     path = saved(Image.fromarray(colours()), tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(opened(path), colours())
-    upright = np.asarray(open_image(path, exif_transpose=True))
-    np.testing.assert_array_equal(upright, np.rot90(colours(), -1))
+    transposed = np.asarray(open_image(path, exif_transpose=True))
+    np.testing.assert_array_equal(transposed, np.rot90(colours(), -1))
 
 
 def test_the_first_frame_of_several(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
         open_image(path)
 
 
-def test_images_are_squashed_not_cropped() -> None:
+def test_images_are_resized_not_cropped() -> None:
     halves = np.zeros((10, 40, 3), np.uint8)
     halves[:, 20:] = 200
     small = to_array(Image.fromarray(halves), 6, 8)
@@ -147,16 +147,16 @@ def test_images_are_squashed_not_cropped() -> None:
 )
 def test_normalise(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), np.uint8)
-    found = normalise(torch.from_numpy(pixels), mean, std)
+    normalised = normalise(torch.from_numpy(pixels), mean, std)
     expected = (pixels / 255 - np.array(mean)) / np.array(std)
-    assert found.dtype == torch.float32
-    assert found.is_contiguous(memory_format=torch.channels_last)
-    np.testing.assert_allclose(found.permute(0, 2, 3, 1).numpy(), expected, atol=2e-6)
+    assert normalised.dtype == torch.float32
+    assert normalised.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(normalised.permute(0, 2, 3, 1).numpy(), expected, atol=2e-6)
 
 
 def test_netdissects_normalisation_is_its_own() -> None:
     """Minus its mean of Broden (B, G, R: 109.5388, 118.6897, 124.6901), over 57.12."""
     grey = torch.full((1, 1, 1, 3), 200, dtype=torch.uint8)
-    found = normalise(grey, NETDISSECT_MEAN, NETDISSECT_STD)
+    normalised = normalise(grey, NETDISSECT_MEAN, NETDISSECT_STD)
     expected = [(200 - mean) / 57.12 for mean in (124.6901, 118.6897, 109.5388)]
-    np.testing.assert_allclose(found.flatten().numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(normalised.flatten().numpy(), expected, rtol=1e-5)

@@ -32,20 +32,20 @@ LABELS = [
 NAMES = ("color", "object", "material", "scene", "action")
 
 
-def numbers_mask(path: Path, *numbers: int) -> None:
+def write_rows_mask(path: Path, *numbers: int) -> None:
     """An 8 × 8 mask, each number in one row of pixels."""
-    plane = np.zeros((8, 8), np.int64)
-    plane[: len(numbers)] = np.array(numbers)[:, None]
-    write_mask(path, plane)
+    label_map = np.zeros((8, 8), np.int64)
+    label_map[: len(numbers)] = np.array(numbers)[:, None]
+    write_mask(path, label_map)
 
 
 def small(folder: Path) -> Path:
-    """Two images: masks, whole-image labels, both in one cell, empty cells."""
+    """Two images: masks, image-level labels, both in one cell, empty cells."""
     images = folder / "images"
-    numbers_mask(images / "s/b_color.png", 1)
-    numbers_mask(images / "s/b_action_1.png", 300, 301)
-    numbers_mask(images / "s/b_action_2.png", 301)
-    numbers_mask(images / "a_object.png", 2, 0, 2)
+    write_rows_mask(images / "s/b_color.png", 1)
+    write_rows_mask(images / "s/b_action_1.png", 300, 301)
+    write_rows_mask(images / "s/b_action_2.png", 301)
+    write_rows_mask(images / "a_object.png", 2, 0, 2)
     return write_broden(
         folder,
         [
@@ -82,10 +82,10 @@ def test_cells(tmp_path: Path) -> None:
         "b_action_2.png",
     ]
     assert second.image_labels == (1, 2)  # a label that two cells name counts once
-    planes = read_label_maps(data, second)
-    assert planes.dtype == np.uint16
-    assert planes.shape == (3, 8, 8)
-    assert planes[:, :3, 0].tolist() == [[1, 0, 0], [4, 5, 0], [5, 0, 0]]
+    label_maps = read_label_maps(data, second)
+    assert label_maps.dtype == np.uint16
+    assert label_maps.shape == (3, 8, 8)
+    assert label_maps[:, :3, 0].tolist() == [[1, 0, 0], [4, 5, 0], [5, 0, 0]]
 
 
 def test_image_without_masks_has_no_planes(tmp_path: Path) -> None:
@@ -106,14 +106,14 @@ def test_masks_of_any_size_against_a_plain_loop(tmp_path: Path, height: int, wid
     write_mask(tmp_path / "images/a_m.png", drawn)
     row: dict[str, str | int] = {"image": "a.png", "object": "a_m.png", "sh": height, "sw": width}
     data = open_concept_data(write_broden(tmp_path, [row], labels, ["object"]))
-    plane = read_label_maps(data, data.images[0])[0]
+    label_map = read_label_maps(data, data.images[0])[0]
     picture = Image.open(tmp_path / "images/a_m.png")
     for y in range(height):
         for x in range(width):
             pixel = picture.getpixel((x, y))
             assert isinstance(pixel, tuple)
             number = pixel[0] + 256 * pixel[1]
-            assert plane[y, x] == (0 if number == 0 else 1 + known.index(number))
+            assert label_map[y, x] == (0 if number == 0 else 1 + known.index(number))
     assert [data.column(number) for number in (*known, 0, 2, 65_535)] == [*range(7), -1, -1, -1]
 
 
@@ -156,7 +156,7 @@ def test_label_zero(tmp_path: Path) -> None:
     assert kept.concepts[1:] == plain.concepts
     assert kept.images[0].image_labels == (0,)
     assert kept.digest != plain.digest
-    # Unlabelled pixels stay unlabelled: only whole-image labels of 0 count.
+    # Unlabelled pixels stay unlabelled: only image-level labels of 0 count.
     assert read_label_maps(kept, kept.images[0])[0, :3, 0].tolist() == [3, 0, 3]
     only_val = open_concept_data(tmp_path, label_zero=True, split="val")
     assert only_val.concepts == plain.concepts
@@ -197,9 +197,9 @@ def test_drawn_data(tmp_path: Path) -> None:
     assert {len(image.masks) for image in data.images} >= {1, 3, 4}
     seen = np.zeros(len(data.concepts) + 1, np.int64)
     for image in data.images:
-        planes = read_label_maps(data, image)
-        assert planes.shape[1:] == (20, 20)
-        seen += np.bincount(planes.ravel(), minlength=len(seen))
+        label_maps = read_label_maps(data, image)
+        assert label_maps.shape[1:] == (20, 20)
+        seen += np.bincount(label_maps.ravel(), minlength=len(seen))
     named = {data.concepts[place].uid for place in np.flatnonzero(seen[1:])}
     assert {"color/black", "object/disc", "part/rim", "action/juggling"} <= named
 
@@ -359,7 +359,7 @@ BAD_PIXELS: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         [MASK, ROW3, "damaged PNG"],
     ),
     "unknown in mask": (
-        lambda folder: numbers_mask(folder / "images/a_object.png", 2, 258),
+        lambda folder: write_rows_mask(folder / "images/a_object.png", 2, 258),
         [MASK, ROW3, "unknown label", "found number 258"],
     ),
     "blue": (

@@ -31,7 +31,7 @@ def needed(quorum: Quorum, workers: int) -> int:
     raise AssertionError
 
 
-class Kept(NamedTuple):
+class PlainConsensus(NamedTuple):
     masks: list[Bools]
     dropped: set[int]
     mean_iou: float | None
@@ -39,7 +39,7 @@ class Kept(NamedTuple):
 
 def consensus(
     masks: Sequence[Bools], workers: Sequence[str], everyone: int, quorum: Quorum, agree_iou: float
-) -> Kept:
+) -> PlainConsensus:
     """Groups by repeatedly joining the two that hold the pair of the highest IoU still apart.
 
     Args:
@@ -49,28 +49,28 @@ def consensus(
         quorum: as `AgreementRules` has it.
         agree_iou: likewise.
     """
-    groups = [[place] for place in range(len(masks))]
+    groups = [[position] for position in range(len(masks))]
     while True:
         best: tuple[float, int, int, list[int], list[int]] | None = None
-        for ours, theirs in combinations(groups, 2):
-            pairs = [(min(a, b), max(a, b)) for a in ours for b in theirs]
+        for first, second in combinations(groups, 2):
+            pairs = [(min(a, b), max(a, b)) for a in first for b in second]
             if any(
                 workers[a] == workers[b] or iou(masks[a], masks[b]) < agree_iou for a, b in pairs
             ):
                 continue
             strongest = min((-iou(masks[a], masks[b]), a, b) for a, b in pairs)
             if best is None or strongest < best[:3]:
-                best = (*strongest, ours, theirs)
+                best = (*strongest, first, second)
         if best is None:
             break
         groups = [group for group in groups if group is not best[3] and group is not best[4]]
         groups.append(best[3] + best[4])
     enough = needed(quorum, everyone)
-    kept, dropped = [], set()
+    agreed, dropped = [], set()
     for group in sorted(groups, key=min):
-        times = np.sum([masks[place] for place in group], axis=0)
+        times = np.sum([masks[position] for position in group], axis=0)
         if len(group) >= enough and (times >= enough).any():
-            kept.append(times >= enough)
+            agreed.append(times >= enough)
         else:
             dropped |= set(group)
     names = sorted(set(workers))
@@ -79,7 +79,7 @@ def consensus(
         for name in names
     ]
     overlaps = [iou(a, b) for a, b in combinations(drawn, 2)]
-    return Kept(kept, dropped, sum(overlaps) / len(overlaps) if overlaps else None)
+    return PlainConsensus(agreed, dropped, sum(overlaps) / len(overlaps) if overlaps else None)
 
 
 def drawn_by(truth: Box, side: int, rng: np.random.Generator, careless: bool) -> Box:

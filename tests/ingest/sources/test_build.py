@@ -1,4 +1,4 @@
-"""From annotations to concept data: what is read back is what was drawn, squashed and agreed on."""
+"""From annotations to concept data: what is read back is what was drawn, resized and agreed on."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ def table(path: Path) -> list[dict[str, str]]:
 def masks(folder: Path) -> dict[tuple[str, str], Bools]:
     """The union of each concept's masks by image and concept."""
     data = open_concept_data(folder)
-    found: dict[tuple[str, str], Bools] = {}
+    by_name: dict[tuple[str, str], Bools] = {}
     for image in data.images:
-        planes = read_label_maps(data, image)
+        label_maps = read_label_maps(data, image)
         for column, concept in enumerate(data.concepts, 1):
-            here = (planes == column).any(axis=0)
-            if here.any():
-                found[image.name, concept.name] = here
-    return found
+            mask = (label_maps == column).any(axis=0)
+            if mask.any():
+                by_name[image.name, concept.name] = mask
+    return by_name
 
 
-def squash_plainly(mask: Bools, side: int) -> Bools:
+def resize_plainly(mask: Bools, side: int) -> Bools:
     """Every pixel cut into side × side, so that the parts fill the mask's pixels exactly."""
     fine = np.kron(mask, np.ones((side, side), np.bool_))
     parts = fine.reshape(side, mask.shape[0], side, mask.shape[1])
@@ -82,12 +82,12 @@ def test_what_is_built_is_what_was_drawn(desk: Path) -> None:
     assert report.dropped == {}
     expected: dict[tuple[str, str], Bools] = {}
     for region in read_annotations(path, desk / "images").regions:
-        small = squash_plainly(decode(draw(region.geometry, HEIGHT, WIDTH)), 20)
+        small = resize_plainly(decode(draw(region.geometry, HEIGHT, WIDTH)), 20)
         if small.any():
             expected[region.image, region.concept] = small
-    found = masks(desk / "set")
-    assert found.keys() == expected.keys()
-    assert all(np.array_equal(found[key], expected[key]) for key in expected)
+    written = masks(desk / "set")
+    assert written.keys() == expected.keys()
+    assert all(np.array_equal(written[key], expected[key]) for key in expected)
 
 
 def test_regions_that_leave_nothing(desk: Path) -> None:
@@ -119,10 +119,10 @@ def test_rows_of_the_data_set(desk: Path) -> None:
     for name, image in by_name.items():
         assert image.path.read_bytes() == (desk / "images" / name).read_bytes()
         assert (image.height, image.width, image.mask_height) == (HEIGHT, WIDTH, 40)
-    found = masks(desk / "set")
-    assert found["a.png", "riding"].mean() == 0.5
-    assert found["a.png", "waving"].mean() == pytest.approx(35 / 60, abs=0.02)
-    assert (found["a.png", "waving"] & found["a.png", "riding"]).mean() == 0.25
+    written = masks(desk / "set")
+    assert written["a.png", "riding"].mean() == 0.5
+    assert written["a.png", "waving"].mean() == pytest.approx(35 / 60, abs=0.02)
+    assert (written["a.png", "waving"] & written["a.png", "riding"]).mean() == 0.25
     assert [row["reason"] for row in table(desk / "set" / "dropped.csv")] == ["verifier: no"] * 2
     assert table(desk / "set" / "dropped.csv")[1] == {
         "image": "sub/b.png",
@@ -158,11 +158,11 @@ def test_several_workers(desk: Path) -> None:
         "regions": "1",
         "kept": "0",
     }
-    found = masks(desk / "set")
+    written = masks(desk / "set")
     columns = np.zeros(60, np.bool_)
     columns[6:30] = True
-    assert np.array_equal(found["a.png", "riding"], np.tile(columns, (60, 1)))
-    assert found["sub/b.png", "riding"].mean() == 0.5
+    assert np.array_equal(written["a.png", "riding"], np.tile(columns, (60, 1)))
+    assert written["sub/b.png", "riding"].mean() == 0.5
     first, second = table(desk / "set" / "agreement.csv")
     counts = {"workers": "3", "drew": "3", "regions": "3", "kept": "2"}
     assert {key: first[key] for key in counts} == counts
@@ -183,7 +183,7 @@ def test_nothing_is_kept(desk: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.png", "d.webp", "d.jpg"])
-def test_squashed_images(desk: Path, name: str) -> None:
+def test_resized_images(desk: Path, name: str) -> None:
     path = desk / "images" / name
     if not path.exists():
         Image.new("RGB", (50, 30), (200, 10, 10)).save(path)
@@ -196,11 +196,11 @@ def test_squashed_images(desk: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_squashing_against_a_plain_one(seed: int) -> None:
+def test_resizing_masks_against_a_plain_loop(seed: int) -> None:
     rng = np.random.default_rng(seed)
     coarse = rng.random((5, 7)) < 0.5
     mask = np.kron(coarse, np.ones((9, 8), np.bool_))[: rng.integers(20, 45)].astype(np.bool_)
-    assert np.array_equal(resize_mask(mask, 10, 10), squash_plainly(mask, 10))
+    assert np.array_equal(resize_mask(mask, 10, 10), resize_plainly(mask, 10))
     assert np.array_equal(resize_mask(mask, *mask.shape), mask)
     large = resize_mask(coarse, 20, 28)
     assert np.array_equal(large, np.kron(coarse, np.ones((4, 4), np.bool_)))
@@ -209,42 +209,44 @@ def test_squashing_against_a_plain_one(seed: int) -> None:
 def test_planes_hold_every_label_as_often_as_it_counts() -> None:
     rng = np.random.default_rng(0)
     times = {number: rng.integers(0, 3, (6, 6)) for number in (4, 9, 2)}
-    planes = pack_label_maps(times)
+    label_maps = pack_label_maps(times)
     for number, count in times.items():
-        assert np.array_equal(sum((plane == number).astype(int) for plane in planes), count)
+        assert np.array_equal(
+            sum((label_map == number).astype(int) for label_map in label_maps), count
+        )
     apart = {number: (np.arange(9).reshape(3, 3) % 3 == number) * 1 for number in (1, 2)}
     assert len(pack_label_maps(apart)) == 1
     assert pack_label_maps({}) == []
 
 
-def everything(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def test_the_order_of_the_annotations_decides_nothing_but_messages(desk: Path) -> None:
+def test_the_order_of_the_annotations_matters_only_in_messages(desk: Path) -> None:
     content: dict[str, Any] = coco()
     content["images"][1]["file_name"] = "sub/b.png"
     for place, region in enumerate(content["annotations"]):
         region["worker"] = "ab"[place % 2]
     settings = BuildSettings(rules=AgreementRules(quorum=1), mask_size=60)
-    found = []
+    contents = []
     for name in ("first", "second"):
         path = write_json(desk / "regions.json", content)
         build(path, desk / "images", desk / name, settings)
-        found.append(everything(desk / name))
+        contents.append(read_files(desk / name))
         for records in content.values():
             records.reverse()
-    for each in found:
-        each.pop("dropped.csv")
-    assert found[0] == found[1]
+    for files in contents:
+        files.pop("dropped.csv")
+    assert contents[0] == contents[1]
 
 
 def test_a_data_set_is_replaced_only_when_asked_and_never_something_else(desk: Path) -> None:
     path, images, out = boxes(desk, ("a.png", "x", 0, 0, 30, 30)), desk / "images", desk / "set"
     settings = BuildSettings(category="x")
     build(path, images, out, settings)
-    before = everything(desk)
+    before = read_files(desk)
     with pytest.raises(DataError, match=r"already exists\. Choose another name, or replace it"):
         build(path, images, out, settings)
     with pytest.raises(DataError, match="no data set, so it is not replaced"):
@@ -253,7 +255,7 @@ def test_a_data_set_is_replaced_only_when_asked_and_never_something_else(desk: P
     with pytest.raises(DataError, match=r"z\.png"):
         build(broken, images, out, settings, overwrite=True)
     boxes(desk, ("a.png", "x", 0, 0, 30, 30))
-    assert everything(desk) == before
+    assert read_files(desk) == before
     build(boxes(desk, ("c.png", "y", 0, 0, 30, 30)), images, out, settings, overwrite=True)
     assert [image.name for image in open_concept_data(out).images] == ["c.png"]
     assert sorted(path.name for path in desk.iterdir()) == ["boxes.csv", "images", "set"]
@@ -280,10 +282,10 @@ def test_the_command(desk: Path) -> None:
     assert lines[-1] == "Next: conceptgraph data check set"
     assert call(*WORDS, folder=desk).status == 1
     done = call(*WORDS, "--overwrite", "--json", "--quorum", "60%", folder=desk)
-    found = json.loads(done.out)
-    assert found["folder"] == "set"
-    assert found["concepts"][0]["mean_iou"] == pytest.approx(24 / 36, abs=1e-4)
-    assert found["dropped"] == {"verifier: no": 1}
+    report = json.loads(done.out)
+    assert report["folder"] == "set"
+    assert report["concepts"][0]["mean_iou"] == pytest.approx(24 / 36, abs=1e-4)
+    assert report["dropped"] == {"verifier: no": 1}
 
 
 def test_the_command_for_one_worker(desk: Path) -> None:

@@ -43,27 +43,27 @@ boxes = st.builds(box, st.integers(0, 8), st.integers(0, 8), st.integers(1, 8), 
     st.sampled_from(["majority", 1, 2, 3, 0.25, 0.6, 1.0]),
     st.sampled_from([0.1, 0.3, 0.5, 0.8, 1.0]),
 )
-def test_it_is_what_the_definition_says(
+def test_it_follows_the_definition(
     given_regions: list[tuple[str, Box]], quorum: Quorum, agree_iou: float
 ) -> None:
     regions = [drawn(worker, shape) for worker, shape in given_regions]
-    regions.sort(key=lambda each: (each.worker, each.pixels.counts))
-    workers = len({each.worker for each in regions})
-    found = find_consensus(regions, workers, AgreementRules(quorum, agree_iou))
-    masks = [decode(each.pixels) for each in regions]
-    names = [each.worker for each in regions]
+    regions.sort(key=lambda region: (region.worker, region.pixels.counts))
+    workers = len({region.worker for region in regions})
+    consensus = find_consensus(regions, workers, AgreementRules(quorum, agree_iou))
+    masks = [decode(region.pixels) for region in regions]
+    names = [region.worker for region in regions]
     expected = reference.consensus(masks, names, workers, quorum, agree_iou)
-    assert list(map(encode, expected.masks)) == list(found.masks)
-    assert set(found.reasons) == expected.dropped
-    assert found.drew == workers
+    assert list(map(encode, expected.masks)) == list(consensus.masks)
+    assert set(consensus.reasons) == expected.dropped
+    assert consensus.drew == workers
     if expected.mean_iou is None:
-        assert found.mean_iou is None
+        assert consensus.mean_iou is None
     else:
-        assert found.mean_iou == pytest.approx(expected.mean_iou)
+        assert consensus.mean_iou == pytest.approx(expected.mean_iou)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), boxes), max_size=8), st.permutations(range(8)))
-def test_the_order_of_the_file_decides_nothing(
+def test_the_order_of_the_file_does_not_matter(
     given_regions: list[tuple[str, Box]], order: list[int]
 ) -> None:
     regions = [drawn(worker, shape) for worker, shape in given_regions]
@@ -73,18 +73,18 @@ def test_the_order_of_the_file_decides_nothing(
         find_consensus(shuffled, 3, AgreementRules()),
     )
     assert first.masks == second.masks
-    reasons = [sorted(each.reasons.values()) for each in (first, second)]
+    reasons = [sorted(consensus.reasons.values()) for consensus in (first, second)]
     assert reasons[0] == reasons[1]
 
 
 def test_the_overlap_of_those_who_agree_is_kept() -> None:
     near, far = box(4, 2, 8, 8), box(9, 9, 5, 5)
     regions = [drawn("a", box(2, 2, 8, 8)), drawn("b", near), drawn("c", far)]
-    found = find_consensus(regions, 3, AgreementRules())
-    (kept,) = found.masks
-    assert np.array_equal(decode(kept), SQUARE & decode(regions[1].pixels))
-    assert found.reasons == {2: "1 of 3 workers, 2 needed"}
-    assert found.drew == 3
+    consensus = find_consensus(regions, 3, AgreementRules())
+    (mask,) = consensus.masks
+    assert np.array_equal(decode(mask), SQUARE & decode(regions[1].pixels))
+    assert consensus.reasons == {2: "1 of 3 workers, 2 needed"}
+    assert consensus.drew == 3
     assert find_consensus(regions, 3, AgreementRules(quorum=1)).reasons == {}
     assert find_consensus(regions, 3, AgreementRules(agree_iou=0.7)).masks == ()
     assert (
@@ -93,37 +93,40 @@ def test_the_overlap_of_those_who_agree_is_kept() -> None:
     )
 
 
-def test_instances_are_told_apart() -> None:
+def test_instances_are_distinguished() -> None:
     left, right = box(0, 0, 6, 6), box(9, 9, 6, 6)
     regions = [drawn(worker, shape) for worker in "ab" for shape in (left, right)]
-    found = find_consensus(regions, 2, AgreementRules(quorum=2))
-    assert list(found.masks) == [regions[0].pixels, regions[1].pixels]
-    assert found.mean_iou == 1
+    consensus = find_consensus(regions, 2, AgreementRules(quorum=2))
+    assert list(consensus.masks) == [regions[0].pixels, regions[1].pixels]
+    assert consensus.mean_iou == 1
 
 
 def test_all_of_a_group_agree_not_only_neighbours() -> None:
     """a–b and b–c overlap by half, a–c do not: no chain of three."""
     regions = [drawn(w, box(x, 0, 6, 6)) for w, x in (("a", 0), ("b", 2), ("c", 4))]
-    found = find_consensus(regions, 3, AgreementRules(quorum=3, agree_iou=0.5))
-    assert set(found.reasons.values()) == {"2 of 3 workers, 3 needed", "1 of 3 workers, 3 needed"}
+    consensus = find_consensus(regions, 3, AgreementRules(quorum=3, agree_iou=0.5))
+    assert set(consensus.reasons.values()) == {
+        "2 of 3 workers, 3 needed",
+        "1 of 3 workers, 3 needed",
+    }
 
 
 def test_workers_who_agree_in_pairs_but_on_no_pixel() -> None:
     shapes = [box(0, 0, 8, 4), box(4, 0, 8, 4), box(0, 0, 4, 4), box(8, 0, 4, 4)]
     a, b, c, d = (decode(draw(shape, SIDE, SIDE)) for shape in shapes)
     regions = [DrawnRegion(w, None, encode(m)) for w, m in (("a", a), ("b", b), ("c", c | d))]
-    found = find_consensus(regions, 3, AgreementRules(quorum=3, agree_iou=0.3))
-    assert found.masks == ()
-    assert set(found.reasons.values()) == {"no pixel that 3 workers agree on"}
+    consensus = find_consensus(regions, 3, AgreementRules(quorum=3, agree_iou=0.3))
+    assert consensus.masks == ()
+    assert set(consensus.reasons.values()) == {"no pixel that 3 workers agree on"}
 
 
 def test_the_verifier() -> None:
     shape = box(2, 2, 8, 8)
     regions = [drawn(w, shape, verified=v) for w, v in (("a", True), ("b", False), ("c", None))]
     assert find_consensus(regions, 3, AgreementRules()).reasons == {1: "verifier: no"}
-    found = find_consensus(regions, 3, AgreementRules(quorum=1, verified_only=True))
-    assert found.reasons == {1: "verifier: no", 2: "not verified"}
-    assert (found.drew, found.mean_iou) == (1, None)
+    consensus = find_consensus(regions, 3, AgreementRules(quorum=1, verified_only=True))
+    assert consensus.reasons == {1: "verifier: no", 2: "not verified"}
+    assert (consensus.drew, consensus.mean_iou) == (1, None)
 
 
 def test_nobody_to_agree_with() -> None:
@@ -178,9 +181,9 @@ def recover(workers: int, careless: int, images: int = 60, side: int = 112) -> R
             drawn(str(w), reference.drawn_by(truth, side, rng, w < careless), side)
             for w in range(workers)
         ]
-        alone += [reference.iou(decode(each.pixels), mask) for each in regions]
-        kept = find_consensus(regions, workers, AgreementRules()).masks
-        together += [reference.iou(decode(union(kept)), mask)] if kept else []
+        alone += [reference.iou(decode(region.pixels), mask) for region in regions]
+        agreed = find_consensus(regions, workers, AgreementRules()).masks
+        together += [reference.iou(decode(union(agreed)), mask)] if agreed else []
     return Recovered(float(np.mean(alone)), float(np.mean(together)), 1 - len(together) / images)
 
 
@@ -193,7 +196,7 @@ def recover(workers: int, careless: int, images: int = 60, side: int = 112) -> R
 )  # fmt: skip
 def test_the_truth_is_recovered(workers: int, careless: int, at_least: float) -> None:
     """Margins: 0.03 to 0.05 below what 200 images gave."""
-    found = recover(workers, careless)
-    assert found.together >= at_least
-    assert found.together >= found.alone + 0.03
-    assert found.missing <= 0.05
+    recovered = recover(workers, careless)
+    assert recovered.together >= at_least
+    assert recovered.together >= recovered.alone + 0.03
+    assert recovered.missing <= 0.05

@@ -1,4 +1,4 @@
-"""Merged sets say what the sets said: no less, no more, in whatever order they are merged."""
+"""Merged sets have exactly the labels of the sets, in whatever order they are merged."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ Counts = dict[str, Counter[tuple[str, str, int]]]
 def counts(folder: Path) -> Counts:
     """By content of the image: category, name and pixel (-1 is the whole image) → times."""
     data = open_concept_data(folder)
-    found: Counts = {}
+    by_image: Counts = {}
     for image in data.images:
-        here: Counter[tuple[str, str, int]] = Counter()
-        for plane in read_label_maps(data, image):
-            for place in plane.ravel().nonzero()[0].tolist():
-                concept = data.concepts[int(plane.ravel()[place]) - 1]
-                here[concept.category, concept.name, place] += 1
+        pixels: Counter[tuple[str, str, int]] = Counter()
+        for label_map in read_label_maps(data, image):
+            for pixel in label_map.ravel().nonzero()[0].tolist():
+                concept = data.concepts[int(label_map.ravel()[pixel]) - 1]
+                pixels[concept.category, concept.name, pixel] += 1
         for column in image.image_labels:
-            here[data.concepts[column].category, data.concepts[column].name, -1] += 1
+            pixels[data.concepts[column].category, data.concepts[column].name, -1] += 1
         key = hashlib.sha256(image.path.read_bytes()).hexdigest()
-        found[key] = here | found.get(key, Counter())  # the larger of each
-    return found
+        by_image[key] = pixels | by_image.get(key, Counter())  # the larger of each
+    return by_image
 
 
 def joined(*folders: Path) -> Counts:
-    """What their merge must say."""
-    found: Counts = {}
+    """Return the counts that their merge must have."""
+    by_image: Counts = {}
     for folder in folders:
-        for key, here in counts(folder).items():
-            found[key] = here | found.get(key, Counter())
-    return found
+        for key, pixels in counts(folder).items():
+            by_image[key] = pixels | by_image.get(key, Counter())
+    return by_image
 
 
-def everything(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
@@ -92,8 +92,8 @@ def random_set(folder: Path, seed: int, *, names: str = "abcdef", mask_size: int
         cells: dict[str, str] = {}
         for category in categories:
             items = []
-            for plane in range(int(rng.integers(0, 3))):
-                mask = f"{name[:-4]}_{category}_m{plane}.png"
+            for k in range(int(rng.integers(0, 3))):
+                mask = f"{name[:-4]}_{category}_m{k}.png"
                 pixels = rng.choice(numbers, (mask_size, mask_size))
                 write_mask(folder / "images" / mask, pixels)
                 items.append(mask)
@@ -116,9 +116,9 @@ def test_what_is_merged_and_that_a_merge_of_merges_is_one_merge(tmp_path: Path, 
     merge([a, tmp_path / "bc"], tmp_path / "right")
     merge([tmp_path / "one"], tmp_path / "again")
     merge([tmp_path / "one", tmp_path / "one"], tmp_path / "twice")
-    expected = everything(tmp_path / "one")
+    expected = read_files(tmp_path / "one")
     for name in ("left", "right", "again", "twice"):
-        assert everything(tmp_path / name) == expected, name
+        assert read_files(tmp_path / name) == expected, name
     assert check(tmp_path / "one").defects == ()
 
 
@@ -131,15 +131,19 @@ def test_labels_are_joined_by_name_and_category_only(tmp_path: Path) -> None:
     report = merge([tmp_path / "a", tmp_path / "b"], tmp_path / "set")
     data = open_concept_data(tmp_path / "set")
     assert data.categories == ("scene", "object")
-    assert [each.uid for each in data.concepts] == ["scene/street", "object/bag", "object/street"]
-    assert [each.number for each in data.concepts] == [1, 2, 3]
+    assert [concept.uid for concept in data.concepts] == [
+        "scene/street",
+        "object/bag",
+        "object/street",
+    ]
+    assert [concept.number for concept in data.concepts] == [1, 2, 3]
     assert [image.name for image in data.images] == ["a0.png", "a1.png"]
     assert (report.images, report.shared_images, report.shared_concepts) == (2, 2, 0)
     assert report.concepts == {"scene": 1, "object": 2}
 
 
 def test_a_label_of_several_categories_goes_to_its_primary_one(tmp_path: Path) -> None:
-    """`ring` is an object and a part of the drawn set; the planes it is in say nothing of that."""
+    """`ring` is an object and a part of the drawn set; its label maps do not say which."""
     drawn = draw_concept_data(tmp_path / "drawn", 8, size=16, mask_size=8)
     merge([drawn], tmp_path / "set")
     assert counts(tmp_path / "set") == counts(drawn)
@@ -192,17 +196,17 @@ def test_names(tmp_path: Path) -> None:
 
 
 def test_splits(tmp_path: Path) -> None:
-    """Kept; where sets disagree, as the content says: some of each."""
+    """An image keeps its split; where sets disagree, it follows from the content."""
     names = {f"{seed}.png": seed for seed in range(9)}
     small_set(tmp_path / "a", names, "train")
     small_set(tmp_path / "b", names | {"other.png": 9}, "val")
     merge([tmp_path / "a", tmp_path / "b"], tmp_path / "set")
-    found = images(tmp_path / "set")
-    assert found.pop("other.png").split == "val"
-    splits = {name: image.split for name, image in found.items()}
+    merged = images(tmp_path / "set")
+    assert merged.pop("other.png").split == "val"
+    splits = {name: image.split for name, image in merged.items()}
     assert set(splits.values()) == {"train", "val"}
     for name, split in splits.items():
-        assert split == split_of(hashlib.sha256(found[name].path.read_bytes()).hexdigest())
+        assert split == split_of(hashlib.sha256(merged[name].path.read_bytes()).hexdigest())
 
 
 def test_rows_of_one_image(tmp_path: Path) -> None:
@@ -220,19 +224,19 @@ def test_masks_of_different_sizes(tmp_path: Path) -> None:
     fine = small_set(tmp_path / "b", {"x.png": 0}, side=8, columns=1)
     report = merge([coarse, fine], tmp_path / "set")
     data = open_concept_data(tmp_path / "set")
-    found = images(tmp_path / "set")
-    assert (found["x.png"].mask_height, found["y.png"].mask_height) == (8, 4)
+    merged = images(tmp_path / "set")
+    assert (merged["x.png"].mask_height, merged["y.png"].mask_height) == (8, 4)
     assert report.finer_masks == 1
     expected = np.zeros((8, 8), np.bool_)
     expected[:, :2] = True
-    assert np.array_equal(read_label_maps(data, found["x.png"])[0] > 0, expected)
+    assert np.array_equal(read_label_maps(data, merged["x.png"])[0] > 0, expected)
     odd = small_set(tmp_path / "c", {"x.png": 0}, side=6, columns=6)
     with pytest.raises(DataError, match=r"found 4×4 and 6×6 and 8×8.*--mask-size"):
         merge([coarse, fine, odd], tmp_path / "three")
     merge([coarse, fine, odd], tmp_path / "three", mask_size=12)
     merge([coarse, fine], tmp_path / "two", mask_size=12)
     merge([tmp_path / "two", odd], tmp_path / "left", mask_size=12)
-    assert everything(tmp_path / "left") == everything(tmp_path / "three")
+    assert read_files(tmp_path / "left") == read_files(tmp_path / "three")
     assert {image.mask_height for image in images(tmp_path / "three").values()} == {12}
 
 
@@ -252,14 +256,14 @@ def test_whole_or_nothing(tmp_path: Path) -> None:
     first = small_set(tmp_path / "a", {"x.png": 0})
     second = small_set(tmp_path / "b", {"y.png": 1})
     merge([first], tmp_path / "set")
-    before = everything(tmp_path)
+    before = read_files(tmp_path)
     with pytest.raises(DataError, match="already exists"):
         merge([first, second], tmp_path / "set")
     with pytest.raises(DataError, match="one of the sets to merge"):
         merge([first, second], tmp_path / "a", overwrite=True)
     with pytest.raises(DataError, match="not concept data"):
         merge([first, tmp_path / "c"], tmp_path / "set", overwrite=True)
-    assert everything(tmp_path) == before
+    assert read_files(tmp_path) == before
     mask = next((second / "images").glob("*_object.png"))
     mask.write_bytes(mask.read_bytes()[:-20])
     with pytest.raises(DataError, match=r"y_object\.png: damaged PNG.*row 2"):
@@ -284,9 +288,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert lines[-1] == "Next: conceptgraph data check set"
     assert call("data", "merge", "a", "--out", "set", folder=tmp_path).status == 1
     words = ("data", "merge", "a", "b", "--out", "set", "--overwrite", "--json")
-    found = json.loads(call(*words, folder=tmp_path).out)
-    assert found["sets"][1] == {"folder": "b", "images": 2, "concepts": 1}
-    assert found["concepts"] == {"object": 1}
+    report = json.loads(call(*words, folder=tmp_path).out)
+    assert report["sets"][1] == {"folder": "b", "images": 2, "concepts": 1}
+    assert report["concepts"] == {"object": 1}
 
 
 # Dissecting the merged set for one category gives that category's own counts.
@@ -309,10 +313,10 @@ def detections(run: Run, category: str) -> dict[tuple[str, str], tuple[int, ...]
 def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The same pictures with actions, with everything else, and both merged."""
     folder = tmp_path_factory.mktemp("sets")
-    others = ("color", "object", "part", "scene", "texture")
+    remaining = ("color", "object", "part", "scene", "texture")
     draw_concept_data(folder / "action", 16, categories=("action",))
-    draw_concept_data(folder / "others", 16, categories=others)
-    merge([folder / "others", folder / "action"], folder / "joined")
+    draw_concept_data(folder / "remaining", 16, categories=remaining)
+    merge([folder / "remaining", folder / "action"], folder / "joined")
     return {path.name: path for path in folder.iterdir()}
 
 
@@ -329,9 +333,14 @@ def test_merging_changes_no_count(tmp_path: Path, sets: dict[str, Path], iou: Io
     }
     for run in runs.values():
         assert run.units["threshold"].tolist() == runs["joined"].units["threshold"].tolist()
-    compared = {"action": "action", "color": "others", "object": "others", "part": "others"}
+    compared = {
+        "action": "action",
+        "color": "remaining",
+        "object": "remaining",
+        "part": "remaining",
+    }
     if iou != "lite":  # there, the set's own label 0 counts as a texture
-        compared |= {"scene": "others", "texture": "others"}
+        compared |= {"scene": "remaining", "texture": "remaining"}
     for category, name in compared.items():
         alone = detections(runs[name], category)
         assert len(alone) > 20
@@ -352,5 +361,5 @@ def test_images_of_another_set_do_not_count_for_a_category(tmp_path: Path) -> No
         image = Image.open(write_image(tmp_path / "image.png", 9, 8, 8))
         writer.add("z.png", image, image_labels={"action": ["riding"]})
     merge([first, tmp_path / "b"], tmp_path / "set")
-    found = {each.category: each for each in check(tmp_path / "set").categories}
-    assert (found["object"].images, found["action"].images) == (2, 1)
+    counts_of = {row.category: row for row in check(tmp_path / "set").categories}
+    assert (counts_of["object"].images, counts_of["action"].images) == (2, 1)

@@ -44,8 +44,8 @@ def read(given: AnnotationInput) -> Annotations:
     whole = AnnotationItem(path, "file")
     images: dict[object, str] = {}
     sizes: dict[str, tuple[int, int] | None] = {}
-    for place, value in enumerate(read_list(whole, content, "images"), 1):
-        item = AnnotationItem(path, f"image {place}")
+    for number, value in enumerate(read_list(whole, content, "images"), 1):
+        item = AnnotationItem(path, f"image {number}")
         record = read_record(item, value)
         name = read_image_name(item, record.get("file_name"))
         _add_record(item, images, record.get("id"), name)
@@ -54,8 +54,8 @@ def read(given: AnnotationInput) -> Annotations:
         sizes[name] = read_size(item, record.get("height"), record.get("width"))
     concepts = _read_concepts(path, read_list(whole, content, "categories"), given.category)
     regions = []
-    for place, value in enumerate(read_list(whole, content, "annotations"), 1):
-        item = AnnotationItem(path, f"annotation {place}")
+    for number, value in enumerate(read_list(whole, content, "annotations"), 1):
+        item = AnnotationItem(path, f"annotation {number}")
         record = read_record(item, value)
         image = resolve_reference(item, "image_id", record.get("image_id"), images)
         concept, category = resolve_reference(
@@ -95,8 +95,8 @@ def _read_concepts(
 ) -> dict[object, tuple[str, str]]:
     """Read name and category of each COCO category, by id."""
     concepts: dict[object, tuple[str, str]] = {}
-    for place, value in enumerate(records, 1):
-        item = AnnotationItem(path, f"category {place}")
+    for number, value in enumerate(records, 1):
+        item = AnnotationItem(path, f"category {number}")
         record = read_record(item, value)
         name = read_name(item, "name", record.get("name"))
         its_category = category

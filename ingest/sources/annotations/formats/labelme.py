@@ -60,8 +60,8 @@ def read(given: AnnotationInput) -> Annotations:
         size = read_size(whole, content.get("imageHeight"), content.get("imageWidth"))
         sizes[image] = size
         defaults = {"worker": worker_of(root, path), **_read_fields(content)}
-        for place, value in enumerate(read_list(whole, content, "shapes"), 1):
-            item = AnnotationItem(path, f"shape {place}")
+        for number, value in enumerate(read_list(whole, content, "shapes"), 1):
+            item = AnnotationItem(path, f"shape {number}")
             record = read_record(item, value)
             fields = {**defaults, **_read_fields(record)}
             regions.append(

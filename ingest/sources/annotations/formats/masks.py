@@ -60,7 +60,9 @@ def read(given: AnnotationInput) -> Annotations:
                 item = AnnotationItem(path, f"value {_format_value(value, in_color)}")
                 concept = concepts.get(value)
                 if concept is None and value not in concepts and value:
-                    raise item.error(f"not in {TABLE}", expected=f"one of {len(concepts)} there")
+                    raise item.error(
+                        f"not in {TABLE}", expected=f"one of its {len(concepts)} values"
+                    )
                 if concept is not None:
                     shape = MaskValue(path, value)
                     regions.append(Region(image, *concept, shape, worker, None, item.source))

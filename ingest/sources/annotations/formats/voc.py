@@ -59,8 +59,8 @@ def read(given: AnnotationInput) -> Annotations:
             sizes[image] = read_size(whole, *stated)
         sizes.setdefault(image, None)
         defaults = {"worker": worker_of(folder, path), **_read_fields(root)}
-        for place, record in enumerate(root.iterfind("object"), 1):
-            item = AnnotationItem(path, f"object {place}")
+        for number, record in enumerate(root.iterfind("object"), 1):
+            item = AnnotationItem(path, f"object {number}")
             fields = {**defaults, **_read_fields(record)}
             regions.append(
                 Region(
