@@ -1,6 +1,6 @@
 """The time to compute all one-unit contributions of a ResNet-50: 3.45 million edges.
 
-python -m benchmarks.contributions
+    python -m benchmarks.contributions
 """
 
 from __future__ import annotations

@@ -24,16 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from conceptgraph.explain.decomposition import (
-    Decomposition,
-    Downstream,
-    decompose,
-    measure_paths,
-    search_paths,
-    strongest,
-    vjp,
-)
+from conceptgraph.explain.decomposition import Decomposition, Downstream, decompose
 from conceptgraph.explain.network import RunNetwork, open_network
+from conceptgraph.explain.path_search import measure_paths, search_paths, strongest, vjp
 from conceptgraph.graph.run.reader import open_run
 
 if TYPE_CHECKING:

@@ -252,10 +252,10 @@ def table(results: Sequence[ShortcutResult]) -> Iterator[str]:
             )
         )
         yield f"\n{shortcut}"
-        header = "".join(f"{situation:>16}" for situation in columns)
+        header = "".join(f"{situation:>18}" for situation in columns)
         yield f"{'top-1 / top-3, %':24}{header}{'AUC':>8}"
         for method in figures[0]["ranks"]:
-            cells = "".join(f"{_cell(figures, method, name):>16}" for name in columns)
+            cells = "".join(f"{_cell(figures, method, name):>18}" for name in columns)
             area = np.mean([of_seed["auc"][method] for of_seed in figures])
             yield f"{method:24}{cells}{area:8.3f}"
         yield from _ablation_lines(figures, columns)
@@ -277,7 +277,7 @@ def _ablation_lines(figures: Sequence[ShortcutFigures], columns: Sequence[str]) 
         name: np.mean([of_seed["share"][name] for of_seed in figures if name in of_seed["share"]])
         for name in columns
     }
-    yield "share of the evidence for the class that is the cue's, where present: " + ", ".join(
+    yield "the cue's share of the evidence for the class, where present: " + ", ".join(
         f"{name} {share:.1%}" for name, share in shares.items()
     )
     for where in figures[0]["ablated"]:
