@@ -272,25 +272,33 @@ def test_labels_that_are_no_class(network: RunNetwork, data: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def sheet(labels: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("sheet") / "labels.csv"
+def labels_file(labels: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("labels") / "labels.csv"
     with file.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([("image", "label"), *labels, ("gone.jpg", "class 1")])
     return file
 
 
 def test_the_command_and_its_page(
-    run: Run, data: Path, sheet: Path, tmp_path: Path, browser: Browser
+    run: Run, data: Path, labels_file: Path, tmp_path: Path, browser: Browser
 ) -> None:
     torch.manual_seed(0)
-    words = ["audit", "--run", run.path, "--images", data / "images" / "drawn", "--labels", sheet]
+    words = [
+        "audit",
+        "--run",
+        run.path,
+        "--images",
+        data / "images" / "drawn",
+        "--labels",
+        labels_file,
+    ]
     printed = call(*words, "--html", "audit.html", folder=tmp_path)
     assert printed.status == 0, printed.err
     assert "40 images, 26 right (65%)" in printed.out
     assert "not read: gone.jpg" in printed.out
     answer = json.loads(call(*words, "--json", folder=tmp_path).out)
     assert (answer["images"], answer["right"]) == (40, 26)
-    command = printed.out.partition("One of them: conceptgraph ")[2].splitlines()[0]
+    command = printed.out.partition("To explain one of them: conceptgraph ")[2].splitlines()[0]
     single = call(*shlex.split(command), "--json", folder=tmp_path)
     assert single.status == 0, single.err
     first = answer["confusions"][0]
