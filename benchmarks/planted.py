@@ -35,7 +35,7 @@ import numpy as np
 import torch
 
 from benchmarks.planted_methods import PictureExplainer
-from benchmarks.planted_plot import plot
+from benchmarks.planted_report import plot, table
 from conceptgraph.demo.networks.shipped import write_classes
 from conceptgraph.demo.networks.small_resnet import FACTORY
 from conceptgraph.demo.world.names import CLASSES
@@ -43,7 +43,6 @@ from conceptgraph.demo.world.pictures import PictureSpec
 from conceptgraph.demo.world.shortcuts import SHORTCUTS, Shortcut, World
 from conceptgraph.errors import QueryError
 from conceptgraph.explain.ablation_masks import ablated_units, ablation_of_concept
-from conceptgraph.explain.audit_counts import wilson
 from conceptgraph.explain.network import open_network
 from conceptgraph.graph.run.reader import open_run
 from conceptgraph.ingest.inputs import Source
@@ -234,60 +233,6 @@ def open_explainer(
         classes = write_classes(networks / "classes.txt")
         ingest(Source(FACTORY, str(weights), classes, data), out, settings, overwrite=True)
     return PictureExplainer(open_network(open_run(out)))
-
-
-# The table
-
-
-def table(results: Sequence[ShortcutResult]) -> Iterator[str]:
-    """Yield the lines of the table: top-1 and top-3 in percent, over seeds."""
-    for shortcut in sorted({result["shortcut"] for result in results}):
-        figures = [result["figures"] for result in results if result["shortcut"] == shortcut]
-        columns = list(
-            dict.fromkeys(
-                situation
-                for of_seed in figures
-                for by_situation in of_seed["ranks"].values()
-                for situation in by_situation
-            )
-        )
-        yield f"\n{shortcut}"
-        header = "".join(f"{situation:>18}" for situation in columns)
-        yield f"{'top-1 / top-3, %':24}{header}{'AUC':>8}"
-        for method in figures[0]["ranks"]:
-            cells = "".join(f"{_cell(figures, method, name):>18}" for name in columns)
-            area = np.mean([of_seed["auc"][method] for of_seed in figures])
-            yield f"{method:24}{cells}{area:8.3f}"
-        yield from _ablation_lines(figures, columns)
-
-
-def _cell(figures: Sequence[ShortcutFigures], method: str, situation: str) -> str:
-    """Return top-1/top-3 in percent, with the 95 % interval of top-3."""
-    ranks = [r for of_seed in figures for r in of_seed["ranks"][method].get(situation, [])]
-    first, three = sum(r == 1 for r in ranks), sum(r <= 3 for r in ranks)
-    _, low, high = wilson(three, len(ranks))
-    count = max(1, len(ranks))
-    rates = f"{100 * first / count:.0f}/{100 * three / count:.0f}"
-    return f"{rates} [{100 * low:.0f}–{100 * high:.0f}]"
-
-
-def _ablation_lines(figures: Sequence[ShortcutFigures], columns: Sequence[str]) -> Iterator[str]:
-    """Yield the lines on the share of the evidence and on ablations."""
-    shares = {
-        name: np.mean([of_seed["share"][name] for of_seed in figures if name in of_seed["share"]])
-        for name in columns
-    }
-    yield "the cue's share of the evidence for the class, where present: " + ", ".join(
-        f"{name} {share:.1%}" for name, share in shares.items()
-    )
-    for where in figures[0]["ablated"]:
-        counts = [of_seed["ablated"][where] for of_seed in figures]
-        sums = {key: sum(of_seed[key] for of_seed in counts) for key in counts[0]}
-        yield (
-            f"ablated {where} ({sums['units']} units): {sums['flip']} of {sums['mistakes']} "
-            f"mistakes change, {sums['right']} become right; {sums['break']} of {sums['clean']} "
-            "clean pictures become wrong"
-        )
 
 
 def main() -> None:

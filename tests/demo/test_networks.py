@@ -69,8 +69,8 @@ def test_the_command_trains_scores_and_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "below" / "own.safetensors"
-    words = ["--shortcut", "texture:striped=typing", "--pictures", "64", "--epochs", "1"]
-    main([*words, "--out", str(out), "--score", "16"])
+    options = ["--shortcut", "texture:striped=typing", "--pictures", "64", "--epochs", "1"]
+    main([*options, "--out", str(out), "--score", "16"])
     record = json.loads(out.with_suffix(".json").read_text("utf-8"))
     assert record == json.loads(capsys.readouterr().out)
     assert record["shortcuts"] == ["texture:striped=typing"]
