@@ -88,7 +88,7 @@ class Audit:
 def audit(
     run: Run | RunNetwork,
     folder: Path | str,
-    labels: Sequence[ImageLabel],
+    labels: Sequence[tuple[str, str]],
     *,
     blocks: Sequence[str] | None = None,
     tries: int = 5,
