@@ -12,10 +12,9 @@ from conceptgraph.graph.elements import Node
 from conceptgraph.graph.exports.neo4j_admin import write_import
 from conceptgraph.graph.records import Records, records
 from conceptgraph.graph.stores.neo4j_store import Neo4jStore
-from conceptgraph.queries.catalogue import build
 from tests.command_line import run
 from tests.hand_made_answers import EXPECTED
-from tests.hand_made_graph import RUN, hand_made, hand_made_beside
+from tests.hand_made_graph import hand_made, hand_made_beside
 from tests.made_runs import random_run, small_run
 from tests.neo4j_contents import database_content, expected_content
 
@@ -42,9 +41,8 @@ def test_what_is_imported_answers_as_what_is_loaded(
     with Neo4jStore.connect(neo4j_server.uri, "neo4j", neo4j_server.password) as store:
         for other in hand_made_beside():  # runs of the imported run's network
             store.load(other)
-        for name, parameters, rows in EXPECTED:
-            question = build(name, RUN, parameters)
-            assert store.cypher(*question.cypher()).rows == rows, name
+        for question, rows in EXPECTED:
+            assert store.cypher(*question.cypher()).rows == rows, question
         for other in hand_made_beside():
             store.unload(other.run)
         store.load(graph)
