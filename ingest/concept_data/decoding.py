@@ -21,8 +21,8 @@ from .images import open_image, to_array
 from .labels import HIGHEST_NUMBER
 from .masks import SIGNATURE, read_file, read_mask
 
-AT_ONCE = 8
-"""Images per task of a thread."""
+IMAGES_PER_CHUNK = 8
+"""Images that a thread decodes before it takes more."""
 NO_NUMBER = HIGHEST_NUMBER + 1
 """No concept has this number."""
 
@@ -54,7 +54,7 @@ def decode_image(path: Path, out: NDArray[np.uint8]) -> None:
     out[...] = to_array(open_image(path), *out.shape[:2])
 
 
-def decode_numbers(image: ConceptImage, out: NDArray[np.uint16]) -> None:
+def decode_label_numbers(image: ConceptImage, out: NDArray[np.uint16]) -> None:
     """Decode an image's masks into label numbers, uint16 (label maps, mask_height, mask_width).
 
     If any pixel has blue, which no valid mask has, all numbers become `NO_NUMBER`.
@@ -114,6 +114,6 @@ def batches(
         decode_image(path, batch.numpy()[position])
         return batch
 
-    decoded = prefetch(decode, slots(), workers, ahead=2 * batch_size, chunk=AT_ONCE)
+    decoded = prefetch(decode, slots(), workers, ahead=2 * batch_size, chunk=IMAGES_PER_CHUNK)
     while filled := list(islice(decoded, batch_size)):
         yield filled[0]

@@ -27,15 +27,16 @@ PAGE = (ROOT / "docs" / "add-a-concept-source.md").read_text(encoding="utf-8")
 PACKAGES = {"ingest/sources/annotations/formats": formats, "ingest/sources": sources}
 
 
-def blocks(heading: str) -> list[tuple[str, str]]:
-    """Language and text of each code block of a section."""
+def blocks(heading: str) -> list[tuple[str, str, str]]:
+    """Return each code block of a section: the file it is saved as, if any, language, text."""
     (section,) = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
-    return re.findall(r"^```(\w*)\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    block = r"(?:`([\w/]+\.py)`:\n\n)?^```(\w*)\n(.*?)^```"
+    return re.findall(block, section, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Path]]:
-    """Folders that Python takes for parts of the packages in which the page puts modules."""
+    """Return folders for the page's modules, which Python takes for parts of the packages."""
     before = set(sys.modules)
     folders = {}
     for name, package in PACKAGES.items():
@@ -56,12 +57,12 @@ def _forget(name: str) -> None:
 
 
 def run_section(heading: str, desk: Path, packages: dict[str, Path]) -> str:
-    """Run every block; the output of code must be what the next block without a language says."""
+    """Run every block; the next block without a language must be what the code printed."""
     output = ""
-    for language, text in blocks(heading):
-        path = re.match(r"# (\S+)/(\w+\.py)\n", text)
+    for path, language, text in blocks(heading):
         if path:
-            (packages[path[1]] / path[2]).write_text(text, encoding="utf-8")
+            folder, _, name = path.rpartition("/")
+            (packages[folder] / name).write_text(text, encoding="utf-8")
         elif language == "python":
             printed = StringIO()
             with redirect_stdout(printed):

@@ -13,7 +13,7 @@ from PIL import Image
 from conceptgraph.errors import DataError
 from conceptgraph.ingest.concept_data import decoding
 from conceptgraph.ingest.concept_data.concepts import ConceptImage
-from conceptgraph.ingest.concept_data.decoding import batches, decode_image, decode_numbers
+from conceptgraph.ingest.concept_data.decoding import batches, decode_image, decode_label_numbers
 from conceptgraph.ingest.concept_data.images import open_image, to_array
 from conceptgraph.ingest.concept_data.masks import read_mask
 from tests.ingest.concept_data.test_images import colours, saved
@@ -139,7 +139,7 @@ def test_a_damaged_mask_is_refused_or_all_its_pixels_are_right(tmp_path: Path) -
         path.write_bytes(content)
         numbers = np.full((1, 9, 13), 77, np.uint16)
         try:
-            decode_numbers(image, numbers)
+            decode_label_numbers(image, numbers)
         except DataError as error:
             refused += 1
             with pytest.raises(DataError) as caught:
