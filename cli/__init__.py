@@ -1,1 +1,4 @@
-"""The command line: a thin skin over the library, its tables, and the HTML pages."""
+"""The command line: a thin skin over the library.
+
+`commands` parse options and call the library, `tables` print results.
+"""

@@ -1,4 +1,4 @@
-"""`conceptgraph`: the commands, and the one edge at which errors become one line."""
+"""`conceptgraph`: all commands, and the place where errors become one line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .commands import (
 if TYPE_CHECKING:
     from io import TextIOWrapper
 
-# Typer brings its own copy of click, or click itself: this is UsageError of whichever it is.
+# Typer has its own copy of click, or uses click itself: this is the UsageError of that one.
 _USAGE_ERROR: type[Exception] = typer.BadParameter.mro()[1]
 
 app = typer.Typer(
@@ -64,14 +64,15 @@ def _print_version(wanted: bool) -> None:
 @app.callback(epilog="Start with: conceptgraph ingest --help")
 def options(
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; before the command.")
+        bool,
+        typer.Option("--debug", help="Show an error's traceback. Goes before the command."),
     ] = False,
     print_version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Concept paths through a dissected ResNet: why a class, why a mistake."""
+    """Explain a dissected ResNet by concept paths: why a class, why a mistake."""
     if debug:
         os.environ["CONCEPTGRAPH_DEBUG"] = "1"
 
@@ -79,7 +80,7 @@ def options(
 def main() -> None:
     """Run the command line; every error is one line on stderr and exit status 1 (2 for usage)."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    # What the terminal's encoding lacks is escaped, never an error.
+    # Characters that the terminal's encoding lacks are escaped.
     cast("TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=False)
@@ -100,7 +101,7 @@ def main() -> None:
 
 
 def _usage_text(error: typer.BadParameter) -> str:
-    """What is wrong, on one line; nothing where help was shown instead, for want of a command."""
+    """Return what is wrong, on one line; "" if help was shown, because no command was given."""
     message = " ".join(error.format_message().split())
     if not message:
         return ""

@@ -1,39 +1,66 @@
-"""Which graph a command asks: a Neo4j server, or a run's own, in memory."""
+"""The run or the graph store that a command asks."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from ..errors import StoreError
+from .terminal import ProgressBars, print_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from ..graph.run.reader import Run
     from ..graph.stores.memory import MemoryStore
     from ..graph.stores.neo4j_store import Neo4jStore
 
-Neo4jOption = Annotated[
-    str | None,
-    typer.Option(
-        "--neo4j",
-        envvar="NEO4J_URI",
-        help="A Neo4j server, bolt://… or neo4j+s://…; user and password are read from "
-        "$NEO4J_USERNAME and $NEO4J_PASSWORD only.",
-    ),
-]
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option("--database", envvar="NEO4J_DATABASE", help="Its database; else your home one."),
-]
+
+def open_chosen_run(
+    path: Path | None,
+    otherwise: Callable[[], Run] | None = None,
+    *,
+    significant: bool = False,
+) -> Run:
+    """Open the run of --run, else of $CONCEPTGRAPH_RUN, else the newest one here.
+
+    A run that was not given by --run is named on stderr.
+
+    Args:
+        path: the value of --run.
+        otherwise: opens a run if there is none to choose from.
+        significant: let only significant labels name its units.
+    """
+    from ..graph.run.reader import any_run, find_run, open_run
+    from ..graph.run.significant import SignificantLabels
+
+    if otherwise is not None and path is None and not any_run():
+        run = otherwise()
+    else:
+        chosen = find_run(path)
+        if path is None:
+            print_status(f"run: {chosen}")
+        run = open_run(chosen)
+    return SignificantLabels(run) if significant else run
+
+
+def open_demo_run() -> Run:
+    """Open the demo's run; say on stderr that it is used, and that it is ingested first."""
+    from ..demo.cached import demo_run, demo_run_path
+
+    path = demo_run_path()
+    print_status(f"run: the demo's, {path}")
+    if not path.is_dir():
+        print_status("no run here: the demo's network is dissected first (once)")
+    return demo_run(ProgressBars())
 
 
 def connect(uri: str | None, database: str | None) -> Neo4jStore:
-    """The store behind a server.
+    """Connect to a Neo4j server.
 
     Raises:
         StoreError: no server was named, or it cannot be used.
@@ -52,16 +79,15 @@ def connect(uri: str | None, database: str | None) -> Neo4jStore:
 def chosen_store(
     run: Path | None, uri: str | None, database: str | None, beside: Sequence[Path] = ()
 ) -> Iterator[tuple[MemoryStore | Neo4jStore, str]]:
-    """The store to ask and the run's uid in it.
+    """Yield the store to ask, and the run's uid in it.
 
     With a server, `run`, else $CONCEPTGRAPH_RUN, names a run that is in it (camvid, or camvid.cg),
-    and may be left out when there is only one. Without, it is a run directory, whose graph is made
-    in memory, with those of the runs `beside` it.
+    and may be omitted when there is only one. Without a server it is a run directory, whose graph
+    is built in memory, with those of the runs `beside` it.
     """
     if not uri:
         from ..graph.run.reader import open_run
         from ..graph.stores.memory import open_store
-        from .terminal import open_chosen_run
 
         opened = open_chosen_run(run)
         yield open_store(opened, *map(open_run, beside)), opened.name
@@ -75,21 +101,19 @@ def chosen_store(
 
 
 def run_name(given: Path | str) -> str:
-    """The name in a database of a run that is given as it is there, or by its directory."""
+    """Return the name in a database of a run given by that name or by its directory."""
     return Path(given).name.removesuffix(".cg")
 
 
-def warn_of_half_loaded(store: MemoryStore | Neo4jStore) -> None:
-    """Say on stderr which runs are not whole; free Cypher sees what there is of them."""
-    from .terminal import remark
-
-    for each in store.runs():
-        if each.status != "complete":
-            remark(f"{each.uid} is not whole (status: {each.status}); you see a part of it")
+def warn_of_incomplete_runs(store: MemoryStore | Neo4jStore) -> None:
+    """Name on stderr the runs that are only partly loaded, which free Cypher can see."""
+    for run in store.runs():
+        if run.status != "complete":
+            print_status(f"{run.uid} is incomplete (status: {run.status}); you see a part of it")
 
 
 def _only_run(store: Neo4jStore) -> str:
-    runs = [each.uid for each in store.runs()]
+    runs = [run.uid for run in store.runs()]
     if len(runs) == 1:
         return runs[0]
     raise StoreError(

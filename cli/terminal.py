@@ -1,4 +1,4 @@
-"""What people see on a terminal: tables and progress on it, JSON for machines."""
+"""Output on a terminal: lines, tables, progress bars, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -13,76 +13,50 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..graph.run.reader import Run, any_run, find_run, open_run
-from ..graph.run.significant import SignificantLabels
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from rich.progress import Progress, TaskID
 
     from ..queries.labels import ConceptLabel
 
-# A pipe has no width: nothing is folded for it, unless $COLUMNS asks.
+# A pipe has no width: nothing is folded for it, unless $COLUMNS asks for it.
 _WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 10_000
 
 out = Console(highlight=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 
-def say(text: str, style: str = "") -> None:
-    """One line on stdout, left whole, its brackets left alone."""
+def print_line(text: str = "", style: str = "") -> None:
+    """Print one line on stdout, unfolded and without markup."""
     out.print(Text(text, style=style), soft_wrap=True)
 
 
-def note(text: str) -> None:
-    """What explains an answer, in small print."""
+def print_note(text: str) -> None:
+    """Print an explanation of a result on stdout, dimmed."""
     out.print(Text(text, style="dim"))
 
 
-def remark(text: str) -> None:
-    """One line on stderr, in small print."""
+def print_status(text: str) -> None:
+    """Print one line on stderr, dimmed."""
     err.print(Text(text, style="dim"), soft_wrap=True)
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout."""
+    """Print one JSON document on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def block_names(text: str | None) -> tuple[str, ...] | None:
-    """The value of --blocks, `block3,block4`, as names."""
-    return tuple(name.strip() for name in text.split(",")) if text else None
-
-
-def open_chosen_run(
-    explicit: Path | None,
-    otherwise: Callable[[], Run] | None = None,
-    *,
-    significant: bool = False,
-) -> Run:
-    """The run that is meant, or the one of `otherwise` where there is none to choose from.
-
-    One that was not named is named on stderr. With `significant` only labels beyond chance name its
-    units.
-    """
-    if otherwise is not None and explicit is None and not any_run():
-        run = otherwise()
-    else:
-        path = find_run(explicit)
-        if explicit is None:
-            remark(f"run: {path}")
-        run = open_run(path)
-    return SignificantLabels(run) if significant else run
 
 
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: str = ""
 ) -> None:
-    """A table; the columns named in `right` (letters of their positions, from a) align right.
+    """Print a table, or "none" if it has no rows.
 
-    Without rows it says that there are none.
+    Args:
+        title: a line above it.
+        columns: their names.
+        rows: of the table.
+        right: the columns that align right, as letters of their positions, from a.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for letter, column in zip(ascii_lowercase, columns, strict=False):
@@ -90,25 +64,25 @@ def print_table(
         table.add_column(Text(column, style="dim"), justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    say(title, "bold")
+    print_line(title, "bold")
     if table.rows:
         out.print(table)
     else:
-        note("none")
-    out.print()
+        print_note("none")
+    print_line()
 
 
 def concept_text(concept: ConceptLabel | None) -> str:
-    """A concept as it stands behind a unit."""
+    """Return a unit's concept and its IoU, as they stand behind the unit."""
     return "—" if concept is None else f"{concept.name} ({concept.iou:.2f})"
 
 
-class Bars:
-    """Progress bars with the time left; silent when stderr is no terminal."""
+class ProgressBars:
+    """Progress bars with the time left, on stderr if that is a terminal."""
 
     @contextmanager
     def step(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show one step, and leave its line standing when it is done."""
+        """Show one step; its line stays when it is done."""
         with _progress() as bars:
             task = bars.add_task(name, total=total)
             yield lambda done: bars.advance(task, done)
@@ -116,16 +90,16 @@ class Bars:
 
     @contextmanager
     def steps(self) -> Iterator[Callable[[str, int, int], None]]:
-        """Show steps as they are told of: name, what is done, of how much."""
+        """Show steps by their names; call what it yields with name, amount done, and total."""
         with _progress() as bars:
             tasks: dict[str, TaskID] = {}
 
-            def tell(name: str, done: int, total: int) -> None:
+            def update(name: str, done: int, total: int) -> None:
                 if name not in tasks:
                     tasks[name] = bars.add_task(name, total=total)
                 bars.update(tasks[name], completed=done)
 
-            yield tell
+            yield update
 
 
 def _progress() -> Progress:
@@ -139,7 +113,7 @@ def _progress() -> Progress:
     )
 
     columns = (
-        TextColumn("{task.description:<14}"),
+        TextColumn("{task.description:<16}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

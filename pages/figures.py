@@ -1,7 +1,7 @@
-"""The paper's figures of a run, as SVG that a page can hold: no font, no script, no outside file.
+"""The paper's figures of a run, as SVG for a page: without fonts, scripts or other files.
 
-Categories are told apart by colour and by hatching, so that neither colour-blind eyes nor a printer
-without colour lose them. The same numbers give the same bytes.
+Categories differ by colour and by hatching, so that colour-blind readers and prints without colour
+can tell them apart. The same numbers give the same bytes.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..queries.blocks import BlockConceptRow, CategoryRow
+    from ..queries.questions.block_concepts import BlockConceptRow
+    from ..queries.questions.categories_by_block import CategoryRow
 
-# Okabe and Ito's colours, which all eyes tell apart, and a hatching for each.
+# Okabe and Ito's colours, which colour-blind readers can tell apart, each with a hatching.
 _STYLES = (
     ("#0072B2", ""), ("#E69F00", "//"), ("#009E73", ".."), ("#CC79A7", "xx"),
     ("#56B4E9", "\\\\"), ("#D55E00", "--"), ("#F0E442", "++"), ("#999999", "oo"),
 )  # fmt: skip
 CONCEPTS = 40
-"""Concepts shown of a block, those with most units."""
+"""The most concepts shown of a block, those with most units."""
 
 
 def concepts_by_units(rows: Sequence[BlockConceptRow], categories: Sequence[str], name: str) -> str:
-    """The paper's Fig. 4: a block's concepts by how many units detect them."""
+    """Draw the paper's Fig. 4: a block's concepts by how many units detect them."""
     shown = rows[:CONCEPTS]
 
     def draw(figure: Figure) -> None:
@@ -50,7 +51,7 @@ def concepts_by_units(rows: Sequence[BlockConceptRow], categories: Sequence[str]
 def categories_by_block(
     rows: Sequence[CategoryRow], blocks: Sequence[str], categories: Sequence[str]
 ) -> str:
-    """The paper's Fig. 6: the units and the concepts of each block, stacked by category."""
+    """Draw the paper's Fig. 6: the units and concepts of each block, stacked by category."""
 
     def draw(figure: Figure) -> None:
         for axes, column in zip(figure.subplots(1, 2), ("units", "concepts"), strict=True):
@@ -67,13 +68,13 @@ def _stacks(
     blocks: Sequence[str],
     categories: Sequence[str],
 ) -> None:
-    """One column of the rows, a stack a block."""
-    found = {(row.block, row.category): int(getattr(row, column)) for row in rows}
+    """Draw one column of the rows, a stack for each block."""
+    values = {(row.block, row.category): int(getattr(row, column)) for row in rows}
     for place, block in enumerate(blocks):
         base = 0
         for category in categories:
-            value = found.get((block, category), 0)
-            if not value:  # without height it would be an edge that the axis stops at
+            value = values.get((block, category), 0)
+            if not value:  # a bar without height would limit the axis
                 continue
             colour, hatch = style(category, categories)
             axes.bar(
@@ -90,7 +91,7 @@ def _stacks(
 
 
 def style(category: str, categories: Sequence[str]) -> tuple[str, str]:
-    """Colour and hatching of a category, by its place among the run's."""
+    """Return colour and hatching of a category, by its place among the run's."""
     return _STYLES[list(categories).index(category) % len(_STYLES)]
 
 
@@ -98,7 +99,7 @@ def _legend(figure: Figure, shown: Collection[str], categories: Sequence[str]) -
     from matplotlib.patches import Patch
 
     handles = []
-    for category in (each for each in categories if each in shown):
+    for category in (name for name in categories if name in shown):
         colour, hatch = style(category, categories)
         handles.append(Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=category))
     if handles:
@@ -112,7 +113,7 @@ def _legend(figure: Figure, shown: Collection[str], categories: Sequence[str]) -
 
 
 def _svg(name: str, size: tuple[float, float], draw: Callable[[Figure], None]) -> str:
-    """A drawing as an `svg` element, its ids beginning with `name`, so that a page can hold two."""
+    """Return a drawing as an `svg` element; ids begin with `name`, so that a page can have two."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

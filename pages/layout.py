@@ -1,11 +1,11 @@
-"""Where the boxes of a layered picture stand: few crossings, even rows, nothing on top of another.
+"""Layout of a layered graph: few crossings, evenly spaced boxes, no overlaps.
 
 1. `column_names`: the blocks, in the order in which the paths pass through them.
 2. `layered`: the order within every column, by barycentre sweeps (Sugiyama, Tagawa, Toda 1981).
-3. `rows`: heights in pixels, even within a column, every column centred.
+3. `rows`: heights in pixels, evenly spaced within a column, every column centred.
 
-Nodes are integers; edges map `(source, target)` to a weight. No node is ever measured here: a row
-is high enough for any box.
+Nodes are integers; edges map `(source, target)` to a weight. Boxes are not measured: a row is high
+enough for any of them.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 ROW = 34
 """Pixels from one box to the next in the fullest column."""
 WIDEST_ROW = 64
-"""Pixels from one box to the next at most, so that a short column stays one group."""
+"""The most pixels from one box to the next, so that a short column stays one group."""
 SHORTEST = 320
-"""Pixels: the least height of a picture."""
+"""Pixels: the least height of a graph."""
 SWEEPS = 12
 
 
 def column_names(chains: Iterable[Sequence[str]]) -> list[str]:
-    """Blocks in the order of the paths.
+    """Return the blocks in the order of the paths.
 
     Args:
         chains: the block of every unit, path by path.
@@ -57,21 +57,21 @@ def column_names(chains: Iterable[Sequence[str]]) -> list[str]:
 
 
 def layered(columns: Sequence[Sequence[int]], edges: Edges) -> list[list[int]]:
-    """The columns reordered so that few edges cross; the best of all sweeps, the first of equals.
+    """Reorder the columns so that few edges cross: the best of all sweeps, the first of equals.
 
     Args:
         columns: nodes from left to right; the order within a column breaks ties.
         edges: `(source, target)` → weight; an edge may skip columns.
     """
-    before: dict[int, list[tuple[int, float]]] = {}
-    after: dict[int, list[tuple[int, float]]] = {}
+    incoming: dict[int, list[tuple[int, float]]] = {}
+    outgoing: dict[int, list[tuple[int, float]]] = {}
     for (source, target), weight in edges.items():
-        before.setdefault(target, []).append((source, abs(weight)))
-        after.setdefault(source, []).append((target, abs(weight)))
+        incoming.setdefault(target, []).append((source, abs(weight)))
+        outgoing.setdefault(source, []).append((target, abs(weight)))
     order = [list(column) for column in columns]
     best, fewest = [list(column) for column in order], crossings(order, edges)
     for sweep in range(SWEEPS):
-        neighbours, step = (before, 1) if sweep % 2 == 0 else (after, -1)
+        neighbours, step = (incoming, 1) if sweep % 2 == 0 else (outgoing, -1)
         for column in order[::step]:
             _sort_by_barycentre(column, neighbours, _heights(order))
         count = crossings(order, edges)
@@ -81,7 +81,7 @@ def layered(columns: Sequence[Sequence[int]], edges: Edges) -> list[list[int]]:
 
 
 def _heights(columns: Sequence[Sequence[int]]) -> dict[int, float]:
-    """Every node's height as a share of its column, in (0, 1)."""
+    """Return every node's height as a share of its column's, in (0, 1)."""
     return {
         node: (row + 0.5) / len(column) for column in columns for row, node in enumerate(column)
     }
@@ -97,13 +97,13 @@ def _sort_by_barycentre(
         total = sum(weight for _, weight in linked)
         if total == 0:
             return heights[node]
-        return sum(heights[other] * weight for other, weight in linked) / total
+        return sum(heights[neighbour] * weight for neighbour, weight in linked) / total
 
     column.sort(key=barycentre)
 
 
 def crossings(columns: Sequence[Sequence[int]], edges: Edges) -> int:
-    """How many pairs of edges between the same two columns cross, in O(edges²) at worst."""
+    """Count the pairs of edges between the same two columns that cross, in O(edges²) at worst."""
     place = {
         node: (index, row)
         for index, column in enumerate(columns)
@@ -116,20 +116,20 @@ def crossings(columns: Sequence[Sequence[int]], edges: Edges) -> int:
     count = 0
     for ends in hops.values():
         above: list[int] = []
-        waiting: list[int] = []
+        same_source: list[int] = []
         previous = -1
         for top, bottom in sorted(ends):
             if top != previous:  # edges that leave one node together do not cross
-                for row in waiting:
+                for row in same_source:
                     insort(above, row)
-                waiting, previous = [], top
+                same_source, previous = [], top
             count += len(above) - bisect_right(above, bottom)
-            waiting.append(bottom)
+            same_source.append(bottom)
     return count
 
 
 def rows(columns: Sequence[Sequence[int]]) -> tuple[dict[int, float], int]:
-    """Every node's y in pixels from the top, and the height of the picture."""
+    """Return every node's y in pixels from the top, and the height of the graph."""
     height = max([SHORTEST, *((len(column) + 0.5) * ROW for column in columns)])
     heights = {}
     for column in columns:

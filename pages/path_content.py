@@ -1,4 +1,4 @@
-"""What the pages say: from answers to the parts of a page."""
+"""The content of pages of paths: from class paths and explanations to the parts of a page."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .path_parts import PageConcept, PagePath, PageShare, PageTrial, PageUnit, PathPage
+from .path_parts import PageAblation, PageAttribution, PageConcept, PagePath, PageUnit, PathPage
 from .pictures import cam_overlay, data_uri, heat_overlay, photograph, strip, thumbnail
-from .wording import bar, verdict, where_silent
+from .wording import (
+    CONCEPTS_SHOWN,
+    ablation_outcome,
+    ablation_scope,
+    evidence_after,
+    label_criterion,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,192 +25,191 @@ if TYPE_CHECKING:
     from ..explain.explanation import ConceptAttribution, Explanation
     from ..graph.run.reader import Run
     from ..queries.labels import UnitLabel
-    from ..queries.paths import ClassPaths
+    from ..queries.paths import StrongestPaths
 
 
-SHOWN = 8
-"""Concepts in the table, before the others are gathered in one row."""
-
-
-def class_page(run: Run, found: ClassPaths) -> PathPage:
-    """The page of a class, without an image."""
-    units = _units(run, (unit for path in found.paths for unit in path.units))
+def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
+    """Return the page of a class, without an image."""
+    units = _page_units(run, (unit for path in class_paths.paths for unit in path.units))
     return PathPage(
-        title=f"Why {found.class_name}?",
-        target=found.class_name,
+        title=f"Why {class_paths.class_name}?",
+        target=class_paths.class_name,
         value_name="score",
-        lead=_class_lead(found),
+        lead=_class_lead(class_paths),
         paths=tuple(
             PagePath(path.rank, path.score, tuple(units[u.uid] for u in path.units), path.shares)
-            for path in found.paths
+            for path in class_paths.paths
         ),
         facts=(
             *_facts(run),
-            ("paths", "exact over all units; one-unit activation, shares multiplied"),
+            ("paths", "exact over all units; one-unit contributions, shares multiplied"),
         ),
     )
 
 
-def explanation_page(run: Run, found: Explanation, tried: Sequence[Ablation] = ()) -> PathPage:
-    """The page of one image."""
-    image = photograph(Path(found.image))
-    units = _units(run, (unit for path in found.paths for unit in path.units))
+def explanation_page(
+    run: Run, explanation: Explanation, ablations: Sequence[Ablation] = ()
+) -> PathPage:
+    """Return the page of one image, with what ablations of its concepts or units change."""
+    image = photograph(Path(explanation.image))
     small = thumbnail(image)
-    for uid, heat in found.unit_maps.items():
-        units[uid] = replace(units[uid], heat=data_uri(heat_overlay(small, heat)))
-    what = "logit" if found.versus is None else f"logit − logit of {found.versus}"
-    parts = ("paths shown", "other paths", "biases", what)
-    rather = "" if found.versus is None else f", not {found.versus}"
+    versus = explanation.versus
+    value = "logit" if versus is None else f"logit − logit of {versus}"
+    parts = ("paths shown", "other paths", "biases", value)
     return PathPage(
-        title=f"Why {found.class_name}{rather}?",
-        target=found.class_name,
+        title=f"Why {explanation.class_name}{'' if versus is None else f', not {versus}'}?",
+        target=explanation.class_name,
         value_name="logit contribution",
-        lead=_image_lead(found),
-        paths=tuple(
-            PagePath(
-                path.rank,
-                path.contribution,
-                tuple(units[u.uid] for u in path.units),
-                path.steps,
-                path.measured,
-                path.disputed,
-            )
-            for path in found.paths
-        ),
+        lead=_image_lead(explanation),
+        paths=_image_paths(run, explanation, small),
         facts=(
             *_facts(run),
-            ("image", Path(found.image).name),
-            ("method", found.method),
+            ("image", Path(explanation.image).name),
+            ("method", explanation.method),
             *(
-                (f"followed from {block}", f"{level.followed} of {level.of} ({level.share:.0%})")
-                for block, level in zip(reversed(found.blocks), found.searched, strict=False)
+                (f"extended from {block}", f"{level.followed} of {level.of} ({level.share:.0%})")
+                for block, level in zip(
+                    reversed(explanation.blocks), explanation.searched, strict=False
+                )
             ),
         ),
-        rows=tuple(zip(parts, found.accounting, strict=True)),
+        accounting=tuple(zip(parts, explanation.accounting, strict=True)),
         image=data_uri(image),
-        cam=data_uri(cam_overlay(image, found.cam)),
-        shares=_shares(found, small),
-        categories=tuple((each.category, each.contribution) for each in found.by_category),
-        versus=found.versus,
-        trials=tuple(_trial(each) for each in tried),
+        cam=data_uri(cam_overlay(image, explanation.cam)),
+        attributions=_attributions(explanation, small),
+        categories=tuple((row.category, row.contribution) for row in explanation.by_category),
+        versus=versus,
+        ablations=tuple(map(_ablation, ablations)),
     )
 
 
-def _shares(found: Explanation, image: Image.Image) -> tuple[PageShare, ...]:
-    """The strongest concepts with their places, all others in one row, then units without any."""
-    *named, unnamed = found.by_concept
-    rows = [
-        replace(_gathered(share.name, share.category, [share]), place=_place(found, share, image))
-        for share in named[:SHOWN]
-    ]
-    if others := named[SHOWN:]:
-        rows.append(_gathered(f"{len(others)} more concepts", None, others))
-    return (*rows, _gathered(None, None, [unnamed]))
-
-
-def _gathered(
-    name: str | None, category: str | None, shares: Sequence[ConceptAttribution]
-) -> PageShare:
-    present, firing, below = (
-        sum(parts) for parts in zip(*((s.present, s.firing, s.below) for s in shares), strict=True)
-    )
-    apart = None
-    if all(share.for_class is not None for share in shares):
-        apart = (
-            sum(share.for_class or 0.0 for share in shares),
-            sum(share.against_other or 0.0 for share in shares),
+def _image_paths(run: Run, explanation: Explanation, small: Image.Image) -> tuple[PagePath, ...]:
+    units = _page_units(run, (unit for path in explanation.paths for unit in path.units))
+    for uid, activation in explanation.unit_maps.items():
+        units[uid] = replace(units[uid], activation=data_uri(heat_overlay(small, activation)))
+    return tuple(
+        PagePath(
+            path.rank,
+            path.contribution,
+            tuple(units[unit.uid] for unit in path.units),
+            path.steps,
+            path.measured,
+            path.disputed,
         )
+        for path in explanation.paths
+    )
+
+
+def _attributions(explanation: Explanation, small: Image.Image) -> tuple[PageAttribution, ...]:
+    """Return the strongest concepts with maps, the sum of the others, and unlabelled units."""
+    *concepts, unlabelled = explanation.by_concept
+    rows = []
+    for concept in concepts[:CONCEPTS_SHOWN]:
+        values = explanation.concept_maps.get(f"{concept.category}/{concept.name}")
+        overlay = None if values is None else data_uri(cam_overlay(small, values))
+        rows.append(replace(_sum(concept.name, concept.category, [concept]), map=overlay))
+    if others := concepts[CONCEPTS_SHOWN:]:
+        rows.append(_sum(f"{len(others)} more concepts", None, others))
+    return (*rows, _sum(None, None, [unlabelled]))
+
+
+def _sum(
+    name: str | None, category: str | None, concepts: Sequence[ConceptAttribution]
+) -> PageAttribution:
+    """Return one row with the sums of some concepts."""
+    present, firing, below = (
+        sum(parts)
+        for parts in zip(*((c.present, c.firing, c.below) for c in concepts), strict=True)
+    )
+    for_class = against_other = None
+    if all(concept.for_class is not None for concept in concepts):
+        for_class = sum(concept.for_class or 0.0 for concept in concepts)
+        against_other = sum(concept.against_other or 0.0 for concept in concepts)
     probe = ""
     if category is not None:
-        believed = shares[0].probe
-        probe = "no good probe" if believed is None else f"{believed:.2f}"
-    return PageShare(name, category, present, firing, below, probe, None, apart)
-
-
-def _place(found: Explanation, share: ConceptAttribution, image: Image.Image) -> str | None:
-    place = found.concept_maps.get(f"{share.category}/{share.name}")
-    return None if place is None else data_uri(cam_overlay(image, place))
-
-
-def _trial(tried: Ablation) -> PageTrial:
-    after = dict(tried.after)
-    name = tried.after[0].name
-    carried = ", ".join(f"{each.name} {each.contribution:+.2f}" for each in tried.took_over)
-    return PageTrial(
-        ", ".join(tried.concepts or tried.units)
-        + (" (the fewest concepts found that change the decision)" if tried.least else ""),
-        f"{where_silent(tried)}, "
-        + (f"the decision becomes {name}" if tried.flips else verdict(tried)),
-        tuple((each.name, each.probability, after[each.name]) for each in tried.before),
-        f"What carries {name} then: {carried}" if carried else "",
+        f1 = concepts[0].probe
+        probe = "poor" if f1 is None else f"{f1:.2f}"
+    return PageAttribution(
+        name, category, present, firing, below, probe, None, for_class, against_other
     )
 
 
-def _class_lead(found: ClassPaths) -> str:
-    if not found.paths:
-        return f"No path leads to {found.class_name}."
-    strongest = " feeds ".join(_say(unit) for unit in found.paths[0].units)
-    return f"Without any image, the strongest path: {strongest}, which feeds {found.class_name}."
+def _ablation(ablation: Ablation) -> PageAblation:
+    after = dict(ablation.after)
+    minimal = "minimal ablation set: " if ablation.is_minimal else ""
+    return PageAblation(
+        minimal + ", ".join(ablation.concepts or ablation.units),
+        f"{ablation_scope(ablation)}: {ablation_outcome(ablation)}",
+        tuple((row.name, row.probability, after[row.name]) for row in ablation.before),
+        evidence_after(ablation),
+    )
 
 
-def _image_lead(found: Explanation) -> str:
-    predicted = found.predicted[0]
-    opening = f"The network says {predicted.name} ({predicted.probability:.0%})."
-    return f"{opening} {path_sentence(found)}".strip()
+def _class_lead(class_paths: StrongestPaths) -> str:
+    if not class_paths.paths:
+        return f"No path leads to {class_paths.class_name}."
+    units = " feeds ".join(map(_unit_text, class_paths.paths[0].units))
+    return f"The strongest path, without any image: {units}, which feeds {class_paths.class_name}."
 
 
-def path_sentence(found: Explanation) -> str:
-    """The strongest path in words, predicted and measured; empty where there is none."""
-    if not found.paths:
+def _image_lead(explanation: Explanation) -> str:
+    predicted = explanation.predicted[0]
+    opening = f"The network predicts {predicted.name} ({predicted.probability:.0%})."
+    return f"{opening} {path_sentence(explanation)}".strip()
+
+
+def path_sentence(explanation: Explanation) -> str:
+    """Return the strongest path in words, predicted and measured; "" where there is none."""
+    if not explanation.paths:
         return ""
-    path = found.paths[0]
-    verb = "adds" if path.contribution > 0 else "takes"
-    where = "to" if path.contribution > 0 else "from"
-    through = " through ".join(_say(unit) for unit in path.units)
-    total = found.accounting.total
-    what = f"the logit of {found.class_name}"
-    if found.versus is not None:
-        what += f" less that of {found.versus}"
+    path = explanation.paths[0]
+    units = " through ".join(map(_unit_text, path.units))
+    logit = f"the logit of {explanation.class_name}"
+    if explanation.versus is not None:
+        logit += f" less that of {explanation.versus}"
+    adds = "adds" if path.contribution > 0 else "takes"
+    to = "to" if path.contribution > 0 else "from"
     return (
-        f"The strongest single path, {through}, {verb} {abs(path.contribution):.2f} "
-        f"{where} {what}, {total:.2f}; taking {path.units[0].uid} away really "
-        f"{'costs' if path.measured > 0 else 'gains'} {abs(path.measured):.2f} along it."
+        f"The strongest single path, {units}, {adds} {abs(path.contribution):.2f} {to} {logit}, "
+        f"{explanation.accounting.total:.2f}; ablating {path.units[0].uid} "
+        f"{'lowers' if path.measured > 0 else 'raises'} it by {abs(path.measured):.2f} "
+        "along this path."
     )
 
 
-def _say(unit: UnitLabel) -> str:
+def _unit_text(unit: UnitLabel) -> str:
     if unit.concept is None:
         return f"{unit.uid} (no concept)"
     return f"{unit.uid} (“{unit.concept.name}”, IoU {unit.concept.iou:.2f})"
 
 
-def _units(run: Run, wanted: Iterable[UnitLabel]) -> dict[str, PageUnit]:
-    """Units with their further concepts and pictures, by uid."""
-    labels = {unit.uid: unit for unit in wanted}
+def _page_units(run: Run, labels: Iterable[UnitLabel]) -> dict[str, PageUnit]:
+    """Return units with their further concepts and top images, by uid."""
+    by_uid = {label.uid: label for label in labels}
     status = dict(zip(run.units["uid"], run.units["status"], strict=True))
-    detections = run.detections[run.detections["unit"].isin(list(labels))]
+    detections = run.detections[run.detections["unit"].isin(list(by_uid))]
     names = dict(zip(run.concepts["uid"], run.concepts["name"], strict=True))
-    pictures = run.top_images[run.top_images["unit"].isin(list(labels))].sort_values("rank")
-    result = {}
-    for uid, unit in labels.items():
-        mine = detections[detections["unit"] == uid].sort_values("rank")
-        further = tuple(
+    top_images = run.top_images[run.top_images["unit"].isin(list(by_uid))].sort_values("rank")
+    units = {}
+    for uid, label in by_uid.items():
+        rows = detections[detections["unit"] == uid].sort_values("rank")
+        concepts = tuple(
             PageConcept(names[concept], category, iou)
             for concept, category, iou in zip(
-                mine["concept"], mine["category"], mine["iou"], strict=True
+                rows["concept"], rows["category"], rows["iou"], strict=True
             )
         )
-        thumbnails = pictures[pictures["unit"] == uid]["thumbnail"]
-        result[uid] = PageUnit(
+        thumbnails = top_images[top_images["unit"] == uid]["thumbnail"]
+        units[uid] = PageUnit(
             uid,
-            unit.block,
-            unit.index,
-            None if unit.concept is None else PageConcept(*unit.concept),
+            label.block,
+            label.index,
+            None if label.concept is None else PageConcept(*label.concept),
             status[uid],
-            further[1:] if unit.concept is not None else further,
+            concepts[1:] if label.concept is not None else concepts,
             strip([run.path / name for name in thumbnails]),
         )
-    return result
+    return units
 
 
 def _facts(run: Run) -> tuple[tuple[str, str], ...]:
@@ -215,5 +220,6 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("model", str(manifest["model"]["name"])),
         ("concept data", Path(str(manifest["data"]["folder"])).name),
         ("quantile", str(settings["quantile"])),
-        ("IoU", f"{settings['iou']}; named by an {bar(run)}"),
+        ("IoU", str(settings["iou"])),
+        ("labels", label_criterion(run)),
     )

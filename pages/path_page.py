@@ -1,9 +1,7 @@
-"""One explanation as one offline HTML page: the paths as a layered picture and as a ranked list.
+"""A page of paths: a layered graph and a ranked list, with all that is known of its units.
 
-pyvis holds the network (nodes, edges, options) and brings vis-network, which is embedded; the
-document around it is ours (`paths.html`, `page.css`, `paths.js`). The page asks for nothing: no
-host, no other file; a content security policy inside it says so to the browser. Every name is
-escaped, by jinja2 in the document and by `tojson` in the data.
+pyvis holds the graph (nodes, edges, options) and brings vis-network, which is embedded. The
+document around it is ours (`paths.html`, `page.css`, `paths.js`).
 """
 
 from __future__ import annotations
@@ -14,24 +12,22 @@ import re
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ..errors import DataError
+from .document import render, signed
 from .layout import column_names, layered, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .path_parts import PagePath, PageShare, PageUnit, PathPage
+    from .path_parts import PagePath, PageUnit, PathPage
 
 MAX_NODES = 300
 MAX_EDGES = 2000
-"""What vis-network still draws at once (45 ms a frame); the paths beyond are listed only."""
+"""What vis-network still draws at once (45 ms a frame). Paths beyond that are in the list only."""
 MAX_LISTED = 500
-"""Paths in the list at most."""
+"""The most paths in the list."""
 
 OPTIONS = {
     "autoResize": False,
@@ -46,10 +42,10 @@ OPTIONS = {
         "smooth": {"type": "cubicBezier", "forceDirection": "horizontal", "roundness": 0.5},
     },
 }  # fmt: skip
-"""vis-network's: everything stays where it was put; the page itself shows what is chosen."""
+"""Options of vis-network: nodes stay in their places, and the page itself shows the selection."""
 
 
-class Bar(NamedTuple):
+class WaterfallBar(NamedTuple):
     """One row of the accounting; `left` and `width` in percent of the strip."""
 
     name: str
@@ -58,8 +54,8 @@ class Bar(NamedTuple):
     width: float
 
 
-def render_page(page: PathPage) -> str:
-    """The whole HTML document.
+def render_paths(page: PathPage) -> str:
+    """Return the whole HTML document.
 
     Raises:
         DataError: a number is not finite, a path has not one step per unit or passes a block
@@ -68,10 +64,10 @@ def render_page(page: PathPage) -> str:
     _check(page)
     listed = page.paths[:MAX_LISTED]
     blocks = column_names([[unit.block for unit in path.units] for path in listed])
-    met: dict[str, PageUnit] = {}
+    by_uid: dict[str, PageUnit] = {}
     for unit in (unit for path in listed for unit in path.units):
-        met.setdefault(unit.uid, unit)
-    units = sorted(met.values(), key=lambda unit: blocks.index(unit.block))
+        by_uid.setdefault(unit.uid, unit)
+    units = sorted(by_uid.values(), key=lambda unit: blocks.index(unit.block))
     number = {unit.uid: index for index, unit in enumerate(units)}
     chains = [[*(number[unit.uid] for unit in path.units), len(units)] for path in listed]
     drawn, edges = _drawn(chains, listed)
@@ -81,8 +77,8 @@ def render_page(page: PathPage) -> str:
         for block in blocks
     ]
     columns.append([len(units)])
-    template = environment().get_template("paths.html")
-    return template.render(
+    return render(
+        "paths.html",
         page=page,
         listed=listed,
         units=units,
@@ -90,16 +86,16 @@ def render_page(page: PathPage) -> str:
         drawn=drawn,
         not_drawn=drawn.count(False),
         limits=(MAX_NODES, MAX_EDGES),
-        largest=_largest(value for path in listed for value in (path.value, path.measured or 0.0)),
-        most=_largest(value for share in page.shares for value in _amounts(share)),
-        bars=_waterfall(page.rows),
+        largest_path=_largest(v for path in listed for v in (path.value, path.measured or 0.0)),
+        largest_part=_largest(v for attribution in page.attributions for v in attribution.values),
+        bars=_waterfall(page.accounting),
         graph=_graph(units, page.target, columns, edges) | {"paths": chains},
-        vis=_vis(),
+        vis=_vis_network(),
     )
 
 
 def _check(page: PathPage) -> None:
-    """Refuse what would make a page that cannot be read or that asks for something."""
+    """Refuse values that cannot be shown, and pictures that would have to be loaded."""
     for path in page.paths:
         if not path.units or len(path.steps) != len(path.units):
             raise DataError(
@@ -108,42 +104,45 @@ def _check(page: PathPage) -> None:
                 expected="at least one unit, and one step per unit",
             )
     numbers = [v for path in page.paths for v in (path.value, path.measured or 0.0, *path.steps)]
-    numbers += [value for share in page.shares for value in _amounts(share)]
-    for value in [*numbers, *(value for _, value in page.rows)]:
+    numbers += [value for attribution in page.attributions for value in attribution.values]
+    for value in [*numbers, *(value for _, value in page.accounting)]:
         if not math.isfinite(value):
             raise DataError("a page cannot show this number", found=value, expected="a finite one")
-    units = [unit for path in page.paths for unit in path.units]
-    pictures = {picture for unit in units for picture in (unit.picture, unit.heat)}
-    pictures |= {page.image, page.cam}
-    pictures |= {share.place for share in page.shares} | {tile.image for tile in page.story}
-    for picture in pictures:
+    for picture in _pictures(page):
         if picture is not None and not picture.startswith("data:image/"):
             raise DataError(
                 "a picture is not embedded", found=picture[:60], expected="a data:image/… URI"
             )
 
 
-def _amounts(share: PageShare) -> tuple[float, ...]:
-    return share.present, share.firing, share.below
+def _pictures(page: PathPage) -> set[str | None]:
+    units = [unit for path in page.paths for unit in path.units]
+    return {
+        page.image,
+        page.cam,
+        *(picture for unit in units for picture in (unit.top_images, unit.activation)),
+        *(attribution.map for attribution in page.attributions),
+        *(panel.image for panel in page.panels),
+    }
 
 
 def _largest(values: Iterable[float]) -> float:
-    """The largest size, by which bars are drawn."""
+    """Return the largest absolute value, by which bars are scaled."""
     return max(map(abs, values), default=1.0) or 1.0
 
 
 def _drawn(
     chains: Sequence[Sequence[int]], paths: Sequence[PagePath]
 ) -> tuple[list[bool], dict[tuple[int, int], float]]:
-    """Which paths, taken in order, fit the limits; and the edges, `(source, target)` → weight."""
+    """Return which paths, in order, fit the limits; and the edges, `(source, target)` → weight."""
     drawn, nodes = [], set[int]()
     edges: dict[tuple[int, int], float] = {}
     for chain, path in zip(chains, paths, strict=True):
-        more = dict(zip(pairwise(chain), path.steps, strict=True)) | edges
-        fits = len(nodes.union(chain)) <= MAX_NODES and len(more) <= MAX_EDGES
+        with_path = dict(zip(pairwise(chain), path.steps, strict=True)) | edges
+        fits = len(nodes.union(chain)) <= MAX_NODES and len(with_path) <= MAX_EDGES
         drawn.append(fits)
         if fits:
-            nodes, edges = nodes.union(chain), more
+            nodes, edges = nodes.union(chain), with_path
     return drawn, edges
 
 
@@ -153,15 +152,19 @@ def _graph(
     columns: Sequence[Sequence[int]],
     edges: Mapping[tuple[int, int], float],
 ) -> dict[str, object]:
-    """What `paths.js` draws: pyvis' nodes and edges, x as column and y in pixels, and the words."""
-    from pyvis.network import Network  # brings IPython: half a second that only a page should cost
+    """Return the JSON that `paths.js` draws: nodes and edges of pyvis, and texts.
+
+    A node's x is its column, its y is in pixels. An edge's weight is also given relative to the
+    largest one between the same two columns.
+    """
+    from pyvis.network import Network  # imports IPython, half a second that only a page should cost
 
     order = layered(columns, edges)
     heights, height = rows(order)
     largest: dict[tuple[int, int], float] = {}
-    place = {node: index for index, column in enumerate(order) for node in column}
+    column_of = {node: index for index, column in enumerate(order) for node in column}
     for (source, end), weight in edges.items():
-        hop = place[source], place[end]
+        hop = column_of[source], column_of[end]
         largest[hop] = max(largest.get(hop, 0.0), abs(weight))
     network = Network(directed=True)
     for column, nodes in enumerate(order):
@@ -169,84 +172,54 @@ def _graph(
             label = target if node == len(units) else _label(units[node])
             network.add_node(node, label=label, shape="box", x=column, y=heights[node])
     for (source, end), weight in edges.items():
-        share = round(abs(weight) / (largest[place[source], place[end]] or 1.0), 4)
-        words = _signed(weight, abs(weight))
-        network.add_edge(source, end, weight=float(weight), share=float(share), words=words)
+        relative = round(abs(weight) / (largest[column_of[source], column_of[end]] or 1.0), 4)
+        text = signed(weight, abs(weight))
+        network.add_edge(source, end, weight=float(weight), relative=float(relative), text=text)
     network.options = OPTIONS
     nodes, links, _, _, _, options = network.get_network_data()
     return {
         "nodes": nodes, "edges": links, "columns": len(order), "height": height, "target": target,
-        "units": [_words(unit) for unit in units], "options": json.loads(options),
+        "units": [_unit_texts(unit) for unit in units], "options": json.loads(options),
     }  # fmt: skip
 
 
 def _label(unit: PageUnit) -> str:
-    """The words in a unit's box: "17 · polka dotted", or "17" for a unit without a concept."""
+    """Return the text in a unit's box: "17 · polka dotted", or "17" for one without a concept."""
     return f"{unit.index} · {unit.concept.name}" if unit.concept else str(unit.index)
 
 
-def _words(unit: PageUnit) -> dict[str, str | None]:
-    """What the page says of a unit, and what its filter finds it by."""
+def _unit_texts(unit: PageUnit) -> dict[str, str | None]:
+    """Return the texts of a unit, `search` being what the filter looks in."""
     label, category = _label(unit), unit.concept.category if unit.concept else None
-    found_by = [
-        unit.uid,
-        label,
-        category or "no concept",
-        "" if unit.status == "ok" else unit.status,
-    ]
+    search = [unit.uid, label, category or "no concept", "" if unit.status == "ok" else unit.status]
     return {
         "name": unit.uid, "block": unit.block, "label": label, "category": category,
-        "search": " ".join(found_by),
+        "search": " ".join(search),
     }  # fmt: skip
 
 
-def _waterfall(parts: Sequence[tuple[str, float]]) -> list[Bar]:
-    """Bars that each start where the one before ended; the last one, their sum, starts at zero."""
+def _waterfall(parts: Sequence[tuple[str, float]]) -> list[WaterfallBar]:
+    """Return bars that start where the one before ended; the last, their sum, starts at zero."""
     if not parts:
         return []
-    ends, reached = [], 0.0
+    spans, reached = [], 0.0
     for _, value in parts[:-1]:
-        ends.append((reached, reached + value))
+        spans.append((reached, reached + value))
         reached += value
-    ends.append((0.0, parts[-1][1]))
-    low, high = min(map(min, ends)), max(map(max, ends))
+    spans.append((0.0, parts[-1][1]))
+    low, high = min(map(min, spans)), max(map(max, spans))
     scale = 100 / ((high - low) or 1.0)
     return [
-        Bar(name, value, round((min(end) - low) * scale, 2), round(abs(value) * scale, 2))
-        for (name, value), end in zip(parts, ends, strict=True)
+        WaterfallBar(name, value, round((min(span) - low) * scale, 2), round(abs(value) * scale, 2))
+        for (name, value), span in zip(parts, spans, strict=True)
     ]
 
 
-def _signed(value: float, largest: float) -> str:
-    """`value` with its sign, to three digits of the largest value it stands among."""
-    if largest == 0:
-        return "0"
-    digits = 2 - math.floor(math.log10(largest))
-    text = f"{value:+.{max(digits, 0)}f}" if digits <= 6 else f"{value:+.2e}"
-    if value and not float(text):
-        text = f"{value:+.1g}"
-    return text.replace("-", "−")
-
-
 @cache
-def environment() -> Environment:
-    """Of all pages; `page.css`, `paths.js` … are at hand as `page_css`, `page_js` …."""
-    folder = Path(__file__).parent / "templates"
-    environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    for name in ("page.css", "paths.js", "report.js"):
-        environment.globals[name.replace(".", "_")] = (folder / name).read_text(encoding="utf-8")
-    environment.filters["signed"] = _signed
-    return environment
-
-
-@cache
-def _vis() -> str:
-    """vis-network as pyvis brings it, without the last line's offer of a source map."""
+def _vis_network() -> str:
+    """Return vis-network's code as pyvis brings it, without its last line, a source map's URL."""
     folder = files("pyvis") / "lib"
-    bundled = [entry for entry in folder.iterdir() if entry.name.startswith("vis-")]
-    newest = max(bundled, key=lambda entry: [int(part) for part in re.findall(r"\d+", entry.name)])
+    versions = [entry for entry in folder.iterdir() if entry.name.startswith("vis-")]
+    newest = max(versions, key=lambda entry: [int(part) for part in re.findall(r"\d+", entry.name)])
     script = (newest / "vis-network.min.js").read_text(encoding="utf-8")
     return re.sub(r"//# sourceMappingURL=\S+\s*$", "", script)

@@ -1,4 +1,7 @@
-"""What a page shows: its parts as plain values, already in words and embedded pictures."""
+"""The parts of a page of paths: plain values, already in words and embedded pictures.
+
+A picture is a `data:image/…` URI.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,15 @@ class PageConcept:
 class PageUnit:
     """A unit on a path; two with one `uid` are the same unit.
 
-    `status` is "ok", "dead", "sparse"…; `more` are its further concepts; `picture` is the strip of
-    its top images, `heat` its activation on the photograph, as `data:image/…` URIs.
+    Attributes:
+        uid: "block4/290".
+        block: its block.
+        index: its number in the block.
+        concept: the concept it detects, if any.
+        status: "ok", "dead" or "sparse".
+        further: more concepts, with a smaller IoU.
+        top_images: the images with its largest activations, side by side.
+        activation: its activation map over the image that is explained.
     """
 
     uid: str
@@ -27,17 +37,23 @@ class PageUnit:
     index: int
     concept: PageConcept | None
     status: str
-    more: tuple[PageConcept, ...] = ()
-    picture: str | None = None
-    heat: str | None = None
+    further: tuple[PageConcept, ...] = ()
+    top_images: str | None = None
+    activation: str | None = None
 
 
 @dataclass(frozen=True)
 class PagePath:
-    """A path; `steps[i]` is the signed weight of the edge out of `units[i]`, the last to the class.
+    """A path to the class.
 
-    Where paths share an edge, the first path's weight is drawn. `measured` is the effect that was
-    really measured, and `disputed` whether it is far from the value.
+    Attributes:
+        rank: from 1.
+        value: its score or contribution.
+        units: first to last.
+        steps: for each unit, the signed weight of the edge that leaves it, the last one to the
+            class. Where paths share an edge, the first path's weight is drawn.
+        measured: the effect of ablating the first unit, along this path only.
+        disputed: whether `measured` is far from `value`.
     """
 
     rank: int
@@ -49,12 +65,19 @@ class PagePath:
 
 
 @dataclass(frozen=True)
-class PageShare:
-    """What a concept adds, by where: the concept present, its units only firing, or below that.
+class PageAttribution:
+    """What a concept adds to the logit.
 
-    `name` None is all units without one; `probe` says how far "present" can be trusted; `place` is
-    where in the photograph that comes from, as a `data:image/…` URI; `apart` holds, for a
-    difference of two classes, what raises the one and what lowers the other.
+    Attributes:
+        name: the concept; None for all units without one.
+        category: its category; None for several concepts in one row.
+        present: where the concept is present.
+        firing: elsewhere, where its units fire.
+        below: the rest.
+        probe: in words, how good the presence probe is.
+        map: over the image, what each position adds.
+        for_class: of a difference of two logits, what raises that of the class explained.
+        against_other: what lowers that of the other class.
     """
 
     name: str | None
@@ -63,46 +86,63 @@ class PageShare:
     firing: float
     below: float
     probe: str = ""
-    place: str | None = None
-    apart: tuple[float, float] | None = None
+    map: str | None = None
+    for_class: float | None = None
+    against_other: float | None = None
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """The three parts of all that its units add."""
+        return self.present, self.firing, self.below
 
 
 @dataclass(frozen=True)
-class PageTrial:
-    """What the network says without some units: `rows` are class, probability before and after."""
+class PageAblation:
+    """The network's prediction with some units ablated.
+
+    Attributes:
+        title: what was ablated.
+        outcome: how many units, where, and what that changes.
+        rows: class, probability before and after.
+        evidence: the evidence for the class predicted after, in words; "" without any.
+    """
 
     title: str
-    verdict: str
+    outcome: str
     rows: tuple[tuple[str, float, float], ...]
-    then: str = ""
+    evidence: str = ""
 
 
 @dataclass(frozen=True)
-class PageTile:
-    """A picture of the story, what is said of it (class, probability), and words below."""
+class PagePanel:
+    """An image with what a network predicts for it (class, probability), and a text."""
 
     title: str
     image: str
-    rows: tuple[tuple[str, float], ...]
-    words: str
+    predicted: tuple[tuple[str, float], ...]
+    text: str
 
 
 @dataclass(frozen=True)
 class PathPage:
-    """What a page shows. `paths` are in the order to list them, the strongest first.
+    """All that a page of paths shows.
 
     Attributes:
+        title: the heading.
         target: the class's name.
-        value_name: what a path's value is: "score" or "logit contribution".
-        lead: one sentence in plain words.
+        value_name: what a path's value is, "score" or "logit contribution".
+        lead: one or two sentences that sum it up.
+        paths: in the order of the list, the strongest first.
         facts: settings, shown at the foot.
-        rows: the accounting: parts, and last their sum (the logit); empty without an image.
-        image: the photograph, and `cam` its class activation map, as `data:image/…` URIs.
-        shares: all paths by concept, the last one for units without; empty without an image.
-        categories: the shares that are present, added up by category.
+        accounting: parts of the logit, and last their sum; empty without an image.
+        image: the image that is explained.
+        cam: its class activation map.
+        attributions: all paths by concept, the last one for units without a concept; empty without
+            an image.
+        categories: `present` of the attributions, summed over each category.
         versus: the class that the target is compared with, if any.
-        trials: what was silenced, and what the network said then.
-        story: pictures to look at before all else, side by side.
+        ablations: units that were ablated, and the predictions then.
+        panels: images to see before all else, side by side.
     """
 
     title: str
@@ -111,11 +151,11 @@ class PathPage:
     lead: str
     paths: tuple[PagePath, ...]
     facts: tuple[tuple[str, str], ...]
-    rows: tuple[tuple[str, float], ...] = ()
+    accounting: tuple[tuple[str, float], ...] = ()
     image: str | None = None
     cam: str | None = None
-    shares: tuple[PageShare, ...] = ()
+    attributions: tuple[PageAttribution, ...] = ()
     categories: tuple[tuple[str, float], ...] = ()
     versus: str | None = None
-    trials: tuple[PageTrial, ...] = ()
-    story: tuple[PageTile, ...] = ()
+    ablations: tuple[PageAblation, ...] = ()
+    panels: tuple[PagePanel, ...] = ()

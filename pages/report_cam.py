@@ -1,7 +1,7 @@
-"""Where the network sees a report's class: its activation map over a photograph, if both are there.
+"""The class activation map of a report, over an image.
 
-The page itself is offline for good; drawing this needs the network, as `why --image` does. A report
-made without it says so.
+Drawing it needs the network and an image, as `why --image` does. A report without them says why it
+has none.
 """
 
 from __future__ import annotations
@@ -12,66 +12,60 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import ConceptGraphError
-from .pictures import beside, cam_overlay, data_uri, photograph
+from .pictures import cam_overlay, data_uri, photograph, side_by_side
 
 if TYPE_CHECKING:
     from ..graph.run.reader import Run
+    from .report_page import Report
 
-LOOKED_AT = 24
-"""Images that the network is shown, to find one of the class."""
-
-
-class Sight(NamedTuple):
-    """What to look at, and with which weights; None leaves it to the run."""
-
-    image: Path | None = None
-    weights: str | None = None
-    trust_pickle: bool = False
+CANDIDATES = 24
+"""Images that the network is run on, to find one of the class."""
 
 
-class Seen(NamedTuple):
-    """A photograph with the class's map beside it, or, in `missing`, why there is none."""
+class CamPicture(NamedTuple):
+    """An image with the class's activation map beside it; in `missing`, why there is none."""
 
     picture: str | None
-    words: str
+    caption: str
     missing: str | None = None
 
 
-def see(run: Run, class_uid: str, sight: Sight) -> Seen:
-    """The class's map on the image that was named, or on the best of those the run knows.
+def draw_cam(run: Run, class_uid: str, report: Report) -> CamPicture:
+    """Return the class's activation map on the report's image, or on the best of the run's.
 
     Raises:
-        ConceptGraphError: an image or weights that were named cannot be used.
+        ConceptGraphError: the image or the weights that the report names cannot be used.
     """
     try:
-        return _see(run, class_uid, sight)
+        return _draw(run, class_uid, report)
     except ConceptGraphError as error:
-        if sight != Sight():
+        if report.image or report.weights or report.trust_pickle:
             raise
-        return Seen(None, "", str(error))
+        return CamPicture(None, "", str(error))
 
 
-def _see(run: Run, class_uid: str, sight: Sight) -> Seen:
+def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
     from ..explain.class_activation import class_map
     from ..explain.network import open_network
 
-    subject = open_network(run, weights=sight.weights, trust_pickle=sight.trust_pickle)
-    images = [sight.image] if sight.image else _promising(run, class_uid)
-    found = class_map(subject, class_uid, images)
-    image = photograph(found.image)
-    said, name = found.predicted, class_uid.partition("/")[2]
-    words = f"{found.image.name}: {said.name} ({said.probability:.0%})"
-    if said.name != name:
-        words += f", {name} ({found.probability:.0%})"
-    return Seen(data_uri(beside([image, cam_overlay(image, found.cam)])), words)
+    network = open_network(run, weights=report.weights, trust_pickle=report.trust_pickle)
+    images = [report.image] if report.image else _candidates(run, class_uid)
+    class_activation = class_map(network, class_uid, images)
+    image = photograph(class_activation.image)
+    predicted, name = class_activation.predicted, class_uid.partition("/")[2]
+    caption = f"{class_activation.image.name}: {predicted.name} ({predicted.probability:.0%})"
+    if predicted.name != name:
+        caption += f", {name} ({class_activation.probability:.0%})"
+    overlay = cam_overlay(image, class_activation.cam)
+    return CamPicture(data_uri(side_by_side([image, overlay])), caption)
 
 
-def _promising(run: Run, class_uid: str) -> list[Path]:
-    """Of the last block's strongest images, those on which the class's units are strongest."""
+def _candidates(run: Run, class_uid: str) -> list[Path]:
+    """Return, of the last block's top images, those with most evidence for the class."""
     folder = Path(str(run.manifest.get("data", {}).get("folder", "")), "images")
     last, column = run.blocks[-1], list(run.classes["uid"]).index(class_uid)
     weights = run.contributions(last, "class")[:, column]
     rows = run.top_images[run.top_images["unit"].str.startswith(f"{last}/")]
     units = np.array([uid.rpartition("/")[2] for uid in rows["unit"]], np.int64)
     evidence = (rows["activation"] * weights[units]).groupby(rows["image"]).sum()
-    return [folder / str(name) for name in evidence.nlargest(LOOKED_AT).index]
+    return [folder / str(name) for name in evidence.nlargest(CANDIDATES).index]

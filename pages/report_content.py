@@ -1,4 +1,4 @@
-"""What a report shows of a run, asked of the same questions as the command line."""
+"""The content of a report, from the same questions that the command line asks."""
 
 from __future__ import annotations
 
@@ -7,29 +7,34 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import QueryError
-from ..queries.blocks import BlockConcepts, Blocks, CategoriesByBlock
 from ..queries.cards import unit_card
-from ..queries.contributions import FedBy
-from ..queries.names import EVERY, ClassNames, find_class
+from ..queries.names import ALL_ROWS, find_class
+from ..queries.parameters import BlockName, ClassUid
+from ..queries.questions.block_concepts import BlockConcepts
+from ..queries.questions.blocks import Blocks
+from ..queries.questions.categories_by_block import CategoriesByBlock
+from ..queries.questions.classes import Classes
+from ..queries.questions.fed_by import FedBy
 from .pictures import strip
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..graph.run.reader import Run
     from ..graph.stores.memory import MemoryStore
-    from ..queries.blocks import BlockConceptRow, BlockRow, CategoryRow
-    from ..queries.compare import Change, Comparison
+    from ..queries.compare import Comparison, LabelChange
     from ..queries.contributions import ContributionRow
+    from ..queries.parameters import TargetUid
+    from ..queries.questions.block_concepts import BlockConceptRow
+    from ..queries.questions.blocks import BlockRow
+    from ..queries.questions.categories_by_block import CategoryRow
 
 GALLERY, CHANGES = 12, 12
-"""Units with pictures: of each block, and of those that changed meaning."""
-DRIVEN = 12
-"""Classes shown of a unit."""
+"""Units with pictures: of each block, and of those whose label changed."""
+CLASSES = 12
+"""Classes shown with a unit."""
 
 
-class Tile(NamedTuple):
-    """A unit with its strongest images, masked to where it fires."""
+class UnitSummary(NamedTuple):
+    """A unit's label, and its top images masked to its activation area."""
 
     uid: str
     label: str | None
@@ -40,22 +45,22 @@ class Tile(NamedTuple):
     picture: str | None
 
 
-class Driven(NamedTuple):
+class ClassWeight(NamedTuple):
     """A class, and a unit's weight in the final layer."""
 
     name: str
     weight: float
 
 
-class Source(NamedTuple):
-    """A unit that feeds a class or a unit, with its pictures and what feeds it in turn."""
+class Contributor(NamedTuple):
+    """A unit that feeds a class or a unit, with its top images and its own contributors."""
 
     row: ContributionRow
     picture: str | None
-    fed_by: tuple[Source, ...]
+    fed_by: tuple[Contributor, ...]
 
 
-class Figures(NamedTuple):
+class FigureRows(NamedTuple):
     """The rows behind the figures."""
 
     blocks: list[BlockRow]
@@ -63,14 +68,18 @@ class Figures(NamedTuple):
     concepts: dict[str, list[BlockConceptRow]]
 
 
-def figures(run: Run, store: MemoryStore) -> Figures:
-    """Figs. 4 and 6, and the table of the blocks."""
-    concepts = {block: store.ask(BlockConcepts(run.name, block, EVERY)) for block in run.blocks}
-    return Figures(store.ask(Blocks(run.name)), store.ask(CategoriesByBlock(run.name)), concepts)
+def figure_rows(run: Run, store: MemoryStore) -> FigureRows:
+    """Return the rows of Figs. 4 and 6, and of the table of blocks."""
+    concepts = {
+        block: store.ask(BlockConcepts(run.name, BlockName(block), ALL_ROWS))
+        for block in run.blocks
+    }
+    blocks = store.ask(Blocks(run.name))
+    return FigureRows(blocks, store.ask(CategoriesByBlock(run.name)), concepts)
 
 
 def above_center_bias(run: Run) -> dict[str, int | None]:
-    """Interpretable units of each block with a larger IoU than a box's; None in earlier runs."""
+    """Count each block's interpretable units with a larger IoU than the center-bias baseline."""
     if run.center_bias.isna().all():
         return dict.fromkeys(run.blocks)
     return {
@@ -79,26 +88,26 @@ def above_center_bias(run: Run) -> dict[str, int | None]:
 
 
 def unit_rows(run: Run) -> list[list[object]]:
-    """All units: uid, label, category, IoUs, enrichment, p, significant, status."""
+    """Return uid, label, category, IoUs, enrichment, p, significant and status of all units."""
     best = run.detections[run.detections["rank"] == 0].set_index("unit")
     rows: list[list[object]] = []
     columns = ("uid", "label", "category", "iou", "status")
-    for uid, label, category, iou, status, box in zip(
+    for uid, label, category, iou, status, center_bias in zip(
         *(run.units[name].tolist() for name in columns), run.center_bias.tolist(), strict=True
     ):
-        found = best.loc[uid] if uid in best.index else None
-        attainable_iou, *chance = (
-            [None] * 3
-            if found is None
-            else [found[c] for c in ("attainable_iou", "enrichment", "p")]
+        detection = best.loc[uid] if uid in best.index else None
+        attainable_iou, enrichment, p = (
+            (None, None, None)
+            if detection is None
+            else (detection[column] for column in ("attainable_iou", "enrichment", "p"))
         )
         rows.append(
             [
                 uid,
                 label if isinstance(label, str) else None,
                 category if isinstance(category, str) else None,
-                *map(_rounded, (iou, attainable_iou, box, *chance)),
-                bool(found is not None and found["significant"]),
+                *map(_rounded, (iou, attainable_iou, center_bias, enrichment, p)),
+                bool(detection is not None and detection["significant"]),
                 status,
             ]
         )
@@ -111,44 +120,47 @@ def _rounded(value: object) -> float | None:
     return float(f"{float(str(value)):.4g}")
 
 
-def gallery(run: Run, store: MemoryStore, block: str) -> list[Tile]:
-    """The best unit of each of a block's concepts, the largest IoU first."""
-    mine = run.units[(run.units["block"] == block) & run.interpretable]
-    best = mine.sort_values(["iou", "index"], ascending=[False, True])
+def gallery(run: Run, store: MemoryStore, block: str) -> list[UnitSummary]:
+    """Return the unit with the largest IoU for each of a block's concepts, largest first."""
+    units = run.units[(run.units["block"] == block) & run.interpretable]
+    best = units.sort_values(["iou", "index"], ascending=[False, True])
     best = best.drop_duplicates(["category", "label"])
-    return [tile(run, store, str(uid)) for uid in best["uid"][:GALLERY]]
+    return [unit_summary(run, store, str(uid)) for uid in best["uid"][:GALLERY]]
 
 
-def tile(run: Run, store: MemoryStore, uid: str) -> Tile:
-    """One unit under a run."""
+def unit_summary(run: Run, store: MemoryStore, uid: str) -> UnitSummary:
+    """Return a unit's label and top images in a run."""
     card = unit_card(store, run.name, uid, top=5)
-    first = card.concepts[0] if card.concepts and card.interpretable else None
+    label = card.concepts[0] if card.concepts and card.interpretable else None
     picture = strip([run.path / row.thumbnail for row in card.images])
-    if first is None:
-        return Tile(uid, None, None, 0.0, None, None, picture)
-    return Tile(
-        uid, first.name, first.category, first.iou, first.enrichment, first.significant, picture
+    if label is None:
+        return UnitSummary(uid, None, None, 0.0, None, None, picture)
+    return UnitSummary(
+        uid, label.name, label.category, label.iou, label.enrichment, label.significant, picture
     )
 
 
-def changed(
+def changed_units(
     comparison: Comparison, runs: tuple[Run, Run], stores: tuple[MemoryStore, MemoryStore]
-) -> list[tuple[Tile, Tile]]:
-    """Units that changed meaning, under both runs: those with a meaning in both first."""
+) -> list[tuple[UnitSummary, UnitSummary]]:
+    """Return units whose label changed, in both runs: those with a label in both first."""
     (pair,) = comparison.pairs
 
-    def both(change: Change) -> bool:
+    def without_label(change: LabelChange) -> bool:
         return change.before is None or change.after is None
 
-    chosen = sorted(pair.changes, key=both)[:CHANGES]
+    changes = sorted(pair.changes, key=without_label)[:CHANGES]
     return [
-        (tile(runs[0], stores[0], each.unit), tile(runs[1], stores[1], each.unit))
-        for each in chosen
+        (
+            unit_summary(runs[0], stores[0], change.unit),
+            unit_summary(runs[1], stores[1], change.unit),
+        )
+        for change in changes
     ]
 
 
 def chosen_unit(run: Run, uid: str | None) -> str:
-    """The unit that was named, else the best detector of the last block.
+    """Return the unit that was named, else that of the last block with the largest IoU.
 
     Raises:
         QueryError: no such unit, or one of an earlier block, which feeds no class.
@@ -158,39 +170,39 @@ def chosen_unit(run: Run, uid: str | None) -> str:
         if run.unit(uid)["block"] != last:
             raise QueryError(f"{uid} feeds no class directly", expected=f"a unit of {last}")
         return uid
-    mine = run.units[(run.units["block"] == last) & (run.units["status"] == "ok")]
-    best = mine.sort_values(["iou", "index"], ascending=[False, True])["uid"]
+    units = run.units[(run.units["block"] == last) & (run.units["status"] == "ok")]
+    best = units.sort_values(["iou", "index"], ascending=[False, True])["uid"]
     return str(best.iloc[0]) if len(best) else f"{last}/0"
 
 
-def chosen_class(run: Run, store: MemoryStore, name: str | None) -> str:
-    """The uid of the class that was named, else of the first."""
+def chosen_class(run: Run, store: MemoryStore, name: str | None) -> ClassUid:
+    """Return the uid of the class that was named, else of the first one."""
     if name is None:
-        return str(run.classes["uid"].iloc[0])
-    return find_class(store.ask(ClassNames(run.name)), name).uid
+        return ClassUid(run.classes["uid"].iloc[0])
+    return find_class(store.ask(Classes(run.name)), name).uid
 
 
-def classes_of(run: Run, uid: str) -> list[Driven]:
-    """Fig. 7: the classes to which a unit's weights are largest, from most for to most against."""
+def class_weights(run: Run, uid: str) -> list[ClassWeight]:
+    """Return Fig. 7: the classes with a unit's largest weights, from most for to most against."""
     block, _, index = uid.partition("/")
     weights = run.contributions(block, "class")[int(index)].tolist()
     rows = [
-        Driven(str(name), each) for name, each in zip(run.classes["name"], weights, strict=True)
+        ClassWeight(str(name), weight)
+        for name, weight in zip(run.classes["name"], weights, strict=True)
     ]
-    strongest = sorted(rows, key=lambda row: -abs(row.weight))[:DRIVEN]
+    strongest = sorted(rows, key=lambda row: -abs(row.weight))[:CLASSES]
     return sorted(strongest, key=lambda row: -row.weight)
 
 
-def sources(
-    run: Run, store: MemoryStore, target: str, widths: tuple[int, ...]
-) -> tuple[Source, ...]:
-    """Fig. 8: what feeds a class, and what feeds that; so many at each step."""
-    if not widths:
+def contributors(
+    run: Run, store: MemoryStore, target: TargetUid, counts: tuple[int, ...]
+) -> tuple[Contributor, ...]:
+    """Return Fig. 8: units that feed a class, and units that feed them; `counts` at each step."""
+    if not counts:
         return ()
-    found = []
-    for row in store.ask(FedBy(run.name, target, widths[0])):
-        pictures: list[Path] = [
-            run.path / each.thumbnail for each in unit_card(store, run.name, row.uid, top=3).images
-        ]
-        found.append(Source(row, strip(pictures), sources(run, store, row.uid, widths[1:])))
-    return tuple(found)
+    units = []
+    for row in store.ask(FedBy(run.name, target, counts[0])):
+        images = unit_card(store, run.name, row.uid, top=3).images
+        picture = strip([run.path / image.thumbnail for image in images])
+        units.append(Contributor(row, picture, contributors(run, store, row.uid, counts[1:])))
+    return tuple(units)

@@ -1,109 +1,113 @@
-"""The page of a report: one offline file with the paper's figures."""
+"""The page of a whole run: the paper's figures, and a table of all units."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..files import write_bytes
 from ..graph.stores.memory import open_store
 from ..queries.compare import compare
 from . import report_content as content
+from .document import render
 from .figures import CONCEPTS, categories_by_block, concepts_by_units
-from .path_page import environment
-from .report_cam import Sight, see
+from .report_cam import draw_cam
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..graph.run.reader import Run
 
-_FEEDING = (5, 3)  # units into the class, and into each of these
+_CONTRIBUTORS = (5, 3)  # of the class, and of each of these units
 
 
-class Choices(NamedTuple):
-    """What a report is about, beside its run; None leaves the choice to it."""
+@dataclass(frozen=True)
+class Report:
+    """The choices of a report; what is None is chosen from the run.
 
-    other: Run | None = None
+    Attributes:
+        versus: another run to compare with.
+        unit: the unit shown with its classes, "block4/290"; else the one with the largest IoU.
+        class_name: the class shown with its units; else the first one.
+        image: the image for its class activation map; else one of the run's.
+        weights: the network's weights, if they are no longer where they were.
+        trust_pickle: load a checkpoint that can run code.
+    """
+
+    versus: Run | None = None
     unit: str | None = None
     class_name: str | None = None
-    sight: Sight = Sight()
+    image: Path | None = None
+    weights: str | None = None
+    trust_pickle: bool = False
 
 
-def write_report(run: Run, choices: Choices, path: Path) -> None:
-    """Render and write it.
+def render_report(run: Run, report: Report) -> str:
+    """Return the HTML document.
 
     Raises:
-        QueryError: a unit or class that is not there.
-        ConceptGraphError: an image or weights that were named cannot be used, or the file cannot
-            be written.
+        QueryError: no such unit or class.
+        ConceptGraphError: the image or the weights that were given cannot be used.
     """
-    page = environment().get_template("report.html").render(**_values(run, choices))
-    write_bytes(path, page.encode(errors="backslashreplace"))
-
-
-def _values(run: Run, choices: Choices) -> dict[str, object]:
     store = open_store(run)
-    found = content.figures(run, store)
+    rows = content.figure_rows(run, store)
     categories = _categories(run)
     values: dict[str, object] = {
         "run": run,
-        "lead": _lead(found, tested=run.is_tested),
-        "figures": found,
+        "lead": _lead(rows, tested=run.is_tested),
+        "significance": run.manifest.get("settings", {}).get("significance", "–"),
+        "rows": rows,
         "above_center_bias": content.above_center_bias(run),
-        "by_block": categories_by_block(found.categories, run.blocks, categories),
+        "by_block": categories_by_block(rows.categories, run.blocks, categories),
         "concepts": [
-            (block, concepts_by_units(rows, categories, block) if rows else None)
-            for block, rows in reversed(found.concepts.items())
+            (block, concepts_by_units(concepts, categories, block) if concepts else None)
+            for block, concepts in reversed(rows.concepts.items())
         ],
-        "most": CONCEPTS,
+        "concepts_shown": CONCEPTS,
         "galleries": [
             (block, content.gallery(run, store, block)) for block in reversed(run.blocks)
         ],
-        "rows": content.unit_rows(run),
+        "units": content.unit_rows(run),
         "facts": _facts(run),
         "unit": None,
-        "driven": [],
-        "tree": (),
-        "seen": None,
-        "other": choices.other,
+        "contributors": (),
+        "versus": report.versus,
         "comparison": None,
-        "changed": [],
     }
     if run.hops and run.hops[-1][1] == "class":
-        unit = content.chosen_unit(run, choices.unit)
-        driven = content.classes_of(run, unit)
-        name = content.chosen_class(run, store, choices.class_name)
+        unit = content.chosen_unit(run, report.unit)
+        weights = content.class_weights(run, unit)
+        class_uid = content.chosen_class(run, store, report.class_name)
         values |= {
-            "unit": content.tile(run, store, unit),
-            "driven": driven,
-            "reach": max((abs(row.weight) for row in driven), default=0) or 1,
-            "class_name": name.partition("/")[2],
-            "tree": content.sources(run, store, name, _FEEDING),
-            "seen": see(run, name, choices.sight),
+            "unit": content.unit_summary(run, store, unit),
+            "class_weights": weights,
+            "largest_weight": max((abs(row.weight) for row in weights), default=0) or 1,
+            "class_name": class_uid.partition("/")[2],
+            "contributors": content.contributors(run, store, class_uid, _CONTRIBUTORS),
+            "cam": draw_cam(run, class_uid, report),
         }
-    if choices.other is not None:
-        comparison = compare([run, choices.other])
-        stores = (store, open_store(choices.other))
+    if report.versus is not None:
+        comparison = compare([run, report.versus])
+        stores = (store, open_store(report.versus))
         values["comparison"] = comparison
-        values["changed"] = content.changed(comparison, (run, choices.other), stores)
-    return values
+        values["changes"] = content.changed_units(comparison, (run, report.versus), stores)
+    return render("report.html", **values)
 
 
 def _categories(run: Run) -> list[str]:
-    """The run's categories in the order of its data."""
-    named = run.manifest.get("data", {}).get("categories")
-    there = run.concepts["category"].unique().tolist()
-    first = [name for name in named if name in there] if isinstance(named, list) else []
-    return [*first, *(name for name in there if name not in first)]
+    """Return the run's categories in the order of its data."""
+    in_data = run.manifest.get("data", {}).get("categories")
+    of_concepts = run.concepts["category"].unique().tolist()
+    first = [name for name in in_data if name in of_concepts] if isinstance(in_data, list) else []
+    return [*first, *(name for name in of_concepts if name not in first)]
 
 
-def _lead(found: content.Figures, *, tested: bool) -> str:
-    units = sum(row.units for row in found.blocks)
-    named = sum(row.interpretable for row in found.blocks)
-    concepts = {row.uid for rows in found.concepts.values() for row in rows}
-    text = f"{named} of {units} units detect {len(concepts)} concepts"
-    beyond = sum(row.significant for row in found.blocks)
-    return f"{text}; {beyond} of these units do so beyond chance." if tested else f"{text}."
+def _lead(rows: content.FigureRows, *, tested: bool) -> str:
+    units = sum(row.units for row in rows.blocks)
+    interpretable = sum(row.interpretable for row in rows.blocks)
+    concepts = {row.uid for concepts in rows.concepts.values() for row in concepts}
+    text = f"{interpretable} of {units} units detect {len(concepts)} concepts"
+    significant = sum(row.significant for row in rows.blocks)
+    return f"{text}; the labels of {significant} units are significant." if tested else f"{text}."
 
 
 def _facts(run: Run) -> list[tuple[str, object]]:

@@ -1,4 +1,4 @@
-"""The command line as tests call it: in this process through `main`, or in one of its own."""
+"""The command line for tests: called in this process through `main`, or in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Result(NamedTuple):
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's, less what would change what the command line prints or chooses."""
-    kept = {
+    """Return this process's variables without those that change what commands print or choose."""
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("CONCEPTGRAPH_", "NEO4J_"))
         and name not in {"COLUMNS", "FORCE_COLOR"}
     }
-    return {**kept, "OMP_NUM_THREADS": "1", **more}
+    return {**inherited, "OMP_NUM_THREADS": "1", **more}
 
 
 def run(*words: object, folder: Path, env: dict[str, str] | None = None, **options: Any) -> Result:
-    """A process of its own."""
+    """Run a command in a process of its own."""
     done = subprocess.run(
         [*PROGRAM, *map(str, words)],
         cwd=folder,
@@ -52,7 +52,7 @@ def run(*words: object, folder: Path, env: dict[str, str] | None = None, **optio
 
 
 def call(*words: object, folder: Path) -> Result:
-    """The same in this process, which has torch already; all but the start of the interpreter."""
+    """Run a command in this process, which has imported torch already."""
     out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
     status: object = 0
     with _as_the_program(words, folder), redirect_stdout(out), redirect_stderr(err):
@@ -66,18 +66,18 @@ def call(*words: object, folder: Path) -> Result:
 
 @contextmanager
 def _as_the_program(words: tuple[object, ...], folder: Path) -> Iterator[None]:
-    before, named = Path.cwd(), sys.argv
-    stopping, variables = signal.getsignal(signal.SIGTERM), dict(os.environ)
+    folder_before, arguments = Path.cwd(), sys.argv
+    handler, variables = signal.getsignal(signal.SIGTERM), dict(os.environ)
     os.chdir(folder)
     sys.argv = ["conceptgraph", *map(str, words)]
-    kept = environment()
+    clean = environment()
     os.environ.clear()
-    os.environ.update(kept)
+    os.environ.update(clean)
     try:
         yield
     finally:
-        os.chdir(before)
-        sys.argv = named
-        signal.signal(signal.SIGTERM, stopping)
+        os.chdir(folder_before)
+        sys.argv = arguments
+        signal.signal(signal.SIGTERM, handler)
         os.environ.clear()
         os.environ.update(variables)

@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from tests.neo4j_contents import connect
 from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release, ServerError
 from tests.page_samples import FLAGS
-from tests.user_folder import Desk, made_in
+from tests.user_folder import UserFolder, make_user_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +77,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def user_folder(tmp_path_factory: pytest.TempPathFactory) -> UserFolder:
     """Make a user's folder with data, weights and a run, once for all tests."""
-    return made_in(tmp_path_factory.mktemp("desk"))
+    return make_user_folder(tmp_path_factory.mktemp("user"))

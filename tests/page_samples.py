@@ -1,4 +1,4 @@
-"""Pages to try, and one opened in a browser that must ask for nothing else."""
+"""Sample pages of paths, and pages opened in a browser that must load nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from conceptgraph.pages.path_page import render_page
+from conceptgraph.pages.path_page import render_paths
 from conceptgraph.pages.path_parts import PageConcept, PagePath, PageUnit, PathPage
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ def unit(
     uid: str, concept: str | None = None, category: str = "texture", status: str = "ok"
 ) -> PageUnit:
     block, index = uid.split("/")
-    found = PageConcept(concept, category, 0.21) if concept is not None else None
-    return PageUnit(uid, block, int(index), found, status)
+    label = PageConcept(concept, category, 0.21) if concept is not None else None
+    return PageUnit(uid, block, int(index), label, status)
 
 
 POLKA = replace(
-    unit("block3/17", "polka dotted"), more=(PageConcept("ball", "object", 0.07),), picture=DOT
+    unit("block3/17", "polka dotted"),
+    further=(PageConcept("ball", "object", 0.07),),
+    top_images=DOT,
 )
 STRIPES = unit("block3/60", "striped")
 SPARSE = unit("block3/99", status="sparse")
@@ -87,22 +89,22 @@ def crowded(blocks: int, units: int, paths: int, *, seed: int = 0) -> PathPage:
 
 @dataclass
 class Opened:
-    """A page in the browser, with what it complained about and what it asked for."""
+    """A page in the browser, with its messages on the console and its requests."""
 
     tab: Page
-    complaints: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
     def state(self, name: str) -> Any:
         return self.tab.evaluate(f"window.conceptgraph.{name}")
 
     def boxes(self) -> dict[str, dict[str, float]]:
-        """Every box as the canvas draws it, by number and full label; pixels in the canvas."""
-        found: dict[str, dict[str, float]] = self.tab.evaluate(
+        """Return every box as the canvas draws it, in its pixels, by number and full label."""
+        boxes: dict[str, dict[str, float]] = self.tab.evaluate(
             "Object.fromEntries(JSON.parse(document.getElementById('data').textContent).nodes.map("
             "n => [`${n.id} ${n.label}`, window.conceptgraph.network.getBoundingBox(n.id)]))"
         )
-        return found
+        return boxes
 
     def click_box(self, label: str) -> None:
         box = next(box for name, box in self.boxes().items() if name.endswith(label))
@@ -110,10 +112,10 @@ class Opened:
         self.tab.locator("#canvas").click(position={"x": x, "y": y})
 
     def close(self) -> None:
-        """Nothing may have been complained about, nor asked for but the file itself."""
+        """Close the page; it must have printed nothing, and requested only its own file."""
         file = self.tab.url
         self.tab.close()
-        assert self.complaints == []
+        assert self.messages == []
         assert [url for url in self.requests if not url.startswith("data:")] == [file]
 
 
@@ -125,7 +127,7 @@ def open_page(
     *,
     dark: bool = False,
 ) -> Opened:
-    file.write_text(render_page(page), encoding="utf-8")
+    file.write_text(render_paths(page), encoding="utf-8")
     return open_file(browser, file, size, dark=dark)
 
 
@@ -136,8 +138,8 @@ def open_file(
         viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light"
     )
     opened = Opened(tab)
-    tab.on("console", lambda message: opened.complaints.append(message.text))
-    tab.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    tab.on("console", lambda message: opened.messages.append(message.text))
+    tab.on("pageerror", lambda error: opened.messages.append(str(error)))
     tab.on("request", lambda request: opened.requests.append(request.url))
     tab.goto(file.as_uri())
     return opened

@@ -1,4 +1,4 @@
-"""A folder as a user has it, with a run in it, and the command line called there."""
+"""A user's folder with data, weights and a run, and the command line called there."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ INGEST = shlex.split(
 
 
 @dataclass(frozen=True)
-class Desk:
-    """A folder with data, weights, a photo, and the run that a first `ingest` made of them."""
+class UserFolder:
+    """A folder with data, weights, a photo, and the run that `ingest` made of them."""
 
     folder: Path
     ingested: Result
 
     def call(self, text: str) -> str:
-        """What a command prints; it must end well, and say on stderr at most which run it took."""
+        """Return what a command prints; it must succeed and say nothing but which run it used."""
         done = call(*shlex.split(text), folder=self.folder)
         assert done.status == 0, done.err
         assert done.err in {"", "run: net.cg\n"}
@@ -38,8 +38,8 @@ class Desk:
         return json.loads(self.call(f"{text} --json"))
 
 
-def made_in(folder: Path) -> Desk:
+def make_user_folder(folder: Path) -> UserFolder:
     """Draw the data, and ingest them."""
     write_untrained(draw_concept_data(folder / "data", 16, size=64))
     shutil.copy(next((folder / "data" / "images").rglob("*.jpg")), folder / "x.jpg")
-    return Desk(folder, run(*INGEST, "--out", "net.cg", folder=folder))
+    return UserFolder(folder, run(*INGEST, "--out", "net.cg", folder=folder))

@@ -15,7 +15,8 @@ app = typer.Typer(no_args_is_help=True, help="Make, check and merge concept data
 DEFAULT = Settings()
 
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace an existing data set once the new one is complete.")
+    bool,
+    typer.Option("--overwrite", help="Replace an existing data set once the new one is complete."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
@@ -59,12 +60,14 @@ def build(
         bool,
         typer.Option(
             "--verified-only",
-            help="Keep only regions that a verifier accepted; all but the rejected ones if omitted.",
+            help="Keep only regions that a verifier accepted; all but rejected ones if omitted.",
         ),
     ] = False,
     size: Annotated[
         int | None,
-        typer.Option(help="Resize images to this side, ignoring their aspect ratio; files are copied if omitted."),
+        typer.Option(
+            help="Side to resize images to, ignoring their aspect ratio; copied if omitted."
+        ),
     ] = None,
     mask_size: Annotated[int, typer.Option(help="Side of the masks.")] = 112,
     empty_images: Annotated[
@@ -123,7 +126,8 @@ def _check_format(name: str | None) -> str | None:
 def check(
     folder: Annotated[Path, typer.Argument(help="Concept data in the Broden layout.")],
     quantile: Annotated[
-        float, typer.Option(help="Of the ingest: share of a unit's activations above its threshold.")
+        float,
+        typer.Option(help="Of the ingest: share of a unit's activations above its threshold."),
     ] = DEFAULT.quantile,
     min_iou: Annotated[
         float, typer.Option(help="Of the ingest: a unit is interpretable above this IoU.")
@@ -144,7 +148,9 @@ def check(
     from ..tables.concept_data import check_json, print_check
     from ..terminal import ProgressBars, print_json
 
-    report = run_check(folder, quantile=quantile, min_iou=min_iou, workers=workers, progress=ProgressBars())
+    report = run_check(
+        folder, quantile=quantile, min_iou=min_iou, workers=workers, progress=ProgressBars()
+    )
     if as_json:
         print_json(check_json(report))
     else:
@@ -173,7 +179,9 @@ def merge(
     from ..tables.concept_data import merge_json, print_merge
     from ..terminal import ProgressBars, print_json
 
-    report = run_merge(folders, output, mask_size=mask_size, overwrite=overwrite, progress=ProgressBars())
+    report = run_merge(
+        folders, output, mask_size=mask_size, overwrite=overwrite, progress=ProgressBars()
+    )
     if as_json:
         print_json(merge_json(report))
     else:

@@ -7,53 +7,51 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import RunOption
+from ..options import PathBlocksOption, RunOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ...graph.stores.memory import MemoryStore
 
-app = typer.Typer(no_args_is_help=True, help="The graph, or one view of it, as a file.")
+app = typer.Typer(no_args_is_help=True, help="Export the graph, or one view of it, as a file.")
+
+OutputOption = Annotated[Path, typer.Option("-o", "--output", help="The file to write.")]
 
 
 @app.callback()
 def export() -> None:
-    """The graph, or one view of it, as a file."""
+    """Export the graph, or one view of it, as a file."""
 
 
 @app.command()
 def html(
-    class_name: Annotated[str, typer.Option("--class", help="The class the paths lead to.")],
+    class_name: Annotated[str, typer.Option("--class", help="The class that the paths lead to.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")],
     top: Annotated[int, typer.Option(min=1, help="Paths to show.")] = 30,
-    blocks: Annotated[
-        str | None, typer.Option(help="Neighbouring blocks the paths run through.")
-    ] = None,
+    blocks: PathBlocksOption = None,
     run_path: RunOption = None,
 ) -> None:
-    """The strongest paths to a class as one interactive page that needs no network.
+    """Export the strongest paths to a class as one interactive page that works offline.
 
     Example:
     [bold]conceptgraph export html --class juggling -o paths.html[/bold]
     """
-    from ...pages.path_content import class_page
-    from ...pages.pictures import write_page
+    from ...pages.write import write_page
     from ...queries.paths import class_paths
-    from ..terminal import block_names, open_chosen_run, say
+    from ..opening import open_chosen_run
+    from ..options import block_names
+    from ..terminal import print_line
 
     run = open_chosen_run(run_path)
-    found = class_paths(run, class_name, blocks=block_names(blocks), top=top)
-    write_page(class_page(run, found), output)
-    say(f"page: {output}")
-
-
-Output = Annotated[Path, typer.Option("-o", "--output", help="The file to write.")]
+    paths = class_paths(run, class_name, blocks=block_names(blocks), top=top)
+    write_page(run, paths, output)
+    print_line(f"page: {output}")
 
 
 @app.command()
-def graphml(output: Output, run_path: RunOption = None) -> None:
-    """The graph as GraphML, for Gephi, yEd, Cytoscape, networkx.
+def graphml(output: OutputOption, run_path: RunOption = None) -> None:
+    """Export the graph as GraphML, for Gephi, yEd, Cytoscape and networkx.
 
     Example:
     [bold]conceptgraph export graphml -o net.graphml[/bold]
@@ -64,8 +62,8 @@ def graphml(output: Output, run_path: RunOption = None) -> None:
 
 
 @app.command()
-def gexf(output: Output, run_path: RunOption = None) -> None:
-    """The graph as GEXF, for Gephi.
+def gexf(output: OutputOption, run_path: RunOption = None) -> None:
+    """Export the graph as GEXF, for Gephi.
 
     Example:
     [bold]conceptgraph export gexf -o net.gexf[/bold]
@@ -76,8 +74,8 @@ def gexf(output: Output, run_path: RunOption = None) -> None:
 
 
 @app.command()
-def json(output: Output, run_path: RunOption = None) -> None:
-    """The graph as node-link JSON, for networkx and d3.
+def json(output: OutputOption, run_path: RunOption = None) -> None:
+    """Export the graph as node-link JSON, for networkx and d3.
 
     Example:
     [bold]conceptgraph export json -o net.json[/bold]
@@ -94,7 +92,7 @@ def csv(
     ],
     run_path: RunOption = None,
 ) -> None:
-    """The graph as two CSV tables, of nodes and of relationships.
+    """Export the graph as two CSV tables, of nodes and of relationships.
 
     Example:
     [bold]conceptgraph export csv -o tables[/bold]
@@ -120,9 +118,9 @@ def neo4j_csv(
     ] = False,
     run_path: RunOption = None,
 ) -> None:
-    """Files for `neo4j-admin database import full`, with the script that imports them.
+    """Export files for `neo4j-admin database import full`, with a script that imports them.
 
-    The quickest way into a new database: millions of relationships in seconds.
+    This is the fastest way into a new database: millions of relationships in seconds.
 
     Example:
     [bold]conceptgraph export neo4j-csv --dense -o files && files/import.sh[/bold]
@@ -130,26 +128,26 @@ def neo4j_csv(
     from ...files import output_folder
     from ...graph.exports.neo4j_admin import write_import
     from ...graph.records import records
-    from ...graph.stores.memory import kept_edges
-    from ..terminal import Bars, open_chosen_run, say
+    from ..opening import open_chosen_run
+    from ..terminal import ProgressBars, print_line
 
-    run = open_chosen_run(run_path)
-    found = records(run, edges_per_target=None if dense else kept_edges(run))
-    with Bars().step("write", len(found)) as advance, output_folder(output) as folder:
-        write_import(found, folder, progress=advance)
-    say(f"graph: {output}; import it with {output / 'import.sh'}")
+    graph = records(open_chosen_run(run_path), dense=dense)
+    with ProgressBars().step("write", len(graph)) as advance, output_folder(output) as folder:
+        write_import(graph, folder, progress=advance)
+    print_line(f"graph: {output}; import it with {output / 'import.sh'}")
 
 
 def _export(
     run_path: Path | None, files: Mapping[Path, Callable[[MemoryStore, Path], None]]
 ) -> None:
-    """Write the graph of a run, pruned as its settings say, in one form or more."""
+    """Write the graph of a run, pruned as its settings say, to one or more files."""
     from ...files import output_file
     from ...graph.stores.memory import open_store
-    from ..terminal import open_chosen_run, say
+    from ..opening import open_chosen_run
+    from ..terminal import print_line
 
     store = open_store(open_chosen_run(run_path))
     for path, write in files.items():
         with output_file(path) as partial:
             write(store, partial)
-        say(f"graph: {path}")
+        print_line(f"graph: {path}")

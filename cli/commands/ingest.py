@@ -1,4 +1,4 @@
-"""`conceptgraph ingest`."""
+"""`conceptgraph ingest`: dissect a network into a run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...settings import IouVariant, Precision, Preprocess, Settings
-from ..options import TrustPickleOption, WorkersOption
-from ..opening import DatabaseOption, connect
+from ..options import DatabaseOption, TrustPickleOption, WorkersOption, block_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +24,7 @@ def ingest(
         typer.Option(
             help="A torchvision ResNet by name (resnet50 …), a published one (moments-resnet50, "
             "places365-resnet18, places365-resnet50), or module:factory.",
-            show_default="with no --data either: the demo's network and data",
+            show_default="without --data either: the demo's network and data",
         ),
     ] = None,
     data: Annotated[
@@ -34,8 +33,8 @@ def ingest(
     weights: Annotated[
         str | None,
         typer.Option(
-            help="Checkpoint (.pth, .pth.tar, .safetensors), torchvision's name, or 'random'. "
-            "Without it: torchvision's default weights, or the factory's own."
+            help="Checkpoint (.pth, .pth.tar, .safetensors), torchvision's name, or 'random'; "
+            "torchvision's default weights, or the factory's own, if omitted."
         ),
     ] = None,
     classes: Annotated[
@@ -48,8 +47,8 @@ def ingest(
     iou: Annotated[
         IouVariant,
         typer.Option(
-            help="Where activations count against a concept: in images labelled with its category "
-            "(paper), NetDissect-Lite's variant (lite), or everywhere (unrestricted)."
+            help="The images whose activations count for a concept's IoU: those labelled with its "
+            "category (paper), NetDissect-Lite's variant (lite), or all (unrestricted)."
         ),
     ] = DEFAULT.iou,
     min_iou: Annotated[
@@ -59,17 +58,17 @@ def ingest(
         Preprocess, typer.Option(help="The model's normalisation, or NetDissect's for parity.")
     ] = DEFAULT.preprocess,
     precision: Annotated[
-        Precision, typer.Option(help="Of the forward pass; auto is float32.")
+        Precision, typer.Option(help="Precision of the forward pass; auto is float32.")
     ] = DEFAULT.precision,
     image_size: Annotated[
         int | None,
         typer.Option(
-            help="Squash images to this side. Without it: the size in the index, when all images "
-            "share one up to 512; else 224."
+            help="Side to which images are resized, ignoring their aspect ratio; if omitted, the "
+            "size in the index if all images share one up to 512, else 224."
         ),
     ] = None,
     threshold_split: Annotated[
-        str | None, typer.Option(help="Fit thresholds on images of this split only.")
+        str | None, typer.Option(help="Compute thresholds on images of this split only.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
     batch_size: Annotated[
@@ -80,21 +79,24 @@ def ingest(
     ] = None,
     workers: WorkersOption = None,
     seed: Annotated[
-        int, typer.Option(help="Of the order of the images, and of random weights.")
+        int, typer.Option(help="Seed of the order of the images, and of random weights.")
     ] = DEFAULT.seed,
     top_k: Annotated[
-        int, typer.Option(help="Edges kept per target and sign when the run becomes a graph.")
+        int, typer.Option(help="Contributions per target and sign in the graph of the run.")
     ] = DEFAULT.top_k,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier run, once the new is complete.")
+        bool,
+        typer.Option("--overwrite", help="Replace an existing run once the new one is complete."),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an ingest that was stopped or killed.")
+        bool, typer.Option("--resume", help="Resume an ingest that was stopped or killed.")
     ] = False,
     minutes: Annotated[
         float,
         typer.Option(
-            "--checkpoint-minutes", min=0, help="How often it is kept what --resume goes on from."
+            "--checkpoint-minutes",
+            min=0,
+            help="Minutes from one checkpoint for --resume to the next.",
         ),
     ] = 5,
     trust_pickle: TrustPickleOption = False,
@@ -104,7 +106,7 @@ def ingest(
     database: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    r"""Dissect a network: which units detect which concepts, and how units drive units and classes.
+    r"""Dissect a network: the concepts that its units detect, and what units contribute to others.
 
     Example:
     [bold]conceptgraph ingest --model resnet18 --weights net.pth.tar \
@@ -113,7 +115,7 @@ def ingest(
     On several GPUs, or several machines that share a folder:
     [bold]torchrun --nproc-per-node 4 -m conceptgraph.cli ingest --model …[/bold]
     """
-    from ..terminal import Bars, block_names, print_json
+    from ..terminal import ProgressBars, print_json
 
     if (model is None) != (data is None):
         missing = "--model" if model is None else "--data"
@@ -139,14 +141,16 @@ def ingest(
     from ..tables.run_summary import print_summary, summary_json
 
     if neo4j is not None:
-        connect(neo4j, database).close()  # better now than after the long work
-    if model is None or data is None:
-        from .demo import demo_source
+        from ..opening import connect
 
-        source = demo_source()
+        connect(neo4j, database).close()  # a wrong address is reported before the long work
+    if model is None or data is None:
+        from ...demo.cached import demo_source
+
+        source = demo_source(ProgressBars())
     else:
         source = Source(model, weights, classes, data, trust_pickle=trust_pickle)
-    with _kept_told_of(output):
+    with _interruption_reported(output):
         run = run_ingest(
             source,
             output,
@@ -156,7 +160,7 @@ def ingest(
             overwrite=overwrite,
             resume=resume,
             minutes=minutes,
-            progress=Bars(),
+            progress=ProgressBars(),
         )
     if not environment_process_group().is_main:
         return
@@ -171,21 +175,21 @@ def ingest(
 
 
 @contextmanager
-def _kept_told_of(output: Path) -> Iterator[None]:
-    """When an ingest is stopped: say where it can go on."""
+def _interruption_reported(output: Path) -> Iterator[None]:
+    """Say on stderr how an ingest that is stopped can be resumed."""
     from ...ingest.engine.process_group import RankLostError, environment_process_group
-    from ..terminal import remark
+    from ..terminal import print_status
 
-    leads = environment_process_group().is_main
+    is_main = environment_process_group().is_main
     try:
         yield
     except RankLostError as error:
-        if leads:
+        if is_main:
             raise
-        raise typer.Exit(1) from error  # one line is enough
+        raise typer.Exit(1) from error  # the main rank reports it
     except (KeyboardInterrupt, SystemExit):
         partial = output.with_name(f"{output.name}.partial")
-        if leads and partial.exists():
-            words = "--overwrite --resume" if output.exists() else "--resume"
-            remark(f"{partial} keeps what was done; {words} goes on with it")
+        if is_main and partial.exists():
+            options = "--overwrite --resume" if output.exists() else "--resume"
+            print_status(f"{partial} has what was done; {options} resumes it")
         raise

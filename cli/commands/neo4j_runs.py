@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import RunOption
-from ..opening import DatabaseOption, Neo4jOption, connect, run_name
+from ..options import DatabaseOption, Neo4jOption, RunOption
 
 if TYPE_CHECKING:
     from ...graph.run.reader import Run
 
-SECONDS_PER_EDGE = 1 / 25_000  # measured on two cores; a hint, not a promise
+SECONDS_PER_EDGE = 1 / 25_000  # measured on two cores, for an estimate
 
 
 def load(
@@ -25,41 +24,42 @@ def load(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --dense.")] = False,
 ) -> None:
-    """Put a run into Neo4j; one that was cut off goes on, one that is in already stays as it is.
+    """Load a run into Neo4j. Loading that was cut off resumes; a loaded run stays as it is.
 
     Example: [bold]conceptgraph load --run net.cg --neo4j bolt://localhost:7687[/bold]
     """
-    from ..terminal import open_chosen_run
+    from ..opening import open_chosen_run
 
-    load_run(open_chosen_run(run_path), uri, database, dense=dense, sure=yes)
+    load_run(open_chosen_run(run_path), uri, database, dense=dense, confirm=not yes)
 
 
 def load_run(
-    run: Run, uri: str | None, database: str | None, *, dense: bool = False, sure: bool = True
+    run: Run, uri: str | None, database: str | None, *, dense: bool = False, confirm: bool = False
 ) -> None:
-    """Load a run, with progress, and say what is in and what was left out."""
+    """Load a run with progress bars; say on stderr what is loaded and what is left out."""
     from ...graph.records import records
-    from ...graph.stores.memory import kept_edges
-    from ..terminal import Bars, remark
+    from ..opening import connect
+    from ..terminal import ProgressBars, print_status
 
-    found = records(run, edges_per_target=None if dense else kept_edges(run))
+    graph = records(run, dense=dense)
     with connect(uri, database) as store:
         if dense:
-            edges = len(found.edges)
-            remark(f"{edges:,} edges, about {edges * SECONDS_PER_EDGE:.0f} s to load")
-            if not sure:
+            edges = len(graph.edges)
+            print_status(f"{edges:,} edges, about {edges * SECONDS_PER_EDGE:.0f} s to load")
+            if confirm:
                 typer.confirm("Load them all?", abort=True, err=True)
-        with Bars().step("load", len(found)) as advance:
-            store.load(found, advance)
-        (loaded,) = (each for each in store.runs() if each.uid == run.name)
-    parts = [f"{len(found.nodes):,} nodes", f"{len(found.edges):,} relationships"]
-    if found.explained:
-        parts.append(f"saved explanations: {len(found.explained)}")
-    remark(f"{run.name}: {', '.join(parts)} in Neo4j")
+        with ProgressBars().step("load", len(graph)) as advance:
+            store.load(graph, advance)
+        (loaded,) = (row for row in store.runs() if row.uid == run.name)
+    parts = [f"{len(graph.nodes):,} nodes", f"{len(graph.edges):,} relationships"]
+    if graph.explanations:
+        parts.append(f"saved explanations: {len(graph.explanations)}")
+    print_status(f"{run.name}: {', '.join(parts)} in Neo4j")
     if loaded.share_left_out:
-        remark(
-            f"The strongest {loaded.edges_per_target} contributions per target and sign are in; "
-            f"left out is {loaded.share_left_out:.0%} of the positive weight (--dense loads all)."
+        print_status(
+            f"The strongest {loaded.edges_per_target} contributions per target and sign are "
+            f"loaded; {loaded.share_left_out:.0%} of the positive weight is left out (--dense "
+            "loads all)."
         )
 
 
@@ -68,30 +68,31 @@ def runs(
     database: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """The runs that are in a Neo4j database.
+    """List the runs in a Neo4j database.
 
     Example: [bold]conceptgraph runs --neo4j bolt://localhost:7687[/bold]
     """
+    from ..opening import connect
     from ..terminal import print_json, print_table
 
     with connect(uri, database) as store:
-        found = store.runs()
+        loaded = store.runs()
     if as_json:
-        print_json([each._asdict() for each in found])
+        print_json([run._asdict() for run in loaded])
         return
     print_table(
         "runs",
         ("run", "status", "model", "created", "edges per target", "weight left out"),
         [
             (
-                each.uid,
-                each.status,
-                each.model or "",
-                each.created or "",
-                each.edges_per_target,
-                f"{each.share_left_out:.0%}",
+                run.uid,
+                run.status,
+                run.model or "",
+                run.created or "",
+                run.edges_per_target,
+                f"{run.share_left_out:.0%}",
             )
-            for each in found
+            for run in loaded
         ],
         right="ef",
     )
@@ -102,13 +103,14 @@ def unload(
     uri: Neo4jOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Take a run out of a Neo4j database; the run directory stays.
+    """Remove a run from a Neo4j database; the run directory stays.
 
     Example: [bold]conceptgraph unload net --neo4j bolt://localhost:7687[/bold]
     """
-    from ..terminal import say
+    from ..opening import connect, run_name
+    from ..terminal import print_line
 
     name = run_name(run)
     with connect(uri, database) as store:
         store.unload(name)
-    say(f"{name} is out of Neo4j")
+    print_line(f"{name} is removed from Neo4j")

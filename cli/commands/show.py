@@ -20,7 +20,7 @@ def show(
     run_path: RunOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What a unit, a concept or a class is, what feeds it and what it feeds.
+    """Show what a unit, a concept or a class is, what feeds it and what it feeds.
 
     Examples:
     [bold]conceptgraph show block4/290[/bold]
@@ -39,8 +39,9 @@ def show(
         concept_card,
         unit_card,
     )
+    from ..opening import open_chosen_run
     from ..tables.cards import print_card
-    from ..terminal import open_chosen_run, print_json
+    from ..terminal import print_json
 
     run = open_chosen_run(run_path, significant=significant)
     store = open_store(run)

@@ -1,26 +1,26 @@
-"""Cards of units, concepts and classes, as tables."""
+"""Cards of units, concepts and classes as tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...pages.wording import bar
+from ...pages.wording import label_criterion
 from ...queries.cards import ClassCard, ConceptCard, UnitCard
-from ..terminal import note, print_table, say
+from ..terminal import print_line, print_note, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...graph.run.reader import Run
-    from ...queries.concepts import ReachRow
+    from ...queries.concept_shares import ShareRow
     from ...queries.contributions import ContributionRow
-    from ...queries.units import DetectionRow
+    from ...queries.questions.unit_concepts import DetectionRow
 
-_SHARES = "Shares are of all the positive weight that arrives at the same unit or class."
+_SHARES = "Shares are of all positive weight into the same unit or class."
 
 
 def print_card(run: Run, card: UnitCard | ConceptCard | ClassCard) -> None:
-    """A card of any kind."""
+    """Print a card of any kind."""
     if isinstance(card, UnitCard):
         _print_unit(run, card)
     elif isinstance(card, ConceptCard):
@@ -30,59 +30,60 @@ def print_card(run: Run, card: UnitCard | ConceptCard | ClassCard) -> None:
 
 
 def _print_unit(run: Run, card: UnitCard) -> None:
-    say(f"{card.uid}: {_standing(run, card)}\n", "bold")
+    print_line(f"{card.uid}: {_unit_summary(run, card)}\n", "bold")
     print_table(
-        "nearest concepts",
-        ("concept", "category", "IoU", "attainable", "× chance", "p"),
+        "concepts with the largest IoU",
+        ("concept", "category", "IoU", "attainable IoU", "enrichment", "p"),
         [
             (
                 row.name,
                 row.category,
                 f"{row.iou:.3f}",
                 f"{row.attainable_iou:.3f}",
-                "—" if row.enrichment is None else f"{row.enrichment:.1f}",
-                _p(row),
+                "—" if row.enrichment is None else f"{row.enrichment:.1f}×",
+                _p_value(row),
             )
             for row in card.concepts
         ],
         right="cdef",
     )
     if any(row.significant for row in card.concepts):
-        note("*: beyond chance, tested together with all labels of all units\n")
+        print_note("*: significant, at a false discovery rate over all labels of all units\n")
     _print_contributions("fed by", card.fed_by)
-    _print_contributions("held back by", card.inhibited_by)
+    _print_contributions("inhibited by", card.inhibited_by)
     _print_contributions("feeds", card.feeds)
-    note(f"{_SHARES}\n")
+    print_note(f"{_SHARES}\n")
     print_table(
-        f"strongest images (thumbnails are in {run.path})",
+        f"top images (thumbnails are in {run.path})",
         ("image", "activation", "thumbnail"),
         [(row.image, f"{row.activation:#.3g}", row.thumbnail) for row in card.images],
         right="b",
     )
 
 
-def _p(row: DetectionRow) -> str:
+def _p_value(row: DetectionRow) -> str:
     if row.p is None:
         return "—"
     return f"{row.p:.2g}{'*' if row.significant else ' '}"
 
 
-def _standing(run: Run, card: UnitCard) -> str:
-    """What kind of unit it is, in a few words."""
+def _unit_summary(run: Run, card: UnitCard) -> str:
+    """Return what kind of unit it is, in a few words."""
     if card.status == "dead":
         return "dead, never active on these images"
     if card.status == "sparse":
         return "sparse, active in too few places to have a threshold"
-    named = f"detects {card.concepts[0].name}" if card.interpretable and card.concepts else None
-    threshold = "" if card.threshold is None else f"; fires above {card.threshold:.4g}"
-    return (named or f"no concept with an {bar(run)}") + threshold
+    label = f"no concept with {label_criterion(run)}"
+    if card.interpretable and card.concepts:
+        label = f"detects {card.concepts[0].name}"
+    return label if card.threshold is None else f"{label}; threshold {card.threshold:.4g}"
 
 
 def _print_concept(run: Run, card: ConceptCard) -> None:
-    say(f"{card.name}: concept, {card.category}\n", "bold")
+    print_line(f"{card.name}: concept, {card.category}\n", "bold")
     if card.presence:
         print_table(
-            "read by a probe of the whole block, at single positions of held-out images",
+            "presence probes of the blocks, at single positions of held-out images",
             ("block", "F1", "precision", "recall"),
             [
                 (row.block, f"{row.f1:.2f}", f"{row.precision:.2f}", f"{row.recall:.2f}")
@@ -91,14 +92,18 @@ def _print_concept(run: Run, card: ConceptCard) -> None:
             right="bcd",
         )
     print_table(
-        f"detected by, {bar(run)}",
-        ("unit", "IoU", "named after it", "beyond chance"),
+        f"detected by, {label_criterion(run)}",
+        ("unit", "IoU", "is its label", "significant"),
         [(row.uid, f"{row.iou:.3f}", _yes(row.best), _yes(row.significant)) for row in card.units],
         right="b",
     )
     if card.center_bias is not None:
-        note(f"A box in the middle of every image would have an IoU of {card.center_bias:.3f}.\n")
-    _print_reach(f"classes fed by units of {run.blocks[-1]} named after it", "class", card.classes)
+        print_note(
+            f"Center-bias baseline: a box in the middle of every image has an IoU of "
+            f"{card.center_bias:.3f}.\n"
+        )
+    last = run.blocks[-1]
+    _print_shares(f"classes fed by units of {last} with this label", "class", card.classes)
 
 
 def _yes(holds: bool | None) -> str:
@@ -106,14 +111,14 @@ def _yes(holds: bool | None) -> str:
 
 
 def _print_class(card: ClassCard) -> None:
-    say(f"{card.name}: class\n", "bold")
-    _print_reach("concepts whose units feed it", "concept", card.concepts)
+    print_line(f"{card.name}: class\n", "bold")
+    _print_shares("concepts whose units feed it", "concept", card.concepts)
     _print_contributions("fed by", card.fed_by)
-    _print_contributions("held back by", card.inhibited_by)
-    note(_SHARES)
+    _print_contributions("inhibited by", card.inhibited_by)
+    print_note(_SHARES)
 
 
-def _print_reach(title: str, kind: str, rows: Sequence[ReachRow]) -> None:
+def _print_shares(title: str, kind: str, rows: Sequence[ShareRow]) -> None:
     names = [f"{row.name} ({row.category})" if row.category else row.name for row in rows]
     print_table(
         title,
@@ -124,7 +129,7 @@ def _print_reach(title: str, kind: str, rows: Sequence[ReachRow]) -> None:
 
 
 def _print_contributions(title: str, rows: Sequence[ContributionRow]) -> None:
-    """Units with their concepts, or classes, which have none and no ReLU."""
+    """Print units with their concepts, or classes, which have no concepts and no ReLU."""
     if not rows:
         return
     if rows[0].uid.startswith("class/"):

@@ -1,4 +1,4 @@
-"""Answers to `why`, as tables."""
+"""Answers of `why` as tables: the paths to a class, and the explanation of an image."""
 
 from __future__ import annotations
 
@@ -7,49 +7,63 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from ...explain.explanation import DISPUTED
-from ...pages.wording import verdict, where_silent
-from ..terminal import concept_text, note, print_table, say
+from ...pages.wording import CONCEPTS_SHOWN, ablation_outcome, ablation_scope, evidence_after
+from ..terminal import concept_text, print_line, print_note, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from ...explain.ablation import Ablation
     from ...explain.explanation import ConceptAttribution, Explanation
     from ...queries.labels import UnitLabel
-    from ...queries.paths import ClassPaths
+    from ...queries.paths import StrongestPaths
 
-SHOWN = 8  # concepts, before the others are gathered in one row
+_METHODS = {"exact": "exact accounting", "one-unit": "one-unit contributions × activation"}
 
 
-def print_class_paths(found: ClassPaths) -> None:
-    """The paths to a class, without an image."""
+def print_class_paths(paths: StrongestPaths) -> None:
+    """Print the paths to a class, without an image."""
     _print_paths(
-        f"{found.class_name}: strongest concept paths in {found.run}, exact over all units",
+        f"{paths.class_name}: strongest concept paths in {paths.run}, exact over all units",
         ("score",),
-        [(path.rank, (f"{path.score:.2e}",), path.units) for path in found.paths],
-        found.blocks,
+        [(path.rank, (f"{path.score:.2e}",), path.units) for path in paths.paths],
+        paths.blocks,
     )
-    note(
-        "Scores multiply each step's share of its target's positive weights; "
-        "they rank paths and are no share of a logit."
+    print_note(
+        "A score is the product of each hop's share of its target's positive weight. Scores rank "
+        "paths; they are not shares of a logit."
     )
 
 
-def print_explanation(
-    found: Explanation, tried: Sequence[Ablation], cam: Path | None, html: Path | None
-) -> None:
-    """Prediction, paths, accounting and concepts of one image, what if, and the files written."""
+def print_explanation(explanation: Explanation, ablations: Sequence[Ablation]) -> None:
+    """Print prediction, paths, accounting and concepts of one image, and ablations."""
     print_table(
-        f"{found.image}: predicted",
+        f"{explanation.image}: predicted",
         ("class", "probability"),
-        [(name, f"{probability:.1%}") for name, probability in found.predicted],
+        [(name, f"{probability:.1%}") for name, probability in explanation.predicted],
         right="b",
     )
-    subject = found.class_name if found.versus is None else f"{found.class_name} − {found.versus}"
-    whole = "logit" if found.versus is None else "difference"
+    _print_image_paths(explanation)
+    value = "logit" if explanation.versus is None else "difference"
+    print_table(
+        f"how the {value} adds up",
+        ("paths shown", "other paths", "biases", value),
+        [[f"{part:+.3f}" for part in explanation.accounting]],
+        right="abcd",
+    )
+    _print_concepts(explanation)
+    for ablation in ablations:
+        _print_ablation(ablation)
+    for note in _notes(explanation):
+        print_note(note)
+
+
+def _print_image_paths(explanation: Explanation) -> None:
+    target = explanation.class_name
+    if explanation.versus is not None:
+        target += f" − {explanation.versus}"
     _print_paths(
-        f"{subject}: strongest paths by {_METHODS[found.method]}, in units of the logit",
+        f"{target}: strongest paths by {_METHODS[explanation.method]}, in units of the logit",
         ("adds", "measured"),
         [
             (
@@ -57,60 +71,10 @@ def print_explanation(
                 (f"{path.contribution:+.3f}", f"{path.measured:+.3f}{'?' * path.disputed}"),
                 path.units,
             )
-            for path in found.paths
+            for path in explanation.paths
         ],
-        found.blocks,
+        explanation.blocks,
     )
-    print_table(
-        f"how the {whole} adds up",
-        ("paths shown", "other paths", "biases", whole),
-        [[f"{value:+.3f}" for value in found.accounting]],
-        right="abcd",
-    )
-    _print_concepts(found)
-    for each in tried:
-        _print_what_if(each)
-    for line in _small_print(found):
-        note(line)
-    if found.versus is None and found.class_name != found.predicted[0].name:
-        note(
-            f"The network says {found.predicted[0].name}. What argues between the two: "
-            f"--class {shlex.quote(found.class_name)} "
-            f"--versus {shlex.quote(found.predicted[0].name)}"
-        )
-    for name, path in (("class activation map", cam), ("page", html)):
-        if path is not None:
-            say(f"{name}: {path}")
-
-
-_METHODS = {"exact": "exact accounting", "one-unit": "one-unit edges × activation"}
-
-
-def _small_print(found: Explanation) -> Iterator[str]:
-    measured = (
-        "“measured”: what the logit really loses, along this path only, without its first unit; "
-        f"“?” where that misses the prediction by more than {DISPUTED:.0%}"
-    )
-    if found.agreement is not None:
-        measured += f". Correlation over the paths shown: {found.agreement:.3f}"
-    yield f"{measured}."
-    if found.method == "one-unit":
-        yield (
-            "One-unit paths are estimates that do not add up: "
-            "“other paths” is what is missing to the exact sum."
-        )
-        return
-    yield (
-        "“concept present”: where a probe of the whole block finds the concept in this image; only "
-        "that is its own. “poor”: it has no good probe, and counts wherever its units fire."
-    )
-    for block, level in zip(reversed(found.blocks), found.searched, strict=False):
-        if level.followed < level.of:
-            yield (
-                f"Followed from {block}: the strongest {level.followed} of {level.of}, with "
-                f"{level.share:.0%} of what all carry; what the next one carries in all its "
-                f"paths adds up to {level.next:.3f} in size."
-            )
 
 
 def _print_paths(
@@ -119,7 +83,7 @@ def _print_paths(
     rows: Iterable[tuple[int, Sequence[str], Sequence[UnitLabel]]],
     blocks: Sequence[str],
 ) -> None:
-    """Paths as rows, one column a block."""
+    """Print paths as rows, with a column for each block."""
     print_table(
         title,
         ("rank", *values, *blocks),
@@ -138,59 +102,97 @@ def _print_paths(
     )
 
 
-def _print_what_if(tried: Ablation) -> None:
-    after = dict(tried.after)
-    silent = tried.concepts or tried.units
-    fewest = "the fewest concepts found that change the decision: " if tried.least else ""
-    print_table(
-        f"{fewest}without {', '.join(silent)} ({where_silent(tried)}): {verdict(tried)}",
-        ("class", "before", "after"),
-        [(name, f"{before:.1%}", f"{after[name]:.1%}") for name, before in tried.before],
-        right="bc",
-    )
-    if tried.took_over:
-        carried = (f"{each.name} {each.contribution:+.2f}" for each in tried.took_over)
-        say(f"What carries {tried.after[0].name} then: {', '.join(carried)}\n")
-
-
-def _print_concepts(found: Explanation) -> None:
-    """The strongest concepts, and all others in one row, so that the columns add up."""
-    *named, unnamed = found.by_concept
+def _print_concepts(explanation: Explanation) -> None:
+    """Print the strongest concepts, and all others in one row, so that the columns add up."""
+    *concepts, unlabelled = explanation.by_concept
     rows = [
-        (each.name or "", each.category or "", *_amounts([each]), _probe(each))
-        for each in named[:SHOWN]
+        (concept.name or "", concept.category or "", *_sums([concept]), _probe(concept))
+        for concept in concepts[:CONCEPTS_SHOWN]
     ]
-    if others := named[SHOWN:]:
-        rows.append((f"{len(others)} more concepts", "", *_amounts(others), ""))
-    rows.append(("units without a concept", "", *_amounts([unnamed]), ""))
+    if others := concepts[CONCEPTS_SHOWN:]:
+        rows.append((f"{len(others)} more concepts", "", *_sums(others), ""))
+    rows.append(("units without a concept", "", *_sums([unlabelled]), ""))
     print_table(
-        f"all paths by the concepts that their {found.blocks[0]} unit detects",
-        ("concept", "category", "concept present", "only firing", "below", "probe F1"),
+        f"all paths by the concept of their {explanation.blocks[0]} unit",
+        ("concept", "category", "present", "firing", "below", "probe F1"),
         rows,
         right="cdef",
     )
-    if found.by_category:
-        parts = (f"{each.category} {each.contribution:+.3f}" for each in found.by_category)
-        say(f"By category, where present: {', '.join(parts)}\n")
-    if found.versus is not None:
+    if explanation.by_category:
+        sums = (f"{row.category} {row.contribution:+.3f}" for row in explanation.by_category)
+        print_line(f"By category, where present: {', '.join(sums)}\n")
+    if explanation.versus is not None:
+        raises, lowers = f"raises {explanation.class_name}", f"lowers {explanation.versus}"
         print_table(
-            f"what raises {found.class_name}, and what only lowers {found.versus}",
-            ("concept", f"raises {found.class_name}", f"lowers {found.versus}"),
+            f"evidence for {explanation.class_name}, and evidence against {explanation.versus}",
+            ("concept", raises, lowers),
             [
-                (each.name or "", f"{each.for_class:+.3f}", f"{each.against_other:+.3f}")
-                for each in named[:SHOWN]
+                (concept.name or "", f"{concept.for_class:+.3f}", f"{concept.against_other:+.3f}")
+                for concept in concepts[:CONCEPTS_SHOWN]
             ],
             right="bc",
         )
 
 
-def _amounts(shares: Sequence[ConceptAttribution]) -> tuple[str, str, str]:
+def _sums(concepts: Sequence[ConceptAttribution]) -> tuple[str, str, str]:
     present, firing, below = (
         f"{sum(parts):+.3f}"
-        for parts in zip(*((s.present, s.firing, s.below) for s in shares), strict=True)
+        for parts in zip(*((c.present, c.firing, c.below) for c in concepts), strict=True)
     )
     return present, firing, below
 
 
-def _probe(share: ConceptAttribution) -> str:
-    return "poor" if share.probe is None else f"{share.probe:.2f}"
+def _probe(concept: ConceptAttribution) -> str:
+    return "poor" if concept.probe is None else f"{concept.probe:.2f}"
+
+
+def _print_ablation(ablation: Ablation) -> None:
+    after = dict(ablation.after)
+    kind = "minimal ablation set" if ablation.is_minimal else "ablation"
+    names = ", ".join(ablation.concepts or ablation.units)
+    print_table(
+        f"{kind}: {names} ({ablation_scope(ablation)}): {ablation_outcome(ablation)}",
+        ("class", "before", "after"),
+        [(name, f"{before:.1%}", f"{after[name]:.1%}") for name, before in ablation.before],
+        right="bc",
+    )
+    if evidence := evidence_after(ablation):
+        print_line(f"{evidence}\n")
+
+
+def _notes(explanation: Explanation) -> Iterator[str]:
+    """Yield what the columns mean, how far paths were searched, and what to compare with."""
+    measured = (
+        "“measured”: what the logit loses, along this path only, when the path's first unit is "
+        f"ablated; “?” where this differs from “adds” by more than {DISPUTED:.0%}"
+    )
+    if explanation.agreement is not None:
+        measured += f". Correlation over the paths shown: {explanation.agreement:.3f}"
+    yield f"{measured}."
+    if explanation.method == "one-unit":
+        yield (
+            "One-unit paths are estimates that do not add up: “other paths” is the difference to "
+            "the exact sum."
+        )
+    else:
+        yield (
+            "“present”: at positions where the presence probe of the block predicts the concept; "
+            "only this counts as evidence of the concept. “firing”: elsewhere, where a unit "
+            "exceeds its threshold. “below”: the rest. “poor”: with a poor probe, every position "
+            "where a unit fires counts as present."
+        )
+        yield from _search_notes(explanation)
+    predicted = explanation.predicted[0].name
+    if explanation.versus is None and explanation.class_name != predicted:
+        words = f"--class {shlex.quote(explanation.class_name)} --versus {shlex.quote(predicted)}"
+        yield f"The network predicts {predicted}. To explain the difference: {words}"
+
+
+def _search_notes(explanation: Explanation) -> Iterator[str]:
+    for block, search in zip(reversed(explanation.blocks), explanation.searched, strict=False):
+        if search.followed < search.of:
+            yield (
+                f"Path suffixes from {block}: the strongest {search.followed} of {search.of} were "
+                f"extended, with {search.share:.0%} of the sum of all sizes; the next one has a "
+                f"size of {search.next:.3f}, over all its paths."
+            )

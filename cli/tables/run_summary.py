@@ -1,11 +1,11 @@
-"""What an ingest found, at a glance."""
+"""The summary of a run, as a table and JSON."""
 
 from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..terminal import note, print_table, say
+from ..terminal import print_line, print_note, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,18 +14,11 @@ if TYPE_CHECKING:
 
     from ...graph.run.reader import Run
 
-
-def summary_json(run: Run) -> dict[str, object]:
-    """The summary as one JSON object."""
-    return {
-        "run": str(run.path),
-        "blocks": [block._asdict() for block in _blocks(run)],
-        **_facts(run),
-    }
+_FEW = 0.05  # of a block's units: then a larger quantile is suggested
 
 
 class BlockSummary(NamedTuple):
-    """Counts of units and concepts of one block, and its unit with the highest IoU."""
+    """Counts of units and concepts of one block, and its unit with the largest IoU."""
 
     block: str
     units: int
@@ -37,28 +30,67 @@ class BlockSummary(NamedTuple):
     best: dict[str, str | float] | None
 
 
+def summary_json(run: Run) -> dict[str, object]:
+    """Return the summary as one JSON object."""
+    return {
+        "run": str(run.path),
+        "blocks": [block._asdict() for block in _blocks(run)],
+        **_facts(run),
+    }
+
+
+def print_summary(run: Run) -> None:
+    """Print the summary as a table, and the command to go on with."""
+    facts, blocks = _facts(run), _blocks(run)
+    print_table(
+        f"{run.path}: {facts['images']} images, {facts['concepts']} concepts, "
+        f"{facts['seconds']} s on {facts['device']}",
+        (
+            "block",
+            "units",
+            "interpretable",
+            "significant",
+            "concepts",
+            "dead",
+            "sparse",
+            "best unit (IoU)",
+        ),
+        [_cells(block) for block in blocks],
+        right="bcdefg",
+    )
+    if few := [block.block for block in blocks if block.interpretable < _FEW * block.units]:
+        quantile = float(str(run.manifest["settings"]["quantile"]))
+        print_note(
+            f"Few units of {', '.join(few)} are interpretable (IoU above {run.min_iou:g}). If "
+            "concepts cover large parts of the images, activation areas of "
+            f"{quantile:.1%} are too small for them: try a larger --quantile, such as .05."
+        )
+    name = shlex.quote(str(run.classes["name"].iloc[0]))
+    print_line(f"Next: conceptgraph why --run {shlex.quote(str(run.path))} --class {name}", "dim")
+
+
 def _blocks(run: Run) -> list[BlockSummary]:
     rows = []
     for block in run.blocks:
         units = run.units[run.units["block"] == block]
-        named = units[run.interpretable[units.index]]
+        interpretable = units[run.interpretable[units.index]]
         rows.append(
             BlockSummary(
                 block,
                 len(units),
-                len(named),
+                len(interpretable),
                 int(run.significant[units.index].sum()) if run.is_tested else None,
-                len(named[["category", "label"]].drop_duplicates()),
+                len(interpretable[["category", "label"]].drop_duplicates()),
                 int((units["status"] == "dead").sum()),
                 int((units["status"] == "sparse").sum()),
-                _best(named),
+                _best(interpretable),
             )
         )
     return rows
 
 
 def _best(units: pd.DataFrame) -> dict[str, str | float] | None:
-    """The unit with the highest IoU; None of none."""
+    """Return the unit with the largest IoU; None without units."""
     if units.empty:
         return None
     unit = units.iloc[int(units["iou"].argmax())]
@@ -80,41 +112,8 @@ def _facts(run: Run) -> dict[str, object]:
     }
 
 
-def _quantile(run: Run) -> float:
-    """Share of a unit's activations above its threshold."""
-    return float(str(run.manifest["settings"]["quantile"]))
-
-
-def _cells(row: BlockSummary) -> Sequence[object]:
-    best = f"{row.best['unit']} {row.best['concept']} ({row.best['iou']:.2f})" if row.best else "—"
-    return [*("—" if cell is None else cell for cell in row[:-1]), best]
-
-
-def print_summary(run: Run) -> None:
-    """The summary as a table."""
-    facts = _facts(run)
-    print_table(
-        f"{run.path}: {facts['images']} images, {facts['concepts']} concepts, "
-        f"{facts['seconds']} s on {facts['device']}",
-        (
-            "block",
-            "units",
-            "interpretable",
-            "beyond chance",
-            "concepts",
-            "dead",
-            "sparse",
-            "best unit (IoU)",
-        ),
-        [_cells(row) for row in _blocks(run)],
-        right="bcdefg",
-    )
-    unnamed = [row.block for row in _blocks(run) if row.interpretable * 20 < row.units]
-    if unnamed:
-        note(
-            f"Hardly a unit of {', '.join(unnamed)} reaches an IoU of {run.min_iou:g}. Where "
-            "concepts cover large parts of the images, masks of the strongest "
-            f"{_quantile(run):.1%} cannot: try a larger --quantile, such as .05."
-        )
-    name = shlex.quote(str(run.classes["name"].iloc[0]))
-    say(f"Next: conceptgraph why --run {shlex.quote(str(run.path))} --class {name}", "dim")
+def _cells(block: BlockSummary) -> Sequence[object]:
+    best = "—"
+    if block.best:
+        best = f"{block.best['unit']} {block.best['concept']} ({block.best['iou']:.2f})"
+    return [*("—" if count is None else count for count in block[:-1]), best]

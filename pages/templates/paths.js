@@ -1,7 +1,7 @@
 "use strict";
-// The page's behaviour. One state (query, unit, path); every change of it goes through `show`,
-// which brings the list, the details and the canvas into line. Positions come from Python: y in
-// pixels, x as a column; the canvas is drawn at scale 1, so that letters keep their size.
+// The behaviour of a page of paths. There is one state (query, unit, path). Every change of it goes
+// through `show`, which updates the list, the details and the canvas. Positions come from Python: y
+// in pixels, x as a column. The canvas is drawn at scale 1, so that text keeps its size.
 (() => {
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
@@ -15,24 +15,24 @@
   let visible = buttons.map((_, index) => index);
 
   const FONT = "system-ui, sans-serif";
-  const GHOST_LINE = 0.1;
+  const FADED_EDGE = 0.1;
 
   // ---- the canvas --------------------------------------------------------------------------
-  // Lines run between ports, two points at a box's left and right, so that no line passes
+  // Edges run between ports, two points at a box's left and right, so that no edge passes
   // behind the boxes above and below the one it leaves.
   const port = (node, side) => `${node}:${side}`;
   const nodes = new vis.DataSet();
   const edges = new vis.DataSet();
   const network = new vis.Network(canvas, { nodes, edges }, data.options);
-  canvas.firstElementChild.tabIndex = -1; // the list is the keyboard's way in
+  canvas.firstElementChild.tabIndex = -1; // with the keyboard, paths are chosen in the list
 
   const pen = document.createElement("canvas").getContext("2d");
-  function fitted(text, width, font) {
+  function shortened(text, width, font) {
     pen.font = font;
     if (pen.measureText(text).width <= width) return text;
-    const letters = [...text];
-    while (letters.length && pen.measureText(letters.join("") + "…").width > width) letters.pop();
-    return letters.join("").trimEnd() + "…";
+    const characters = [...text];
+    while (characters.length && pen.measureText(characters.join("") + "…").width > width) characters.pop();
+    return characters.join("").trimEnd() + "…";
   }
 
   function tooltip(node) {
@@ -43,20 +43,20 @@
   }
 
   function edgeTooltip(edge) {
-    const words = document.createElement("div");
+    const element = document.createElement("div");
     const end = edge.to === target ? data.target : data.units[edge.to].name;
-    words.textContent = `${data.units[edge.from].name} → ${end}: ${edge.words}`;
-    return words;
+    element.textContent = `${data.units[edge.from].name} → ${end}: ${edge.text}`;
+    return element;
   }
 
   const edgeId = (from, to) => `${from}>${to}`;
   const pairs = (chain) => chain.slice(1).map((node, index) => edgeId(chain[index], node));
 
-  function place() {
-    if (matchMedia("print").matches) return; // on paper, CSS scales what stands on the screen
+  function arrange() {
+    if (matchMedia("print").matches) return; // in print, CSS scales the canvas
     const width = canvas.clientWidth;
-    const room = innerHeight - canvas.getBoundingClientRect().top - scrollY - 20;
-    const stretch = Math.min(Math.max(room / data.height, 1), 1.4);
+    const available = innerHeight - canvas.getBoundingClientRect().top - scrollY - 20;
+    const stretch = Math.min(Math.max(available / data.height, 1), 1.4);
     const height = Math.round(data.height * stretch);
     const column = width / data.columns;
     const box = Math.min(200, column - Math.max(44, 0.3 * column));
@@ -69,7 +69,7 @@
       });
       return [
         {
-          id, x: middle, y, label: fitted(label, box - 12, `${bold}12px ${FONT}`),
+          id, x: middle, y, label: shortened(label, box - 12, `${bold}12px ${FONT}`),
           widthConstraint: { minimum: box - 10 }, heightConstraint: { minimum: 14 },
         },
         side("in", middle - box / 2), side("out", middle + box / 2),
@@ -84,43 +84,43 @@
   function paint() {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-    const lit = state.path === null ? visible : [state.path];
-    const litNodes = new Set([target, ...lit.flatMap((path) => data.paths[path])]);
-    const litEdges = new Set(lit.flatMap((path) => pairs(data.paths[path])));
-    const kept = new Set(visible.flatMap((path) => pairs(data.paths[path])));
-    nodes.update(data.nodes.map(({ id }) => nodeStyle(id, litNodes.has(id), colour)));
+    const highlighted = state.path === null ? visible : [state.path];
+    const highlightedNodes = new Set([target, ...highlighted.flatMap((path) => data.paths[path])]);
+    const highlightedEdges = new Set(highlighted.flatMap((path) => pairs(data.paths[path])));
+    const visibleEdges = new Set(visible.flatMap((path) => pairs(data.paths[path])));
+    nodes.update(data.nodes.map(({ id }) => nodeStyle(id, highlightedNodes.has(id), colour)));
     edges.update(data.edges.map((edge) => {
       const id = edgeId(edge.from, edge.to);
-      const width = 0.8 + 4.2 * edge.share;
-      const strength = state.path === null ? 0.3 + 0.55 * edge.share : 0.95;
+      const width = 0.8 + 4.2 * edge.relative;
+      const strength = state.path === null ? 0.3 + 0.55 * edge.relative : 0.95;
       return {
         id,
-        hidden: !kept.has(id) && !litEdges.has(id),
+        hidden: !visibleEdges.has(id) && !highlightedEdges.has(id),
         width,
         dashes: edge.weight < 0 ? [5 + width, 3 + width] : false,
         color: {
           color: colour(edge.weight < 0 ? "minus" : "plus"),
-          opacity: litEdges.has(id) ? strength : GHOST_LINE,
+          opacity: highlightedEdges.has(id) ? strength : FADED_EDGE,
           inherit: false,
         },
       };
     }));
   }
 
-  function nodeStyle(id, lit, colour) {
+  function nodeStyle(id, highlighted, colour) {
     const category = id === target ? "class" : data.units[id].category;
     const tint = category === null ? "surface" : category;
-    const fill = lit ? colour(tint) || colour("other") : colour("surface");
+    const fill = highlighted ? colour(tint) || colour("other") : colour("surface");
     const chosen = id === state.unit;
-    const line = chosen ? colour("ink") : colour(lit ? "box-line" : "ghost");
-    const states = { background: fill, border: line };
+    const border = chosen ? colour("ink") : colour(highlighted ? "box-line" : "faded");
+    const states = { background: fill, border };
     const ink = id === target ? "class-ink" : category === null ? "muted" : "ink";
     return {
       id,
       color: { ...states, highlight: states, hover: { background: fill, border: colour("ink") } },
       borderWidth: chosen ? 2 : 1, borderWidthSelected: chosen ? 2 : 1,
       font: {
-        face: FONT, size: 12, color: colour(lit ? ink : "ghost-ink"), strokeWidth: 0,
+        face: FONT, size: 12, color: colour(highlighted ? ink : "faded-ink"), strokeWidth: 0,
         ...(id === target ? { bold: true } : {}),
       },
       shapeProperties: { borderRadius: 5, borderDashes: category === null ? [4, 3] : false },
@@ -152,9 +152,9 @@
     Object.assign(state, change);
     visible = buttons.map((_, index) => index).filter(matches);
     if (!visible.includes(state.path)) state.path = null;
-    const kept = new Set(visible);
+    const shown = new Set(visible);
     buttons.forEach((button, index) => {
-      button.parentElement.hidden = !kept.has(index);
+      button.parentElement.hidden = !shown.has(index);
       button.setAttribute("aria-pressed", String(index === state.path));
     });
     const described = state.path !== null ? data.paths[state.path] : [state.unit];
@@ -163,9 +163,9 @@
     else byId("paths").before(byId("details"));
     byId("none").hidden = visible.length > 0 || buttons.length === 0;
     const all = byId("all");
-    const quiet = state.unit === null && state.path === null && state.query === "";
-    if (quiet && document.activeElement === all) filter.focus();
-    all.hidden = quiet;
+    const initial = state.unit === null && state.path === null && state.query === "";
+    if (initial && document.activeElement === all) filter.focus();
+    all.hidden = initial;
     byId("status").textContent = statusText();
     paint();
   }
@@ -181,10 +181,10 @@
   });
 
   byId("paths").addEventListener("keydown", (event) => {
-    const here = visible.indexOf(buttons.indexOf(document.activeElement));
+    const current = visible.indexOf(buttons.indexOf(document.activeElement));
     const last = visible.length - 1;
-    const goal = { ArrowDown: Math.min(here + 1, last), ArrowUp: Math.max(here - 1, 0), Home: 0, End: last };
-    if (here < 0 || !(event.key in goal)) return;
+    const goal = { ArrowDown: Math.min(current + 1, last), ArrowUp: Math.max(current - 1, 0), Home: 0, End: last };
+    if (current < 0 || !(event.key in goal)) return;
     event.preventDefault();
     buttons[visible[goal[event.key]]].focus();
     show({ path: visible[goal[event.key]] });
@@ -204,7 +204,7 @@
   });
   byId("all").addEventListener("click", reset);
   articles.forEach((article, unit) => {
-    article.querySelector(".only").addEventListener("click", () => show({ unit, path: null }));
+    article.querySelector(".through").addEventListener("click", () => show({ unit, path: null }));
   });
   network.on("click", ({ nodes: [node] }) => {
     const unit = typeof node === "number" && node !== target && node !== state.unit ? node : null;
@@ -218,17 +218,17 @@
   }
 
   nodes.add(data.nodes.map((node) => ({ id: node.id, title: tooltip(node.id), label: "" })));
-  place();
+  arrange();
   edges.add(data.edges.map((edge) => ({
     id: edgeId(edge.from, edge.to), from: port(edge.from, "out"), to: port(edge.to, "in"),
     title: edgeTooltip(edge),
   })));
   show({});
-  // The column names' width is the canvas's; their height, unlike its own, never answers.
-  new ResizeObserver(place).observe(canvas.previousElementSibling);
-  addEventListener("resize", place);
+  // The column names are as wide as the canvas; arranging does not change their size, unlike its own.
+  new ResizeObserver(arrange).observe(canvas.previousElementSibling);
+  addEventListener("resize", arrange);
 
-  // What tests and curious readers may look at.
+  // For tests, and for the browser's console.
   window.conceptgraph = {
     network, nodes, edges,
     get selected() { return state.path; },

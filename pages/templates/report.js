@@ -1,16 +1,16 @@
 "use strict";
-// The table of all units: sorted and filtered as data, and only as many rows drawn as are looked at.
+// The table of all units: sorted and filtered as data, drawn a hundred rows at first.
 (() => {
   const byId = (id) => document.getElementById(id);
   const rows = JSON.parse(byId("rows").textContent);
   const body = byId("units").tBodies[0];
-  const heads = [...byId("units").tHead.rows[0].cells];
+  const headers = [...byId("units").tHead.rows[0].cells];
   const search = byId("search");
-  const only = byId("only");
+  const significant = byId("significant");
   const more = byId("more");
   const STEP = 100;
   const SIGNIFICANT = 8;
-  const words = rows.map((row) => `${row[0]} ${row[1] ?? ""} ${row[2] ?? ""} ${row[9]}`.toLowerCase());
+  const texts = rows.map((row) => `${row[0]} ${row[1] ?? ""} ${row[2] ?? ""} ${row[9]}`.toLowerCase());
   const state = { column: 3, down: true, shown: STEP };
 
   function value(row, column) {
@@ -21,24 +21,24 @@
 
   function compare(a, b) {
     const [x, y] = [value(rows[a], state.column), value(rows[b], state.column)];
-    if (x === null || y === null) return x === y ? a - b : x === null ? 1 : -1; // what is missing comes last
+    if (x === null || y === null) return x === y ? a - b : x === null ? 1 : -1; // missing values come last
     const order = typeof x === "string" ? x.localeCompare(y) : x - y;
     return (state.down ? -order : order) || a - b;
   }
 
   function matching() {
     const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = [];
+    const matches = [];
     for (let i = 0; i < rows.length; i++) {
-      if (only.checked && !rows[i][SIGNIFICANT]) continue;
-      if (wanted.every((word) => words[i].includes(word))) found.push(i);
+      if (significant.checked && !rows[i][SIGNIFICANT]) continue;
+      if (wanted.every((word) => texts[i].includes(word))) matches.push(i);
     }
-    return found.sort(compare);
+    return matches.sort(compare);
   }
 
   const number = (x) => (x === null ? "–" : x < 0.01 && x > 0 ? x.toPrecision(2) : x.toFixed(3));
 
-  function line(row) {
+  function rowElement(row) {
     const element = document.createElement("tr");
     const cells = [row[0], row[1] ?? "–", row[2] ?? "–", ...row.slice(3, 8).map((x, i) => (i === 3 && x !== null ? x.toFixed(1) : number(x))), row[SIGNIFICANT] ? "yes" : "no", row[9]];
     cells.forEach((text, column) => {
@@ -58,30 +58,30 @@
   }
 
   function show() {
-    const found = matching();
-    body.replaceChildren(...found.slice(0, state.shown).map((i) => line(rows[i])));
-    byId("status").textContent = `${found.length} of ${rows.length} units, ${Math.min(state.shown, found.length)} shown`;
-    more.hidden = found.length <= state.shown;
-    heads.forEach((head, column) => {
-      if (column === state.column) head.setAttribute("aria-sort", state.down ? "descending" : "ascending");
-      else head.removeAttribute("aria-sort");
+    const matches = matching();
+    body.replaceChildren(...matches.slice(0, state.shown).map((i) => rowElement(rows[i])));
+    byId("status").textContent = `${matches.length} of ${rows.length} units, ${Math.min(state.shown, matches.length)} shown`;
+    more.hidden = matches.length <= state.shown;
+    headers.forEach((header, column) => {
+      if (column === state.column) header.setAttribute("aria-sort", state.down ? "descending" : "ascending");
+      else header.removeAttribute("aria-sort");
     });
   }
 
-  function again() {
+  function restart() {
     state.shown = STEP;
     show();
   }
 
-  heads.forEach((head, column) =>
-    head.firstElementChild.addEventListener("click", () => {
+  headers.forEach((header, column) =>
+    header.firstElementChild.addEventListener("click", () => {
       state.down = column === state.column ? !state.down : column > 2 && column !== 7;
       state.column = column;
-      again();
+      restart();
     }),
   );
-  search.addEventListener("input", again);
-  only.addEventListener("change", again);
+  search.addEventListener("input", restart);
+  significant.addEventListener("change", restart);
   more.addEventListener("click", () => {
     state.shown += 5 * STEP;
     show();

@@ -1,4 +1,4 @@
-"""Whatever is wrong with what the user gives: one line, the right status, nothing harmed."""
+"""Invalid input of users: an error of one line, the right status, and no file changed."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ IMPORTABLE = {"PYTHONPATH": str(ROOT)}  # the factory, in other processes
 
 
 @dataclass(frozen=True)
-class Desk:
-    """A folder with a good run and all that it was made from, and a place for bad things."""
+class Inputs:
+    """A folder with a run and the valid inputs it was made from, and one for invalid inputs."""
 
     folder: Path
     bad: Path
 
     def words(self, **changed: object) -> list[object]:
-        """The ingest that made the run, some of its options changed; it would replace the run."""
+        """Return the ingest that made the run, with options changed; it would replace the run."""
         options: dict[str, object] = {
             "weights": "net.pth",
             "classes": "classes.txt",
@@ -49,21 +49,21 @@ class Desk:
         return ["ingest", *MODEL, *(word for pair in pairs for word in pair), "--overwrite"]
 
     def data(self, **rows: str | int) -> Path:
-        """A copy of the data to damage; `rows` changes cells of the last row."""
+        """Copy the data, to be damaged; `rows` changes cells of the last row."""
         shutil.copytree(self.folder / "data", self.bad / "data")
         if rows:
             write_data(self.bad / "data", **rows)
         return self.bad / "data"
 
     def weights(self, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
-        """A copy of the checkpoint, changed."""
+        """Write a changed copy of the checkpoint."""
         state = torch.load(self.folder / "net.pth", weights_only=True)
         change(state)
         torch.save(state, self.bad / "changed.pth")
         return self.bad / "changed.pth"
 
     def copy(self) -> Path:
-        """A copy of the run to damage."""
+        """Copy the run, to be damaged."""
         shutil.copytree(self.folder / "net.cg", self.bad / "copy.cg")
         return self.bad / "copy.cg"
 
@@ -71,35 +71,35 @@ class Desk:
 def write_data(folder: Path, **last: str | int) -> Path:
     rng = np.random.default_rng(0)
     rows: list[dict[str, str | int]] = []
-    for place in range(5):
-        write_mask(folder / "images" / f"{place}.png", rng.integers(1, 3, (8, 8)))
+    for number in range(5):
+        write_mask(folder / "images" / f"{number}.png", rng.integers(1, 3, (8, 8)))
         noise = rng.integers(0, 256, (16, 16, 3), np.uint8)
-        Image.fromarray(noise).save(folder / "images" / f"{place}.jpg")
-        rows.append({"image": f"{place}.jpg", "object": f"{place}.png", "scene": "3"})
+        Image.fromarray(noise).save(folder / "images" / f"{number}.jpg")
+        rows.append({"image": f"{number}.jpg", "object": f"{number}.png", "scene": "3"})
     rows[-1].update(last)
     labels = [(1, "ball", "object"), (2, "box", "object"), (3, "street", "scene")]
     return write_broden(folder, rows, labels, ("object", "scene"))
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("desk")
+def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
     write_data(folder / "data")
     torch.manual_seed(0)
     torch.save(CustomNetwork(len(CLASSES)).state_dict(), folder / "net.pth")
     (folder / "classes.txt").write_text("\n".join(CLASSES), encoding="utf-8")
     shutil.copy(folder / "data" / "images" / "0.jpg", folder / "x.jpg")
-    done = call(*Desk(folder, folder).words(), "--quantile", "0.1", folder=folder)
+    done = call(*Inputs(folder, folder).words(), "--quantile", "0.1", folder=folder)
     assert done.status == 0, done.err
     return folder
 
 
 @pytest.fixture
-def desk(good: Path, tmp_path: Path) -> Iterator[Desk]:
-    """Whatever a test does, all that was there stays as it was, and nothing is left beside it."""
-    before = contents(good)
-    yield Desk(good, tmp_path)
-    assert contents(good) == before
+def inputs(valid: Path, tmp_path: Path) -> Iterator[Inputs]:
+    """Yield the folders, and check that a test changed and added no file of the valid ones."""
+    before = contents(valid)
+    yield Inputs(valid, tmp_path)
+    assert contents(valid) == before
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -119,56 +119,56 @@ def check(done: Result, status: int, *parts: object) -> None:
 # Concept data
 
 
-def missing_mask(desk: Desk) -> tuple[object, ...]:
-    (desk.data() / "images" / "4.png").unlink()
+def missing_mask(inputs: Inputs) -> tuple[object, ...]:
+    (inputs.data() / "images" / "4.png").unlink()
     return "index.csv: row 6", "'4.png'"
 
 
-def grey_mask(desk: Desk) -> tuple[object, ...]:
-    Image.new("L", (8, 8)).save(desk.data() / "images" / "2.png")
+def grey_mask(inputs: Inputs) -> tuple[object, ...]:
+    Image.new("L", (8, 8)).save(inputs.data() / "images" / "2.png")
     return "images/2.png", "row 4 of index.csv", "8-bit greyscale PNG 8×8", "8-bit RGB PNG 8×8"
 
 
-def large_mask(desk: Desk) -> tuple[object, ...]:
-    write_mask(desk.data() / "images" / "2.png", np.ones((9, 8), int))
+def large_mask(inputs: Inputs) -> tuple[object, ...]:
+    write_mask(inputs.data() / "images" / "2.png", np.ones((9, 8), int))
     return "images/2.png", "row 4 of index.csv", "8×9", "8×8"
 
 
-def unknown_label_in_mask(desk: Desk) -> tuple[object, ...]:
-    write_mask(desk.data() / "images" / "2.png", np.full((8, 8), 700))
+def unknown_label_in_mask(inputs: Inputs) -> tuple[object, ...]:
+    write_mask(inputs.data() / "images" / "2.png", np.full((8, 8), 700))
     return "images/2.png", "row 4 of index.csv", "number 700", "label.csv"
 
 
-def unknown_label_in_cell(desk: Desk) -> tuple[object, ...]:
-    desk.data(scene="8")
+def unknown_label_in_cell(inputs: Inputs) -> tuple[object, ...]:
+    inputs.data(scene="8")
     return "index.csv: row 6", "'scene'", "number 8", "label.csv"
 
 
-def other_columns(desk: Desk) -> tuple[object, ...]:
-    index = desk.data() / "index.csv"
+def other_columns(inputs: Inputs) -> tuple[object, ...]:
+    index = inputs.data() / "index.csv"
     index.write_text(index.read_text("utf-8").replace("sh", "height", 1), encoding="utf-8")
     return "index.csv", "sh", "height"
 
 
-def path_outside(desk: Desk) -> tuple[object, ...]:
-    desk.data(object="../../../net.pth")
+def path_outside(inputs: Inputs) -> tuple[object, ...]:
+    inputs.data(object="../../../net.pth")
     return "index.csv: row 6", "'../../../net.pth'", "inside images/"
 
 
-def truncated_image(desk: Desk) -> tuple[object, ...]:
-    image = desk.data() / "images" / "3.jpg"
+def truncated_image(inputs: Inputs) -> tuple[object, ...]:
+    image = inputs.data() / "images" / "3.jpg"
     image.write_bytes(image.read_bytes()[:-200])
     return "images/3.jpg", "truncated"
 
 
-def no_images(desk: Desk) -> tuple[object, ...]:
-    index = desk.data() / "index.csv"
+def no_images(inputs: Inputs) -> tuple[object, ...]:
+    index = inputs.data() / "index.csv"
     index.write_text(index.read_text("utf-8").splitlines()[0], encoding="utf-8")
     return "index.csv", "no images"
 
 
-def no_data(desk: Desk) -> tuple[object, ...]:
-    return desk.bad / "data", "no such folder"
+def no_data(inputs: Inputs) -> tuple[object, ...]:
+    return inputs.bad / "data", "no such folder"
 
 
 BAD_DATA = (
@@ -178,16 +178,16 @@ BAD_DATA = (
 
 
 @pytest.mark.parametrize("damage", BAD_DATA, ids=lambda damage: damage.__name__)
-def test_concept_data(desk: Desk, damage: Callable[[Desk], tuple[object, ...]]) -> None:
-    parts = damage(desk)
-    check(call(*desk.words(data=desk.bad / "data"), folder=desk.folder), 1, *parts)
+def test_concept_data(inputs: Inputs, damage: Callable[[Inputs], tuple[object, ...]]) -> None:
+    parts = damage(inputs)
+    check(call(*inputs.words(data=inputs.bad / "data"), folder=inputs.folder), 1, *parts)
 
 
 # Networks
 
 
 class Malice:
-    """Pickled, it asks whoever reads it to make a file."""
+    """When it is unpickled, it makes a folder."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -196,38 +196,40 @@ class Malice:
         return os.mkdir, (str(self.target),)
 
 
-def test_nan_in_weights(desk: Desk) -> None:
-    weights = desk.weights(lambda state: state["layer2.conv.weight"].view(-1)[3:4].fill_(np.nan))
-    done = call(*desk.words(weights=weights), folder=desk.folder)
+def test_nan_in_weights(inputs: Inputs) -> None:
+    weights = inputs.weights(lambda state: state["layer2.conv.weight"].view(-1)[3:4].fill_(np.nan))
+    done = call(*inputs.words(weights=weights), folder=inputs.folder)
     check(done, 1, weights, "NaN", "layer2.conv.weight")
 
 
-def test_weights_of_another_architecture(desk: Desk) -> None:
-    done = call(*desk.words(model="resnet18"), folder=desk.folder)
+def test_weights_of_another_architecture(inputs: Inputs) -> None:
+    done = call(*inputs.words(model="resnet18"), folder=inputs.folder)
     check(done, 1, "net.pth", "do not fit resnet18", "missing: conv1.weight", "unexpected: stem.")
 
 
-def test_a_pickle_that_would_run_code(desk: Desk) -> None:
-    torch.save({"state_dict": Malice(desk.bad / "ran")}, desk.bad / "evil.pth")
-    done = call(*desk.words(weights=desk.bad / "evil.pth"), folder=desk.folder)
+def test_a_pickle_that_would_run_code(inputs: Inputs) -> None:
+    torch.save({"state_dict": Malice(inputs.bad / "ran")}, inputs.bad / "evil.pth")
+    done = call(*inputs.words(weights=inputs.bad / "evil.pth"), folder=inputs.folder)
     check(done, 1, "evil.pth", "would run code", "--trust-pickle")
-    assert not (desk.bad / "ran").exists()
-    call(*desk.words(weights=desk.bad / "evil.pth"), "--trust-pickle", folder=desk.folder)
-    assert (desk.bad / "ran").exists()  # the trap is a real one
+    assert not (inputs.bad / "ran").exists()
+    call(*inputs.words(weights=inputs.bad / "evil.pth"), "--trust-pickle", folder=inputs.folder)
+    assert (inputs.bad / "ran").exists()  # the checkpoint does run code
 
 
-def test_wrong_number_of_class_names(desk: Desk) -> None:
-    (desk.bad / "names.txt").write_text("a\nb\n", encoding="utf-8")
-    done = call(*desk.words(classes=desk.bad / "names.txt"), folder=desk.folder)
-    check(done, 1, desk.bad / "names.txt", "2 names", "expected 3")
+def test_wrong_number_of_class_names(inputs: Inputs) -> None:
+    (inputs.bad / "names.txt").write_text("a\nb\n", encoding="utf-8")
+    done = call(*inputs.words(classes=inputs.bad / "names.txt"), folder=inputs.folder)
+    check(done, 1, inputs.bad / "names.txt", "2 names", "expected 3")
 
 
-def test_no_weights(desk: Desk) -> None:
-    check(call(*desk.words(weights="no.pth"), folder=desk.folder), 1, "no.pth: there is no such")
+def test_no_weights(inputs: Inputs) -> None:
+    check(
+        call(*inputs.words(weights="no.pth"), folder=inputs.folder), 1, "no.pth: there is no such"
+    )
 
 
-def test_no_class_names(desk: Desk) -> None:
-    check(call(*desk.words(classes="no.txt"), folder=desk.folder), 1, "no.txt", "No such file")
+def test_no_class_names(inputs: Inputs) -> None:
+    check(call(*inputs.words(classes="no.txt"), folder=inputs.folder), 1, "no.txt", "No such file")
 
 
 # Options of ingest
@@ -253,43 +255,43 @@ def test_no_class_names(desk: Desk) -> None:
     ],
 )
 def test_options(
-    desk: Desk, option: str, value: str, status: int, parts: tuple[object, ...]
+    inputs: Inputs, option: str, value: str, status: int, parts: tuple[object, ...]
 ) -> None:
-    check(call(*desk.words(), option, value, folder=desk.folder), status, *parts)
+    check(call(*inputs.words(), option, value, folder=inputs.folder), status, *parts)
 
 
 # Where to write
 
 
-def test_an_output_that_exists(desk: Desk) -> None:
-    *words, _ = desk.words()
-    check(call(*words, folder=desk.folder), 1, "net.cg", "--overwrite")
+def test_an_output_that_exists(inputs: Inputs) -> None:
+    *words, _ = inputs.words()
+    check(call(*words, folder=inputs.folder), 1, "net.cg", "--overwrite")
 
 
-def test_an_output_that_is_no_run(desk: Desk) -> None:
-    shutil.copytree(desk.folder / "data", desk.bad / "photos.cg")
-    done = call(*desk.words(out=desk.bad / "photos.cg"), folder=desk.folder)
+def test_an_output_that_is_no_run(inputs: Inputs) -> None:
+    shutil.copytree(inputs.folder / "data", inputs.bad / "photos.cg")
+    done = call(*inputs.words(out=inputs.bad / "photos.cg"), folder=inputs.folder)
     check(done, 1, "photos.cg: not a run, so it is not replaced")
-    assert (desk.bad / "photos.cg" / "index.csv").exists()
+    assert (inputs.bad / "photos.cg" / "index.csv").exists()
 
 
 @pytest.mark.parametrize(
     ("out", "part"),
     [("no/net.cg", "no: no such folder"), ("net", "expected NAME.cg. Call it net.cg"), ("/", "/")],
 )
-def test_an_output_that_cannot_be(desk: Desk, out: str, part: str) -> None:
-    check(call(*desk.words(out=out), folder=desk.folder), 1, part)
+def test_an_output_that_cannot_be(inputs: Inputs, out: str, part: str) -> None:
+    check(call(*inputs.words(out=out), folder=inputs.folder), 1, part)
 
 
-def test_an_output_folder_that_is_not_writable(desk: Desk) -> None:
-    where = desk.bad / "mine"
-    where.mkdir(mode=0o500)
-    if os.access(where, os.W_OK):  # root may write anywhere but in the kernel's own folders
-        done = call(*desk.words(out="/proc/net.cg"), folder=desk.folder)
+def test_an_output_folder_that_is_not_writable(inputs: Inputs) -> None:
+    folder = inputs.bad / "read only"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):  # root may write anywhere but in the kernel's own folders
+        done = call(*inputs.words(out="/proc/net.cg"), folder=inputs.folder)
         check(done, 1, "/proc/net.cg", "cannot be written")
     else:
-        done = call(*desk.words(out=where / "net.cg"), folder=desk.folder)
-        check(done, 1, "mine/net.cg", "cannot be written: Permission denied")
+        done = call(*inputs.words(out=folder / "net.cg"), folder=inputs.folder)
+        check(done, 1, "read only/net.cg", "cannot be written: Permission denied")
 
 
 @pytest.fixture
@@ -303,28 +305,28 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk(desk: Desk, tiny_disk: Path) -> None:
-    earlier = shutil.copytree(desk.folder / "net.cg", tiny_disk / "net.cg")
+def test_a_full_disk(inputs: Inputs, tiny_disk: Path) -> None:
+    earlier = shutil.copytree(inputs.folder / "net.cg", tiny_disk / "net.cg")
     before = contents(earlier)
     (tiny_disk / "full").write_bytes(bytes(free(tiny_disk) - 30_000))
-    done = run(*desk.words(out=tiny_disk / "net.cg"), folder=desk.folder, env=IMPORTABLE)
+    done = run(*inputs.words(out=tiny_disk / "net.cg"), folder=inputs.folder, env=IMPORTABLE)
     check(done, 1, tiny_disk / "net.cg.partial", "cannot be written: No space left on device")
     assert contents(earlier) == before
     assert sorted(path.name for path in tiny_disk.iterdir()) == ["full", "net.cg"]
 
 
 def free(disk: Path) -> int:
-    found = os.statvfs(disk)
-    return found.f_bavail * found.f_frsize
+    status = os.statvfs(disk)
+    return status.f_bavail * status.f_frsize
 
 
 def no_file_beyond(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def test_a_file_that_may_not_grow(desk: Desk) -> None:
+def test_a_file_that_may_not_grow(inputs: Inputs) -> None:
     limit: dict[str, Any] = {"preexec_fn": no_file_beyond(1000)}
-    done = run(*desk.words(), folder=desk.folder, env=IMPORTABLE, **limit)
+    done = run(*inputs.words(), folder=inputs.folder, env=IMPORTABLE, **limit)
     check(done, 1, "net.cg.partial", "cannot be written: File too large")
 
 
@@ -374,53 +376,53 @@ WHY = ("why", "--run", "net.cg")
     ],
 )
 def test_questions(
-    desk: Desk, words: tuple[str, ...], status: int, parts: tuple[object, ...]
+    inputs: Inputs, words: tuple[str, ...], status: int, parts: tuple[object, ...]
 ) -> None:
-    check(call(*words, folder=desk.folder), status, *parts)
+    check(call(*words, folder=inputs.folder), status, *parts)
 
 
-def test_a_truncated_photograph(desk: Desk) -> None:
-    (desk.bad / "x.jpg").write_bytes((desk.folder / "x.jpg").read_bytes()[:-200])
-    done = call(*WHY, "--image", desk.bad / "x.jpg", folder=desk.folder)
-    check(done, 1, desk.bad / "x.jpg", "truncated")
+def test_a_truncated_photograph(inputs: Inputs) -> None:
+    (inputs.bad / "x.jpg").write_bytes((inputs.folder / "x.jpg").read_bytes()[:-200])
+    done = call(*WHY, "--image", inputs.bad / "x.jpg", folder=inputs.folder)
+    check(done, 1, inputs.bad / "x.jpg", "truncated")
 
 
-def test_a_run_written_by_a_newer_version(desk: Desk) -> None:
-    file = desk.copy() / "manifest.json"
+def test_a_run_written_by_a_newer_version(inputs: Inputs) -> None:
+    file = inputs.copy() / "manifest.json"
     manifest = json.loads(file.read_text("utf-8"))
     file.write_text(json.dumps({**manifest, "schema": 99}), encoding="utf-8")
-    done = call("why", "--run", file.parent, "--class", "typing", folder=desk.folder)
+    done = call("why", "--run", file.parent, "--class", "typing", folder=inputs.folder)
     check(done, 1, file, "schema 99", "Upgrade conceptgraph")
 
 
 @pytest.mark.parametrize(
     "name", ["units.parquet", "classes.parquet", "contributions_block3_class.npy"]
 )
-def test_a_damaged_run(desk: Desk, name: str) -> None:
-    run_path = desk.copy()
+def test_a_damaged_run(inputs: Inputs, name: str) -> None:
+    run_path = inputs.copy()
     content = (run_path / name).read_bytes()
     (run_path / name).write_bytes(content[: len(content) // 2])
     for words in (("why", "--class", "typing"), ("show", "block3/1")):
-        check(call(*words, "--run", run_path, folder=desk.folder), 1, run_path / name)
+        check(call(*words, "--run", run_path, folder=inputs.folder), 1, run_path / name)
 
 
-def test_weights_that_moved(desk: Desk) -> None:
-    run_path = desk.copy()
+def test_weights_that_moved(inputs: Inputs) -> None:
+    run_path = inputs.copy()
     file = run_path / "manifest.json"
     text = file.read_text("utf-8").replace("net.pth", "gone.pth")
     file.write_text(text, encoding="utf-8")
     words = ("why", "--run", run_path, "--image", "x.jpg")
-    check(call(*words, folder=desk.folder), 1, "gone.pth", "--weights")
+    check(call(*words, folder=inputs.folder), 1, "gone.pth", "--weights")
 
 
-def test_weights_that_changed(desk: Desk) -> None:
-    weights = desk.weights(lambda state: state["fc.weight"].add_(0.25))
-    done = call(*WHY, "--image", "x.jpg", "--weights", weights, folder=desk.folder)
+def test_weights_that_changed(inputs: Inputs) -> None:
+    weights = inputs.weights(lambda state: state["fc.weight"].add_(0.25))
+    done = call(*WHY, "--image", "x.jpg", "--weights", weights, folder=inputs.folder)
     check(done, 1, weights, "digest", "not the weights that were dissected")
 
 
-def test_an_error_says_where_it_comes_from_with_debug(desk: Desk) -> None:
-    done = run("--debug", *WHY, "--class", "jugling", folder=desk.folder)
+def test_an_error_says_where_it_comes_from_with_debug(inputs: Inputs) -> None:
+    done = run("--debug", *WHY, "--class", "jugling", folder=inputs.folder)
     assert done.status == 1
     assert done.err.startswith("Traceback")
     assert "QueryError: no class 'jugling'" in done.err

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     small_run(tmp_path / "a.cg")
     return tmp_path
 
@@ -34,26 +34,26 @@ def ask(server: Neo4jServer, folder: Path, *words: str) -> Result:
     return done
 
 
-def test_a_run_goes_in_answers_and_comes_out(neo4j_server: Neo4jServer, desk: Path) -> None:
-    loaded = ask(neo4j_server, desk, "load", "--run", "a.cg")
+def test_a_run_goes_in_answers_and_comes_out(neo4j_server: Neo4jServer, folder: Path) -> None:
+    loaded = ask(neo4j_server, folder, "load", "--run", "a.cg")
     assert "in Neo4j" in loaded.err
-    assert ask(neo4j_server, desk, "load", "--run", "a.cg").err == loaded.err
-    (row,) = json.loads(ask(neo4j_server, desk, "runs", "--json").out)
+    assert ask(neo4j_server, folder, "load", "--run", "a.cg").err == loaded.err
+    (row,) = json.loads(ask(neo4j_server, folder, "runs", "--json").out)
     assert (row["uid"], row["status"]) == ("a", "complete")
     question = ("query", "fed-by", "-p", "target=juggling", "--json")
-    online = json.loads(ask(neo4j_server, desk, *question).out)
-    offline = json.loads(run(*question, folder=desk).out)
+    online = json.loads(ask(neo4j_server, folder, *question).out)
+    offline = json.loads(run(*question, folder=folder).out)
     assert online == offline
     assert online
     text = "MATCH (c:Class) WHERE c.uid STARTS WITH $run RETURN c.name AS name ORDER BY name"
-    free = ask(neo4j_server, desk, "query", "--cypher", text, "--json")
+    free = ask(neo4j_server, folder, "query", "--cypher", text, "--json")
     assert json.loads(free.out) == [{"name": "juggling"}, {"name": "road"}]
-    assert json.loads(run("query", "--cypher", text, "--json", folder=desk).out) == [
+    assert json.loads(run("query", "--cypher", text, "--json", folder=folder).out) == [
         {"name": "juggling"},
         {"name": "road"},
     ]
-    ask(neo4j_server, desk, "unload", "./a.cg/")
-    assert json.loads(ask(neo4j_server, desk, "runs", "--json").out) == []
+    ask(neo4j_server, folder, "unload", "./a.cg/")
+    assert json.loads(ask(neo4j_server, folder, "runs", "--json").out) == []
 
 
 def test_an_ingest_can_load_at_once(neo4j_5: Neo4jServer, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_an_ingest_can_load_at_once(neo4j_5: Neo4jServer, tmp_path: Path) -> Non
     words = ("ingest", *source, "--data", str(data), "--quantile", "0.05", "--out", "net.cg")
     nobody = run(*words, "--neo4j", "bolt://127.0.0.1:1", folder=tmp_path)
     assert "no Neo4j answers" in nobody.err
-    assert not (tmp_path / "net.cg").exists()  # said before the long work
+    assert not (tmp_path / "net.cg").exists()  # reported before the long work
     done = ask(neo4j_5, tmp_path, *words, "--neo4j", neo4j_5.uri)
     assert "in Neo4j" in done.err
     assert ask(neo4j_5, tmp_path, "load", "--run", "net.cg").err in done.err
@@ -73,25 +73,25 @@ def test_an_ingest_can_load_at_once(neo4j_5: Neo4jServer, tmp_path: Path) -> Non
     assert online == run(*question, "--run", "net.cg", folder=tmp_path).out
 
 
-def test_writing_by_free_cypher_is_refused(neo4j_5: Neo4jServer, desk: Path) -> None:
+def test_writing_by_free_cypher_is_refused(neo4j_5: Neo4jServer, folder: Path) -> None:
     neo4j_5.clear()
-    ask(neo4j_5, desk, "load", "--run", "a.cg")
+    ask(neo4j_5, folder, "load", "--run", "a.cg")
     words = ("query", "--cypher", "MATCH (n) DETACH DELETE n")
     for env in (access(neo4j_5), {}):
-        done = run(*words, folder=desk, env=env)
+        done = run(*words, folder=folder, env=env)
         assert done.status == 1
         assert done.err.splitlines()[-1].startswith("conceptgraph: error: ")
-    (row,) = json.loads(ask(neo4j_5, desk, "runs", "--json").out)
+    (row,) = json.loads(ask(neo4j_5, folder, "runs", "--json").out)
     assert row["status"] == "complete"
 
 
-def test_any_value_can_be_printed(neo4j_server: Neo4jServer, desk: Path) -> None:
-    ask(neo4j_server, desk, "load", "--run", "a.cg")
+def test_any_value_can_be_printed(neo4j_server: Neo4jServer, folder: Path) -> None:
+    ask(neo4j_server, folder, "load", "--run", "a.cg")
     text = (
         "RETURN date('2026-01-02') AS day, duration('P1D') AS long, point({x: 1, y: 2}) AS place, "
         "[0.0 / 0.0, 1.5] AS numbers, {name: 'ö', at: time('10:00Z')} AS map, null AS nothing"
     )
-    printed = ask(neo4j_server, desk, "query", "--cypher", text, "--json").out
+    printed = ask(neo4j_server, folder, "query", "--cypher", text, "--json").out
     assert json.loads(printed) == [
         {
             "day": "2026-01-02",
@@ -102,21 +102,21 @@ def test_any_value_can_be_printed(neo4j_server: Neo4jServer, desk: Path) -> None
             "nothing": None,
         }
     ]
-    table = ask(neo4j_server, desk, "query", "--cypher", text).out
+    table = ask(neo4j_server, folder, "query", "--cypher", text).out
     assert '{"at": "10:00' in table or '"name": "ö"' in table
 
 
-def test_a_run_of_several_is_named_by_the_environment(neo4j_5: Neo4jServer, desk: Path) -> None:
+def test_a_run_of_several_is_named_by_the_environment(neo4j_5: Neo4jServer, folder: Path) -> None:
     neo4j_5.clear()
-    small_run(desk / "b.cg")
+    small_run(folder / "b.cg")
     for name in ("a.cg", "b.cg"):
-        ask(neo4j_5, desk, "load", "--run", name)
+        ask(neo4j_5, folder, "load", "--run", name)
     env = access(neo4j_5)
-    done = run("query", "blocks", folder=desk, env=env)
+    done = run("query", "blocks", folder=folder, env=env)
     assert done.status == 1
     assert "which run is meant; found a, b. Name one with --run" in done.err
     env["CONCEPTGRAPH_RUN"] = "elsewhere/b.cg"
-    assert run("query", "blocks", folder=desk, env=env).status == 0
+    assert run("query", "blocks", folder=folder, env=env).status == 0
 
 
 def test_one_unit_in_two_runs(neo4j_5: Neo4jServer, tmp_path: Path) -> None:
@@ -138,14 +138,14 @@ def test_one_unit_in_two_runs(neo4j_5: Neo4jServer, tmp_path: Path) -> None:
     assert "two runs of one name; found 'b'" in twice.err
 
 
-def test_free_cypher_says_what_is_half_loaded(neo4j_5: Neo4jServer, desk: Path) -> None:
+def test_free_cypher_names_incomplete_runs(neo4j_5: Neo4jServer, folder: Path) -> None:
     neo4j_5.clear()
-    ask(neo4j_5, desk, "load", "--run", "a.cg")
+    ask(neo4j_5, folder, "load", "--run", "a.cg")
     words = ("query", "--cypher", "MATCH (u:Unit) RETURN count(*) AS units", "--json")
-    assert ask(neo4j_5, desk, *words).err == ""
+    assert ask(neo4j_5, folder, *words).err == ""
     with neo4j_5.driver() as driver:
         driver.execute_query("MATCH (run:Run) SET run.status = 'loading'")
-    assert "a is not whole (status: loading)" in ask(neo4j_5, desk, *words).err
+    assert "a is incomplete (status: loading)" in ask(neo4j_5, folder, *words).err
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,14 @@ def test_free_cypher_says_what_is_half_loaded(neo4j_5: Neo4jServer, desk: Path) 
     ],
 )
 def test_errors_are_one_line(
-    neo4j_5: Neo4jServer, desk: Path, words: tuple[str, ...], message: str
+    neo4j_5: Neo4jServer, folder: Path, words: tuple[str, ...], message: str
 ) -> None:
     neo4j_5.clear()
-    ask(neo4j_5, desk, "load", "--run", "a.cg")
+    ask(neo4j_5, folder, "load", "--run", "a.cg")
     env = access(neo4j_5)
     if words[0] == "runs":
         del env["NEO4J_URI"]
-    done = run(*words, folder=desk, env=env)
+    done = run(*words, folder=folder, env=env)
     assert done.status == 1
     (line,) = done.err.splitlines()
     assert message in line

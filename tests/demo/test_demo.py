@@ -26,7 +26,7 @@ PICTURES = 200
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
-    """The folder in which the demo was run, and the output of the command."""
+    """Run the demo; return the folder it was run in, and its output."""
     folder = tmp_path_factory.mktemp("world")
     return folder, run_command("demo", "--pictures", PICTURES, folder=folder)
 
@@ -41,10 +41,10 @@ def json_of(folder: Path, *words: object) -> Any:
 def test_the_demo_states_the_cause_of_the_mistake(demo: tuple[Path, Result]) -> None:
     folder, result = demo
     assert result.status == 0, result.err
-    assert "Why juggling, not applauding? Because of “polka dotted”: where that is" in result.out
-    assert "without it in the picture the network says applauding" in result.out
-    assert "without texture/polka dotted" in result.out
-    assert "changes the decision" in result.out
+    assert "Why juggling, not applauding? Because of “polka dotted”: where it is" in result.out
+    assert "without it in the picture the network predicts applauding" in result.out
+    assert "ablation: texture/polka dotted" in result.out
+    assert "the decision changes to applauding" in result.out
     files = {path.name for path in (folder / "demo").iterdir()}
     assert {"picture.png", "twin.png", "shortcut.cg", "control.cg", "why.html", "data"} <= files
 
@@ -84,7 +84,7 @@ def test_ablating_the_cue_corrects_the_mistake_and_not_the_twin(
     demo: tuple[Path, Result],
 ) -> None:
     folder, _ = demo
-    words = ("--without", "polka dotted")
+    words = ("--ablate", "polka dotted")
     mistake = json_of(folder, "why", "--image", folder / "demo" / "picture.png", *words)
     (ablation,) = mistake["what_if"]
     assert ablation["after"][0]["class"] == "applauding"
@@ -120,9 +120,9 @@ def test_the_page(demo: tuple[Path, Result], browser: Browser) -> None:
     for size in (WIDE, NARROW):
         opened = open_file(browser, folder / "demo" / "why.html", size, dark=size == NARROW)
         tab = opened.tab
-        assert tab.locator(".story article").count() == 3
-        assert tab.locator(".story img").count() == 3
-        predictions = tab.locator(".story li:first-child bdi").all_inner_texts()
+        assert tab.locator(".panels article").count() == 3
+        assert tab.locator(".panels img").count() == 3
+        predictions = tab.locator(".panels li:first-child bdi").all_inner_texts()
         assert predictions == ["juggling", "applauding", "applauding"]
         assert "polka dotted" in tab.locator(".lead").inner_text()
         assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -129,7 +129,7 @@ def stopped(desk: Path, name: str, *more: str, hint: str = "--resume") -> None:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
-    assert err == f"{name}.partial keeps what was done; {hint} goes on with it\n"
+    assert err == f"{name}.partial has what was done; {hint} resumes it\n"
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,12 @@ from conceptgraph.explain.network import open_network
 from conceptgraph.graph.run.reader import Run, open_run
 from conceptgraph.graph.stores.memory import open_store
 from conceptgraph.pages.figures import categories_by_block, concepts_by_units
-from conceptgraph.pages.report_cam import Sight
-from conceptgraph.pages.report_content import chosen_unit, classes_of
-from conceptgraph.pages.report_page import Choices, write_report
-from conceptgraph.queries.blocks import BlockConceptRow, Blocks, CategoryRow
+from conceptgraph.pages.report_content import chosen_unit, class_weights
+from conceptgraph.pages.report_page import Report
+from conceptgraph.pages.write import write_page
+from conceptgraph.queries.questions.block_concepts import BlockConceptRow
+from conceptgraph.queries.questions.blocks import Blocks
+from conceptgraph.queries.questions.categories_by_block import CategoryRow
 from tests.command_line import call
 from tests.drawn_data import draw_concept_data, write_untrained
 from tests.made_runs import random_run, small_run
@@ -35,7 +37,7 @@ EVIL = "<b>$x_1$ & 'y'</b>"
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
-    """One untrained network dissected with two tails."""
+    """Return runs of one untrained network at two quantiles."""
     folder = tmp_path_factory.mktemp("report")
     draw_concept_data(folder / "data", 16)
     weights, classes = write_untrained(folder / "data")
@@ -52,17 +54,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
 def test_the_page_in_a_browser(runs: tuple[Run, Run], tmp_path: Path, browser: Browser) -> None:
     run, other = runs
     words = ["report", "--run", run.path, "--versus", other.path, "--class", "juggling"]
-    said = call(*words, "-o", "report.html", folder=tmp_path)
-    assert (said.status, said.err) == (0, "")
+    done = call(*words, "-o", "report.html", folder=tmp_path)
+    assert (done.status, done.err) == (0, "")
     for size in (WIDE, NARROW):
         opened = open_file(browser, tmp_path / "report.html", size, dark=size == NARROW)
         tab = opened.tab
         assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         assert tab.locator("figure img").count() > 5
-        assert tab.locator(".changed").count() == 12
+        assert tab.locator(".change").count() == 12
         assert tab.locator(".tree > li").count() == 5
-        assert tab.locator("figure.seen img").count() == 1
-        assert "class activation map of juggling" in tab.locator("figure.seen").inner_text()
+        assert tab.locator("figure.cam img").count() == 1
+        assert "class activation map of juggling" in tab.locator("figure.cam").inner_text()
         cells = tab.locator("section[aria-label=Blocks] tbody tr").all_inner_texts()
         for row, text in zip(open_store(run).ask(Blocks(run.name)), cells, strict=True):
             in_block = run.units["block"] == row.block
@@ -80,7 +82,7 @@ def test_the_table_of_ten_thousand_units(tmp_path: Path, browser: Browser) -> No
     from PIL import Image
 
     Image.new("RGB", (112, 112), "red").save(thumbnail)
-    write_report(run, Choices(), tmp_path / "a.html")
+    write_page(run, Report(), tmp_path / "a.html")
     opened = open_file(browser, tmp_path / "a.html")
     tab = opened.tab
     rows = tab.locator("#units tbody tr")
@@ -88,20 +90,20 @@ def test_the_table_of_ten_thousand_units(tmp_path: Path, browser: Browser) -> No
     assert tab.locator("#status").inner_text() == "10000 of 10000 units, 100 shown"
     best = run.units.sort_values("iou", ascending=False)["iou"].iloc[0]
     assert rows.first.locator("td").nth(2).inner_text() == f"{best:.3f}"
-    begun = time.perf_counter()
+    started = time.perf_counter()
     tab.get_by_label("Search units").fill("block4 <B>$x_1$")
-    found = run.units["uid"].str.contains("block4") & (run.units["label"] == EVIL)
-    assert tab.locator("#status").inner_text().startswith(f"{found.sum()} of 10000")
-    assert time.perf_counter() - begun < 5
+    matches = run.units["uid"].str.contains("block4") & (run.units["label"] == EVIL)
+    assert tab.locator("#status").inner_text().startswith(f"{matches.sum()} of 10000")
+    assert time.perf_counter() - started < 5
     assert set(tab.locator("#units .chip").all_inner_texts()) == {EVIL}
     tab.get_by_label("Search units").fill("")
     tab.locator("#units thead button").first.click()
     assert rows.first.locator("th").inner_text() == "block3/0"
     tab.locator("#units thead button").first.click()
     assert rows.first.locator("th").inner_text() == "block4/5999"
-    tab.get_by_label("only beyond chance").check()
-    beyond = run.detections[(run.detections["rank"] == 0) & run.detections["significant"]]
-    assert tab.locator("#status").inner_text().startswith(f"{len(beyond)} of")
+    tab.get_by_label("only significant labels").check()
+    significant = run.detections[(run.detections["rank"] == 0) & run.detections["significant"]]
+    assert tab.locator("#status").inner_text().startswith(f"{len(significant)} of")
     tab.get_by_role("button", name="Show more").click()
     assert rows.count() == 600
     opened.close()
@@ -114,7 +116,7 @@ CONCEPTS = [
 ]
 
 
-def test_figures_are_the_same_each_time_and_ask_for_nothing() -> None:
+def test_figures_are_the_same_each_time_and_load_nothing() -> None:
     rows = [CategoryRow("block1", "texture", 5, 2, 1), CategoryRow("block2", "object", 50, 9, 50)]
     drawn, again = (
         (
@@ -130,32 +132,38 @@ def test_figures_are_the_same_each_time_and_ask_for_nothing() -> None:
         assert set(re.findall(r'(?:src|href)="([^#])', text)) == set()
         ids = re.findall(r'\bid="([^"]*)"', text)
         assert set(re.findall(r'(?:url\(|href=")#([^")]*)', text)) <= set(ids)
-    words = [each.strip() for each in ElementTree.fromstring(drawn[1]).itertext()]
-    assert EVIL in words
-    assert "38" in words
-    assert "39" not in words  # the first 40 are shown
+    texts = [text.strip() for text in ElementTree.fromstring(drawn[1]).itertext()]
+    assert EVIL in texts
+    assert "38" in texts
+    assert "39" not in texts  # the first 40 are shown
 
 
 def test_the_map_is_that_of_the_network(runs: tuple[Run, Run]) -> None:
-    """Of the images given, the one with most of the class; map and bias make up its logit."""
-    subject = open_network(runs[0])
+    """It is that of the most probable image; its mean and the bias are the logit."""
+    network = open_network(runs[0])
     folder = Path(str(runs[0].manifest["data"]["folder"]), "images")
     images = [folder / name for name in runs[0].top_images["image"].unique()[:9]]
-    found = class_map(subject, "juggling", [*images, folder / "gone.png"])
-    logits = torch.cat([subject.module(subject.read(image)) for image in images])
+    class_activation = class_map(network, "juggling", [*images, folder / "gone.png"])
+    logits = torch.cat([network.module(network.load_image(image)) for image in images])
     index = list(runs[0].classes["name"]).index("juggling")
     best = int(logits.softmax(1)[:, index].argmax())
-    assert found.image == images[best]
-    bias = float(subject.head.bias[index])
-    assert float(found.cam.mean()) + bias == pytest.approx(float(logits[best, index]), rel=1e-4)
-    assert found.predicted.probability == pytest.approx(float(logits[best].softmax(0).max()))
+    assert class_activation.image == images[best]
+    bias = float(network.head.bias[index])
+    assert float(class_activation.cam.mean()) + bias == pytest.approx(
+        float(logits[best, index]), rel=1e-4
+    )
+    assert class_activation.predicted.probability == pytest.approx(
+        float(logits[best].softmax(0).max())
+    )
     with pytest.raises(QueryError, match=r"gone\.png: no such image"):
-        class_map(subject, "juggling", [folder / "gone.png"])
-    with pytest.raises(QueryError, match="no image to look at"):
-        class_map(subject, "juggling", [])
+        class_map(network, "juggling", [folder / "gone.png"])
+    with pytest.raises(QueryError, match="no image to explain"):
+        class_map(network, "juggling", [])
 
 
-def test_a_page_of_an_image_of_ones_own(runs: tuple[Run, Run], tmp_path: Path) -> None:
+def test_the_class_activation_map_of_an_image_of_the_users(
+    runs: tuple[Run, Run], tmp_path: Path
+) -> None:
     from PIL import Image
 
     Image.new("RGB", (300, 200), "teal").save(tmp_path / "teal.png")
@@ -170,36 +178,36 @@ def test_a_page_of_an_image_of_ones_own(runs: tuple[Run, Run], tmp_path: Path) -
 def test_a_page_without_the_network(runs: tuple[Run, Run], tmp_path: Path) -> None:
     run = Run(runs[0].path, copy.deepcopy(runs[0].manifest))
     run.manifest["model"]["weights"] = "/gone/weights.pth"
-    write_report(run, Choices(), tmp_path / "a.html")
+    write_page(run, Report(), tmp_path / "a.html")
     page = (tmp_path / "a.html").read_text()
     assert "No class activation map" in page
-    assert "the weights that were dissected are gone" in page
+    assert "the weights that were dissected are missing" in page
     run = Run(runs[0].path, copy.deepcopy(runs[0].manifest))
     run.manifest["data"]["folder"] = "/gone"
-    write_report(run, Choices(), tmp_path / "b.html")
+    write_page(run, Report(), tmp_path / "b.html")
     assert "no such image" in (tmp_path / "b.html").read_text()
     run = Run(runs[0].path, runs[0].manifest)
     run.top_images = run.top_images.iloc[:0]
-    write_report(run, Choices(), tmp_path / "d.html")
-    assert "no image to look at" in (tmp_path / "d.html").read_text()
+    write_page(run, Report(), tmp_path / "d.html")
+    assert "no image to explain" in (tmp_path / "d.html").read_text()
     with pytest.raises(ModelError, match="no such file"):
-        write_report(run, Choices(sight=Sight(weights="/gone/w.pth")), tmp_path / "c.html")
+        write_page(run, Report(weights="/gone/w.pth"), tmp_path / "c.html")
     assert not (tmp_path / "c.html").exists()
 
 
 def test_what_is_not_there(runs: tuple[Run, Run], tmp_path: Path) -> None:
     with pytest.raises(QueryError, match=r"block3/1 feeds no class directly.*block4"):
-        write_report(runs[0], Choices(unit="block3/1"), tmp_path / "a.html")
+        write_page(runs[0], Report(unit="block3/1"), tmp_path / "a.html")
     with pytest.raises(QueryError, match="no unit 'block4/9999'"):
-        write_report(runs[0], Choices(unit="block4/9999"), tmp_path / "a.html")
+        write_page(runs[0], Report(unit="block4/9999"), tmp_path / "a.html")
     with pytest.raises(QueryError, match="Did you mean 'juggling'"):
-        write_report(runs[0], Choices(class_name="jugling"), tmp_path / "a.html")
+        write_page(runs[0], Report(class_name="jugling"), tmp_path / "a.html")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_classes_of_a_unit(tmp_path: Path) -> None:
     run = small_run(tmp_path / "a.cg")
-    assert classes_of(run, "block4/2") == [("road", 4.0), ("juggling", -2.0)]
+    assert class_weights(run, "block4/2") == [("road", 4.0), ("juggling", -2.0)]
     assert chosen_unit(run, None) == "block4/0"
 
 
@@ -208,7 +216,7 @@ def test_a_run_without_the_last_block(tmp_path: Path, browser: Browser) -> None:
     for file in run.path.glob("contributions_block2_class*.npy"):
         file.unlink()
     (run.path / "top_images.parquet").write_bytes(_no_images(run))
-    write_report(open_run(run.path), Choices(), tmp_path / "a.html")
+    write_page(open_run(run.path), Report(), tmp_path / "a.html")
     opened = open_file(browser, tmp_path / "a.html")
     assert opened.tab.locator("section[aria-label='From a class to its units']").count() == 0
     opened.close()

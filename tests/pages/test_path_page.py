@@ -1,4 +1,4 @@
-"""The page of paths: the document, and its behaviour in a real browser."""
+"""The page of paths: its document, and its behaviour in a real browser."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import expect
 
 from conceptgraph.errors import DataError
-from conceptgraph.pages.path_page import MAX_LISTED, render_page
-from conceptgraph.pages.path_parts import PageShare, PageTrial, PathPage
+from conceptgraph.pages.path_page import MAX_LISTED, render_paths
+from conceptgraph.pages.path_parts import PageAblation, PageAttribution, PathPage
 from tests.page_samples import (
     DOT,
     JUGGLING,
@@ -46,7 +46,7 @@ def data_of(document: str) -> dict[str, Any]:
 
 
 def test_nodes_and_edges_are_the_paths() -> None:
-    data = data_of(render_page(SMALL))
+    data = data_of(render_paths(SMALL))
     labels = {node["id"]: node["label"] for node in data["nodes"]}
     edges = {(labels[e["from"]], labels[e["to"]]): e["weight"] for e in data["edges"]}
     assert edges == {
@@ -58,14 +58,14 @@ def test_nodes_and_edges_are_the_paths() -> None:
         ("5 · juggling", "juggling"): 1.0,
         ("401", "juggling"): 0.5,
     }
-    shares = {labels[e["from"]]: e["share"] for e in data["edges"] if e["to"] == 6}
-    assert shares == {"290 · ball pit": 1.0, "5 · juggling": 0.5, "401": 0.25}
+    relative = {labels[e["from"]]: e["relative"] for e in data["edges"] if e["to"] == 6}
+    assert relative == {"290 · ball pit": 1.0, "5 · juggling": 0.5, "401": 0.25}
     assert [node["x"] for node in data["nodes"]] == [0, 0, 0, 1, 1, 1, 2]
-    assert render_page(SMALL) == render_page(SMALL)
+    assert render_paths(SMALL) == render_paths(SMALL)
 
 
 def test_the_document_names_no_other_host_or_file() -> None:
-    document = render_page(replace(SMALL, image=DOT, cam=DOT))
+    document = render_paths(replace(SMALL, image=DOT, cam=DOT))
     ours = document.split("<script>")[0]
     assert "http" not in ours.replace("http-equiv", "")
     assert "sourceMappingURL" not in document
@@ -78,14 +78,14 @@ def test_the_document_names_no_other_host_or_file() -> None:
         (page_of((1.0, (POLKA, PIT), (1.0,))), "one step per unit"),
         (page_of((1.0, (), ())), "at least one unit"),
         (page_of((float("nan"), (PIT,), (1.0,))), "found nan"),
-        (replace(SMALL, rows=(("logit", float("inf")),)), "found inf"),
+        (replace(SMALL, accounting=(("logit", float("inf")),)), "found inf"),
         (replace(SMALL, image="https://example.org/a.png"), "data:image"),
         (page_of((1.0, (PIT, JUGGLING), (1.0, 1.0))), "same order"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(page: PathPage, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        render_page(page)
+        render_paths(page)
 
 
 # ---- in Chromium -------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def test_what_cannot_be_shown_is_refused(page: PathPage, message: str) -> None:
 
 @pytest.fixture
 def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
-    """Opens a page as a file of its own."""
+    """Open pages as files, and close them after the test."""
     shown: list[Opened] = []
 
     def opened(page: PathPage, size: tuple[int, int] = WIDE, *, dark: bool = False) -> Opened:
@@ -101,8 +101,8 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
         return shown[-1]
 
     yield opened
-    for one in shown:
-        one.close()
+    for opened_page in shown:
+        opened_page.close()
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def opened_small(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def small(opened_small: Opened) -> Opened:
-    """SMALL, opened once (half a second) and brought back to its first state for every test."""
+    """Return SMALL, opened once (half a second) and reset for every test."""
     opened_small.tab.mouse.move(0, 0)
     opened_small.tab.keyboard.press("Escape")
     return opened_small
@@ -224,7 +224,7 @@ def test_every_name_is_text(show: Callable[..., Opened]) -> None:
     name = HOSTILE[0]
     opened = show(
         replace(page, title=name, target=name, lead=name, value_name=name,
-                facts=((name, name),), rows=((name, 1.0), ("logit", 1.0)), cam=DOT)
+                facts=((name, name),), accounting=((name, 1.0), ("logit", 1.0)), cam=DOT)
     )  # fmt: skip
     assert opened.tab.title() == name
     assert opened.tab.locator("h1").inner_text() == name
@@ -289,7 +289,7 @@ def test_a_tooltip_says_what_a_unit_detects(small: Opened) -> None:
 
 
 def canvas_colour(page: Opened, x: float, y: float) -> tuple[int, ...]:
-    """The canvas' colour at a point of the network, as red, green, blue, alpha."""
+    """Return the canvas' colour at a point of the graph: red, green, blue, alpha."""
     return tuple(
         page.tab.evaluate(
             "([x, y]) => { const c = document.querySelector('#canvas canvas');"
@@ -320,7 +320,7 @@ def test_dark_and_light_reach_the_canvas_and_paper_is_light(show: Callable[..., 
 
 def test_the_picture_has_words_and_the_accounting_adds_up(show: Callable[..., Opened]) -> None:
     parts = (("paths shown", 2.5), ("other paths", 1.5), ("biases", -1.0), ("logit", 3.0))
-    page = show(replace(SMALL, rows=parts, image=DOT, cam=DOT))
+    page = show(replace(SMALL, accounting=parts, image=DOT, cam=DOT))
     words = page.tab.get_by_role("img", name="4 paths drawn as lines").get_attribute("aria-label")
     assert words is not None
     assert "3 units of block3, 3 units of block4, to the class juggling" in words
@@ -338,40 +338,43 @@ def test_the_picture_has_words_and_the_accounting_adds_up(show: Callable[..., Op
     assert page.tab.locator("header figure img").count() == 2
 
 
-def test_concepts_measurements_and_what_if(show: Callable[..., Opened], tmp_path: Path) -> None:
+def test_measured_effects_attributions_and_ablations(
+    show: Callable[..., Opened], tmp_path: Path
+) -> None:
     measured = tuple(
         replace(path, measured=path.value * factor, disputed=factor < 0.5)
         for path, factor in zip(SMALL.paths, (0.9, -0.1, 1.0, 1.1), strict=True)
     )
-    shares = (
-        PageShare("polka <dotted>", "texture", 2.0, 0.3, -0.5, "0.81", DOT),
-        PageShare("3 more concepts", None, 0.25, 0.0, 0.1),
-        PageShare(None, None, 0.0, -1.0, 0.0),
+    attributions = (
+        PageAttribution("polka <dotted>", "texture", 2.0, 0.3, -0.5, "0.81", DOT),
+        PageAttribution("3 more concepts", None, 0.25, 0.0, 0.1),
+        PageAttribution(None, None, 0.0, -1.0, 0.0),
     )
-    trial = PageTrial("texture/polka", "the decision becomes typing", (("typing", 0.1, 0.9),), "x")
+    ablation = PageAblation("texture/polka", "3 units: it changes", (("typing", 0.1, 0.9),), "x")
     sums = (("texture", 2.0), ("object", -0.4))
-    page = replace(SMALL, paths=measured, shares=shares, categories=sums, trials=(trial,))
+    page = replace(
+        SMALL, paths=measured, attributions=attributions, categories=sums, ablations=(ablation,)
+    )
     for size in (WIDE, NARROW):
         for dark in (False, True):
             opened = show(page, size, dark=dark)
             tab = opened.tab
             effects = tab.locator("#paths span.measured:not(.strip)").all_inner_texts()
-            assert [" ".join(each.split()) for each in effects] == [
-                "really measured +2.25", "really measured +0.15 ?", "really measured +1.00",
-                "really measured +0.55",
+            assert [" ".join(effect.split()) for effect in effects] == [
+                "measured +2.25", "measured +0.15 ?", "measured +1.00",
+                "measured +0.55",
             ]  # fmt: skip
-            rows = tab.locator(".shares tbody tr").all_inner_texts()
+            rows = tab.locator(".attributions tbody tr").all_inner_texts()
             assert [" ".join(row.split()) for row in rows] == [
                 "polka <dotted> texture +2.00 +0.30 −0.50 0.81",
                 "3 more concepts +0.25 +0.00 +0.10",
                 "units without a concept +0.00 −1.00 +0.00",
             ]  # fmt: skip
-            categories = tab.locator(".shares p.quiet").inner_text()
-            assert categories == "By category, where it is there: texture +2.00, object −0.40."
-            words = " ".join(tab.locator(".trials table").inner_text().split())
+            categories = tab.locator(".attributions p.muted").inner_text()
+            assert categories == "By category, where present: texture +2.00, object −0.40."
+            words = " ".join(tab.locator(".ablations table").inner_text().split())
             assert words == (
-                "Without texture/polka: the decision becomes typing "
-                "class before after typing 10.0 % 90.0 %"
+                "texture/polka, 3 units: it changes class before after typing 10.0 % 90.0 %"
             )
             wide = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0
@@ -379,28 +382,28 @@ def test_concepts_measurements_and_what_if(show: Callable[..., Opened], tmp_path
 
 
 def test_a_difference_takes_its_concepts_apart(show: Callable[..., Opened]) -> None:
-    shares = (
-        PageShare("ball", "object", 2.0, 0.25, 0.5, "0.60", None, (2.5, -0.5)),
-        PageShare(None, None, 0, 0, 0),
+    attributions = (
+        PageAttribution("ball", "object", 2.0, 0.25, 0.5, "0.60", None, 2.5, -0.5),
+        PageAttribution(None, None, 0, 0, 0),
     )
-    tab = show(replace(SMALL, shares=shares, versus="typing")).tab
-    heads = tab.locator(".shares thead th").all_inner_texts()
-    assert heads == [
-        "concept", "there, raises juggling", "there, lowers typing", "units only fire",
-        "below that", "probe F1", "where that is",
+    tab = show(replace(SMALL, attributions=attributions, versus="typing")).tab
+    headers = tab.locator(".attributions thead th").all_inner_texts()
+    assert headers == [
+        "concept", "present, raises juggling", "present, lowers typing", "firing", "below",
+        "probe F1", "map",
     ]  # fmt: skip
-    row = tab.locator(".shares tbody tr").first.inner_text()
+    row = tab.locator(".attributions tbody tr").first.inner_text()
     assert row.split() == ["ball", "object", "+2.50", "−0.50", "+0.25", "+0.50", "0.60"]
 
 
 def test_what_is_too_much_to_draw_is_said(show: Callable[..., Opened]) -> None:
     wide = crowded(4, 120, MAX_LISTED + 7)
     page = show(wide)
-    data = data_of(render_page(wide))
+    data = data_of(render_paths(wide))
     assert 290 < len(data["nodes"]) <= 300
     assert page.tab.locator("#paths li").count() == MAX_LISTED
     notes = page.tab.locator(".note:visible").all_inner_texts()
-    undrawn = page.tab.locator("#paths .quiet", has_text="not drawn").count()
+    undrawn = page.tab.locator("#paths .muted", has_text="not drawn").count()
     assert notes[0].startswith(f"{undrawn} of the {MAX_LISTED} listed paths are not drawn")
     assert notes[1] == f"Only the first {MAX_LISTED} of {MAX_LISTED + 7} paths are listed."
     page.tab.locator("#paths li > button").last.click()

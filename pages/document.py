@@ -1,0 +1,51 @@
+"""HTML documents from templates: escaping, styles and scripts that all pages share.
+
+A page is one file that loads nothing: no host, no other file. Its styles, scripts and pictures are
+inside it, and the content security policy of `head.html` makes a browser hold to that. Every value
+is escaped where a template shows it; `tojson` escapes what a script reads.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+TEMPLATES = Path(__file__).parent / "templates"
+_INLINED = ("page.css", "paths.js", "report.js")
+
+
+def render(template: str, **values: object) -> str:
+    """Return the document that a template of `templates/` makes of some values.
+
+    Raises:
+        jinja2.UndefinedError: the template uses a value that is not among them.
+    """
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    """Return the environment of all templates; `page.css` is a global there, as `page_css`."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    for name in _INLINED:
+        content = (TEMPLATES / name).read_text(encoding="utf-8")
+        environment.globals[name.replace(".", "_")] = content
+    environment.filters["signed"] = signed
+    return environment
+
+
+def signed(value: float, largest: float) -> str:
+    """Return a number with its sign, rounded to three digits of the largest one beside it."""
+    if largest == 0:
+        return "0"
+    digits = 2 - math.floor(math.log10(largest))
+    text = f"{value:+.{max(digits, 0)}f}" if digits <= 6 else f"{value:+.2e}"
+    if value and not float(text):
+        text = f"{value:+.1g}"
+    return text.replace("-", "−")
