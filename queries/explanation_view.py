@@ -32,7 +32,7 @@ class PathNode(TypedDict, total=False):
     measured: float
 
 
-class SavedExplanation(NamedTuple):
+class ExplanationUids(NamedTuple):
     """The uids of an explanation, the class that it explains, and its image."""
 
     uid: str
@@ -43,12 +43,12 @@ class SavedExplanation(NamedTuple):
 class ExplanationView(RunView):
     """A run's part of the graph, with its saved explanations."""
 
-    def explanations(self) -> Iterator[SavedExplanation]:
+    def explanations(self) -> Iterator[ExplanationUids]:
         """Yield all saved explanations."""
         for class_uid in self.classes():
             for uid in self.predecessors(class_uid, "OF"):
                 for image in self.predecessors(uid, "EXPLAINED_BY"):
-                    yield SavedExplanation(uid, class_uid, image)
+                    yield ExplanationUids(uid, class_uid, image)
 
     def explanation(self, uid: str) -> ExplanationNode:
         """Return the properties of an explanation."""

@@ -154,6 +154,12 @@ class RunView:
         """Return the uids of the same unit in other runs of the same network."""
         return [*self.predecessors(unit, "SAME_UNIT"), *self.successors(unit, "SAME_UNIT")]
 
+    def run_of(self, unit: str) -> str:
+        """Return the uid of the run that a unit belongs to."""
+        (block,) = self.predecessors(unit, "HAS_UNIT")
+        (run,) = self.predecessors(block, "HAS_BLOCK")
+        return run
+
     def probed_at(self, concept: str) -> Iterator[tuple[str, ProbedAtEdge]]:
         """Yield the run's blocks in which a concept has a presence probe."""
         for uid, edge in self.graph.adj.get(concept, {}).items():

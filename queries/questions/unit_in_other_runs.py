@@ -39,7 +39,7 @@ class UnitInOtherRuns(CypherQuestion):
         for uid in view.same_units(view.graph_uid(self.unit)):
             label = view.label(uid)
             row = OtherRunRow(
-                uid.removesuffix(f"/{self.unit}"),
+                view.run_of(uid),
                 label and label.name,
                 label and label.category,
                 view.unit(uid)["iou"] if label else None,

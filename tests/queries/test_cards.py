@@ -1,4 +1,4 @@
-"""Cards of the small run, whose numbers can be checked in the head."""
+"""Cards of the small run, whose numbers are easy to check by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def store(tmp_path: Path) -> MemoryStore:
-    """The small run, and another one beside it that must not be seen."""
+    """The small run, beside another run that must have no effect."""
     store = MemoryStore()
     store.load(records(small_run(tmp_path / "camvid.cg")))
     store.load(records(random_run(tmp_path / "other.cg", {"block3": 5, "block4": 5})))
@@ -65,7 +65,7 @@ def test_card_of_a_dead_unit(store: MemoryStore) -> None:
     assert not any((card.concepts, card.fed_by, card.feeds, card.images))
 
 
-def test_feeding_units_are_told_by_their_captions(store: MemoryStore) -> None:
+def test_units_that_it_feeds_have_their_captions(store: MemoryStore) -> None:
     feeds = unit_card(store, "camvid", "block3/1").feeds
     assert [(row.uid, row.name, row.concept) for row in feeds] == [
         ("block4/2", "2", None),
@@ -149,10 +149,10 @@ def test_the_first_rows_are_those_of_the_dense_matrices(tmp_path: Path) -> None:
         strongest = sorted((i for i in live if weight[i] > 0), key=lambda i: -weight[i])[:3]
         lowest = sorted((i for i in live if pre[i] < 0), key=lambda i: pre[i])[:3]
         uid = UnitUid(f"block4/{target}")
-        fed = [row.uid for row in store.ask(FedBy("a", uid, top=3))]
-        held = [row.uid for row in store.ask(InhibitedBy("a", uid, top=3))]
-        assert fed == [f"block3/{i}" for i in strongest]
-        assert held == [f"block3/{i}" for i in lowest]
+        contributors = [row.uid for row in store.ask(FedBy("a", uid, top=3))]
+        inhibitors = [row.uid for row in store.ask(InhibitedBy("a", uid, top=3))]
+        assert contributors == [f"block3/{i}" for i in strongest]
+        assert inhibitors == [f"block3/{i}" for i in lowest]
 
 
 def test_names_that_do_not_exist(store: MemoryStore) -> None:

@@ -83,7 +83,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def loaded(real: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Records, ...]:
-    """The graph made by hand, a random one and one that was ingested, beside others unasked."""
+    """The graph made by hand, a random one and one that was ingested, beside other runs."""
     folder = tmp_path_factory.mktemp("runs")
     concepts = (*(f"object/{name}" for name in HARD), "scene/sky", "action/run")
     widths = {"block1": 6, "block2": 8, "block3": 12, "block4": 14}
@@ -166,7 +166,7 @@ answered = pytest.mark.parametrize(
 )
 
 
-def test_every_question_is_worked_out_by_hand() -> None:
+def test_every_question_is_answered_by_hand() -> None:
     assert {question.name for question, _ in EXPECTED} == set(QUESTIONS)
 
 
@@ -236,7 +236,7 @@ def test_neo4j_agrees_on_a_real_run(networkx: MemoryStore, neo4j: Neo4jStore, re
 
 
 def test_pictures(neo4j: Neo4jStore) -> None:
-    """Wherever there are rows there is a picture, with few enough paths for a browser."""
+    """A picture has paths, and few enough for a browser."""
     drawn = 0
     for question, rows in EXPECTED:
         picture = picture_text(question.name)
@@ -254,17 +254,17 @@ def test_paths_are_the_exact_ones_where_nothing_was_left_out(tmp_path: Path, sig
     run = random_run(tmp_path / "a.cg", {"block3": 7, "block4": 6}, seed=5)
     store = MemoryStore()
     store.load(records(run))
-    kind = ClassPaths if sign == 1 else ClassPathsAgainst
+    question = ClassPaths if sign == 1 else ClassPathsAgainst
     for name in ("juggling", "road"):
         exact = class_paths(run, name, top=200, sign=sign).paths
-        rows = kind("a", ClassUid(f"class/{name}"), beam=99, top=200).answer(store.graph)
+        rows = question("a", ClassUid(f"class/{name}"), beam=99, top=200).answer(store.graph)
         assert [row.score for row in rows] == pytest.approx([path.score for path in exact])
         ends = {tuple(unit.uid for unit in path.units) for path in exact}
         assert {(row.first, row.second) for row in rows} == ends
 
 
 @pytest.mark.parametrize("name", [*QUESTIONS])
-def test_texts_are_what_their_heads_say(name: str) -> None:
+def test_texts_match_their_heads(name: str) -> None:
     listed, head = entry(name), cypher_text(name)
     assert [*head.parameters] == ["run", *(parameter.name for parameter in listed.parameters)]
     for parameter in listed.parameters:
@@ -276,7 +276,7 @@ def test_texts_are_what_their_heads_say(name: str) -> None:
         assert "ORDER BY" in body or name == "unit"
 
 
-def test_texts_keep_to_what_all_engines_know() -> None:
+def test_texts_use_only_cypher_that_all_engines_know() -> None:
     folder = ROOT / "queries" / "cypher"
     files = {file.stem for file in folder.glob("*.cypher")}
     assert {stem.removesuffix("-graph") for stem in files} == set(QUESTIONS)
@@ -296,7 +296,7 @@ def test_the_page_is_up_to_date() -> None:
 @pytest.mark.parametrize(
     "wrong", ["MATCH (n) RETURN n", "// Title\n// $run: x\nRETURN 1", "// T\n// d\n// $run", ""]
 )
-def test_what_is_no_head(wrong: str) -> None:
+def test_invalid_heads(wrong: str) -> None:
     with pytest.raises(ValueError, match="not the head of a question"):
         parse_cypher(wrong)
 
@@ -351,7 +351,7 @@ def test_questions_as_they_are_typed(networkx: MemoryStore) -> None:
         ("polysemantic-units", {"iou": "x"}, "parameter iou; found 'x'; expected a number"),
     ],
 )
-def test_what_cannot_be_asked(
+def test_invalid_parameters(
     networkx: MemoryStore, name: str, typed: dict[str, str], message: str
 ) -> None:
     with pytest.raises(QueryError, match=re.escape(message)) as caught:

@@ -29,22 +29,24 @@ if TYPE_CHECKING:
 def all_paths(
     matrices: Sequence[NDArray[np.float64]], target: int, count: int, sign: int
 ) -> list[ScoredPath]:
-    """Every path, one by one, sorted."""
-    found = []
+    """Score every path, one by one; return the best."""
+    paths = []
     for indices in itertools.product(*(range(len(matrix)) for matrix in matrices)):
         ends = (*indices[1:], target)
         score = 1.0
         for matrix, i, j in zip(matrices, indices, ends, strict=True):
             score *= float(matrix[i, j])
         if sign * score > 0:
-            found.append(ScoredPath(score, indices))
-    return sorted(found, key=lambda path: (-sign * path.score, path.indices))[:count]
+            paths.append(ScoredPath(score, indices))
+    return sorted(paths, key=lambda path: (-sign * path.score, path.indices))[:count]
 
 
 @st.composite
 def nets(draw: st.DrawFn) -> list[NDArray[np.float64]]:
-    """One to four hops of either sign. The values are few and powers of two, so that ties are
-    many and products exact."""
+    """Draw one to four hops of either sign.
+
+    The values are few and powers of two, so that ties are many and products exact.
+    """
     values = st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
     widths = draw(st.lists(st.integers(1, 5), min_size=2, max_size=5))
     return [
@@ -63,16 +65,16 @@ def test_equals_all_paths_sorted(net: list[NDArray[np.float64]], count: int, sig
 def test_equals_all_paths_on_random_weights(seed: int, sign: int) -> None:
     rng = np.random.default_rng(seed)
     net = [rng.normal(size=shape) for shape in ((4, 5), (5, 6), (6, 5), (5, 3))]
-    found = strongest_paths(net, 1, 25, sign=sign)
+    paths = strongest_paths(net, 1, 25, sign=sign)
     slow = all_paths(net, 1, 25, sign)
-    assert [path.indices for path in found] == [path.indices for path in slow]
-    np.testing.assert_allclose([p.score for p in found], [p.score for p in slow], rtol=1e-12)
+    assert [path.indices for path in paths] == [path.indices for path in slow]
+    np.testing.assert_allclose([p.score for p in paths], [p.score for p in slow], rtol=1e-12)
 
 
 def test_a_wide_net_of_equal_weights_does_not_explode() -> None:
     net = [np.ones((300, 300)) for _ in range(4)]
-    found = strongest_paths(net, 0, 3)
-    assert [path.indices for path in found] == [(0, 0, 0, 0), (0, 0, 0, 1), (0, 0, 0, 2)]
+    paths = strongest_paths(net, 0, 3)
+    assert [path.indices for path in paths] == [(0, 0, 0, 0), (0, 0, 0, 1), (0, 0, 0, 2)]
 
 
 def test_no_path_of_the_wanted_sign() -> None:
@@ -82,7 +84,7 @@ def test_no_path_of_the_wanted_sign() -> None:
 
 
 def test_paths_of_the_small_run(tmp_path: Path) -> None:
-    found = class_paths(small_run(tmp_path / "camvid.cg"), "juggling")
+    result = class_paths(small_run(tmp_path / "camvid.cg"), "juggling")
     expected = {
         "run": "camvid",
         "class": "juggling",
@@ -113,26 +115,26 @@ def test_paths_of_the_small_run(tmp_path: Path) -> None:
             },
         ],
     }
-    assert json.loads(json.dumps(found.to_json())) == expected
-    assert found.paths[0].shares == (2 / 8, 3 / 4)
+    assert json.loads(json.dumps(result.to_json())) == expected
+    assert result.paths[0].shares == (2 / 8, 3 / 4)
 
 
 def test_paths_against_a_class(tmp_path: Path) -> None:
-    found = class_paths(small_run(tmp_path / "camvid.cg"), "juggling", sign=-1)
-    assert [path.score for path in found.paths] == [pytest.approx(4 / 9 * -2 / 4)]
-    assert [unit.uid for unit in found.paths[0].units] == ["block3/1", "block4/2"]
-    assert found.paths[0].units[1].concept is None
+    result = class_paths(small_run(tmp_path / "camvid.cg"), "juggling", sign=-1)
+    assert [path.score for path in result.paths] == [pytest.approx(4 / 9 * -2 / 4)]
+    assert [unit.uid for unit in result.paths[0].units] == ["block3/1", "block4/2"]
+    assert result.paths[0].units[1].concept is None
 
 
 WIDTHS = {"block1": 4, "block2": 5, "block3": 6, "block4": 7}
 
 
 def slow_scores(run: Run, blocks: Sequence[str], target: int) -> list[tuple[float, list[str]]]:
-    """All live paths with a positive score, from the files as they are."""
+    """Score all live paths from the files; return those with a positive score."""
     hops = [*itertools.pairwise(blocks), (blocks[-1], "class")]
     weights = [np.load(run.path / f"contributions_{a}_{b}.npy").astype(float) for a, b in hops]
     dead = set(run.units["uid"][run.units["status"] == "dead"])
-    found = []
+    paths = []
     for indices in itertools.product(*(range(WIDTHS[block]) for block in blocks)):
         uids = [f"{block}/{index}" for block, index in zip(blocks, indices, strict=True)]
         score = 1.0
@@ -140,8 +142,8 @@ def slow_scores(run: Run, blocks: Sequence[str], target: int) -> list[tuple[floa
             total = sum(max(value, 0) for value in weight[:, j])
             score *= weight[i, j] / total if total > 0 else 0
         if score > 0 and not dead & set(uids):
-            found.append((score, uids))
-    return sorted(found, reverse=True)
+            paths.append((score, uids))
+    return sorted(paths, reverse=True)
 
 
 @pytest.mark.parametrize("first", [1, 2, 3, 4])
@@ -149,11 +151,13 @@ def test_one_to_four_blocks(tmp_path: Path, first: int) -> None:
     run = random_run(tmp_path / "a.cg", WIDTHS, seed=first)
     assert (run.units["status"] == "dead").any()
     blocks = [f"block{number}" for number in range(first, 5)]
-    found = class_paths(run, "road", blocks=blocks, top=8)
+    result = class_paths(run, "road", blocks=blocks, top=8)
     slow = slow_scores(run, blocks, CLASSES.index("road"))[:8]
-    assert [[unit.uid for unit in path.units] for path in found.paths] == [uids for _, uids in slow]
-    np.testing.assert_allclose([p.score for p in found.paths], [s for s, _ in slow], rtol=1e-6)
-    for path in found.paths:
+    assert [[unit.uid for unit in path.units] for path in result.paths] == [
+        uids for _, uids in slow
+    ]
+    np.testing.assert_allclose([p.score for p in result.paths], [s for s, _ in slow], rtol=1e-6)
+    for path in result.paths:
         assert path.score == pytest.approx(np.prod(path.shares))
         for unit in path.units:
             row = run.unit(unit.uid)
