@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import ConceptGraphError
+from ..graph.uids import class_name, split_unit
 from .pictures import cam_overlay, data_uri, photograph, side_by_side
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
     images = [report.image] if report.image else _candidates(run, class_uid)
     class_activation = class_map(network, class_uid, images)
     image = photograph(class_activation.image)
-    predicted, name = class_activation.predicted, class_uid.partition("/")[2]
+    predicted, name = class_activation.predicted, class_name(class_uid)
     caption = f"{class_activation.image.name}: {predicted.name} ({predicted.probability:.0%})"
     if predicted.name != name:
         caption += f", {name} ({class_activation.probability:.0%})"
@@ -62,10 +63,10 @@ def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
 
 def _candidates(run: Run, class_uid: str) -> list[Path]:
     """Return, of the last block's top images, those with most evidence for the class."""
-    folder = Path(str(run.manifest.get("data", {}).get("folder", "")), "images")
+    folder = Path(run.manifest["data"]["folder"], "images")
     last, column = run.blocks[-1], list(run.classes["uid"]).index(class_uid)
     weights = run.contributions(last, "class")[:, column]
     rows = run.top_images[run.top_images["unit"].str.startswith(f"{last}/")]
-    units = np.array([uid.rpartition("/")[2] for uid in rows["unit"]], np.int64)
+    units = np.array([split_unit(uid)[1] for uid in rows["unit"]], np.int64)
     evidence = (rows["activation"] * weights[units]).groupby(rows["image"]).sum()
     return [folder / str(name) for name in evidence.nlargest(CANDIDATES).index]

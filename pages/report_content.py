@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import QueryError
+from ..graph.uids import split_unit, unit_uid
 from ..queries.cards import unit_card
 from ..queries.names import ALL_ROWS, find_class
 from ..queries.parameters import BlockName, ClassUid
@@ -172,7 +173,7 @@ def chosen_unit(run: Run, uid: str | None) -> str:
         return uid
     units = run.units[(run.units["block"] == last) & (run.units["status"] == "ok")]
     best = units.sort_values(["iou", "index"], ascending=[False, True])["uid"]
-    return str(best.iloc[0]) if len(best) else f"{last}/0"
+    return str(best.iloc[0]) if len(best) else unit_uid(last, 0)
 
 
 def chosen_class(run: Run, store: MemoryStore, name: str | None) -> ClassUid:
@@ -184,8 +185,8 @@ def chosen_class(run: Run, store: MemoryStore, name: str | None) -> ClassUid:
 
 def class_weights(run: Run, uid: str) -> list[ClassWeight]:
     """Return Fig. 7: the classes with a unit's largest weights, from most for to most against."""
-    block, _, index = uid.partition("/")
-    weights = run.contributions(block, "class")[int(index)].tolist()
+    block, index = split_unit(uid)
+    weights = run.contributions(block, "class")[index].tolist()
     rows = [
         ClassWeight(str(name), weight)
         for name, weight in zip(run.classes["name"], weights, strict=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..graph.stores.memory import open_store
+from ..graph.uids import class_name
 from ..queries.compare import compare
 from . import report_content as content
 from .document import render
@@ -54,7 +55,7 @@ def render_report(run: Run, report: Report) -> str:
     values: dict[str, object] = {
         "run": run,
         "lead": _lead(rows, tested=run.is_tested),
-        "significance": run.manifest.get("settings", {}).get("significance", "–"),
+        "significance": run.settings.significance,
         "rows": rows,
         "above_center_bias": content.above_center_bias(run),
         "by_block": categories_by_block(rows.categories, run.blocks, categories),
@@ -81,7 +82,7 @@ def render_report(run: Run, report: Report) -> str:
             "unit": content.unit_summary(run, store, unit),
             "class_weights": weights,
             "largest_weight": max((abs(row.weight) for row in weights), default=0) or 1,
-            "class_name": class_uid.partition("/")[2],
+            "class_name": class_name(class_uid),
             "contributors": content.contributors(run, store, class_uid, _CONTRIBUTORS),
             "cam": draw_cam(run, class_uid, report),
         }
@@ -95,10 +96,8 @@ def render_report(run: Run, report: Report) -> str:
 
 def _categories(run: Run) -> list[str]:
     """Return the run's categories in the order of its data."""
-    in_data = run.manifest.get("data", {}).get("categories")
-    of_concepts = run.concepts["category"].unique().tolist()
-    first = [name for name in in_data if name in of_concepts] if isinstance(in_data, list) else []
-    return [*first, *(name for name in of_concepts if name not in first)]
+    with_concepts = set(run.concepts["category"])
+    return [name for name in run.manifest["data"]["categories"] if name in with_concepts]
 
 
 def _lead(rows: content.FigureRows, *, tested: bool) -> str:
@@ -111,14 +110,11 @@ def _lead(rows: content.FigureRows, *, tested: bool) -> str:
 
 
 def _facts(run: Run) -> list[tuple[str, object]]:
-    manifest = run.manifest
-    model, data = manifest.get("model", {}), manifest.get("data", {})
-    settings = manifest.get("settings", {})
     return [
-        ("model", model.get("name", "–")),
-        ("images", data.get("images", "–")),
+        ("model", run.manifest["model"]["name"]),
+        ("images", run.manifest["data"]["images"]),
         ("concepts", len(run.concepts)),
-        ("quantile", settings.get("quantile", "–")),
-        ("IoU", settings.get("iou", "–")),
-        ("created", manifest.get("created", "–")),
+        ("quantile", run.settings.quantile),
+        ("IoU", run.settings.iou),
+        ("created", run.manifest["created"]),
     ]
