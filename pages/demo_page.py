@@ -75,7 +75,7 @@ def answer(mistake: ExplainedMistake) -> str:
 def observations(mistake: ExplainedMistake) -> list[tuple[str, Observation]]:
     """Return the network, the twin, and the control if there is one, with their titles."""
     cue = mistake.shortcut.cue.name
-    rows = [("The network", mistake.mistake), (f"The same without “{cue}”", mistake.twin)]
+    rows = [("The network", mistake.mistake), (f"The network, without “{cue}”", mistake.twin)]
     if mistake.control is not None:
         rows.append((f"A network that never learnt “{cue}”", mistake.control))
     return rows

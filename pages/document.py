@@ -13,6 +13,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..graph.uids import split_concept
+
 TEMPLATES = Path(__file__).parent / "templates"
 _INLINED = ("page.css", "paths.js", "report.js")
 
@@ -36,7 +38,7 @@ def _environment() -> Environment:
     for name in _INLINED:
         content = (TEMPLATES / name).read_text(encoding="utf-8")
         environment.globals[name.replace(".", "_")] = content
-    environment.filters["signed"] = signed
+    environment.filters |= {"signed": signed, "split_concept": split_concept}
     return environment
 
 

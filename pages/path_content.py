@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..graph.uids import concept_uid
 from .path_parts import PageAblation, PageAttribution, PageConcept, PagePath, PageUnit, PathPage
 from .pictures import cam_overlay, data_uri, heat_overlay, photograph, strip, thumbnail
 from .wording import (
@@ -105,7 +106,8 @@ def _attributions(explanation: Explanation, small: Image.Image) -> tuple[PageAtt
     *concepts, unlabelled = explanation.by_concept
     rows = []
     for concept in concepts[:CONCEPTS_SHOWN]:
-        values = explanation.concept_maps.get(f"{concept.category}/{concept.name}")
+        uid = concept_uid(concept.category or "", concept.name or "")
+        values = explanation.concept_maps.get(uid)
         overlay = None if values is None else data_uri(cam_overlay(small, values))
         rows.append(replace(_sum(concept.name, concept.category, [concept]), map=overlay))
     if others := concepts[CONCEPTS_SHOWN:]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...graph.uids import is_class
 from ...pages.wording import label_criterion
 from ...queries.cards import ClassCard, ConceptCard, UnitCard
 from ..terminal import print_line, print_note, print_table
@@ -132,7 +133,7 @@ def _print_contributions(title: str, rows: Sequence[ContributionRow]) -> None:
     """Print units with their concepts, or classes, which have no concepts and no ReLU."""
     if not rows:
         return
-    if rows[0].uid.startswith("class/"):
+    if is_class(rows[0].uid):
         print_table(
             title,
             ("class", "weight", "share"),

@@ -61,7 +61,7 @@ def _print_pair(pair: RunPair, top: int) -> None:
     if pair.same_network:
         print_table(
             f"{title}: one network, unit by unit",
-            ("block", "same label", "changed", "gained one", "lost it", "never one"),
+            ("block", "same label", "changed", "gained", "lost", "no label"),
             pair.moves,
             right="bcdef",
         )

@@ -25,7 +25,7 @@ def print_mistake(mistake: ExplainedMistake, page: Path) -> None:
     cue = mistake.shortcut.cue.name
     print_table(
         f"a picture of somebody {mistake.true_class}, beside something {cue}",
-        ("network", "predicts", f"“{cue}” adds to {mistake.shortcut.class_}", "file"),
+        ("seen by", "predicted", f"“{cue}” adds to {mistake.shortcut.class_}", "file"),
         [
             (title, prediction(observation), cue_contribution(observation), observation.picture)
             for title, observation in observations(mistake)

@@ -192,7 +192,7 @@ def _search_notes(explanation: Explanation) -> Iterator[str]:
     for block, search in zip(reversed(explanation.blocks), explanation.searched, strict=False):
         if search.followed < search.of:
             yield (
-                f"Path suffixes from {block}: the strongest {search.followed} of {search.of} were "
-                f"extended, with {search.share:.0%} of the sum of all sizes; the next one has a "
-                f"size of {search.next:.3f}, over all its paths."
+                f"Beam search at {block}: {search.followed} of {search.of} path suffixes were "
+                f"extended, with {search.share:.0%} of Σ |contribution|; the largest of the others "
+                f"has {search.next:.3f}."
             )

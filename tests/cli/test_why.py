@@ -111,7 +111,7 @@ def test_longer_paths_of_an_image(user_folder: UserFolder) -> None:
         adds_up(explanation, explanation["logit"])
         text = user_folder.call(words)
         assert "measured" in text
-        assert text.count("Path suffixes from") == len(chosen) - 1
+        assert text.count("Beam search at") == len(chosen) - 1
     failed = call("why", "--image", "x.jpg", "--blocks", "block2,block3", folder=user_folder.folder)
     assert failed.status == 1
     assert "neighbouring blocks to the network's last" in failed.err

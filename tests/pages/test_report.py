@@ -27,7 +27,7 @@ from conceptgraph.queries.questions.categories_by_block import CategoryRow
 from tests.command_line import call
 from tests.drawn_data import draw_concept_data, write_untrained
 from tests.made_runs import random_run, small_run
-from tests.page_samples import NARROW, WIDE, open_file
+from tests.page_samples import NARROW, WIDE, draw_thumbnails, open_file
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -77,11 +77,7 @@ def test_the_page_in_a_browser(runs: tuple[Run, Run], tmp_path: Path, browser: B
 def test_the_table_of_ten_thousand_units(tmp_path: Path, browser: Browser) -> None:
     concepts = [f"object/thing {i}" for i in range(60)] + [f"texture/{EVIL}"]
     run = random_run(tmp_path / "a.cg", {"block3": 4000, "block4": 6000}, concepts=concepts)
-    thumbnail = run.path / run.top_images["thumbnail"].iloc[0]
-    thumbnail.parent.mkdir()
-    from PIL import Image
-
-    Image.new("RGB", (112, 112), "red").save(thumbnail)
+    draw_thumbnails(run)
     write_page(run, Report(), tmp_path / "a.html")
     opened = open_file(browser, tmp_path / "a.html")
     tab = opened.tab
