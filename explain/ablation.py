@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import QueryError
+from ..graph.uids import concept_uid
 from ..queries.names import find_concept
 from .ablation_masks import (
     ablated_units,
@@ -204,7 +205,7 @@ def _candidates(
     by_concept = sorted(of_prediction.by_concept[:-1], key=lambda c: -c.contribution)
     candidates: dict[str, AblationMasks] = {}
     for concept in by_concept[:MAX_CANDIDATES]:
-        uid = f"{concept.category}/{concept.name}"
+        uid = concept_uid(concept.category or "", concept.name or "")
         try:
             candidates[uid] = ablation_of_concept(network.run, uid, at, everywhere=everywhere)
         except QueryError:  # no unit at these blocks detects it

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool1d, max_pool2d, max_pool3d
 
 from ..errors import QueryError, nearest
+from ..graph.uids import unit_uid
 from .concept_attribution import MIN_PROBE_F1
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def ablation_of_concept(
             probe[-1] -= float(probes.at[block, "threshold"])
             mask = AblationMask(tuple(units), probe)
         elif not everywhere:
-            values = [float(unit_thresholds[f"{block}/{unit}"]) for unit in units]
+            values = [float(unit_thresholds[unit_uid(block, unit)]) for unit in units]
             thresholds = torch.tensor(values, dtype=torch.float64)
             mask = AblationMask(tuple(units), thresholds=thresholds)
         masks[block] = [mask]
@@ -132,7 +133,7 @@ def ablated_units(masks: AblationMasks) -> tuple[str, ...]:
         for mask in block_masks
         for unit in mask.units
     }
-    return tuple(f"{block}/{unit}" for block, unit in sorted(units))
+    return tuple(unit_uid(block, unit) for block, unit in sorted(units))
 
 
 def ablation_hooks(

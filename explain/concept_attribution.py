@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from ..graph.uids import concept_uid
 from .explanation import ConceptAttribution
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class ConceptAttributor:
     @property
     def uids(self) -> list[str]:
         """The concepts as "category/name"."""
-        return [f"{category}/{name}" for name, category in self.concepts]
+        return [concept_uid(category, name) for name, category in self.concepts]
 
     def attribute(self, activations: Tensor, amounts: Tensor) -> PositionAttribution:
         """Divide among concepts what each position of each unit adds.
@@ -108,7 +109,7 @@ def concept_attributor(run: Run, block: str) -> ConceptAttributor:
     probe_f1: list[float | None] = []
     probes = torch.zeros(len(units) + 1, len(concepts), dtype=torch.float64)
     for number, (name, category) in enumerate(concepts):
-        uid = f"{category}/{name}"
+        uid = concept_uid(category, name)
         good = uid in rows.index and rows.at[uid, "f1"] >= MIN_PROBE_F1
         probe_f1.append(float(rows.at[uid, "f1"]) if good else None)
         if good:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import QueryError
+from ..graph.uids import unit_uid
 from ..ingest.engine.tensors import grid_mean
 from ..queries.labels import class_index, unit_labels
 from .concept_attribution import attribute_to_concepts, concept_attributor
@@ -188,7 +189,7 @@ def _image_paths(
     contributions = search.contributions[rows, firsts].unsqueeze(1)
     steps = torch.cat([contributions, search.suffix_contributions[rows]], dim=1).tolist()
     effects = measure(units).tolist() if len(units) else []
-    uids = [[f"{b}/{i}" for b, i in zip(blocks, path, strict=True)] for path in units.tolist()]
+    uids = [[unit_uid(*unit) for unit in zip(blocks, path, strict=True)] for path in units.tolist()]
     labels = unit_labels(run, {uid for path in uids for uid in path})
     return tuple(
         ImagePath(rank, step[0], effect, tuple(labels[uid] for uid in path), tuple(step))
