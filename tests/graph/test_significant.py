@@ -111,8 +111,8 @@ def _paths(explanation: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_cards(small: SignificantLabels) -> None:
     store = open_store(small)
-    chance = unit_card(store, "small", "block3/1")
-    assert (chance.name, chance.interpretable, chance.concepts) == ("1", False, ())
+    unnamed = unit_card(store, "small", "block3/1")
+    assert (unnamed.name, unnamed.interpretable, unnamed.concepts) == ("1", False, ())
     fed = {row.uid: row.concept for row in unit_card(store, "small", "block4/0").fed_by}
     assert fed == {"block3/0": "polka dotted", "block3/1": None}
     ball = concept_card(store, "small", "ball")
