@@ -68,8 +68,8 @@ def explanation_page(
             ("image", Path(explanation.image).name),
             ("method", explanation.method),
             *(
-                (f"extended from {block}", f"{level.followed} of {level.of} ({level.share:.0%})")
-                for block, level in zip(
+                (f"extended from {block}", f"{search.followed} of {search.of} ({search.share:.0%})")
+                for block, search in zip(
                     reversed(explanation.blocks), explanation.searched, strict=False
                 )
             ),

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from ..queries.paths import StrongestPaths
     from .report_page import Report
 
-    Result: TypeAlias = StrongestPaths | Explanation | Audit | ExplainedMistake | Report
+    PageResult: TypeAlias = StrongestPaths | Explanation | Audit | ExplainedMistake | Report
 
 
 def write_page(
     run: Run,
-    result: Result,
+    result: PageResult,
     path: Path | str,
     *,
     ablations: Sequence[Ablation] = (),
@@ -59,7 +59,7 @@ def write_page(
 
 def render_page(
     run: Run,
-    result: Result,
+    result: PageResult,
     *,
     ablations: Sequence[Ablation] = (),
     why_options: Sequence[str] = (),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PROGRAM = (sys.executable, "-m", "conceptgraph.cli.app")
 
 
-class Result(NamedTuple):
+class CommandResult(NamedTuple):
     status: int
     out: str
     err: str
@@ -36,7 +36,9 @@ def environment(**more: str) -> dict[str, str]:
     return {**inherited, "OMP_NUM_THREADS": "1", **more}
 
 
-def run(*words: object, folder: Path, env: dict[str, str] | None = None, **options: Any) -> Result:
+def run(
+    *words: object, folder: Path, env: dict[str, str] | None = None, **options: Any
+) -> CommandResult:
     """Run a command in a process of its own."""
     done = subprocess.run(
         [*PROGRAM, *map(str, words)],
@@ -48,10 +50,10 @@ def run(*words: object, folder: Path, env: dict[str, str] | None = None, **optio
         timeout=120,
         **options,
     )
-    return Result(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
-def call(*words: object, folder: Path) -> Result:
+def call(*words: object, folder: Path) -> CommandResult:
     """Run a command in this process, which has imported torch already."""
     out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
     status: object = 0
@@ -61,7 +63,7 @@ def call(*words: object, folder: Path) -> Result:
         except SystemExit as end:
             status = end.code
     texts = (stream.buffer.getvalue().decode() for stream in (out, err))
-    return Result(int(str(status or 0)), *texts)
+    return CommandResult(int(str(status or 0)), *texts)
 
 
 @contextmanager

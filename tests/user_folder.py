@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.command_line import Result, call, run
+from tests.command_line import CommandResult, call, run
 from tests.drawn_data import draw_concept_data, write_untrained
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class UserFolder:
     """A folder with data, weights, a photo, and the run that `ingest` made of them."""
 
     folder: Path
-    ingested: Result
+    ingested: CommandResult
 
     def call(self, text: str) -> str:
         """Return what a command prints; it must succeed and say nothing but which run it used."""

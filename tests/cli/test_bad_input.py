@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.command_line import Result, call, run
+from tests.command_line import CommandResult, call, run
 from tests.drawn_data import write_broden, write_mask
 from tests.random_networks import CustomNetwork
 from tests.repository import ROOT
@@ -30,7 +30,7 @@ IMPORTABLE = {"PYTHONPATH": str(ROOT)}  # the factory, in other processes
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ValidInputs:
     """A folder with a run and the valid inputs it was made from, and one for invalid inputs."""
 
     folder: Path
@@ -89,16 +89,16 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.save(CustomNetwork(len(CLASSES)).state_dict(), folder / "net.pth")
     (folder / "classes.txt").write_text("\n".join(CLASSES), encoding="utf-8")
     shutil.copy(folder / "data" / "images" / "0.jpg", folder / "x.jpg")
-    done = call(*Inputs(folder, folder).words(), "--quantile", "0.1", folder=folder)
+    done = call(*ValidInputs(folder, folder).words(), "--quantile", "0.1", folder=folder)
     assert done.status == 0, done.err
     return folder
 
 
 @pytest.fixture
-def inputs(valid: Path, tmp_path: Path) -> Iterator[Inputs]:
+def inputs(valid: Path, tmp_path: Path) -> Iterator[ValidInputs]:
     """Yield the folders, and check that a test changed and added no file of the valid ones."""
     before = contents(valid)
-    yield Inputs(valid, tmp_path)
+    yield ValidInputs(valid, tmp_path)
     assert contents(valid) == before
 
 
@@ -106,7 +106,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def check(done: Result, status: int, *parts: object) -> None:
+def check(done: CommandResult, status: int, *parts: object) -> None:
     assert done.status == status, done
     assert done.err.startswith("conceptgraph: error: ")
     assert done.err.count("\n") == 1
@@ -119,55 +119,55 @@ def check(done: Result, status: int, *parts: object) -> None:
 # Concept data
 
 
-def missing_mask(inputs: Inputs) -> tuple[object, ...]:
+def missing_mask(inputs: ValidInputs) -> tuple[object, ...]:
     (inputs.data() / "images" / "4.png").unlink()
     return "index.csv: row 6", "'4.png'"
 
 
-def grey_mask(inputs: Inputs) -> tuple[object, ...]:
+def grey_mask(inputs: ValidInputs) -> tuple[object, ...]:
     Image.new("L", (8, 8)).save(inputs.data() / "images" / "2.png")
     return "images/2.png", "row 4 of index.csv", "8-bit greyscale PNG 8×8", "8-bit RGB PNG 8×8"
 
 
-def large_mask(inputs: Inputs) -> tuple[object, ...]:
+def large_mask(inputs: ValidInputs) -> tuple[object, ...]:
     write_mask(inputs.data() / "images" / "2.png", np.ones((9, 8), int))
     return "images/2.png", "row 4 of index.csv", "8×9", "8×8"
 
 
-def unknown_label_in_mask(inputs: Inputs) -> tuple[object, ...]:
+def unknown_label_in_mask(inputs: ValidInputs) -> tuple[object, ...]:
     write_mask(inputs.data() / "images" / "2.png", np.full((8, 8), 700))
     return "images/2.png", "row 4 of index.csv", "number 700", "label.csv"
 
 
-def unknown_label_in_cell(inputs: Inputs) -> tuple[object, ...]:
+def unknown_label_in_cell(inputs: ValidInputs) -> tuple[object, ...]:
     inputs.data(scene="8")
     return "index.csv: row 6", "'scene'", "number 8", "label.csv"
 
 
-def other_columns(inputs: Inputs) -> tuple[object, ...]:
+def other_columns(inputs: ValidInputs) -> tuple[object, ...]:
     index = inputs.data() / "index.csv"
     index.write_text(index.read_text("utf-8").replace("sh", "height", 1), encoding="utf-8")
     return "index.csv", "sh", "height"
 
 
-def path_outside(inputs: Inputs) -> tuple[object, ...]:
+def path_outside(inputs: ValidInputs) -> tuple[object, ...]:
     inputs.data(object="../../../net.pth")
     return "index.csv: row 6", "'../../../net.pth'", "inside images/"
 
 
-def truncated_image(inputs: Inputs) -> tuple[object, ...]:
+def truncated_image(inputs: ValidInputs) -> tuple[object, ...]:
     image = inputs.data() / "images" / "3.jpg"
     image.write_bytes(image.read_bytes()[:-200])
     return "images/3.jpg", "truncated"
 
 
-def no_images(inputs: Inputs) -> tuple[object, ...]:
+def no_images(inputs: ValidInputs) -> tuple[object, ...]:
     index = inputs.data() / "index.csv"
     index.write_text(index.read_text("utf-8").splitlines()[0], encoding="utf-8")
     return "index.csv", "no images"
 
 
-def no_data(inputs: Inputs) -> tuple[object, ...]:
+def no_data(inputs: ValidInputs) -> tuple[object, ...]:
     return inputs.bad / "data", "no such folder"
 
 
@@ -178,7 +178,9 @@ BAD_DATA = (
 
 
 @pytest.mark.parametrize("damage", BAD_DATA, ids=lambda damage: damage.__name__)
-def test_concept_data(inputs: Inputs, damage: Callable[[Inputs], tuple[object, ...]]) -> None:
+def test_concept_data(
+    inputs: ValidInputs, damage: Callable[[ValidInputs], tuple[object, ...]]
+) -> None:
     parts = damage(inputs)
     check(call(*inputs.words(data=inputs.bad / "data"), folder=inputs.folder), 1, *parts)
 
@@ -196,18 +198,18 @@ class Malice:
         return os.mkdir, (str(self.target),)
 
 
-def test_nan_in_weights(inputs: Inputs) -> None:
+def test_nan_in_weights(inputs: ValidInputs) -> None:
     weights = inputs.weights(lambda state: state["layer2.conv.weight"].view(-1)[3:4].fill_(np.nan))
     done = call(*inputs.words(weights=weights), folder=inputs.folder)
     check(done, 1, weights, "NaN", "layer2.conv.weight")
 
 
-def test_weights_of_another_architecture(inputs: Inputs) -> None:
+def test_weights_of_another_architecture(inputs: ValidInputs) -> None:
     done = call(*inputs.words(model="resnet18"), folder=inputs.folder)
     check(done, 1, "net.pth", "do not fit resnet18", "missing: conv1.weight", "unexpected: stem.")
 
 
-def test_a_pickle_that_would_run_code(inputs: Inputs) -> None:
+def test_a_pickle_that_would_run_code(inputs: ValidInputs) -> None:
     torch.save({"state_dict": Malice(inputs.bad / "ran")}, inputs.bad / "evil.pth")
     done = call(*inputs.words(weights=inputs.bad / "evil.pth"), folder=inputs.folder)
     check(done, 1, "evil.pth", "would run code", "--trust-pickle")
@@ -216,19 +218,19 @@ def test_a_pickle_that_would_run_code(inputs: Inputs) -> None:
     assert (inputs.bad / "ran").exists()  # the checkpoint does run code
 
 
-def test_wrong_number_of_class_names(inputs: Inputs) -> None:
+def test_wrong_number_of_class_names(inputs: ValidInputs) -> None:
     (inputs.bad / "names.txt").write_text("a\nb\n", encoding="utf-8")
     done = call(*inputs.words(classes=inputs.bad / "names.txt"), folder=inputs.folder)
     check(done, 1, inputs.bad / "names.txt", "2 names", "expected 3")
 
 
-def test_no_weights(inputs: Inputs) -> None:
+def test_no_weights(inputs: ValidInputs) -> None:
     check(
         call(*inputs.words(weights="no.pth"), folder=inputs.folder), 1, "no.pth: there is no such"
     )
 
 
-def test_no_class_names(inputs: Inputs) -> None:
+def test_no_class_names(inputs: ValidInputs) -> None:
     check(call(*inputs.words(classes="no.txt"), folder=inputs.folder), 1, "no.txt", "No such file")
 
 
@@ -255,7 +257,7 @@ def test_no_class_names(inputs: Inputs) -> None:
     ],
 )
 def test_options(
-    inputs: Inputs, option: str, value: str, status: int, parts: tuple[object, ...]
+    inputs: ValidInputs, option: str, value: str, status: int, parts: tuple[object, ...]
 ) -> None:
     check(call(*inputs.words(), option, value, folder=inputs.folder), status, *parts)
 
@@ -263,12 +265,12 @@ def test_options(
 # Where to write
 
 
-def test_an_output_that_exists(inputs: Inputs) -> None:
+def test_an_output_that_exists(inputs: ValidInputs) -> None:
     *words, _ = inputs.words()
     check(call(*words, folder=inputs.folder), 1, "net.cg", "--overwrite")
 
 
-def test_an_output_that_is_no_run(inputs: Inputs) -> None:
+def test_an_output_that_is_no_run(inputs: ValidInputs) -> None:
     shutil.copytree(inputs.folder / "data", inputs.bad / "photos.cg")
     done = call(*inputs.words(out=inputs.bad / "photos.cg"), folder=inputs.folder)
     check(done, 1, "photos.cg: not a run, so it is not replaced")
@@ -279,11 +281,11 @@ def test_an_output_that_is_no_run(inputs: Inputs) -> None:
     ("out", "part"),
     [("no/net.cg", "no: no such folder"), ("net", "expected NAME.cg. Call it net.cg"), ("/", "/")],
 )
-def test_an_output_that_cannot_be(inputs: Inputs, out: str, part: str) -> None:
+def test_an_output_that_cannot_be(inputs: ValidInputs, out: str, part: str) -> None:
     check(call(*inputs.words(out=out), folder=inputs.folder), 1, part)
 
 
-def test_an_output_folder_that_is_not_writable(inputs: Inputs) -> None:
+def test_an_output_folder_that_is_not_writable(inputs: ValidInputs) -> None:
     folder = inputs.bad / "read only"
     folder.mkdir(mode=0o500)
     if os.access(folder, os.W_OK):  # root may write anywhere but in the kernel's own folders
@@ -305,7 +307,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk(inputs: Inputs, tiny_disk: Path) -> None:
+def test_a_full_disk(inputs: ValidInputs, tiny_disk: Path) -> None:
     earlier = shutil.copytree(inputs.folder / "net.cg", tiny_disk / "net.cg")
     before = contents(earlier)
     (tiny_disk / "full").write_bytes(bytes(free(tiny_disk) - 30_000))
@@ -324,7 +326,7 @@ def no_file_beyond(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def test_a_file_that_may_not_grow(inputs: Inputs) -> None:
+def test_a_file_that_may_not_grow(inputs: ValidInputs) -> None:
     limit: dict[str, Any] = {"preexec_fn": no_file_beyond(1000)}
     done = run(*inputs.words(), folder=inputs.folder, env=IMPORTABLE, **limit)
     check(done, 1, "net.cg.partial", "cannot be written: File too large")
@@ -376,18 +378,18 @@ WHY = ("why", "--run", "net.cg")
     ],
 )
 def test_questions(
-    inputs: Inputs, words: tuple[str, ...], status: int, parts: tuple[object, ...]
+    inputs: ValidInputs, words: tuple[str, ...], status: int, parts: tuple[object, ...]
 ) -> None:
     check(call(*words, folder=inputs.folder), status, *parts)
 
 
-def test_a_truncated_photograph(inputs: Inputs) -> None:
+def test_a_truncated_photograph(inputs: ValidInputs) -> None:
     (inputs.bad / "x.jpg").write_bytes((inputs.folder / "x.jpg").read_bytes()[:-200])
     done = call(*WHY, "--image", inputs.bad / "x.jpg", folder=inputs.folder)
     check(done, 1, inputs.bad / "x.jpg", "truncated")
 
 
-def test_a_run_written_by_a_newer_version(inputs: Inputs) -> None:
+def test_a_run_written_by_a_newer_version(inputs: ValidInputs) -> None:
     file = inputs.copy() / "manifest.json"
     manifest = json.loads(file.read_text("utf-8"))
     file.write_text(json.dumps({**manifest, "schema": 99}), encoding="utf-8")
@@ -398,7 +400,7 @@ def test_a_run_written_by_a_newer_version(inputs: Inputs) -> None:
 @pytest.mark.parametrize(
     "name", ["units.parquet", "classes.parquet", "contributions_block3_class.npy"]
 )
-def test_a_damaged_run(inputs: Inputs, name: str) -> None:
+def test_a_damaged_run(inputs: ValidInputs, name: str) -> None:
     run_path = inputs.copy()
     content = (run_path / name).read_bytes()
     (run_path / name).write_bytes(content[: len(content) // 2])
@@ -406,7 +408,7 @@ def test_a_damaged_run(inputs: Inputs, name: str) -> None:
         check(call(*words, "--run", run_path, folder=inputs.folder), 1, run_path / name)
 
 
-def test_weights_that_moved(inputs: Inputs) -> None:
+def test_weights_that_moved(inputs: ValidInputs) -> None:
     run_path = inputs.copy()
     file = run_path / "manifest.json"
     text = file.read_text("utf-8").replace("net.pth", "gone.pth")
@@ -415,13 +417,13 @@ def test_weights_that_moved(inputs: Inputs) -> None:
     check(call(*words, folder=inputs.folder), 1, "gone.pth", "--weights")
 
 
-def test_weights_that_changed(inputs: Inputs) -> None:
+def test_weights_that_changed(inputs: ValidInputs) -> None:
     weights = inputs.weights(lambda state: state["fc.weight"].add_(0.25))
     done = call(*WHY, "--image", "x.jpg", "--weights", weights, folder=inputs.folder)
     check(done, 1, weights, "digest", "not the weights that were dissected")
 
 
-def test_an_error_says_where_it_comes_from_with_debug(inputs: Inputs) -> None:
+def test_an_error_says_where_it_comes_from_with_debug(inputs: ValidInputs) -> None:
     done = run("--debug", *WHY, "--class", "jugling", folder=inputs.folder)
     assert done.status == 1
     assert done.err.startswith("Traceback")

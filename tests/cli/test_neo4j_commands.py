@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.command_line import Result, run
+from tests.command_line import CommandResult, run
 from tests.drawn_data import draw_concept_data, write_untrained
 from tests.made_runs import random_run, small_run
 
@@ -28,7 +28,7 @@ def access(server: Neo4jServer) -> dict[str, str]:
     return {"NEO4J_URI": server.uri, "NEO4J_USERNAME": user, "NEO4J_PASSWORD": password}
 
 
-def ask(server: Neo4jServer, folder: Path, *words: str) -> Result:
+def ask(server: Neo4jServer, folder: Path, *words: str) -> CommandResult:
     done = run(*words, folder=folder, env=access(server))
     assert done.status == 0, done.err
     return done

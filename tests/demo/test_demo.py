@@ -12,7 +12,7 @@ import pytest
 from conceptgraph import explain, open_run
 from conceptgraph.demo.mistake import explain_mistake
 from conceptgraph.demo.world.shortcuts import SHORTCUTS, World
-from tests.command_line import Result, call
+from tests.command_line import CommandResult, call
 from tests.command_line import run as run_command
 from tests.page_samples import NARROW, WIDE, open_file
 
@@ -25,7 +25,7 @@ PICTURES = 200
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CommandResult]:
     """Run the demo; return the folder it was run in, and its output."""
     folder = tmp_path_factory.mktemp("world")
     return folder, run_command("demo", "--pictures", PICTURES, folder=folder)
@@ -38,7 +38,7 @@ def json_of(folder: Path, *words: object) -> Any:
     return json.loads(result.out)
 
 
-def test_the_demo_states_the_cause_of_the_mistake(demo: tuple[Path, Result]) -> None:
+def test_the_demo_states_the_cause_of_the_mistake(demo: tuple[Path, CommandResult]) -> None:
     folder, result = demo
     assert result.status == 0, result.err
     assert "Why juggling, not applauding? Because of “polka dotted”: where it is" in result.out
@@ -49,7 +49,7 @@ def test_the_demo_states_the_cause_of_the_mistake(demo: tuple[Path, Result]) -> 
     assert {"picture.png", "twin.png", "shortcut.cg", "control.cg", "why.html", "data"} <= files
 
 
-def test_the_cue_explains_the_mistake_but_not_the_twin(demo: tuple[Path, Result]) -> None:
+def test_the_cue_explains_the_mistake_but_not_the_twin(demo: tuple[Path, CommandResult]) -> None:
     folder, _ = demo
     picture, twin = folder / "demo" / "picture.png", folder / "demo" / "twin.png"
     mistake = json_of(folder, "why", "--image", picture, "--versus", "applauding")
@@ -71,7 +71,7 @@ def test_the_cue_explains_the_mistake_but_not_the_twin(demo: tuple[Path, Result]
     assert absent["firing"] + absent["below"] != 0
 
 
-def test_the_control_does_not_use_the_cue(demo: tuple[Path, Result]) -> None:
+def test_the_control_does_not_use_the_cue(demo: tuple[Path, CommandResult]) -> None:
     folder, _ = demo
     control = open_run(folder / "demo" / "control.cg")
     explanation = explain(control, folder / "demo" / "picture.png", "juggling")
@@ -81,7 +81,7 @@ def test_the_control_does_not_use_the_cue(demo: tuple[Path, Result]) -> None:
 
 
 def test_ablating_the_cue_corrects_the_mistake_and_not_the_twin(
-    demo: tuple[Path, Result],
+    demo: tuple[Path, CommandResult],
 ) -> None:
     folder, _ = demo
     words = ("--ablate", "polka dotted")
@@ -93,7 +93,7 @@ def test_ablating_the_cue_corrects_the_mistake_and_not_the_twin(
     assert not ablation["flips"]
 
 
-def test_questions_cards_and_exports_work_on_its_run(demo: tuple[Path, Result]) -> None:
+def test_questions_cards_and_exports_work_on_its_run(demo: tuple[Path, CommandResult]) -> None:
     folder, _ = demo
     rows = json_of(folder, "query", "concept-classes", "-p", "concept=texture/polka dotted")
     assert rows[0]["name"] == "juggling"
@@ -106,7 +106,9 @@ def test_questions_cards_and_exports_work_on_its_run(demo: tuple[Path, Result]) 
     assert "polka dotted" in html.read_text(encoding="utf-8")
 
 
-def test_other_shortcuts_are_explained_too(demo: tuple[Path, Result], tmp_path: Path) -> None:
+def test_other_shortcuts_are_explained_too(
+    demo: tuple[Path, CommandResult], tmp_path: Path
+) -> None:
     folder, _ = demo
     run = open_run(folder / "demo" / "shortcut.cg")
     for shortcut in SHORTCUTS[1:]:
@@ -115,7 +117,7 @@ def test_other_shortcuts_are_explained_too(demo: tuple[Path, Result], tmp_path: 
         assert explained.twin.predicted[0].name == explained.true_class
 
 
-def test_the_page(demo: tuple[Path, Result], browser: Browser) -> None:
+def test_the_page(demo: tuple[Path, CommandResult], browser: Browser) -> None:
     folder, _ = demo
     for size in (WIDE, NARROW):
         opened = open_file(browser, folder / "demo" / "why.html", size, dark=size == NARROW)
@@ -130,7 +132,7 @@ def test_the_page(demo: tuple[Path, Result], browser: Browser) -> None:
 
 
 def test_without_model_and_data_those_of_the_demo_are_used(
-    demo: tuple[Path, Result], tmp_path: Path
+    demo: tuple[Path, CommandResult], tmp_path: Path
 ) -> None:
     folder, _ = demo
     cache = tmp_path / "cache" / "conceptgraph" / f"demo-{version('conceptgraph')}"
