@@ -42,11 +42,11 @@ def _texts(mistake: ExplainedMistake) -> list[str]:
     texts = [
         f"Somebody is {mistake.true_class}. Where “{cue}” is present, it adds "
         f"{cue_contribution(mistake.mistake)} to the logit of {class_name}.",
-        f"The same picture, drawn without “{cue}”: {cue_contribution(mistake.twin)}.",
+        f"The twin is the same picture, drawn without “{cue}”: {cue_contribution(mistake.twin)}.",
     ]
     if mistake.control is not None:
         contribution = cue_contribution(mistake.control)
-        texts.append(f"It was trained with “{cue}” in all classes alike: {contribution}.")
+        texts.append(f"A network trained with “{cue}” in all classes alike: {contribution}.")
     return texts
 
 
@@ -74,10 +74,9 @@ def answer(mistake: ExplainedMistake) -> str:
 
 def observations(mistake: ExplainedMistake) -> list[tuple[str, Observation]]:
     """Return the network, the twin, and the control if there is one, with their titles."""
-    cue = mistake.shortcut.cue.name
-    rows = [("The network", mistake.mistake), (f"The network, without “{cue}”", mistake.twin)]
+    rows = [("The network", mistake.mistake), ("The network, on the twin", mistake.twin)]
     if mistake.control is not None:
-        rows.append((f"A network that never learnt “{cue}”", mistake.control))
+        rows.append(("The control", mistake.control))
     return rows
 
 
