@@ -1,9 +1,9 @@
-"""Every number and choice that decides what an ingest finds, in one frozen place.
+"""Every number and choice that decides the result of an ingest, with its default.
 
-The command line takes its defaults from here; the digest names the settings in a run's manifest.
-How the work is done (device, processes, workers) is not here: it changes no more than the last
-digits of floats, between kinds of device. But a GPU has another batch size, where none is given,
-and with it other swaps in the test against chance and other positions for the presence probes.
+The command line takes its defaults from here; a run's manifest has the settings and their digest.
+How the work is done (device, processes, workers) is no setting: between kinds of device only the
+last digits of floats differ. But a GPU has another batch size, if none is given, and with it other
+permutations in the significance test and other positions for the presence probes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Preprocess = Literal["model", "netdissect"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 BLOCKS = ("block1", "block2", "block3", "block4")
-USUAL_BATCH, LARGEST_BATCH = 32, 256  # images; where none is given
-BATCHES = 32  # wanted at least, where batches could be larger than usual
+USUAL_BATCH, LARGEST_BATCH = 32, 256  # images, if no batch size is given
+BATCHES = 32  # at least, if batches are larger than usual
 GIGABYTES = 0.085
-"""Of a GPU, per image of a batch (ResNet-50 on images of 224², half of it for cells)."""
+"""GPU memory per image of a batch (ResNet-50 on images of 224², half of it for cells)."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,18 @@ class Settings:
         min_iou: a unit is interpretable when its best IoU exceeds this.
         preprocess: the model's own normalisation, or NetDissect's for parity.
         precision: number format of the forward pass; `auto` is float32.
-        image_size: side to which images are squashed; None keeps the size the data state, when all
-            images share one of up to 512 pixels a side, else 224.
+        image_size: side to which images are resized (aspect ratio ignored); None keeps the size
+            that the data state, if all images share one of up to 512 pixels a side, else 224.
         batch_size: images per forward pass; None leaves it to `batch_size_for`.
         threshold_split: fit thresholds on images of this split only.
         seed: fixes the order of the images (and an untrained network).
-        calibration_images: images from which the lower bounds of the thresholds are read.
-        null_samples: values of chance per concept and block, at least, against which labels are
-            tested; 0 leaves the test out.
-        significance: share of false ones that the labels called significant may hold.
-        top_labels: labels kept per unit, beside the best of each category.
-        top_images: images kept per unit.
-        top_k: edges kept per target and sign when the run becomes a graph.
+        calibration_images: images that give the lower bounds of the thresholds.
+        null_samples: samples of the permutation null per concept and block, at least; 0 leaves the
+            significance test out.
+        significance: the false discovery rate among significant labels.
+        top_labels: labels stored per unit, besides the best of each category.
+        top_images: images stored per unit.
+        top_k: contributions per target and sign in the run's graph.
     """
 
     blocks: tuple[str, ...] = BLOCKS
@@ -74,7 +74,7 @@ class Settings:
     top_k: int = 32
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse invalid values.
 
         Raises:
             ConceptGraphError: naming the setting, the value, and what it may be.
@@ -100,7 +100,7 @@ class Settings:
             )
         if self.null_samples < 0:
             raise ConceptGraphError(
-                "null-values out of range", found=self.null_samples, expected="0 or more"
+                "null-samples out of range", found=self.null_samples, expected="0 or more"
             )
         for name in ("batch_size", "calibration_images", "top_labels", "top_images", "top_k"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
@@ -115,15 +115,15 @@ class Settings:
             )
 
     def batch_size_for(self, images: int, pixels: int, gigabytes: float | None) -> int:
-        """Images per forward pass.
+        """Return the number of images per forward pass.
 
-        A GPU wants as many as its memory holds; but the test against chance (`chance`), which swaps
-        labels within a batch, wants many batches.
+        A GPU is fastest with as many as its memory holds; but the permutation null, which permutes
+        labels within a batch, needs many batches.
 
         Args:
             images: of the run.
             pixels: of the largest input or mask.
-            gigabytes: memory of the GPU; None for a processor.
+            gigabytes: memory of the GPU; None on CPU.
         """
         if self.batch_size is not None:
             return self.batch_size
@@ -135,7 +135,7 @@ class Settings:
         return min(most, max(USUAL_BATCH, images // BATCHES))
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values, as the manifest stores them."""
+        """Return plain values, as the manifest stores them."""
         return dataclasses.asdict(self)
 
     @classmethod
