@@ -119,7 +119,9 @@ def main() -> None:
         figures = {
             **run.manifest["timings"],
             "whole": whole,
-            "collected a second": arguments.images / run.manifest["timings"]["collect"],
+            "images a second in the forward pass": (
+                arguments.images / run.manifest["timings"]["forward pass"]
+            ),
         }
         if arguments.device == "cuda":
             figures["bare pass a second"] = bare_images_a_second(data, arguments.precision)

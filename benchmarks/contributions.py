@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from conceptgraph.ingest.contributions.one_unit import contributions
+from conceptgraph.ingest.contributions.one_unit import one_unit_contributions
 from conceptgraph.ingest.engine.device import choose_device
 from conceptgraph.ingest.engine.memory import tune_malloc
 from conceptgraph.ingest.network.loading import load_network
@@ -34,7 +34,7 @@ def main() -> None:
     network = load_network(arguments.model, "random")
     device = choose_device(arguments.device)
     start = time.perf_counter()
-    matrices = contributions(network, SIZES, device=device, batch_size=32)
+    matrices = one_unit_contributions(network, SIZES, device=device, batch_size=32)
     seconds = time.perf_counter() - start
     edges = sum(matrix.weight.size for matrix in matrices if matrix.target != "class")
     name = f"contributions, {arguments.model}, {arguments.device}"

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from conceptgraph.ingest.job import Job
 
 from benchmarks.memory import peak_of_this_process
 from conceptgraph.graph.run.writer import RunWriter
@@ -37,6 +36,7 @@ from conceptgraph.ingest.engine.workers import default_workers
 from conceptgraph.ingest.inputs import Inputs, Source
 from conceptgraph.ingest.network.forward import DTYPES
 from conceptgraph.ingest.network.loading import load_network
+from conceptgraph.ingest.pipeline import Job, dissect
 from conceptgraph.progress import NoProgress
 from conceptgraph.settings import Settings
 
@@ -93,8 +93,8 @@ def dissection(inputs: Inputs) -> dict[str, float]:
         RunWriter(Path(folder) / "a.cg") as writer,
         full_float32(),
     ):
-        job = Job(source, inputs, ProcessGroup(), NoProgress(), writer, minutes=5)
-        job.dissect()
+        job = Job(source, inputs, ProcessGroup(), writer, minutes=5, progress=NoProgress())
+        dissect(job)
     return {
         **job.timings,
         "dissection": time.perf_counter() - start,

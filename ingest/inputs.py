@@ -22,20 +22,18 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from ..graph.run.files import InputShape
+    from ..graph.run.manifest import InputShape
     from ..settings import Settings
     from .concept_data.concepts import ConceptData
     from .engine.process_group import ProcessGroup
     from .network.loading import Network
 
 
-USUAL = 224  # side of the images most networks were trained on
-LARGEST = (
-    512  # side above which images that share a size are photographs, not prepared for a network
-)
-
-LEARNT_SPLIT = "train"
-LEARNT_SHARE = 0.7  # of the images, where they are not split
+LARGEST_PREPARED = 512
+"""Side above which images that share a size are photographs, not prepared for a network."""
+PROBE_SPLIT = "train"
+PROBE_SHARE = 0.7
+"""Of the images, where they are not split: those that fit the presence probes."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Source:
 
 
 class Batch(NamedTuple):
-    """Some images that go through the network together.
+    """Images that go through the network together.
 
     Attributes:
         number: of the batch in the run.
@@ -71,21 +69,24 @@ class Batch(NamedTuple):
     images: Sequence[int]
 
 
-def batch_size_for(settings: Settings, data: ConceptData, device: torch.device) -> int:
-    """Images per forward pass."""
-    height, width = _input_size(settings, data)
+def batch_size_for(
+    settings: Settings, network: Network, data: ConceptData, device: torch.device
+) -> int:
+    """Return how many images a forward pass takes."""
+    height, width = _input_size(settings, network, data)
     masks = (image.mask_height * image.mask_width for image in data.images)
     pixels = max(height * width, *masks)
     return settings.batch_size_for(len(data.images), pixels, gpu_gigabytes(device))
 
 
-def _input_size(settings: Settings, data: ConceptData) -> tuple[int, int]:
-    """Height and width that the network is given."""
+def _input_size(settings: Settings, network: Network, data: ConceptData) -> tuple[int, int]:
+    """Return height and width that the network is given."""
     if settings.image_size is not None:
         return settings.image_size, settings.image_size
+    native = network.architecture.input.height, network.architecture.input.width
     sizes = {(image.height, image.width) for image in data.images}
-    height, width = sizes.pop() if len(sizes) == 1 else (USUAL, USUAL)
-    return (height, width) if max(height, width) <= LARGEST else (USUAL, USUAL)
+    height, width = sizes.pop() if len(sizes) == 1 else native
+    return (height, width) if max(height, width) <= LARGEST_PREPARED else native
 
 
 class Inputs:
@@ -123,7 +124,7 @@ class Inputs:
         self.settings = settings
         self.device = device
         self.workers = workers
-        self.batch_size = batch_size_for(settings, data, device)
+        self.batch_size = batch_size_for(settings, network, data, device)
         self.order = self._order()
         self.images = [data.images[number] for number in self.order]
         self.shape = self._shape()
@@ -131,42 +132,43 @@ class Inputs:
         self._forward = BlockOutputs(self.module, self._stages(self.module))
 
     @property
-    def fitted(self) -> Tensor:
-        """Which images fit the thresholds, bool (images,), in run order; on the processor."""
+    def threshold_images(self) -> Tensor:
+        """Which images fit the thresholds, bool (images,), in run order; on the CPU."""
         split = self.settings.threshold_split
         flags = [split is None or image.split == split for image in self.images]
         return torch.tensor(flags)
 
     @property
-    def learnt_from(self) -> int:
+    def probe_images(self) -> int:
         """So many images, the first ones, fit the presence probes; the others are held out."""
-        split = self.settings.threshold_split or LEARNT_SPLIT
+        split = self.settings.threshold_split or PROBE_SPLIT
         images = sum(image.split == split for image in self.images)
-        return images if 0 < images < len(self.images) else round(LEARNT_SHARE * len(self.images))
+        return images if 0 < images < len(self.images) else round(PROBE_SHARE * len(self.images))
 
     def _order(self) -> list[int]:
-        """Seeded random order of the images; those that anything is fitted on come first."""
+        """Shuffle the images, seeded; those that anything is fitted on come first."""
         order = np.random.default_rng(self.settings.seed).permutation(len(self.data.images))
         split = self.settings.threshold_split
-        wanted = split or LEARNT_SPLIT
-        other = np.array([self.data.images[number].split != wanted for number in order])
-        if split is not None and other.all():
+        wanted = split or PROBE_SPLIT
+        unwanted = np.array([self.data.images[number].split != wanted for number in order])
+        if split is not None and unwanted.all():
             known = sorted({image.split for image in self.data.images})
             raise ConceptGraphError(
                 f"no image is in the split {split!r}", expected="one of " + ", ".join(known)
             )
-        return [int(number) for number in order[np.argsort(other, kind="stable")]]
+        return [int(number) for number in order[np.argsort(unwanted, kind="stable")]]
 
     def _shape(self) -> InputShape:
-        """What the network is given: one size for all images, one normalisation."""
-        height, width = _input_size(self.settings, self.data)
-        mean, std = self.network.architecture.input[3:]
+        """Return what the network is given: one size for all images, one normalisation."""
+        height, width = _input_size(self.settings, self.network, self.data)
+        spec = self.network.architecture.input
+        mean, std = spec.mean, spec.std
         if self.settings.preprocess == "netdissect":
             mean, std = NETDISSECT_MEAN, NETDISSECT_STD
         return {"height": height, "width": width, "mean": list(mean), "std": list(std)}
 
     def _on_device(self) -> tuple[nn.Module, torch.memory_format]:
-        """The network on the device, in the layout that is the fastest there."""
+        """Return the network on the device, in the layout that is the fastest there."""
         dtype, layout = DTYPES[self.settings.precision], torch.channels_last
         if self.device.type == "cpu":
             module = self._folded()
@@ -176,22 +178,18 @@ class Inputs:
         return module.to(self.device, dtype).to(memory_format=layout), layout
 
     def _folded(self) -> nn.Module:
-        """A copy of the network with batch norms folded in, if that computes the same."""
+        """Return a copy of the network with batch norms folded in, if that computes the same."""
         plain = self.network.module
         folded = fold_batchnorm(plain)
-        probe = torch.rand(
-            2,
-            3,
-            self.shape["height"],
-            self.shape["width"],
-            generator=torch.Generator().manual_seed(0),
-        )
-        blocks = self.settings.blocks
-        expected = block_outputs(plain, self._stages(plain), probe)
-        found = block_outputs(folded, self._stages(folded), probe)
+        generator = torch.Generator().manual_seed(0)
+        channels = self.network.architecture.input.channels
+        shape = (2, channels, self.shape["height"], self.shape["width"])
+        images = torch.rand(shape, generator=generator)
+        expected = block_outputs(plain, self._stages(plain), images)
+        outputs = block_outputs(folded, self._stages(folded), images)
         same = all(
-            torch.allclose(found[b], expected[b], rtol=1e-3, atol=1e-4 * float(expected[b].max()))
-            for b in blocks
+            torch.allclose(outputs[block], maps, rtol=1e-3, atol=1e-4 * float(maps.max()))
+            for block, maps in expected.items()
         )
         return folded if same else copy.deepcopy(plain)
 
@@ -199,17 +197,17 @@ class Inputs:
         architecture = self.network.architecture
         return {block: architecture.stage(module, block) for block in self.settings.blocks}
 
-    def batches(self, team: ProcessGroup | None = None) -> list[Batch]:
-        """All batches in the order of the run, or those of this member of the team."""
+    def batches(self, group: ProcessGroup | None = None) -> list[Batch]:
+        """Return all batches in the order of the run, or those of this rank."""
         size, order = self.batch_size, self.order
-        whole = [
+        all_batches = [
             Batch(number, first, order[first : first + size])
             for number, first in enumerate(range(0, len(order), size))
         ]
-        return whole[team.rank :: team.world_size] if team else whole
+        return all_batches[group.rank :: group.world_size] if group else all_batches
 
     def decoded(self, wanted: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor]]:
-        """Batches with their images, uint8 (images, height, width, 3); decoded ahead."""
+        """Yield batches with their images, uint8 (images, height, width, 3); decoded ahead."""
         height, width = self.shape["height"], self.shape["width"]
         paths = [self.data.images[number].path for batch in wanted for number in batch.images]
         pixels = batches(
@@ -223,9 +221,8 @@ class Inputs:
         return zip(wanted, pixels, strict=True)
 
     def outputs(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Block outputs of decoded images; several threads may call this at once."""
-        batch = normalise(
-            pixels.to(self.device, non_blocking=True), self.shape["mean"], self.shape["std"]
-        )
+        """Return block outputs of decoded images; several threads may call this at once."""
+        pixels = pixels.to(self.device, non_blocking=True)
+        batch = normalise(pixels, self.shape["mean"], self.shape["std"])
         batch = batch.to(DTYPES[self.settings.precision]).contiguous(memory_format=self._layout)
         return self._forward(batch)

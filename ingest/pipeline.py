@@ -1,48 +1,90 @@
-"""An ingest from images and a network to a run directory, step by step.
+"""An ingest: from images, masks and a network to a run directory.
 
-1. open         settings, network and concept data are read and checked
-2. survey       every mask is decoded once and checked; truth counts; boxes in the middle
-3. collect      one forward pass; sparse cells of all blocks' maps go to scratch, sums to the
-                presence probes
-4. thresholds   exact T_k of every unit
-5. count        overlaps with the concepts, top images
-6. contribute   one-unit activation between neighbouring blocks and to the classes
-7. draw         thumbnails of the top images
-8. write        tables, arrays, manifest; then the run takes its name
+1. open               settings, network and concept data are read and checked
+2. label statistics   every mask is decoded once: label maps, concept areas, center bias; meanwhile
+                      the calibration batches give lower bounds of the thresholds
+3. forward pass       all images, once: cells of the activation maps to scratch, sums for the
+                      presence probes
+4. thresholds         the exact T_k of every unit
+5. overlaps           intersections with the concepts, the permutation null, top images
+6. contributions      one-unit contributions between neighbouring blocks and to the classes
+7. thumbnails         of the top images
+8. tables             and arrays, the manifest; then the run takes its name
 
-Here is step 1, and what was left by an earlier ingest; `job` has the others.
+Each step tells of its progress, and its time is in the manifest. Steps 3 and 5 save checkpoints;
+the others are repeated by an ingest that resumes. Processes started by torchrun (`process_group`)
+go through steps 2 to 7 for their own batches; the main one writes tables, arrays and manifest.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
+
+import torch
 
 from ..graph.run.files import disk_errors
 from ..graph.run.reader import Run, open_run
 from ..graph.run.writer import RunWriter, check_out, is_complete
-from ..progress import NoProgress, Progress
+from ..progress import NoProgress
 from ..settings import Settings
 from .concept_data.opening import open_concept_data
-from .engine.checkpoint import begin, check_same, is_begun
-from .engine.device import choose_device, full_float32, memory_errors
+from .contributions.one_unit import one_unit_contributions
+from .dissection.activations import SparseActivations
+from .dissection.block import BlockDissections
+from .dissection.forward_pass import NAME as FORWARD_PASS
+from .dissection.forward_pass import ForwardPass, run_calibration
+from .dissection.overlaps import Overlaps
+from .engine.checkpoint import (
+    Checkpoints,
+    check_unchanged,
+    delete_checkpoints,
+    is_started,
+    start_or_resume,
+)
+from .engine.device import choose_device, full_float32, out_of_memory_errors
 from .engine.memory import tune_malloc
-from .engine.process_group import environment_process_group, initialised
-from .engine.workers import default_workers
+from .engine.process_group import ProcessGroup, environment_process_group, initialised
+from .engine.scratch import DeviceCache, TensorFile, device_cache
+from .engine.workers import WorkerPool, default_workers
 from .inputs import Inputs, batch_size_for
-from .job import Job
 from .network.loading import load_network
-from .output.manifest import facts_of, facts_of_run
+from .output.manifest import ingest_facts, manifest, run_facts
+from .output.tables import (
+    classes_table,
+    concepts_table,
+    write_blocks,
+    write_contributions,
+    write_probes,
+)
+from .output.thumbnails import draw_batch
+from .statistics.batch_labels import labels_of_batch
+from .statistics.label_statistics import category_columns, count_labels
+from .statistics.probes import PresenceProbes
+from .statistics.statistic import accumulate, resume
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from .inputs import Source
+    from torch import Tensor
+
+    from ..progress import Advance, Progress
+    from .contributions.one_unit import Contribution
+    from .dissection.block import BlockDissection, BlockPartial
+    from .dissection.forward_pass import CalibrationPass
+    from .inputs import Batch, Source
+    from .statistics.label_statistics import LabelStatistics
 
 
 def ingest(
     source: Source,
-    out: Path,
+    out: Path | str,
     settings: Settings | None = None,
     *,
     device: str = "auto",
@@ -61,24 +103,25 @@ def ingest(
         out: where the run goes; written beside it under a temporary name until complete.
         settings: all that decides the result.
         device: `cpu`, `cuda`, `cuda:1`, …; `auto` takes CUDA where there is one.
-        workers: threads that decode images; without it, one a core of this process's share, 2 to 8.
+        workers: threads that decode images; if omitted, one a core of this process's share, 2 to 8.
         overwrite: replace an earlier run, once the new one is complete.
-        resume: go on with an ingest into `out` that was killed, if there is one; a run that is
-            complete is given back as it is.
-        minutes: after so many, what was done is kept for `resume`; 0 after every batch.
+        resume: continue an ingest into `out` that was killed, if there is one; a run that is
+            complete is returned as it is.
+        minutes: between two checkpoints for `resume`; 0 saves one after every batch.
         progress: told of the steps.
 
     Raises:
         ConceptGraphError: one line on what is wrong; nothing is left half-written, but for what
-            `resume` can go on with.
+            `resume` can continue.
     """
     tune_malloc()
+    out = Path(out)
     settings = settings or Settings()
-    team = environment_process_group()
-    with initialised(team):
-        if team.is_main and not (resume and (out / "manifest.json").is_file()):
+    group = environment_process_group()
+    with initialised(group):
+        if group.is_main and not (resume and (out / "manifest.json").is_file()):
             check_out(out, overwrite=overwrite, resume=resume)
-        chosen = choose_device(device, team.local_rank)
+        chosen = choose_device(device, group.local_rank)
         network = load_network(
             source.model,
             source.weights,
@@ -87,39 +130,262 @@ def ingest(
             seed=settings.seed,
         )
         data = open_concept_data(source.data, label_zero=settings.iou == "lite")
-        asked, size = settings.batch_size, batch_size_for(settings, data, chosen)
-        settings = replace(settings, batch_size=min(team.all_gather(size)))
-        facts = facts_of(settings, network, data, chosen, team)
+        asked = settings.batch_size
+        size = batch_size_for(settings, network, data, chosen)
+        settings = replace(settings, batch_size=min(group.all_gather(size)))
+        facts = ingest_facts(settings, network, data, chosen, group)
         if resume and is_complete(out) and not overwrite:
-            run = open_run(out)
-            before = facts_of_run(run)
-            if asked is None:  # another device may choose another
-                del before["batch-size"]
-            check_same(before, facts, out)
-            return run
+            return _checked_run(out, facts, any_batch_size=asked is None)
         inputs = Inputs(network, data, settings, chosen, workers or default_workers())
         with (
-            RunWriter(out, overwrite=overwrite, resume=resume, leads=team.is_main) as writer,
+            RunWriter(out, overwrite=overwrite, resume=resume, is_main=group.is_main) as writer,
             disk_errors(writer.path, "cannot be written"),
             full_float32(),
-            memory_errors(),
+            out_of_memory_errors(),
         ):
-            if any(team.all_gather(team.is_main and _ready(writer, facts))):
-                if team.is_main:
-                    writer.take_name()
+            if any(group.all_gather(group.is_main and _is_sealed(writer, facts))):
+                if group.is_main:
+                    writer.publish()
             else:
-                Job(source, inputs, team, progress or NoProgress(), writer, minutes).write()
-        team.barrier()
+                _run_steps(Job(source, inputs, group, writer, minutes, progress or NoProgress()))
+        group.barrier()
         return open_run(out)
 
 
-def _ready(writer: RunWriter, facts: dict[str, object]) -> bool:
-    """Make the folder ready to begin or go on in; True if all that is missing is the run's name."""
+def _checked_run(out: Path, facts: dict[str, object], *, any_batch_size: bool) -> Run:
+    """Open a complete run, if this ingest would make the same."""
+    run = open_run(out)
+    before = run_facts(run)
+    if any_batch_size:  # another device may choose another
+        del before["batch-size"]
+    check_unchanged(before, facts, out)
+    return run
+
+
+def _is_sealed(writer: RunWriter, facts: dict[str, object]) -> bool:
+    """Prepare the folder to start or resume in; return True if only the run's name is missing."""
     scratch = writer.path / "scratch"
-    if not is_begun(scratch):
-        if writer.complete:
-            check_same(facts_of_run(open_run(writer.path)), facts, writer.path)
+    if not is_started(scratch):
+        if writer.is_sealed:
+            check_unchanged(run_facts(open_run(writer.path)), facts, writer.path)
             return True
         writer.clear()
-    begin(scratch, facts)
+    start_or_resume(scratch, facts)
     return False
+
+
+@dataclass
+class Job:
+    """What the steps of one ingest share, in one process.
+
+    Attributes:
+        source: what to dissect, as the user named it.
+        inputs: network and images.
+        group: the processes that share the ingest.
+        writer: of the run.
+        minutes: between two checkpoints.
+        progress: told of the steps.
+        timings: seconds of each step done.
+    """
+
+    source: Source
+    inputs: Inputs
+    group: ProcessGroup
+    writer: RunWriter
+    minutes: float
+    progress: Progress
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Set up scratch files, checkpoints and workers."""
+        device = self.inputs.device
+        self.scratch = self.writer.path / "scratch" / f"process {self.group.rank}"
+        self.checkpoints = Checkpoints(self.scratch, self.minutes, self.writer.allow_resume)
+        self.cache: DeviceCache = device_cache(device)
+        self.pool = WorkerPool(device, free_memory=self.cache.spill)
+        self.batches = self.inputs.batches(self.group)
+        columns = category_columns(self.inputs.data)
+        self.category: Tensor = torch.from_numpy(columns).to(device)
+        if not self.group.is_main:
+            self.progress = NoProgress()
+
+    @contextmanager
+    def step(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        """Time a step and tell of its progress; `total` if omitted is the number of images."""
+        images = sum(len(batch.images) for batch in self.batches)
+        start = time.perf_counter()
+        with self.progress.step(name, images if total is None else total) as advance:
+            yield advance
+        self.timings[name] = round(time.perf_counter() - start, 3)
+
+
+@dataclass
+class Dissection:
+    """What steps 2 to 5 give; the label maps and activations lie in scratch files."""
+
+    labels: LabelStatistics
+    activations: SparseActivations
+    probes: PresenceProbes
+    blocks: dict[str, BlockDissection]
+
+    def close(self) -> None:
+        """Delete the scratch files."""
+        self.activations.close()
+        self.labels.label_maps.close()
+
+
+def _run_steps(job: Job) -> None:
+    """Run steps 2 to 8."""
+    dissection = dissect(job)
+    contributions = _contributions(job, dissection.blocks)
+    _draw_thumbnails(job, dissection)
+    job.group.barrier()
+    if job.group.is_main:
+        _write(job, dissection, contributions)
+        delete_checkpoints(job.scratch.parent)
+    job.group.barrier()  # checkpoints are deleted before the scratch files that they speak of
+    dissection.close()
+    job.group.barrier()
+    if job.group.is_main:
+        job.writer.publish()
+
+
+def dissect(job: Job) -> Dissection:
+    """Run steps 2 to 5: the dissection proper."""
+    labels, calibration = _label_statistics(job)
+    activations, probes = _forward_pass(job, labels, calibration)
+    return Dissection(labels, activations, probes, _overlaps(job, labels, activations))
+
+
+def _label_statistics(job: Job) -> tuple[LabelStatistics, CalibrationPass | None]:
+    """Run step 2: label statistics, and the calibration pass on a thread of its own.
+
+    There is no calibration for a process that resumes a forward pass.
+    """
+    inputs, cancelled = job.inputs, Event()
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            calibration = None
+            if not job.checkpoints.exists(FORWARD_PASS):
+                calibration = thread.submit(run_calibration, inputs, job.pool, job.group, cancelled)
+            with job.step("label statistics") as advance:
+                labels = count_labels(
+                    inputs.data,
+                    len(inputs.images),
+                    TensorFile(job.scratch / "label maps", torch.uint16, job.cache),
+                    inputs.settings.iou,
+                    batches=job.batches,
+                    group=job.group,
+                    device=inputs.device,
+                    workers=inputs.workers,
+                    advance=advance,
+                )
+                return labels, None if calibration is None else calibration.result()
+        except BaseException:
+            cancelled.set()
+            raise
+
+
+def _forward_pass(
+    job: Job, labels: LabelStatistics, calibration: CalibrationPass | None
+) -> tuple[SparseActivations, PresenceProbes]:
+    """Run steps 3 and 4."""
+    inputs, settings = job.inputs, job.inputs.settings
+    activations = SparseActivations(
+        job.scratch,
+        job.cache,
+        settings.quantile,
+        inputs.threshold_images,
+        inputs.batch_size,
+        inputs.device,
+    )
+    probes = PresenceProbes(inputs.probe_images, job.category, settings.seed, job.group)
+    forward_pass = ForwardPass(inputs, activations, probes, job.pool, job.group)
+    with job.step("forward pass") as advance:
+        forward_pass.run(labels, calibration, job.checkpoints, advance)
+    with job.step("thresholds") as advance:
+        numbers = [batch.number for batch in job.batches]
+        activations.find_thresholds(
+            numbers, job.pool, job.group, lambda: forward_pass.repeat(advance)
+        )
+    probes.all_reduce_scores()
+    return activations, probes
+
+
+def _overlaps(
+    job: Job, labels: LabelStatistics, activations: SparseActivations
+) -> dict[str, BlockDissection]:
+    """Run step 5."""
+    data, settings = job.inputs.data, job.inputs.settings
+    categories, null_samples = len(data.categories), settings.null_samples
+
+    def empty_counts(units: int) -> Overlaps:
+        return Overlaps(units, job.category, categories, settings.iou, null_samples)
+
+    blocks = BlockDissections.of(activations, empty_counts, settings.top_images)
+
+    def partial(batch: Batch) -> dict[str, BlockPartial]:
+        batch_labels = labels_of_batch(
+            data, batch.images, batch.first, labels, job.inputs.device, permuted=null_samples > 0
+        )
+        return blocks.partial(activations, batch, batch_labels)
+
+    with job.step("overlaps") as advance:
+        done = resume(blocks, "overlaps", job.checkpoints)
+        accumulate(
+            blocks,
+            "overlaps",
+            job.batches,
+            done,
+            lambda batches: job.pool.map(partial, batches),
+            job.checkpoints,
+            advance,
+        )
+        return blocks.all_reduce(job.group).blocks
+
+
+def _contributions(job: Job, blocks: dict[str, BlockDissection]) -> list[Contribution]:
+    """Run step 6."""
+    device = job.inputs.device
+    grids = {block: (d.grid.height, d.grid.width) for block, d in blocks.items()}
+    sources = sum(dissection.grid.units for dissection in list(blocks.values())[:-1])
+    with job.step("contributions", sources) as advance:
+        return one_unit_contributions(
+            job.inputs.network,
+            grids,
+            batch_size=256 if device.type == "cuda" else 32,
+            device=device,
+            group=job.group,
+            advance=advance,
+        )
+
+
+def _draw_thumbnails(job: Job, dissection: Dissection) -> None:
+    """Run step 7."""
+    inputs, folder = job.inputs, job.writer.path
+    for block in dissection.blocks:
+        (folder / "thumbnails" / block).mkdir(parents=True, exist_ok=True)
+
+    def draw(batch: Batch) -> Batch:
+        images = inputs.data.images
+        draw_batch(batch, images, dissection.activations, dissection.blocks, folder)
+        return batch
+
+    pool = WorkerPool(inputs.device, inputs.workers, job.cache.spill)
+    with job.step("thumbnails") as advance:
+        for batch in pool.map(draw, job.batches):
+            advance(len(batch.images))
+
+
+def _write(job: Job, dissection: Dissection, contributions: list[Contribution]) -> None:
+    """Run step 8, but for the run's name."""
+    writer, inputs, labels = job.writer, job.inputs, dissection.labels
+    with job.step("tables", len(dissection.blocks)) as advance:
+        write_contributions(writer, contributions)
+        write_probes(writer, dissection.probes.blocks, inputs.data)
+        write_blocks(writer, dissection.blocks, inputs, labels.concept_area, lambda: advance(1))
+        writer.table("concepts", concepts_table(inputs.data, labels))
+        writer.table("classes", classes_table(inputs.network.classes))
+    grids = {block: block_dissection.grid for block, block_dissection in dissection.blocks.items()}
+    created = datetime.now(timezone.utc)
+    writer.seal(manifest(job.source, inputs, grids, job.timings, created))

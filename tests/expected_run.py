@@ -32,7 +32,7 @@ class ExpectedRun:
         self.images = inputs.images
         self.data = inputs.data
         self.settings = inputs.settings
-        self.fitted = inputs.fitted.numpy()
+        self.threshold_images = inputs.threshold_images.numpy()
         self.labelled = [
             LabelledImage(read_label_maps(self.data, image), image.image_labels)
             for image in self.images
@@ -65,7 +65,7 @@ class ExpectedRun:
         return reference.count_overlaps(masks, self.labelled, self.category, categories, variant)
 
     def _check_block(self, run: Run, block: str, maps: reference.Floats) -> None:
-        thresholds = reference.thresholds(maps[self.fitted], self.settings.quantile)
+        thresholds = reference.thresholds(maps[self.threshold_images], self.settings.quantile)
         units = run.units[run.units["block"] == block].reset_index()
         assert units["threshold"].tolist() == thresholds.tolist()
         masks = [
@@ -74,7 +74,7 @@ class ExpectedRun:
         ]
         counts = self._count(masks)
         scores = reference.iou(counts, self.category)
-        dead = maps[self.fitted].max(axis=(0, 2, 3)) == 0
+        dead = maps[self.threshold_images].max(axis=(0, 2, 3)) == 0
         scores[dead] = 0
         status = np.where(dead, "dead", np.where(thresholds == 0, "sparse", "ok"))
         assert units["status"].tolist() == status.tolist()

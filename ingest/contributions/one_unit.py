@@ -9,7 +9,7 @@ every bias is off; then the next block's units are read as the mean over their m
    as what leaves it (`weight`): ReLU hides inhibition, and `pre` shows it.
 3. Check on one unit that the copy is positively homogeneous, so that "set to 1" has no scale.
 4. Run the units in batches.
-5. From the last block to the classes the result is the final layer's weight matrix itself.
+5. From the last block to the classes the result is the head's weight matrix itself.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from ..engine.workers import WorkerPool
 from ..network.affine import without_biases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from ...progress import Advance
     from ..network.loading import Network
 
 
@@ -42,7 +43,7 @@ class Contribution:
     """What each unit of `source` does to each of `target`, both (sources, targets), float32.
 
     `weight` is read after the target's last ReLU (so never negative), `pre` before it (signed).
-    `target` is a block, or "class" with the final layer's weights, transposed, in both.
+    `target` is a block, or "class" with the head's weights, transposed, in both.
     """
 
     source: str
@@ -51,49 +52,49 @@ class Contribution:
     pre: NDArray[np.float32]
 
 
-def contributions(
+def one_unit_contributions(
     network: Network,
-    sizes: Mapping[str, tuple[int, int]],
+    grids: Mapping[str, tuple[int, ...]],
     *,
     batch_size: int = 32,
     device: torch.device | str = "cpu",
-    team: ProcessGroup | None = None,
-    progress: Callable[[int], None] | None = None,
+    group: ProcessGroup | None = None,
+    advance: Advance | None = None,
 ) -> list[Contribution]:
-    """The contributions between neighbouring blocks of `sizes`, and from the last one to classes.
+    """Compute the contributions between neighbouring blocks, and from the last one to the classes.
 
     Args:
         network: left as it is.
-        sizes: blocks in the network's order, each with its output's (height, width). Blocks that
-            lie between two of them are run through.
+        grids: blocks in the network's order, each with the shape of its maps' grid. Blocks that lie
+            between two of them are run through.
         batch_size: units at a time; it bounds memory and does not change the result's meaning.
         device: where to compute.
-        team: processes that share the work, each every so-many-th batch.
-        progress: called with the number of units done, after each batch.
+        group: ranks that share the work, each every so-many-th batch.
+        advance: told the number of units done, after each batch.
 
     Raises:
         ModelError: unknown blocks or another order; a block whose last step is not a ReLU called
             `relu`; layers that are not positively homogeneous.
     """
-    blocks = _in_order(network, sizes)
-    found = []
+    blocks = _check_order(network, grids)
+    contributions = []
     for source, target in pairwise(blocks):
         between = network.architecture.between(source, target)
         stages = nn.Sequential(*(network.stage(block) for block in between))
-        step = _Step(stages, target, torch.device(device))
-        weight, pre = step.measure(sizes[source], batch_size, team or ProcessGroup(), progress)
-        found.append(Contribution(source, target, weight, pre))
+        step = _BlockStep(stages, target, torch.device(device))
+        weight, pre = step.measure(grids[source], batch_size, group or ProcessGroup(), advance)
+        contributions.append(Contribution(source, target, weight, pre))
     if blocks and blocks[-1] == network.blocks[-1]:
         weight = network.head.weight.float().cpu().T.contiguous().numpy()
-        found.append(Contribution(blocks[-1], "class", weight, weight))
-    return found
+        contributions.append(Contribution(blocks[-1], "class", weight, weight))
+    return contributions
 
 
-def _in_order(network: Network, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
-    for block in sizes:
+def _check_order(network: Network, grids: Mapping[str, tuple[int, ...]]) -> list[str]:
+    for block in grids:
         network.stage(block)  # raises for a block that the network does not have
-    blocks = list(sizes)
-    if blocks != [block for block in network.blocks if block in sizes]:
+    blocks = list(grids)
+    if blocks != [block for block in network.blocks if block in grids]:
         raise ModelError(
             "blocks out of order", found=", ".join(blocks), expected=", ".join(network.blocks)
         )
@@ -101,21 +102,21 @@ def _in_order(network: Network, sizes: Mapping[str, tuple[int, int]]) -> list[st
 
 
 class _Recorder(nn.Module):
-    """A ReLU that keeps what last entered it; a bottleneck calls its one ReLU three times.
+    """A ReLU that stores what last entered it; a bottleneck calls its one ReLU three times.
 
-    What entered it lies in `here.entered`, for each thread its own.
+    What entered it lies in `local.entered`, for each thread its own.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.here = threading.local()
+        self.local = threading.local()
 
     def forward(self, x: Tensor) -> Tensor:
-        self.here.entered = x
+        self.local.entered = x
         return torch.relu(x)
 
 
-class _Step:
+class _BlockStep:
     """The stages from one block's output to the next block's, homogeneous and recorded."""
 
     def __init__(self, stages: nn.Sequential, target: str, device: torch.device) -> None:
@@ -128,41 +129,42 @@ class _Step:
 
     def measure(
         self,
-        size: tuple[int, int],
+        grid: tuple[int, ...],
         batch_size: int,
-        team: ProcessGroup,
-        progress: Callable[[int], None] | None,
+        group: ProcessGroup,
+        advance: Advance | None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """`weight` and `pre`, each (sources, targets), for source maps of `size`."""
-        targets = self._check_homogeneous(size)
+        """Return `weight` and `pre`, each (sources, targets), for source maps of a grid."""
+        targets = self._check_homogeneous(grid)
         both = torch.zeros(2, self.sources, targets)
-        starts = range(0, self.sources, batch_size)[team.rank :: team.world_size]
+        starts = range(0, self.sources, batch_size)[group.rank :: group.world_size]
 
-        def look(start: int) -> tuple[slice, Tensor]:
+        def run_units(start: int) -> tuple[slice, Tensor]:
             units = slice(start, min(start + batch_size, self.sources))
-            found = self._run(self._maps(start, units.stop - start, size))
-            return units, torch.stack([grid_mean(maps) for maps in found]).cpu()
+            after, before = self._run(self._maps(start, units.stop - start, grid))
+            return units, torch.stack([grid_mean(after), grid_mean(before)]).cpu()
 
-        for units, found in WorkerPool(self.device).map(look, starts):
-            both[:, units] = found
-            if progress is not None:
-                progress(units.stop - units.start)
-        weight, pre = team.all_reduce(both) + 0.0  # no −0, which a sum over members would not keep
+        for units, means in WorkerPool(self.device).map(run_units, starts):
+            both[:, units] = means
+            if advance is not None:
+                advance(units.stop - units.start)
+        weight, pre = group.all_reduce(both) + 0.0  # no −0, which a sum over ranks would not keep
         return weight.numpy(), pre.numpy()
 
-    def _maps(self, start: int, count: int, size: tuple[int, int]) -> Tensor:
-        """(count, sources, height, width): in the i-th, unit start + i is 1 and all others 0."""
-        maps = torch.zeros(count, self.sources, *size, device=self.device)
+    def _maps(self, start: int, count: int, grid: tuple[int, ...]) -> Tensor:
+        """Return (count, sources, *grid): in the i-th, unit start + i is 1 and all others 0."""
+        maps = torch.zeros(count, self.sources, *grid, device=self.device)
         rows = torch.arange(count, device=self.device)
         maps[rows, rows + start] = 1
-        return maps.contiguous(memory_format=torch.channels_last)
+        channels_last = torch.channels_last if len(grid) == 2 else torch.channels_last_3d
+        return maps.contiguous(memory_format=channels_last)
 
     @torch.inference_mode()
     def _run(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """The target's output and what entered its last ReLU."""
-        self.recorder.here.entered = None
+        """Return the target's output and what entered its last ReLU."""
+        self.recorder.local.entered = None
         after: Tensor = self.stages(maps)
-        before = self.recorder.here.entered
+        before = self.recorder.local.entered
         if before is None or not torch.equal(torch.relu(before), after):
             raise ModelError(
                 f"the output of {self.target} is not what its last residual block's `relu` gives",
@@ -170,9 +172,9 @@ class _Step:
             )
         return after, before
 
-    def _check_homogeneous(self, size: tuple[int, int]) -> int:
-        """The number of targets."""
-        maps = self._maps(0, 1, size)
+    def _check_homogeneous(self, grid: tuple[int, ...]) -> int:
+        """Return the number of targets, once the copy is seen to be homogeneous."""
+        maps = self._maps(0, 1, grid)
         once = self._run(maps)[0]
         twice = self._run(2 * maps)[0]
         if not torch.allclose(2 * once, twice, rtol=1e-4, atol=1e-6):
@@ -184,7 +186,7 @@ class _Step:
 
 
 def _last_block(stages: nn.Module, target: str) -> nn.Module:
-    """The last residual block of the last stage: the stage itself, or its last child."""
+    """Return the last residual block of the last stage: the stage itself, or its last child."""
     stage = list(stages.children())[-1]
     for candidate in (stage, *list(stage.children())[-1:]):
         if hasattr(candidate, "relu"):

@@ -1,15 +1,12 @@
-"""What a block's units do over all images: step 4 of the dissection (`dissect`).
-
-As there, `look` is what a lane does to one batch, changing nothing; `keep` takes in what it gave.
-"""
+"""What a block's units do over all images: overlaps with the concepts, and top images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from .cells import Cells, Grid, of_images
-from .top_images import TopImages, peaks
+from .cells import Cells, Grid, cells_of_images
+from .top_images import BatchPeaks, TopImages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +16,20 @@ if TYPE_CHECKING:
     from ..engine.checkpoint import State
     from ..engine.process_group import ProcessGroup
     from ..inputs import Batch
-    from ..statistics.batch_labels import Labels
-    from .collection import Collection
-    from .overlaps import Overlaps
+    from ..statistics.batch_labels import BatchLabels
+    from .activations import SparseActivations
+    from .overlaps import Overlaps, UnitCounts
+
+
+class BlockPartial(NamedTuple):
+    """What a batch adds to a block."""
+
+    overlaps: UnitCounts
+    peaks: BatchPeaks
 
 
 @dataclass
-class Dissection:
+class BlockDissection:
     """What one block's units do, over all images.
 
     Attributes:
@@ -42,67 +46,95 @@ class Dissection:
     overlaps: Overlaps
     top: TopImages
 
-    def look(self, cells: Cells, images: int, labels: Sequence[Labels]) -> tuple[Overlaps, Tensor]:
-        """Step 4, for the cells above threshold of one batch."""
-        overlaps = self.overlaps.empty()
-        for group in labels:
-            part = cells
-            if len(labels) > 1:
-                number = group.number.to(cells.where.device, non_blocking=True)
-                part = of_images(cells, self.grid, number)
-            overlaps.add(part, self.grid, self.thresholds, group)
-        return overlaps, peaks(cells, self.grid, images)
-
-    def keep(self, first: int, found: tuple[Overlaps, Tensor]) -> None:
-        """Take in what `look` gave of the batch whose first image has position `first`."""
-        overlaps, strongest = found
-        self.overlaps.merge(overlaps)
-        self.top.add(strongest, first)
-
-    def state(self) -> State:
-        """All that it has counted so far."""
-        return {"overlaps": self.overlaps.state(), "top": self.top.state()}
-
-    def load(self, state: State) -> None:
-        """Go on from an earlier `state`."""
-        self.overlaps.load(state["overlaps"])
-        self.top.load(state["top"])
-
-    def share(self, team: ProcessGroup) -> None:
-        """What all members of the team have counted together."""
-        self.overlaps.share(team)
-        self.top.share(team)
-
-
-def uncounted(
-    collection: Collection, overlaps: Callable[[int], Overlaps], top_images: int
-) -> dict[str, Dissection]:
-    """Step 4 of all blocks, before the first batch.
-
-    Args:
-        collection: with its thresholds.
-        overlaps: makes empty counts for so many units.
-        top_images: kept per unit.
-    """
-    result = {}
-    for block in collection.parts:
-        thresholds, grid = collection.thresholds(block), collection.grid(block)
-        top = TopImages(grid.units, top_images, thresholds.device)
-        result[block] = Dissection(
-            grid, thresholds, collection.active(block), overlaps(grid.units), top
+    def partial(self, cells: Cells, batch: Batch, labels: Sequence[BatchLabels]) -> BlockPartial:
+        """Count a batch, given its cells above threshold."""
+        groups = [(cells, group) for group in labels]
+        if len(labels) > 1:
+            groups = [(self._cells_of(cells, group), group) for group in labels]
+        return BlockPartial(
+            self.overlaps.partial(groups, self.grid, self.thresholds),
+            self.top.partial(cells, self.grid, len(batch.images), batch.first),
         )
-    return result
+
+    def _cells_of(self, cells: Cells, labels: BatchLabels) -> Cells:
+        number = labels.number.to(cells.where.device, non_blocking=True)
+        return cells_of_images(cells, self.grid, number)
+
+    def update(self, partial: BlockPartial) -> None:
+        """Add what a batch adds."""
+        self.overlaps.update(partial.overlaps)
+        self.top.update(partial.peaks)
+
+    def all_reduce(self, group: ProcessGroup) -> BlockDissection:
+        """Return the block over all ranks."""
+        return BlockDissection(
+            self.grid,
+            self.thresholds,
+            self.active,
+            self.overlaps.all_reduce(group),
+            self.top.all_reduce(group),
+        )
+
+    def state_dict(self) -> State:
+        """Return this rank's counts, on the CPU."""
+        return {"overlaps": self.overlaps.state_dict(), "top": self.top.state_dict()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Replace the counts by those of an earlier `state_dict`."""
+        self.overlaps.load_state_dict(state["overlaps"])
+        self.top.load_state_dict(state["top"])
 
 
-def count_batch(
-    collection: Collection,
-    blocks: Mapping[str, Dissection],
-    batch: Batch,
-    labels: Sequence[Labels],
-) -> dict[str, tuple[Overlaps, Tensor]]:
-    """Step 4, for one batch and all blocks."""
-    images = len(batch.images)
-    return {
-        block: found.look(collection.cells(block, batch.number), images, labels)
-        for block, found in blocks.items()
-    }
+class BlockDissections:
+    """The dissections of all blocks; `blocks` by name."""
+
+    def __init__(self, blocks: Mapping[str, BlockDissection]) -> None:
+        self.blocks = dict(blocks)
+
+    @classmethod
+    def of(
+        cls, activations: SparseActivations, overlaps: Callable[[int], Overlaps], top_images: int
+    ) -> BlockDissections:
+        """Prepare all blocks, before the first batch.
+
+        Args:
+            activations: with their thresholds.
+            overlaps: makes empty counts for so many units.
+            top_images: per unit.
+        """
+        blocks = {}
+        for block in activations.parts:
+            thresholds, grid = activations.thresholds(block), activations.grid(block)
+            top = TopImages(grid.units, top_images, thresholds.device)
+            active, counts = activations.active(block), overlaps(grid.units)
+            blocks[block] = BlockDissection(grid, thresholds, active, counts, top)
+        return cls(blocks)
+
+    def partial(
+        self, activations: SparseActivations, batch: Batch, labels: Sequence[BatchLabels]
+    ) -> dict[str, BlockPartial]:
+        """Count a batch."""
+        return {
+            block: dissection.partial(activations.cells(block, batch.number), batch, labels)
+            for block, dissection in self.blocks.items()
+        }
+
+    def update(self, partial: Mapping[str, BlockPartial]) -> None:
+        """Add what a batch adds."""
+        for block, added in partial.items():
+            self.blocks[block].update(added)
+
+    def all_reduce(self, group: ProcessGroup) -> BlockDissections:
+        """Return the blocks over all ranks."""
+        return BlockDissections(
+            {block: dissection.all_reduce(group) for block, dissection in self.blocks.items()}
+        )
+
+    def state_dict(self) -> State:
+        """Return this rank's counts, on the CPU."""
+        return {block: dissection.state_dict() for block, dissection in self.blocks.items()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Replace the counts by those of an earlier `state_dict`."""
+        for block, saved in state.items():
+            self.blocks[block].load_state_dict(saved)

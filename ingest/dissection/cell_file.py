@@ -1,4 +1,4 @@
-"""The kept cells of one block, in scratch files."""
+"""The stored cells of one block, in scratch files."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class CellFile:
     """The cells of one block, one entry per batch."""
 
     def __init__(
-        self, folder: Path, name: str, room: DeviceCache, state: State | None = None
+        self, folder: Path, name: str, cache: DeviceCache, state: State | None = None
     ) -> None:
-        """Create the files in `folder`, or go on with those of an earlier `state`."""
+        """Create the files in `folder`, or continue those of an earlier `state_dict`."""
         index, corners = (state["index"], state["corners"]) if state else (None, None)
-        self._index = TensorFile(folder / f"{name}.index", torch.int32, room, index)
-        self._corners = TensorFile(folder / f"{name}.corners", torch.float32, room, corners)
+        self._index = TensorFile(folder / f"{name}.index", torch.int32, cache, index)
+        self._corners = TensorFile(folder / f"{name}.corners", torch.float32, cache, corners)
 
     def append(self, batch: int, cells: Cells) -> None:
-        """Keep the cells of one more batch."""
+        """Store the cells of one more batch."""
         self._index.append(batch, cells.where)
         self._corners.append(batch, cells.corners)
 
     def read(self, batch: int, device: torch.device) -> Cells:
-        """The cells of a batch, as they were given."""
+        """Return the cells of a batch, as they were stored."""
         return Cells(self._index.read(batch, device), self._corners.read(batch, device))
 
-    def state(self) -> State:
-        """What it holds now, safe on the disk."""
-        return {"index": self._index.state(), "corners": self._corners.state()}
+    def state_dict(self) -> State:
+        """Return where each batch lies, once all are safe on the disk."""
+        return {"index": self._index.state_dict(), "corners": self._corners.state_dict()}
 
     @property
     def bytes_written(self) -> int:

@@ -1,4 +1,4 @@
-"""Cells: the sparse form in which activation maps are kept.
+"""Cells: the sparse form in which activation maps are stored.
 
 A *cell* is the square between four neighbouring values of a unit's native activation map, edge
 values repeated outside the map: a map of height × width values has (height + 1) × (width + 1)
@@ -9,6 +9,8 @@ threshold holds no pixel above it, and with thresholds at the 99.5th percentile 
     find_cells     maps → cells with a corner above a lower bound   (once, during the forward pass)
     native_values  cells → the values of the maps that they hold    (for exact thresholds)
     mask_pixels    cells → mask pixels above the exact threshold    (for overlaps and thumbnails)
+
+This module alone assumes that the grid of a map has two axes.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from ..engine.tensors import divided
+from ..engine.tensors import divide, true_positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +40,15 @@ class Grid(NamedTuple):
         """Cells of one image, all units together."""
         return (self.height + 1) * (self.width + 1) * self.units
 
+    @classmethod
+    def of(cls, maps: Tensor) -> Grid:
+        """Return the grid of maps (images, units, height, width)."""
+        _, units, height, width = maps.shape
+        return cls(height, width, units)
+
 
 class Cells(NamedTuple):
-    """Some cells of a batch of maps.
+    """Cells of a batch of maps.
 
     Attributes:
         where: int32 (cells,), flat position in (images, height + 1, width + 1, units).
@@ -52,7 +60,7 @@ class Cells(NamedTuple):
 
 
 class Values(NamedTuple):
-    """Some values of a batch of maps; each (values,).
+    """Values of a batch of maps; each (values,).
 
     Attributes:
         image: int32, number in the batch.
@@ -65,8 +73,8 @@ class Values(NamedTuple):
     value: Tensor
 
 
-class Place(NamedTuple):
-    """Where cells lie; each int32 (cells,)."""
+class CellIndex(NamedTuple):
+    """Indices of cells; each int32 (cells,)."""
 
     image: Tensor
     row: Tensor
@@ -75,7 +83,7 @@ class Place(NamedTuple):
 
 
 class Pixels(NamedTuple):
-    """Mask pixels that are on.
+    """Pixels of masks.
 
     Attributes:
         position: int32 (pixels,), flat in (images, height, width).
@@ -86,16 +94,16 @@ class Pixels(NamedTuple):
     owner: Tensor
 
 
-def place(index: Tensor, grid: Grid) -> Place:
+def unravel(index: Tensor, grid: Grid) -> CellIndex:
     """Unravel flat cell positions."""
-    position, unit = divided(index, grid.units)
-    line, column = divided(position, grid.width + 1)
-    image, row = divided(line, grid.height + 1)
-    return Place(image, row, column, unit)
+    position, unit = divide(index, grid.units)
+    line, column = divide(position, grid.width + 1)
+    image, row = divide(line, grid.height + 1)
+    return CellIndex(image, row, column, unit)
 
 
 def find_cells(maps: Tensor, lower: Tensor) -> tuple[Cells, Values]:
-    """The cells of which some corner exceeds its unit's lower bound, and the values that do.
+    """Find the cells of which a corner exceeds its unit's lower bound, and the values that do.
 
     Args:
         maps: (images, units, height, width) of any float type, fastest in channels_last memory.
@@ -104,8 +112,8 @@ def find_cells(maps: Tensor, lower: Tensor) -> tuple[Cells, Values]:
     values = maps.permute(0, 2, 3, 1).contiguous()
     _, height, width, units = values.shape
     above = values > lower.to(values.dtype)
-    index = _true_positions(_around(above).view(-1))
-    where = place(index, Grid(height, width, units))
+    index = true_positions(_cells_around(above).view(-1))
+    where = unravel(index, Grid(height, width, units))
     top, bottom = (where.row - 1).clamp_(min=0), where.row.clamp(max=height - 1)
     left, right = (where.column - 1).clamp_(min=0), where.column.clamp(max=width - 1)
     flat = values.view(-1)
@@ -118,50 +126,36 @@ def find_cells(maps: Tensor, lower: Tensor) -> tuple[Cells, Values]:
         ],
         dim=1,
     )
-    at = _true_positions(above.view(-1))
-    position, unit = divided(at, units)
-    values_above = flat.index_select(0, at).float()
+    positions = true_positions(above.view(-1))
+    position, unit = divide(positions, units)
+    values_above = flat.index_select(0, positions).float()
     return Cells(index, corners), Values(position // (height * width), unit, values_above)
 
 
-def _around(above: Tensor) -> Tensor:
-    """Cells with a corner set, bool (images, height + 1, width + 1, units), of such values."""
+def _cells_around(above: Tensor) -> Tensor:
+    """Set the cells around values, bool (images, height + 1, width + 1, units)."""
     images, height, width, units = above.shape
     if units % 8 == 0:  # eight flags at a time
         above = above.view(-1).view(torch.int64).view(images, height, width, units // 8)
-    hot = above.new_zeros(images, height + 1, width + 1, above.shape[3])
+    cells = above.new_zeros(images, height + 1, width + 1, above.shape[3])
     for down in (0, 1):
         for right in (0, 1):
-            hot[:, down : down + height, right : right + width] |= above
-    return hot.view(torch.bool)
-
-
-def _true_positions(flags: Tensor) -> Tensor:
-    """Positions of the set flags, int32, ascending; on a processor eight flags at a time."""
-    if flags.device.type == "cuda":  # each `nonzero` waits for all work before it
-        return flags.nonzero().squeeze(1).int()
-    whole = flags.numel() // 8 * 8
-    words = flags[:whole].view(torch.int64).nonzero().squeeze(1)
-    octets = flags[:whole].view(-1, 8).index_select(0, words)
-    inner = octets.view(-1).nonzero().squeeze(1).int()
-    found = words.int().index_select(0, inner >> 3) * 8 + (inner & 7)
-    if whole == flags.numel():
-        return found
-    return torch.cat([found, flags[whole:].nonzero().squeeze(1).int() + whole])
+            cells[:, down : down + height, right : right + width] |= above
+    return cells.view(torch.bool)
 
 
 def native_values(cells: Cells, grid: Grid) -> Values:
-    """The map values that cells hold, each once: the bottom-right corners inside the map.
+    """Return the map values that cells hold, each once: the bottom-right corners inside the map.
 
-    Every value above the lower bound is among them, since all four cells around it were kept.
+    Every value above the lower bound is among them, since all four cells around it were stored.
     """
-    where = place(cells.where, grid)
+    where = unravel(cells.where, grid)
     inside = ((where.row < grid.height) & (where.column < grid.width)).nonzero().squeeze(1)
     value = cells.corners[:, 3]
     return Values(*(part.index_select(0, inside) for part in (where.image, where.unit, value)))
 
 
-class Spread(NamedTuple):
+class AxisPixels(NamedTuple):
     """The mask pixels under each cell, along one axis.
 
     Attributes:
@@ -175,8 +169,8 @@ class Spread(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def spread(values: int, pixels: int, device: torch.device) -> Spread:
-    """How `pixels` mask pixels lie over the `values + 1` cells of one axis."""
+def axis_pixels(values: int, pixels: int, device: torch.device) -> AxisPixels:
+    """Compute how `pixels` mask pixels lie over the `values + 1` cells of one axis."""
     under: list[list[tuple[int, float]]] = [[] for _ in range(values + 1)]
     for pixel in range(pixels):
         source = (pixel + 0.5) * values / pixels - 0.5
@@ -188,27 +182,27 @@ def spread(values: int, pixels: int, device: torch.device) -> Spread:
     for cell, pixels_under in enumerate(under):
         for order, (_, part) in enumerate(pixels_under):
             fraction[order, cell] = part
-    return Spread(first.to(device), fraction.to(device))
+    return AxisPixels(first.to(device), fraction.to(device))
 
 
-def of_images(cells: Cells, grid: Grid, numbers: Tensor) -> Cells:
-    """Only the cells of the images `numbers`, int64 (images,) ascending, renumbered from 0."""
+def cells_of_images(cells: Cells, grid: Grid, numbers: Tensor) -> Cells:
+    """Select the cells of the images `numbers`, int64 (images,) ascending; renumber from 0."""
     image = cells.where // grid.cells
     numbers = numbers.int()
     position = torch.searchsorted(numbers, image, out_int32=True).clamp_(max=len(numbers) - 1)
     keep = (numbers.index_select(0, position) == image).nonzero().squeeze(1)
-    return some(Cells(cells.where + (position - image) * grid.cells, cells.corners), keep)
+    return select_cells(Cells(cells.where + (position - image) * grid.cells, cells.corners), keep)
 
 
-def some(cells: Cells, keep: Tensor) -> Cells:
-    """Those of the positions `keep`, int64 (kept,)."""
+def select_cells(cells: Cells, keep: Tensor) -> Cells:
+    """Select the cells at the positions `keep`, int64 (n,)."""
     return Cells(cells.where.index_select(0, keep), cells.corners.index_select(0, keep))
 
 
-def above(cells: Cells, grid: Grid, thresholds: Tensor) -> Cells:
-    """Only the cells of which some corner exceeds its unit's threshold, float32 (units,)."""
-    limit = thresholds.index_select(0, divided(cells.where, grid.units)[1])
-    return some(cells, (cells.corners.amax(1) > limit).nonzero().squeeze(1))
+def cells_above(cells: Cells, grid: Grid, thresholds: Tensor) -> Cells:
+    """Select the cells of which a corner exceeds its unit's threshold, float32 (units,)."""
+    limit = thresholds.index_select(0, divide(cells.where, grid.units)[1])
+    return select_cells(cells, (cells.corners.amax(1) > limit).nonzero().squeeze(1))
 
 
 def mask_pixels(
@@ -219,10 +213,10 @@ def mask_pixels(
     width: int,
     chunk: int | None = None,
 ) -> Iterator[Pixels]:
-    """The pixels of height × width masks where the up-sampled maps exceed the threshold (strictly).
+    """Yield the pixels of height × width masks where up-sampled maps exceed their threshold.
 
     Equal to `interpolate(maps, mode="bilinear", align_corners=False) > thresholds`, up to the
-    rounding of the interpolation; where all four corners are equal there is none.
+    rounding of the interpolation; where all four corners are equal there is no rounding.
 
     Args:
         cells: at least all cells with a corner above its threshold; others only take time.
@@ -230,14 +224,15 @@ def mask_pixels(
         thresholds: float32 (units,).
         height: of the masks, in pixels.
         width: of the masks, in pixels.
-        chunk: pixels worked on at a time. Without it, on a processor few enough to stay in its
-            cache, on a GPU enough to keep it busy.
+        chunk: pixels worked on at a time; if omitted, on CPU few enough to stay in its cache, on a
+            GPU enough to keep it busy.
 
     Yields:
-        Each pixel once, in some number of parts.
+        Each pixel once, in a number of parts.
     """
     device = cells.where.device
-    rows, columns = spread(grid.height, height, device), spread(grid.width, width, device)
+    rows = axis_pixels(grid.height, height, device)
+    columns = axis_pixels(grid.width, width, device)
     down, right = len(rows.fraction), len(columns.fraction)
     most = down * right
     offset = torch.arange(down, dtype=torch.int32, device=device).unsqueeze(1) * width
@@ -247,10 +242,10 @@ def mask_pixels(
     for index, corners in zip(
         torch.split(cells.where, step), torch.split(cells.corners, step), strict=True
     ):
-        where = place(index, grid)
+        where = unravel(index, grid)
         limit = thresholds.index_select(0, where.unit)
-        on = _values_under(corners, where, rows, columns) > limit  # NaN is not
-        flat = _true_positions(on.view(-1))
+        above = _values_under(corners, where, rows, columns) > limit  # NaN is not
+        flat = true_positions(above.view(-1))
         inner = flat // len(index)
         cell = flat - inner * len(index)
         corner = (where.image * height + rows.first.index_select(0, where.row)) * width
@@ -262,8 +257,10 @@ def mask_pixels(
         )
 
 
-def _values_under(corners: Tensor, where: Place, rows: Spread, columns: Spread) -> Tensor:
-    """The up-sampled values under each cell, float32 (most rows, most columns, cells), or NaN."""
+def _values_under(
+    corners: Tensor, where: CellIndex, rows: AxisPixels, columns: AxisPixels
+) -> Tensor:
+    """Up-sample the values under each cell, float32 (most rows, most columns, cells), or NaN."""
     top_left, top_right, bottom_left, bottom_right = corners.T.contiguous()
     down = rows.fraction.index_select(1, where.row)
     right = columns.fraction.index_select(1, where.column)

@@ -1,197 +1,220 @@
-"""The long step: one forward pass over the images, for the cells and for the presence probes.
+"""The long step: one forward pass over the images, for sparse activations and presence probes.
 
-    pilot                 before all: bounds of the thresholds; needs no label
-    images that fit       lanes look at batches; cells kept, sums of the probes taken in
-    solve                 the probes, from the sums of the whole team
-    images held out       cells kept, readings of the probes counted
-
-Workers do not wait for the probes: what these need of held-out images is set aside until then.
-Every so often a bookmark says how far it got. One that resumes skips the batches that are done.
+The first images calibrate the lower bounds of the thresholds; that needs no label, so it can run
+beside the label statistics. Their block outputs are used again in the pass itself.
 """
 
 from __future__ import annotations
 
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 
 from ...errors import ConceptGraphError
+from ..statistics.batch_labels import labels_of_batch
+from ..statistics.statistic import accumulate, resume
+from .activations import calibrate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from threading import Event
 
     from torch import Tensor
 
     from ...progress import Advance
-    from ..engine.checkpoint import Checkpoints
+    from ..engine.checkpoint import Checkpoints, State
     from ..engine.process_group import ProcessGroup
     from ..engine.workers import WorkerPool
     from ..inputs import Batch, Inputs
-    from ..statistics.batch_labels import Labels
-    from ..statistics.block_probes import Sums
-    from ..statistics.probes import HeldOut, PresenceProbes
-    from .collection import Collection, Kept
+    from ..statistics.label_statistics import LabelStatistics
+    from ..statistics.probes import PresenceProbes, ProbePartial
+    from .activations import BatchCells, Calibration, SparseActivations
 
-NAME = "collect"
+    Maps = dict[str, Tensor]
+
+Result = TypeVar("Result")
+
+NAME = "forward_pass"
 
 
-class Looked(NamedTuple):
+class CalibrationPass(NamedTuple):
+    """What the calibration batches gave.
+
+    Attributes:
+        calibrations: by block.
+        outputs: block outputs of this rank's calibration batches, by number; used up by the pass.
+    """
+
+    calibrations: Mapping[str, Calibration]
+    outputs: dict[int, Maps]
+
+
+def run_calibration(
+    inputs: Inputs, pool: WorkerPool, group: ProcessGroup, cancelled: Event
+) -> CalibrationPass | None:
+    """Run the first batches, and compute lower bounds from them; None once `cancelled` is set."""
+    number = -(-inputs.settings.calibration_images // inputs.batch_size)
+    batches = inputs.batches()[:number]
+    decoded = takewhile(lambda _: not cancelled.is_set(), inputs.decoded(batches))
+    outputs = list(pool.map(lambda decoded_batch: inputs.outputs(decoded_batch[1]), decoded))
+    if cancelled.is_set():
+        return None
+    calibrations = calibrate(outputs, inputs.threshold_images, inputs.settings.quantile, pool)
+    own = {batch.number for batch in inputs.batches(group)}
+    by_number = {batch.number: maps for batch, maps in zip(batches, outputs, strict=True)}
+    return CalibrationPass(
+        calibrations, {number: maps for number, maps in by_number.items() if number in own}
+    )
+
+
+class ForwardPartial(NamedTuple):
     """What one batch adds."""
 
-    batch: Batch
-    kept: dict[str, Kept]
-    sums: dict[str, Sums]
-    held_out: HeldOut  # of which there are no readings yet
-    readings: dict[str, Tensor]
+    batch: int
+    cells: Mapping[str, BatchCells]
+    probes: ProbePartial
 
 
-class Collector:
-    """The step at work in one process; it fills a collection and probes."""
+class _ForwardStatistics:
+    """Activations and probes, as one statistic."""
 
-    _labels_of: Callable[[Batch], list[Labels]]  # given to `run`
+    def __init__(self, activations: SparseActivations, probes: PresenceProbes) -> None:
+        self._activations = activations
+        self._probes = probes
+
+    def update(self, partial: ForwardPartial) -> None:
+        self._activations.update(partial.batch, partial.cells)
+        self._probes.update(partial.probes)
+
+    def state_dict(self) -> State:
+        return {
+            "activations": self._activations.state_dict(),
+            "probes": self._probes.state_dict(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self._activations.load_state_dict(state["activations"])
+        self._probes.start(self._activations.lower)
+        self._probes.load_state_dict(state["probes"])
+
+
+class ForwardPass:
+    """The forward pass of one process; it fills activations and probes."""
 
     def __init__(
         self,
         inputs: Inputs,
-        collection: Collection,
+        activations: SparseActivations,
         probes: PresenceProbes,
-        lanes: WorkerPool,
-        team: ProcessGroup,
-        bookmarks: Checkpoints,
+        pool: WorkerPool,
+        group: ProcessGroup,
     ) -> None:
-        """Nothing is done yet."""
+        """Prepare."""
         self._inputs = inputs
-        self._collection = collection
+        self._activations = activations
         self._probes = probes
-        self._lanes = lanes
-        self._team = team
-        self._bookmarks = bookmarks
-        self._pilot: dict[int, dict[str, Tensor]] = {}
-        self._done = 0
+        self._pool = pool
+        self._group = group
+        self._outputs: dict[int, Maps] = {}
 
-    def prepare(self, given_up: Event) -> None:
-        """What needs no label: go on from a bookmark, or look at the pilot until `given_up`."""
-        self._done = self._resume()
-        if not self._done:
-            self._look_at_pilot(given_up)
+    def run(
+        self,
+        labels: LabelStatistics,
+        calibration: CalibrationPass | None,
+        checkpoints: Checkpoints,
+        advance: Advance,
+    ) -> None:
+        """Run all batches of this process.
 
-    def run(self, labels_of: Callable[[Batch], list[Labels]], advance: Advance) -> None:
-        """All batches of this process, once prepared; `advance` is told the images of each."""
-        self._labels_of = labels_of
-        batches, done = self._inputs.batches(self._team), self._done
+        Args:
+            labels: of the images.
+            calibration: None for a process that resumes.
+            checkpoints: where to resume from, and to save to when it is time.
+            advance: told the images of each batch.
+        """
+        statistics = _ForwardStatistics(self._activations, self._probes)
+        done = resume(statistics, NAME, checkpoints)
+        if calibration is not None:
+            self._activations.start(calibration.calibrations)
+            self._outputs = dict(calibration.outputs)
         self._agree_on_bounds(fresh=not done)
-        advance(sum(len(batch.images) for batch in batches[:done]))
-        for looked in self._looked_at(batches[done:], self._look):
-            self._probes.fit(looked.sums)
-            if looked.held_out and not self._probes.solved:
-                self._probes.solve(self._team)
-            read = self._probes.readings(looked.held_out, looked.batch)
-            done += 1
-            self._take(looked._replace(readings={**looked.readings, **read}), done, advance)
-        if not self._probes.solved:  # no batch of this process has images held out
-            self._probes.solve(self._team)
-        self._pilot.clear()
+        if not done:
+            self._probes.start(self._activations.lower)
 
-    def again(self, advance: Advance) -> Iterator[tuple[int, dict[str, Kept]]]:
-        """Look at all batches of this process once more, for cells alone."""
-        batches = self._inputs.batches(self._team)
-        for looked in self._looked_at(batches, self._look_for_cells):
-            advance(len(looked.batch.images))
-            yield looked.batch.number, looked.kept
+        def partial(batch: Batch, maps: Maps) -> ForwardPartial:
+            batch_labels = labels_of_batch(
+                self._inputs.data, batch.images, batch.first, labels, self._inputs.device
+            )
+            cells = self._activations.partial(batch.number, maps)
+            return ForwardPartial(
+                batch.number, cells, self._probes.partial(maps, batch_labels, batch)
+            )
 
-    def _resume(self) -> int:
-        """Go on from a bookmark; how many batches are done."""
-        state = self._bookmarks.find(NAME)
-        if state is None:
-            return 0
-        self._collection.load(state["collection"])
-        self._start_probes()
-        for block, kept in state["probes"].items():
-            self._probes.blocks[block].load(kept)
-        done: int = state["done"]
-        return done
+        accumulate(
+            statistics,
+            NAME,
+            self._inputs.batches(self._group),
+            done,
+            lambda batches: self._map(batches, partial),
+            checkpoints,
+            advance,
+        )
+        self._probes.solve()  # if no batch of this process has images held out
+        self._outputs.clear()
 
-    def _look_at_pilot(self, given_up: Event) -> None:
-        """Lower bounds from the first batches, whose outputs are kept for `run`."""
-        number = -(-self._inputs.settings.calibration_images // self._inputs.batch_size)
-        wanted = self._inputs.batches()[:number]
-        read = takewhile(lambda _: not given_up.is_set(), self._read(wanted))
-        found = list(self._lanes.map(lambda each: self._outputs(*each), read))
-        if given_up.is_set():
-            return
-        self._pilot = {batch.number: maps for batch, maps in zip(wanted, found, strict=True)}
-        self._collection.start(list(self._pilot.values()), self._lanes)
-        mine = {batch.number for batch in self._inputs.batches(self._team)}
-        self._pilot = {number: maps for number, maps in self._pilot.items() if number in mine}
+    def repeat(self, advance: Advance) -> Iterator[tuple[int, Mapping[str, BatchCells]]]:
+        """Run all batches of this process once more, for cells alone."""
+
+        def partial(batch: Batch, maps: Maps) -> tuple[Batch, dict[str, BatchCells]]:
+            return batch, self._activations.partial(batch.number, maps)
+
+        for batch, cells in self._map(self._inputs.batches(self._group), partial):
+            advance(len(batch.images))
+            yield batch.number, cells
 
     def _agree_on_bounds(self, *, fresh: bool) -> None:
-        """The bounds of the team's first member hold for all; those that resume have them."""
-        parts = {block: part for block, (part,) in self._collection.parts.items()}
-        agreed = self._team.all_gather({block: part.lower.cpu() for block, part in parts.items()})[
-            0
-        ]
+        """Take the bounds of the first rank; ranks that resume have them.
+
+        Raises:
+            ConceptGraphError: a rank that resumes has others.
+        """
+        parts = {block: part for block, (part,) in self._activations.parts.items()}
+        bounds = {block: part.lower.cpu() for block, part in parts.items()}
+        agreed = self._group.all_gather(bounds)[0]
         for block, part in parts.items():
             lower = agreed[block].to(part.lower.device)
             if not fresh and not torch.equal(lower, part.lower):
                 raise ConceptGraphError(
                     "the processes of this ingest do not compute the same",
-                    remedy="Begin anew, on machines of one kind",
+                    remedy="Start anew, on machines of one kind",
                 )
             part.lower = lower
-        if fresh:
-            self._start_probes()
-
-    def _start_probes(self) -> None:
-        self._probes.start({block: part.lower for block, (part,) in self._collection.parts.items()})
-
-    def _take(self, looked: Looked, done: int, advance: Advance) -> None:
-        self._collection.keep(looked.batch.number, looked.kept)
-        self._probes.score(looked.readings)
-        advance(len(looked.batch.images))
-        if self._bookmarks.due:
-            probes = {block: each.state() for block, each in self._probes.blocks.items()}
-            state = {"done": done, "collection": self._collection.state(), "probes": probes}
-            self._bookmarks.keep(NAME, state)
 
     def _read(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor | None]]:
-        """Batches with their decoded images; None where the pilot has their outputs."""
-        decoded = self._inputs.decoded([b for b in batches if b.number not in self._pilot])
+        """Yield batches with their decoded images; None where calibration has their outputs."""
+        decoded = self._inputs.decoded([b for b in batches if b.number not in self._outputs])
         for batch in batches:
-            if batch.number in self._pilot:
+            if batch.number in self._outputs:
                 yield batch, None
             else:
                 yield from islice(decoded, 1)
 
-    def _outputs(self, batch: Batch, pixels: Tensor | None) -> dict[str, Tensor]:
-        return self._pilot.pop(batch.number) if pixels is None else self._inputs.outputs(pixels)
+    def _map(
+        self, batches: Sequence[Batch], partial: Callable[[Batch, Maps], Result]
+    ) -> Iterator[Result]:
+        """Yield the partials of batches, computed by the workers."""
 
-    def _looked_at(
-        self, batches: Sequence[Batch], look: Callable[[Batch, dict[str, Tensor]], Looked]
-    ) -> Iterator[Looked]:
-        """What lanes find in batches."""
-
-        def work(each: tuple[Batch, Tensor | None]) -> Looked:
-            maps = self._outputs(*each)
+        def work(decoded_batch: tuple[Batch, Tensor | None]) -> Result:
+            batch, pixels = decoded_batch
+            maps = (
+                self._outputs.pop(batch.number) if pixels is None else self._inputs.outputs(pixels)
+            )
             try:
-                return look(each[0], maps)
-            except torch.OutOfMemoryError:  # lanes try again
-                if each[1] is None:
-                    self._pilot[each[0].number] = maps
+                return partial(batch, maps)
+            except torch.OutOfMemoryError:  # the worker tries again
+                if pixels is None:
+                    self._outputs[batch.number] = maps
                 raise
 
-        return self._lanes.map(work, self._read(batches))
-
-    def _look_for_cells(self, batch: Batch, maps: dict[str, Tensor]) -> Looked:
-        return Looked(batch, self._collection.look(batch.number, maps), {}, {}, {})
-
-    def _look(self, batch: Batch, maps: dict[str, Tensor]) -> Looked:
-        probes, labels = self._probes, self._labels_of(batch)
-        looked = self._look_for_cells(batch, maps)._replace(
-            sums=probes.sums(maps, labels, batch), held_out=probes.held_out(maps, labels, batch)
-        )
-        if not probes.solved:
-            return looked
-        readings = probes.readings(looked.held_out, batch)
-        return looked._replace(held_out={}, readings=readings)
+        return self._pool.map(work, self._read(batches))

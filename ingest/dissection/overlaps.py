@@ -1,9 +1,10 @@
-"""Overlap counts of units with concepts, in integers.
+"""Overlaps of units with concepts, counted in integers.
 
 Per image, with M the mask of unit k:
 
-    both[k, c]           += pixels of M labelled c (in each plane) + |M| if c labels the whole image
-    activation[k, cat]   += |M| if the image counts for the category
+    intersection[k, c]         += pixels of M labelled c (in each label map) + |M| if c labels the
+                                  whole image
+    activation_area[k, cat]    += |M| if the image counts for the category
 
 An image counts for a category (anchor: NetDissect's `makeresult.py`, and -Lite's `tally_job`):
 `paper`: it has any label of the category anywhere; `lite`: some such label lies inside M, or labels
@@ -12,13 +13,13 @@ the whole image; `unrestricted`: always.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..engine.tensors import bincount, divided
-from ..statistics.permutation_null import BatchChance, ChanceCounts
+from ..engine.tensors import bincount, divide
+from ..statistics.permutation_null import BatchNull, NullCounts
 from .cells import Pixels, mask_pixels
 
 if TYPE_CHECKING:
@@ -27,19 +28,33 @@ if TYPE_CHECKING:
     from ...settings import IouVariant
     from ..engine.checkpoint import State
     from ..engine.process_group import ProcessGroup
-    from ..statistics.batch_labels import Labels
+    from ..statistics.batch_labels import BatchLabels
     from .cells import Cells, Grid
 
 
-class Overlaps:
-    """Counts of one block, summed over batches.
+class UnitCounts(NamedTuple):
+    """Counts of one block.
 
     Attributes:
-        both: int64 (units, concepts).
-        activation: int64 (units, categories).
-        pixels: int64 (units,), mask pixels on over all images.
-        chance: the same with swapped labels.
+        intersection: int64 (units, concepts).
+        activation_area: int64 (units, categories).
+        pixels: int64 (units,), mask pixels over all images.
+        null: intersections with permuted labels.
     """
+
+    intersection: Tensor
+    activation_area: Tensor
+    pixels: Tensor
+    null: NullCounts
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All counts."""
+        return *self[:3], *self.null
+
+
+class Overlaps:
+    """Counts of one block, summed over images; `counts` as in `UnitCounts`."""
 
     def __init__(
         self,
@@ -56,86 +71,114 @@ class Overlaps:
             category: int64 (concepts,), each concept's category, on the device of the work.
             categories: how many there are.
             iou: which images count for a category.
-            null_samples: null values per concept, at least; 0 for none.
+            null_samples: per concept, at least; 0 for none.
         """
-        device = category.device
-        self._make = (units, category, categories, iou, null_samples)
-        self.both = torch.zeros(units, len(category), dtype=torch.int64, device=device)
-        self.activation = torch.zeros(units, categories, dtype=torch.int64, device=device)
-        self.pixels = torch.zeros(units, dtype=torch.int64, device=device)
-        self.chance = ChanceCounts(units, len(category), null_samples, device)
+        self._units = units
         self._category = category
+        self._categories = categories
         self._iou = iou
+        self._null_samples = null_samples
+        self.counts = self._zeros()
 
-    def empty(self) -> Overlaps:
-        """Others of the same kind, at zero."""
-        return Overlaps(*self._make)
+    def _zeros(self) -> UnitCounts:
+        units, concepts, device = self._units, len(self._category), self._category.device
+        return UnitCounts(
+            torch.zeros(units, concepts, dtype=torch.int64, device=device),
+            torch.zeros(units, self._categories, dtype=torch.int64, device=device),
+            torch.zeros(units, dtype=torch.int64, device=device),
+            NullCounts.zeros(units, concepts, self._null_samples, device),
+        )
 
-    @property
-    def counts(self) -> tuple[Tensor, ...]:
-        """All counts."""
-        return self.both, self.activation, self.pixels, *self.chance.counts
+    def partial(
+        self, groups: Iterable[tuple[Cells, BatchLabels]], grid: Grid, thresholds: Tensor
+    ) -> UnitCounts:
+        """Count a batch.
 
-    def merge(self, other: Overlaps) -> None:
-        """Add what others have counted, of other images."""
-        for mine, theirs in zip(self.counts, other.counts, strict=True):
-            mine.add_(theirs)
+        Args:
+            groups: images whose masks share a size: their cells, numbered as the images are in
+                their labels, and their labels.
+            grid: shape of the maps.
+            thresholds: float32 (units,).
+        """
+        counts = self._zeros()
+        for cells, labels in groups:
+            self._count_group(counts, cells, grid, thresholds, labels)
+        return counts
 
-    def share(self, team: ProcessGroup) -> None:
-        """Make it the sum over the team."""
-        for mine in self.counts:
-            mine.copy_(team.all_reduce(mine))
+    def update(self, partial: UnitCounts) -> None:
+        """Add what a batch adds."""
+        for count, added in zip(self.counts.tensors, partial.tensors, strict=True):
+            count.add_(added)
 
-    def state(self) -> State:
-        """Its counts."""
-        return {"counts": [each.cpu() for each in self.counts]}
+    def all_reduce(self, group: ProcessGroup) -> Overlaps:
+        """Return the sum over all ranks."""
+        total = Overlaps(
+            self._units, self._category, self._categories, self._iou, self._null_samples
+        )
+        intersection, area, pixels, *null = map(group.all_reduce, self.counts.tensors)
+        total.counts = UnitCounts(intersection, area, pixels, NullCounts(*null))
+        return total
 
-    def load(self, state: State) -> None:
-        """Go on from an earlier `state`."""
-        for mine, kept in zip(self.counts, state["counts"], strict=True):
-            mine.copy_(kept)
+    def state_dict(self) -> State:
+        """Return this rank's counts, on the CPU."""
+        return {"counts": [count.cpu() for count in self.counts.tensors]}
 
-    def add(self, cells: Cells, grid: Grid, thresholds: Tensor, labels: Labels) -> None:
-        """Count the images of `labels`, given their cells, numbered as the images are there."""
-        images, categories = len(labels.number), self.activation.shape[1]
+    def load_state_dict(self, state: State) -> None:
+        """Replace the counts by those of an earlier `state_dict`."""
+        for count, saved in zip(self.counts.tensors, state["counts"], strict=True):
+            count.copy_(saved)
+
+    def _count_group(
+        self,
+        counts: UnitCounts,
+        cells: Cells,
+        grid: Grid,
+        thresholds: Tensor,
+        labels: BatchLabels,
+    ) -> None:
+        images = len(labels.number)
         owners = images * grid.units
         area = torch.zeros(owners, dtype=torch.int64, device=cells.where.device)
-        inside = torch.zeros(owners * categories, dtype=torch.bool, device=area.device)
-        chance = None
-        if labels.segments is not None and labels.swapped is not None:
-            chance = BatchChance(self.chance, labels.segments, labels.swapped, labels.image_labels)
+        inside = torch.zeros(owners * self._categories, dtype=torch.bool, device=area.device)
+        null = None
+        if labels.segments is not None and labels.permutations is not None:
+            null = BatchNull(counts.null, labels.segments, labels.permutations, labels.image_labels)
         parts = mask_pixels(cells, grid, thresholds, labels.height, labels.width)
-        for on in gathered(parts, at_least=self.both.numel()):
-            area += bincount(on.owner, owners)
-            row = divided(on.owner, grid.units)[1] * (len(self._category) + 1)
-            for plane in labels.planes:
-                label = plane.index_select(0, on.position)
-                self._count(row + label)
+        for pixels in join_parts(parts, at_least=counts.intersection.numel()):
+            area += bincount(pixels.owner, owners)
+            row = divide(pixels.owner, grid.units)[1] * (len(self._category) + 1)
+            for label_map in labels.label_maps:
+                label = label_map.index_select(0, pixels.position)
+                self._count_labelled(counts.intersection, row + label)
                 if self._iou == "lite":
-                    self._mark(on.owner, label, inside)
-            if chance:
-                chance.add(on.position, on.owner)
+                    self._mark_categories(pixels.owner, label, inside)
+            if null:
+                null.add(pixels.position, pixels.owner)
         area = area.view(images, grid.units)
-        self.pixels += area.sum(dim=0)
-        self.both += _times(area, labels.image_labels)
-        if chance:
-            self.chance.add(chance.both)
+        counts.pixels.add_(area.sum(dim=0))
+        counts.intersection.add_(_integer_product(area, labels.image_labels))
+        if null:
+            counts.null.add(null.intersections)
+        counts.activation_area.add_(self._activation_area(area, inside, labels))
+
+    def _activation_area(self, area: Tensor, inside: Tensor, labels: BatchLabels) -> Tensor:
+        """Count the mask pixels of images that count for each category, (units, categories)."""
         if self._iou == "lite":
-            here = inside.view(images, grid.units, categories)
-            here |= (labels.image_labels @ self._one_hot() > 0).unsqueeze(1)
-            self.activation += (here * area.unsqueeze(2)).sum(dim=0)
-        elif self._iou == "paper":
-            self.activation += _times(area, labels.present.to(area.device, non_blocking=True))
-        else:
-            self.activation += area.sum(dim=0).unsqueeze(1)
+            counted = inside.view(*area.shape, self._categories)
+            counted |= (labels.image_labels @ self._one_hot() > 0).unsqueeze(1)
+            return (counted * area.unsqueeze(2)).sum(dim=0)
+        if self._iou == "paper":
+            has_category = labels.has_category.to(area.device, non_blocking=True)
+            return _integer_product(area, has_category)
+        return area.sum(dim=0).unsqueeze(1)
 
-    def _count(self, cell: Tensor) -> None:
-        """Add pixels to `both`, each in the row of its unit and column of its concept + 1."""
-        units, columns = len(self.both), len(self._category) + 1
-        found = bincount(cell, units * columns)
-        self.both += found.view(units, columns)[:, 1:]
+    def _count_labelled(self, intersection: Tensor, counter: Tensor) -> None:
+        """Count pixels, each at the row of its unit and the column of its concept + 1."""
+        units, columns = len(intersection), len(self._category) + 1
+        pixels = bincount(counter, units * columns)
+        intersection.add_(pixels.view(units, columns)[:, 1:])
 
-    def _mark(self, owner: Tensor, label: Tensor, inside: Tensor) -> None:
+    def _mark_categories(self, owner: Tensor, label: Tensor, inside: Tensor) -> None:
         """Set where any label of a category lies inside a mask.
 
         Args:
@@ -143,33 +186,33 @@ class Overlaps:
             label: int32 (pixels,), concept column + 1, 0 unlabelled.
             inside: bool (images · units · categories,), written to.
         """
-        categories = self.activation.shape[1] + 1
+        categories = self._categories + 1
         category = torch.cat([self._category.new_zeros(1), self._category + 1])
-        owners = len(inside) // self.activation.shape[1]
-        cell = owner.long() * categories + category.index_select(0, label)
-        seen = bincount(cell, owners * categories)
-        inside |= (seen.view(owners, categories)[:, 1:] > 0).reshape(-1)
+        owners = len(inside) // self._categories
+        counter = owner.long() * categories + category.index_select(0, label)
+        pixels = bincount(counter, owners * categories)
+        inside |= (pixels.view(owners, categories)[:, 1:] > 0).reshape(-1)
 
     def _one_hot(self) -> Tensor:
-        return torch.nn.functional.one_hot(self._category, self.activation.shape[1]).double()
+        return torch.nn.functional.one_hot(self._category, self._categories).double()
 
 
-def gathered(parts: Iterable[Pixels], at_least: int) -> Iterator[Pixels]:
-    """Pixels in parts of no fewer than `at_least`, but for the last.
+def join_parts(parts: Iterable[Pixels], at_least: int) -> Iterator[Pixels]:
+    """Yield pixels in parts of no fewer than `at_least`, but for the last.
 
     A count costs as much as it has counters, however few the pixels: with many concepts, small
     parts would spend their time on that.
     """
-    held: list[Pixels] = []
+    waiting: list[Pixels] = []
     for part in parts:
-        held.append(part)
-        if sum(len(each.owner) for each in held) >= at_least:
-            yield Pixels(*(torch.cat(pieces) for pieces in zip(*held, strict=True)))
-            held = []
-    if held:
-        yield Pixels(*(torch.cat(pieces) for pieces in zip(*held, strict=True)))
+        waiting.append(part)
+        if sum(len(pixels.owner) for pixels in waiting) >= at_least:
+            yield Pixels(*(torch.cat(columns) for columns in zip(*waiting, strict=True)))
+            waiting = []
+    if waiting:
+        yield Pixels(*(torch.cat(columns) for columns in zip(*waiting, strict=True)))
 
 
-def _times(area: Tensor, flags: Tensor) -> Tensor:
-    """areaᵀ · flags in integers, int64; float64 products are exact far beyond any pixel count."""
+def _integer_product(area: Tensor, flags: Tensor) -> Tensor:
+    """Compute areaᵀ · flags, int64; float64 products are exact far beyond any pixel count."""
     return (area.double().T @ flags).round().long()

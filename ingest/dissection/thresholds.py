@@ -12,8 +12,9 @@ The reference takes an interpolated value at quantile 0.994995 from a sketch tha
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,19 +22,21 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..engine.checkpoint import State
+    from ..engine.process_group import ProcessGroup
     from ..engine.workers import WorkerPool
 
 ROUNDS = ((20, 11), (10, 10), (0, 10))  # (shift, bits) from the top; the sign bit is 0
 TAILS = (1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8, 12, 16)
 """Of a lower bound, in wanted tails."""
 LARGEST_TAIL = 0.25
-"""Where a bound would leave more than this, all positive values are kept instead."""
+"""Where a bound would leave more than this, all positive values are stored instead."""
 ERRORS = 3
 """With 2 a unit in 200 was below its bound in some samples of 128 images, with 3 none ever."""
 
 
 def values_above(quantile: float, count: int) -> int:
-    """How many of `count` values may lie strictly above the threshold."""
+    """Return how many of `count` values may lie strictly above the threshold."""
     return math.floor(round(quantile * count, 6))
 
 
@@ -41,21 +44,21 @@ def lower_bounds(
     maps: Sequence[Tensor],
     quantile: float,
     chunk: int | None = None,
-    lanes: WorkerPool | None = None,
+    pool: WorkerPool | None = None,
 ) -> Tensor:
-    """Safe lower bounds of the thresholds, from a sample of images.
+    """Compute safe lower bounds of the thresholds, from a sample of images.
 
-    Of each unit the highest of some values that more than the wanted tail lies above, by three
-    standard errors of its share in the images of the sample: a unit that fires in few images, but
-    then on much of them, gets a lower one. 0 where none is safe.
+    Of each unit the highest value that more than the wanted tail lies above, by three standard
+    errors of its share over the images of the sample: a unit that fires in few images, but then on
+    much of them, gets a lower one. 0 where none is safe.
 
-    Bounds are a shade lower than the value found: in half precision many are equal to it.
+    Bounds are a shade lower than the value itself: in half precision many are equal to it.
 
     Args:
-        maps: of the sample, in parts (images, units, height, width).
+        maps: of the sample, in parts (images, units, *grid).
         quantile: the wanted tail.
-        chunk: units worked on at a time, which bounds memory; without it, what suits the device.
-        lanes: to work on several chunks at once.
+        chunk: units worked on at a time, which bounds memory; if omitted, what suits the device.
+        pool: to work on several chunks at once.
 
     Returns:
         float32 (units,), values of the type of the maps, never negative.
@@ -63,18 +66,18 @@ def lower_bounds(
     chunk = chunk or (8 if maps[0].device.type == "cpu" else 64)
     chunks = zip(*(torch.split(part, chunk, dim=1) for part in maps), strict=True)
 
-    def bounds(pieces: Sequence[Tensor]) -> Tensor:
-        values = torch.cat([piece.transpose(0, 1).flatten(2) for piece in pieces], dim=1)
-        return _safely_below(values.float(), quantile)
+    def bounds(parts: Sequence[Tensor]) -> Tensor:
+        values = torch.cat([part.transpose(0, 1).flatten(2) for part in parts], dim=1)
+        return _safe_bound(values.float(), quantile)
 
     dtype = maps[0].dtype
-    found = torch.cat(list(lanes.map(bounds, chunks) if lanes else map(bounds, chunks)))
-    lower: Tensor = found.clamp_(min=0) * (1 - torch.finfo(dtype).eps)
+    bound = torch.cat(list(pool.map(bounds, chunks) if pool else map(bounds, chunks)))
+    lower: Tensor = bound.clamp_(min=0) * (1 - torch.finfo(dtype).eps)
     return lower.to(dtype).float()
 
 
-def _safely_below(values: Tensor, quantile: float) -> Tensor:
-    """Such bounds of float32 (units, images, positions), or 0; float32 (units,)."""
+def _safe_bound(values: Tensor, quantile: float) -> Tensor:
+    """Compute such bounds of float32 (units, images, positions), or 0; float32 (units,)."""
     units, images, positions = values.shape
     tails = [tail * quantile for tail in TAILS if tail * quantile <= LARGEST_TAIL]
     sizes = [values_above(tail, images * positions) + 1 for tail in tails]
@@ -88,18 +91,24 @@ def _safely_below(values: Tensor, quantile: float) -> Tensor:
         part = image[:, before:size]
         counts.scatter_add_(1, part, counts.new_ones(()).expand_as(part))
         error = counts.std(dim=1) / math.sqrt(images)
-        enough = counts.mean(dim=1) - ERRORS * error >= quantile * positions
-        bound = torch.where(enough & (bound == 0), top.values[:, size - 1], bound)
+        safe = counts.mean(dim=1) - ERRORS * error >= quantile * positions
+        bound = torch.where(safe & (bound == 0), top.values[:, size - 1], bound)
     return bound
+
+
+class UnitValues(NamedTuple):
+    """Values of units, float32 ≥ 0 and int32; each (values,)."""
+
+    unit: Tensor
+    value: Tensor
 
 
 class RadixSelect:
     """Finds, for every unit, its `rank`-th largest value (0 = the largest) among many batches.
 
-    Feed all values once per round, through `digits` and `add`, then call `finish_round`; after
-    three rounds `thresholds` holds the result. Units with too few positive values get 0, which is
-    exact when all their positive values were given. Histograms of shards may be added up before
-    `finish_round`.
+    A statistic with three rounds: feed all values once per round, through `partial` and `update`,
+    then call `finish_round`; after the last one `thresholds` holds the result. Units with too few
+    positive values get 0, which is exact when all their positive values were given.
 
     Attributes:
         histogram: int64 (units, digits), of this round so far.
@@ -118,25 +127,32 @@ class RadixSelect:
         _, bits = ROUNDS[self._round]
         return torch.zeros(units, 1 << bits, dtype=torch.int64, device=device)
 
-    def digits(self, unit: Tensor, values: Tensor) -> Tensor:
-        """Where the round counts values, float32 (values,) ≥ 0, of units int32 (values,).
+    def partial(self, values: UnitValues) -> Tensor:
+        """Return the counter of each value in the round's histogram; they must be `wanted`."""
+        shift, bits = ROUNDS[self._round]
+        pattern = values.value.contiguous().view(torch.int32)
+        return (values.unit << bits) + ((pattern >> shift) & ((1 << bits) - 1))
 
-        They must be `wanted`.
+    def wanted(self, values: UnitValues) -> Tensor:
+        """Return which values this round counts, bool (values,): those with the bits fixed so far.
+
+        Values below 0 have other bits than any threshold.
         """
         shift, bits = ROUNDS[self._round]
-        pattern = values.contiguous().view(torch.int32)
-        return (unit << bits) + ((pattern >> shift) & ((1 << bits) - 1))
-
-    def wanted(self, unit: Tensor, values: Tensor) -> Tensor:
-        """Which values this round counts, bool (values,): those with the bits fixed so far."""
-        shift, bits = ROUNDS[self._round]
-        pattern = values.contiguous().view(torch.int32)
+        pattern = values.value.contiguous().view(torch.int32)
         prefix = (self._prefix >> (shift + bits)).int()
-        return pattern >> (shift + bits) == prefix.index_select(0, unit)
+        return pattern >> (shift + bits) == prefix.index_select(0, values.unit)
 
-    def add(self, digits: Tensor) -> None:
-        """Count values, given their `digits`."""
-        self.histogram.view(-1).index_add_(0, digits, torch.ones_like(digits, dtype=torch.int64))
+    def update(self, partial: Tensor) -> None:
+        """Count values, given their counters."""
+        self.histogram.view(-1).index_add_(0, partial, torch.ones_like(partial, dtype=torch.int64))
+
+    def all_reduce(self, group: ProcessGroup) -> RadixSelect:
+        """Return the same search with the histogram of all ranks."""
+        total = copy.copy(self)
+        total._rank, total._prefix = self._rank.clone(), self._prefix.clone()
+        total.histogram = group.all_reduce(self.histogram)
+        return total
 
     def finish_round(self) -> None:
         """Fix the next bits of every unit's value."""
@@ -146,10 +162,10 @@ class RadixSelect:
         at_least = self.histogram.flip(1).cumsum(1).flip(1)
         larger = at_least - self.histogram
         digit = (at_least > self._rank.unsqueeze(1)).sum(dim=1) - 1
-        found = digit >= 0
+        exists = digit >= 0
         digit = digit.clamp_(min=0)
-        self._rank -= larger.gather(1, digit.unsqueeze(1)).squeeze(1) * found
-        self._prefix += torch.where(found, digit << shift, 0)
+        self._rank -= larger.gather(1, digit.unsqueeze(1)).squeeze(1) * exists
+        self._prefix += torch.where(exists, digit << shift, 0)
         self._round += 1
         if self._round < len(ROUNDS):
             self.histogram = self._empty(len(self._rank), self._rank.device)
@@ -163,3 +179,11 @@ class RadixSelect:
     def thresholds(self) -> Tensor:
         """float32 (units,), after the last round."""
         return self._prefix.to(torch.int32).view(torch.float32)
+
+    def state_dict(self) -> State:
+        """Return this rank's histogram of the first round, on the CPU."""
+        return {"histogram": self.histogram.cpu()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Replace the histogram of the first round by that of an earlier `state_dict`."""
+        self.histogram = state["histogram"].to(self.histogram.device)

@@ -1,1 +1,1 @@
-"""How work is done, whatever the work: devices, lanes, processes, progress, going on again."""
+"""How work is done, whatever the work: devices, workers, processes, checkpoints, scratch files."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Within it, float32 on CUDA keeps all its bits, not TF32's, and convolutions repeat."""
+    """Keep all bits of float32 on CUDA within the context (no TF32); convolutions repeat."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
@@ -30,29 +30,29 @@ def full_float32() -> Iterator[None]:
 
 
 @contextmanager
-def memory_errors() -> Iterator[None]:
-    """Say in one line that the device is out of memory.
+def out_of_memory_errors() -> Iterator[None]:
+    """Turn torch's out-of-memory error into one line.
 
     Raises:
-        ConceptGraphError: it was.
+        ConceptGraphError: the device is out of memory.
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise ConceptGraphError(
-            "the device is out of memory", remedy="Begin anew with a smaller --batch-size"
+            "the device is out of memory", remedy="Start again with a smaller --batch-size"
         ) from error
 
 
-def choose_device(name: str, number: int = 0) -> torch.device:
-    """The device of that name; `auto` is the GPU of that number, where there is one.
+def choose_device(name: str, local_rank: int = 0) -> torch.device:
+    """Return the device of that name; `auto` is the GPU of that rank, where there is one.
 
     Raises:
         ConceptGraphError: there is no such device.
     """
     if name == "auto":
         gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        return torch.device("cuda", number % gpus) if gpus else torch.device("cpu")
+        return torch.device("cuda", local_rank % gpus) if gpus else torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -65,14 +65,14 @@ def choose_device(name: str, number: int = 0) -> torch.device:
 
 
 def gpu_gigabytes(device: torch.device) -> float | None:
-    """All the memory of a GPU; None of a processor, whose memory is not for one ingest alone."""
+    """Return all the memory of a GPU; None for a CPU, whose memory is not for one ingest alone."""
     if device.type != "cuda":
         return None
     return float(torch.cuda.get_device_properties(device).total_memory) / 1e9
 
 
 def device_name(device: torch.device) -> str:
-    """The device as people call it."""
+    """Return the device as people call it."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)

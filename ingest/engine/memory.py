@@ -1,9 +1,9 @@
-"""Memory between batches.
+"""The C library's memory between batches.
 
-A forward pass allocates and frees tens of megabytes per layer. glibc returns blocks of that size
-to the system at once and takes them back zeroed, page by page: measured here, a sixth of the time
-of a whole ingest. Told to keep them, it does not. And it has threads allocate from pools of their
-own, between which nothing that was freed can move: with one pool for all, .4 GB less.
+A forward pass allocates and frees tens of megabytes per layer. glibc returns blocks of that size to
+the system at once and takes them back zeroed, page by page: measured here, a sixth of the time of a
+whole ingest. Told to keep them, it does not. By default threads also allocate from arenas of their
+own, between which freed memory cannot move: with one arena for all, .4 GB less.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def tune_malloc(limit: int = 1 << 30) -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    wanted = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: limit, _M_ARENA_MAX: 1}
-    return all(mallopt(name, value) for name, value in wanted.items())
+    options = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: limit, _M_ARENA_MAX: 1}
+    return all(mallopt(option, value) for option, value in options.items())
 
 
 def malloc_trim() -> None:
-    """What `tune_malloc` has kept goes back to the system.
+    """Return freed memory to the system.
 
     Blocks of many sizes from several threads leave holes that later ones do not fit: without this
     memory grows by .3 GB in ten thousand images.
@@ -48,9 +48,9 @@ def malloc_trim() -> None:
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Within it Python looks for no unreachable cycles.
+    """Pause Python's garbage collector within the context.
 
-    Where hundreds of thousands of objects are made to stay, that takes a third of the time.
+    Where hundreds of thousands of objects are made to stay, it takes a third of the time.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -1,9 +1,10 @@
-"""Work side by side on threads; results come in order, so that nothing depends on who was first.
+"""Threads that work side by side, with results in order: nothing depends on who was first.
 
-torch releases Python's lock, so threads are enough. On a processor, *lanes* that
-each take a whole batch through a step with a part of the cores beat all cores on one batch: much of
-what is done to a batch (finding, counting, sorting) keeps one core busy only, and a convolution on
-fewer cores wastes less. On a GPU two lanes keep it busy while one of them waits for it.
+torch releases the GIL, so threads are enough. On CPU a pool of workers that each take a whole batch
+through a step with a part of the cores beats all cores on one batch: much of what is done to a
+batch (finding, counting, sorting) keeps one core busy only, and a convolution on fewer cores wastes
+less.
+On a GPU two workers keep it busy while one of them waits for it.
 """
 
 from __future__ import annotations
@@ -23,54 +24,55 @@ if TYPE_CHECKING:
 
     import torch
 
-Item = TypeVar("Item")
+Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-MOST = 8
-"""WorkerPool on a processor, at the most: each holds a batch in memory."""
-ON_DEVICE = 2
-TIDY = 32
-"""Items after which freed memory goes back to the system."""
-DECODERS = 8
-"""Threads that decode, at the most: Python's own part of it is done by one at a time."""
+MAX_WORKERS = 8
+"""Workers on CPU, at the most: each holds a batch in memory."""
+GPU_WORKERS = 2
+TRIM_EVERY = 32
+"""Tasks after which freed memory goes back to the system."""
+MAX_DECODERS = 8
+"""Threads that decode images, at the most: a part of decoding holds the GIL."""
 
 
 def default_workers() -> int:
-    """Threads that decode, where nobody says how many: this process's share of the cores."""
+    """Return how many threads decode images, if nobody says: this process's share of the cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(DECODERS, max(2, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return min(MAX_DECODERS, max(2, (cores or 1) // processes))
 
 
 def prefetch(
-    work: Callable[[Item], Result],
-    items: Iterable[Item],
+    work: Callable[[Task], Result],
+    tasks: Iterable[Task],
     workers: int,
     ahead: int,
     *,
-    at_once: int = 1,
+    chunk: int = 1,
     start: Callable[[], None] | None = None,
 ) -> Iterator[Result]:
-    """Results of `work` in the items' order, computed by threads up to `ahead` items early.
+    """Yield results of `work` in the order of the tasks, computed by threads ahead of time.
 
     Args:
         work: called on a thread.
-        items: taken on the caller's thread.
+        tasks: taken on the caller's thread.
         workers: threads.
-        ahead: how many items are taken before the first result is waited for.
-        at_once: how many a thread is given; to hand over one costs up to .1 ms.
+        ahead: how many tasks are taken before the first result is waited for.
+        chunk: how many tasks a thread is given at once; to hand over one costs up to .1 ms.
         start: called once on each thread.
     """
 
-    def work_on(some: list[Item]) -> list[Result]:
-        return [work(item) for item in some]
+    def work_on(tasks_of_chunk: list[Task]) -> list[Result]:
+        return [work(task) for task in tasks_of_chunk]
 
-    with ThreadPoolExecutor(max(1, workers), initializer=start) as pool:
+    with ThreadPoolExecutor(max(1, workers), initializer=start) as threads:
         pending: deque[Future[list[Result]]] = deque()
-        source = iter(items)
+        source = iter(tasks)
         try:
-            while some := list(islice(source, at_once)):
-                pending.append(pool.submit(work_on, some))
-                if len(pending) * at_once > ahead:
+            while tasks_of_chunk := list(islice(source, chunk)):
+                pending.append(threads.submit(work_on, tasks_of_chunk))
+                if len(pending) * chunk > ahead:
                     yield from pending.popleft().result()
             while pending:
                 yield from pending.popleft().result()
@@ -81,7 +83,7 @@ def prefetch(
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Within it torch uses one thread: for what would else depend on their number."""
+    """Let torch use one thread within the context: for what would else depend on their number."""
     import torch
 
     before = torch.get_num_threads()
@@ -93,71 +95,75 @@ def single_threaded() -> Iterator[None]:
 
 
 class WorkerPool:
-    """The lanes of a device.
+    """The workers of a device.
 
     Attributes:
-        number: how many batches are worked on at once.
+        size: how many batches are worked on at once.
     """
 
     def __init__(
         self,
         device: torch.device,
-        on_device: int = ON_DEVICE,
-        make_room: Callable[[], None] = lambda: None,
+        gpu_workers: int = GPU_WORKERS,
+        free_memory: Callable[[], None] = lambda: None,
     ) -> None:
-        """Share out the threads that torch has now (`torch.set_num_threads`).
+        """Divide the threads that torch has now (`torch.set_num_threads`) among the workers.
 
         Args:
             device: of the work.
-            on_device: lanes of a GPU.
-            make_room: frees memory of the device.
+            gpu_workers: workers of a GPU.
+            free_memory: frees memory of the device.
         """
         import torch
 
         self._threads = torch.get_num_threads()
-        self.number = min(MOST, self._threads if device.type == "cpu" else on_device)
-        self._make_room = make_room
+        self.size = min(MAX_WORKERS, self._threads if device.type == "cpu" else gpu_workers)
+        self._free_memory = free_memory
         self._turn = threading.Condition()
         self._running, self._retrying = 0, False
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Results in the items' order; each item is worked on by one lane.
+    def map(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """Yield results in the order of the tasks; each task is done by one worker.
 
-        Work that finds too little of a device's memory is done again, while all other lanes wait,
-        and once more when room has been made: `work` must not mind that.
+        A task for which the device has too little memory is tried again while all other workers
+        wait, and once more when memory has been freed: `work` must not mind that.
         """
         import torch
 
-        def patient(item: Item) -> Result:
+        def work_with_retries(task: Task) -> Result:
             try:
-                with self._beside_others():
-                    return work(item)
+                with self._among_others():
+                    return work(task)
             except torch.OutOfMemoryError:
                 pass  # its tensors are let go of outside of this
             with self._alone():
                 try:
                     torch.cuda.empty_cache()
-                    return work(item)
+                    return work(task)
                 except torch.OutOfMemoryError:
                     pass
-                self._make_room()
+                self._free_memory()
                 torch.cuda.empty_cache()
-                return work(item)
+                return work(task)
 
-        each = max(1, self._threads // self.number)
+        threads = max(1, self._threads // self.size)
         results = prefetch(
-            patient, items, self.number, self.number, start=lambda: torch.set_num_threads(each)
+            work_with_retries,
+            tasks,
+            self.size,
+            self.size,
+            start=lambda: torch.set_num_threads(threads),
         )
         try:
             for number, result in enumerate(results, start=1):
                 yield result
-                if number % TIDY == 0:
+                if number % TRIM_EVERY == 0:
                     malloc_trim()
         finally:
             torch.set_num_threads(self._threads)  # the number also holds for threads made later
 
     @contextmanager
-    def _beside_others(self) -> Iterator[None]:
+    def _among_others(self) -> Iterator[None]:
         with self._turn:
             self._turn.wait_for(lambda: not self._retrying)
             self._running += 1

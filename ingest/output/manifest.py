@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from ...graph.run.files import InputShape, Manifest
+    from ...graph.run.manifest import RunFacts
     from ...graph.run.reader import Run
     from ...settings import Settings
     from ..concept_data.concepts import ConceptData
     from ..dissection.cells import Grid
     from ..engine.process_group import ProcessGroup
-    from ..inputs import Source
+    from ..inputs import Inputs, Source
     from ..network.loading import Network
 
 _PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow", "simplejpeg", "imagecodecs")
@@ -30,17 +30,13 @@ _PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow", "simplej
 
 def manifest(
     source: Source,
-    settings: Settings,
-    network: Network,
-    data: ConceptData,
+    inputs: Inputs,
     grids: Mapping[str, Grid],
-    shape: InputShape,
-    *,
-    device: torch.device,
     timings: Mapping[str, float],
     created: datetime,
-) -> Manifest:
-    """The manifest's content; paths are absolute, so that `why` finds the network again."""
+) -> RunFacts:
+    """Return the manifest's content; paths are absolute, so that `why` finds the network again."""
+    settings, network, data = inputs.settings, inputs.network, inputs.data
     return {
         "created": created.isoformat(timespec="seconds"),
         "settings": settings.as_dict(),
@@ -52,7 +48,7 @@ def manifest(
             "classes": str(source.classes.resolve()) if source.classes else None,
             "digest": network.digest,
         },
-        "input": shape,
+        "input": inputs.shape,
         "data": {
             "folder": str(data.folder.resolve()),
             "digest": data.digest,
@@ -64,7 +60,7 @@ def manifest(
             block: {"units": grid.units, "height": grid.height, "width": grid.width}
             for block, grid in grids.items()
         },
-        "device": device_name(device),
+        "device": device_name(inputs.device),
         "versions": {
             "python": platform.python_version(),
             **{package: version(package) for package in _PACKAGES},
@@ -73,32 +69,33 @@ def manifest(
     }
 
 
-def facts_of(
+def ingest_facts(
     settings: Settings,
     network: Network,
     data: ConceptData,
     device: torch.device,
-    team: ProcessGroup,
+    group: ProcessGroup,
 ) -> dict[str, object]:
-    """All that must stay the same for an ingest to be gone on with, by what it is called."""
+    """Return all that must stay the same for an ingest to be resumed, by what it is called."""
+    spec = network.architecture.input
     return {
-        **_known(settings.as_dict(), network.digest, data.digest, network.classes),
-        "mean and deviation of colors": [list(each) for each in network.architecture.input[3:]],
+        **_facts(settings.as_dict(), network.digest, data.digest, network.classes),
+        "mean and deviation of colors": [list(spec.mean), list(spec.std)],
         "state of an image or mask file": data.state,
-        "number of processes": team.world_size,
+        "number of processes": group.world_size,
         "kind of device": _kind(device),
         **{f"version of {package}": version(package) for package in _PACKAGES},
     }
 
 
-def facts_of_run(run: Run) -> dict[str, object]:
-    """Those of them that a complete run states."""
+def run_facts(run: Run) -> dict[str, object]:
+    """Return those of them that a complete run states."""
     network, data = run.manifest["model"]["digest"], run.manifest["data"]["digest"]
     classes = [str(name) for name in run.classes["name"]]
-    return _known(run.manifest["settings"], str(network), str(data), classes)
+    return _facts(run.manifest["settings"], str(network), str(data), classes)
 
 
-def _known(
+def _facts(
     settings: Mapping[str, object], network: str, data: str, classes: Sequence[str]
 ) -> dict[str, object]:
     return {
@@ -110,14 +107,14 @@ def _known(
 
 
 def _kind(device: torch.device) -> str:
-    """Devices of one kind compute the same, to the last digit."""
+    """Return the kind of device; those of one kind compute the same, to the last digit."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _absolute(weights: str | None) -> str | None:
-    """A weights file by its whole path; a name stays a name."""
+    """Return a weights file by its whole path; a name stays a name."""
     if weights is not None and Path(weights).is_file():
         return str(Path(weights).resolve())
     return weights

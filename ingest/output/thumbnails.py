@@ -10,7 +10,7 @@ from PIL import Image
 from simplejpeg import encode_jpeg
 
 from ..concept_data.decoding import decode_image
-from ..dissection.cells import mask_pixels, place, some
+from ..dissection.cells import mask_pixels, select_cells, unravel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..concept_data.concepts import ConceptImage
-    from ..dissection.block import Dissection
+    from ..dissection.activations import SparseActivations
+    from ..dissection.block import BlockDissection
     from ..dissection.cells import Cells, Grid
-    from ..dissection.collection import Collection
     from ..dissection.top_images import TopImages
     from ..inputs import Batch
 
@@ -31,15 +31,15 @@ DIMMED = 4  # brightness outside the mask is divided by it
 
 
 def thumbnail_name(block: str, unit: int, rank: int) -> str:
-    """Where a thumbnail lies in the run."""
+    """Return where a thumbnail lies in the run."""
     return f"thumbnails/{block}/{unit}-{rank}.jpg"
 
 
 def draw_batch(
     batch: Batch,
     images: Sequence[ConceptImage],
-    collection: Collection,
-    blocks: Mapping[str, Dissection],
+    activations: SparseActivations,
+    blocks: Mapping[str, BlockDissection],
     folder: Path,
 ) -> None:
     """Write the thumbnails that need images of a batch.
@@ -47,22 +47,23 @@ def draw_batch(
     Args:
         batch: its images and their place in the run.
         images: of the data set; `batch.images` are positions there.
-        collection: has the cells of the batch.
-        blocks: what was found of their units.
-        folder: of the run; those of `thumbnail_name` are there.
+        activations: with the cells of the batch.
+        blocks: their dissections.
+        folder: of the run; the folders of `thumbnail_name` are there.
     """
     pictures: dict[int, NDArray[np.uint8]] = {}
-    for block, found in blocks.items():
-        tiles = tiles_of_batch(found.top, batch.first, len(batch.images))
-        if not tiles:
+    for block, dissection in blocks.items():
+        thumbnails = thumbnails_of_batch(dissection.top, batch.first, len(batch.images))
+        if not thumbnails:
             continue
-        cells = collection.cells(block, batch.number)
-        masks = masks_of_tiles(tiles, cells, found.grid, found.thresholds)
-        for tile, mask in zip(tiles, masks, strict=True):
-            if tile.image not in pictures:
-                pictures[tile.image] = thumbnail(_decoded(images[batch.images[tile.image]]))
-            path = folder / thumbnail_name(block, tile.unit, tile.rank)
-            save_tile(pictures[tile.image], mask, path)
+        cells = activations.cells(block, batch.number)
+        masks = unit_masks(thumbnails, cells, dissection.grid, dissection.thresholds)
+        for thumbnail, mask in zip(thumbnails, masks, strict=True):
+            if thumbnail.image not in pictures:
+                image = images[batch.images[thumbnail.image]]
+                pictures[thumbnail.image] = shrink(_decoded(image))
+            path = folder / thumbnail_name(block, thumbnail.unit, thumbnail.rank)
+            save_thumbnail(pictures[thumbnail.image], mask, path)
 
 
 def _decoded(image: ConceptImage) -> NDArray[np.uint8]:
@@ -71,48 +72,49 @@ def _decoded(image: ConceptImage) -> NDArray[np.uint8]:
     return pixels
 
 
-class Tile(NamedTuple):
-    """One thumbnail to draw: unit, its rank among the unit's top images, image within the batch."""
+class Thumbnail(NamedTuple):
+    """A thumbnail to draw: unit, its rank among the unit's top images, image within the batch."""
 
     unit: int
     rank: int
     image: int
 
 
-def tiles_of_batch(top: TopImages, first: int, images: int) -> list[Tile]:
-    """The thumbnails that need images of the batch starting at position `first`."""
+def thumbnails_of_batch(top: TopImages, first: int, images: int) -> list[Thumbnail]:
+    """List the thumbnails that need images of the batch starting at position `first`."""
     inside = (top.image >= first) & (top.image < first + images)
     units, ranks = inside.nonzero(as_tuple=True)
-    found = torch.stack([units, ranks, top.image[inside] - first])
-    return [Tile(*each) for each in found.T.tolist()]
+    rows = torch.stack([units, ranks, top.image[inside] - first])
+    return [Thumbnail(*row) for row in rows.T.tolist()]
 
 
-def masks_of_tiles(
-    tiles: list[Tile], cells: Cells, grid: Grid, thresholds: Tensor
+def unit_masks(
+    thumbnails: list[Thumbnail], cells: Cells, grid: Grid, thresholds: Tensor
 ) -> NDArray[np.bool_]:
-    """Where each tile's unit fires on its image; bool (tiles, THUMBNAIL, THUMBNAIL)."""
-    slot = torch.full(((max(tile.image for tile in tiles) + 1) * grid.units,), -1)
-    for number, tile in enumerate(tiles):
-        slot[tile.image * grid.units + tile.unit] = number
+    """Compute where each thumbnail's unit fires; bool (thumbnails, THUMBNAIL, THUMBNAIL)."""
+    images = max(thumbnail.image for thumbnail in thumbnails) + 1
+    slot = torch.full((images * grid.units,), -1)
+    for number, thumbnail in enumerate(thumbnails):
+        slot[thumbnail.image * grid.units + thumbnail.unit] = number
     slot = slot.to(cells.where)
-    where = place(cells.where, grid)
-    key = where.image * grid.units + where.unit
-    wanted = key < len(slot)
-    wanted &= slot.index_select(0, key.clamp(max=len(slot) - 1)) >= 0
-    keep = wanted.nonzero().squeeze(1)
-    masks = torch.zeros(len(tiles), THUMBNAIL * THUMBNAIL, dtype=torch.bool)
-    for on in mask_pixels(some(cells, keep), grid, thresholds, THUMBNAIL, THUMBNAIL):
-        masks[slot[on.owner].cpu(), (on.position % THUMBNAIL**2).cpu()] = True
-    return masks.view(len(tiles), THUMBNAIL, THUMBNAIL).numpy()
+    where = unravel(cells.where, grid)
+    owner = where.image * grid.units + where.unit
+    wanted = owner < len(slot)
+    wanted &= slot.index_select(0, owner.clamp(max=len(slot) - 1)) >= 0
+    cells = select_cells(cells, wanted.nonzero().squeeze(1))
+    masks = torch.zeros(len(thumbnails), THUMBNAIL * THUMBNAIL, dtype=torch.bool)
+    for pixels in mask_pixels(cells, grid, thresholds, THUMBNAIL, THUMBNAIL):
+        masks[slot[pixels.owner].cpu(), (pixels.position % THUMBNAIL**2).cpu()] = True
+    return masks.view(len(thumbnails), THUMBNAIL, THUMBNAIL).numpy()
 
 
-def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Of an image (height, width, 3): uint8 (THUMBNAIL, THUMBNAIL, 3), squashed."""
+def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Resize an image (height, width, 3) to (THUMBNAIL, THUMBNAIL, 3), aspect ratio ignored."""
     small = Image.fromarray(pixels).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     return np.asarray(small)
 
 
-def save_tile(pixels: NDArray[np.uint8], mask: NDArray[np.bool_], path: Path) -> None:
+def save_thumbnail(pixels: NDArray[np.uint8], mask: NDArray[np.bool_], path: Path) -> None:
     """Write a thumbnail, dimmed outside the mask, as JPEG."""
-    drawn = np.where(mask[..., None], pixels, pixels // DIMMED)
-    path.write_bytes(encode_jpeg(drawn, quality=80, colorsubsampling="420"))
+    dimmed = np.where(mask[..., None], pixels, pixels // DIMMED)
+    path.write_bytes(encode_jpeg(dimmed, quality=80, colorsubsampling="420"))

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .label_statistics import groups_of, whole_labels
-from .permutation_null import Segments, segments, swaps
+from .label_statistics import group_by_mask_size, image_level_labels
+from .permutation_null import LabelSegments, label_permutations, label_segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,68 +18,85 @@ if TYPE_CHECKING:
     from .label_statistics import LabelStatistics
 
 
-class Labels(NamedTuple):
-    """The labels of some images whose masks share one size.
+class BatchLabels(NamedTuple):
+    """The labels of images of a batch whose masks share one size.
 
     Attributes:
-        number: int64 (images,), which images of the batch they are; on the processor.
-        planes: int32 (planes, images · height · width): concept column + 1, 0 unlabelled.
+        number: int64 (images,), which images of the batch they are; on the CPU.
+        label_maps: int32 (maps, images · height · width): concept column + 1, 0 unlabelled.
         image_labels: float64 (images, concepts), 1 where a concept labels the whole image.
-        present: float64 (images, categories), 1 where the image has any label of the category; on
-            the processor.
-        swapped: int64 (permutations, images), whose labels images get by chance; or None.
-        segments: the planes as chance reads them; or None.
+        has_category: float64 (images, categories), 1 where the image has any label of the category;
+            on the CPU.
+        permutations: int64 (permutations, images), whose labels images get in null samples; or
+            None.
+        segments: the label maps as null samples count them; or None.
         height: of the masks, in pixels.
         width: of the masks, in pixels.
     """
 
     number: Tensor
-    planes: Tensor
+    label_maps: Tensor
     image_labels: Tensor
-    present: Tensor
-    swapped: Tensor | None
-    segments: Segments | None
+    has_category: Tensor
+    permutations: Tensor | None
+    segments: LabelSegments | None
     height: int
     width: int
+
+    def select(self, rows: Tensor) -> BatchLabels:
+        """Return the labels of the images `rows`, int64 ascending on the CPU."""
+        on_device = rows.to(self.label_maps.device, non_blocking=True)
+        by_image = self.label_maps.view(len(self.label_maps), len(self.number), -1)
+        return self._replace(
+            number=self.number[rows],
+            label_maps=by_image[:, on_device].reshape(len(by_image), -1),
+            image_labels=self.image_labels[on_device],
+            has_category=self.has_category[rows],
+        )
 
 
 def labels_of_batch(
     data: ConceptData,
     order: Sequence[int],
     first: int,
-    found: LabelStatistics,
+    statistics: LabelStatistics,
     device: torch.device,
     *,
-    chance: bool = False,
-) -> list[Labels]:
-    """The labels of the batch `order`, image numbers of `data`, grouped by mask size.
+    permuted: bool = False,
+) -> list[BatchLabels]:
+    """Return the labels of a batch, grouped by mask size.
 
     Args:
         data: the concept data.
         order: images of this batch, as positions in `data.images`.
-        first: position of the batch's first image in the survey.
-        found: the survey, in the order of the run.
+        first: position of the batch's first image in the run.
+        statistics: with the label maps, in the order of the run.
         device: where the labels are wanted.
-        chance: also prepare what swaps them.
+        permuted: also prepare what null samples need.
     """
     images = [data.images[number] for number in order]
-    result = []
-    for group, (height, width, numbers) in enumerate(groups_of(images)):
-        mine = [images[number] for number in numbers]
-        present = found.present[[first + number for number in numbers]].astype(np.float64)
-        flat = found.planes.read(first + numbers[0], device).int().flatten(1)
-        swapped = torch.from_numpy(swaps(present, (first, group))) if chance else None
-        cut = (len(numbers), height, width, len(data.concepts))
-        result.append(
-            Labels(
+    concepts = len(data.concepts)
+    labels = []
+    for group, (height, width, numbers) in enumerate(group_by_mask_size(images)):
+        members = [images[number] for number in numbers]
+        rows = [first + number for number in numbers]
+        has_category = statistics.has_category[rows].astype(np.float64)
+        label_maps = statistics.label_maps.read(rows[0], device).int().flatten(1)
+        permutations = segments = None
+        if permuted:
+            orders = torch.from_numpy(label_permutations(has_category, (first, group)))
+            permutations = orders.to(device, non_blocking=True)
+            segments = label_segments(label_maps, len(numbers), height, width, concepts)
+        labels.append(
+            BatchLabels(
                 torch.tensor(numbers),
-                flat,
-                whole_labels(mine, len(data.concepts), device),
-                torch.from_numpy(present),
-                None if swapped is None else swapped.to(device, non_blocking=True),
-                segments(flat, *cut) if chance else None,
+                label_maps,
+                image_level_labels(members, concepts, device),
+                torch.from_numpy(has_category),
+                permutations,
+                segments,
                 height,
                 width,
             )
         )
-    return result
+    return labels

@@ -1,15 +1,15 @@
-"""Presence probes: linear readings of a block that say whether a concept is at a position.
+"""Presence probes of one block: linear models that say whether a concept is at a position.
 
-A unit labelled "polka dotted" also fires for other things; a probe looks at all units of its block
-at once, and is asked before anything is put down to the concept. One ridge regression per concept
+A unit labelled "polka dotted" also fires for other things; a probe reads all units of its block at
+once, and is asked before anything is attributed to the concept. One ridge regression per concept
 and block, on the activations at each position of a map:
 
-    1. fit      images that fit: Σ a aᵀ (one for each set of categories that images are annotated
-                with) and Σ a y; y is whether the concept labels the position's middle
-    2. solve    one regression per concept, over the images annotated with its category
-    3. score    images held out: what the probes say there, counted in histograms
-    4. levels   half of the held-out images choose the level above which a probe says "there"
-                (`presence_scores`), the other half state how good it is
+    1. sums         images that fit: Σ a aᵀ (one for each set of categories that images are
+                    annotated with) and Σ a y; y is whether the concept labels the position's center
+    2. solve        one regression per concept, over the images annotated with its category
+    3. scores       held-out images: histograms of the probes' scores (`probe_scores`)
+    4. thresholds   half of the held-out images choose the score above which the concept is
+                    predicted, the other half state how good that is
 
 All sums are exact: float64 sums of multiples of 2⁻²⁴, and integers. So they may be added in any
 order, on any number of machines.
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from ..engine.tensors import select_images
 from ..engine.workers import single_threaded
-from .probe_scores import Histograms
+from .probe_scores import ScoreHistograms
 from .ridge import Ridge
 
 if TYPE_CHECKING:
@@ -34,34 +34,35 @@ if TYPE_CHECKING:
 
     from ..engine.checkpoint import State
     from ..engine.process_group import ProcessGroup
-    from .batch_labels import Labels
+    from .batch_labels import BatchLabels
 
 POSITIONS = 98
-"""Positions looked at in each image, at the most; random ones, others in each batch."""
+"""Positions used of each image, at the most; random ones, others in each batch."""
 _GRAIN = 2.0**24
 
 
-class Places(NamedTuple):
-    """Some positions of a batch's maps and what labels them.
+class Positions(NamedTuple):
+    """Positions of a batch's maps and what labels them.
 
     Attributes:
         values: float32 (images, positions, units), activations.
-        there: bool (concepts, images, positions), whether the concept labels the position.
-        annotated: bool (images, categories); on the processor.
-        number: int64 (images,), which images of the batch they are; on the processor.
+        labelled: bool (concepts, images, positions), whether the concept labels the position.
+        annotated: bool (images, categories); on the CPU.
+        number: int64 (images,), which images of the batch they are; on the CPU.
     """
 
     values: Tensor
-    there: Tensor
+    labelled: Tensor
     annotated: Tensor
     number: Tensor
 
 
-class Sums(NamedTuple):
-    """What some images add to the sums of a block; exact, in whole units of 1 / `_GRAIN`.
+class ProbeSums(NamedTuple):
+    """What images add to the sums of a block; exact, in whole units of 1 / `_GRAIN`.
 
     Attributes:
-        squares: float64 (units + 1, units + 1), Σ a aᵀ, by the categories images are annotated for.
+        squares: float64 (units + 1, units + 1), Σ a aᵀ, by the categories images are annotated
+            with.
         products: float64 (concepts, units + 1), Σ a y.
     """
 
@@ -89,34 +90,34 @@ class BlockProbes:
         self._products = torch.zeros(
             len(category), units + 1, dtype=torch.float64, device=category.device
         )
-        self._probes: Tensor | None = None
-        self._histograms = Histograms(category)
+        self._solved: Tensor | None = None
+        self.histograms = ScoreHistograms(category)
 
-    def sums(self, maps: Tensor, labels: Sequence[Labels], batch: int) -> Sums:
-        """Step 1: what images add to the sums.
+    def sums(self, maps: Tensor, labels: Sequence[BatchLabels], batch: int) -> ProbeSums:
+        """Compute what images that fit the probes add to the sums (step 1).
 
         Args:
-            maps: float32 (images, units, height, width).
+            maps: float32 (images, units, *grid).
             labels: of these images.
             batch: number of the batch; with the seed, it chooses the positions.
         """
         squares: dict[tuple[bool, ...], Tensor] = {}
         products = torch.zeros_like(self._products)
-        for places in self.places(maps, labels, batch):
-            images, positions, units = places.values.shape
-            ones = places.values.new_ones(images, positions, 1)
-            values = torch.cat([places.values * self._scale, ones], dim=2)
-            for key, rows in _alike(places.annotated).items():
-                some = select_images(values, rows).view(-1, units + 1)
-                square = _grained(some.T @ some)
+        for positions in self.positions(maps, labels, batch):
+            images, count, units = positions.values.shape
+            ones = positions.values.new_ones(images, count, 1)
+            values = torch.cat([positions.values * self._scale, ones], dim=2)
+            for key, rows in _group_equal_rows(positions.annotated).items():
+                members = select_images(values, rows).view(-1, units + 1)
+                square = _to_grains(members.T @ members)
                 squares[key] = squares[key] + square if key in squares else square
-            flat = values.view(images * positions, units + 1)
-            on_gpu = maps.device.type != "cpu"
-            products += _grained(summed(flat, places.there.flatten(1), dense=on_gpu))
-        return Sums(squares, products)
+            flat = values.view(images * count, units + 1)
+            dense = maps.device.type != "cpu"
+            products += _to_grains(sum_labelled(flat, positions.labelled.flatten(1), dense=dense))
+        return ProbeSums(squares, products)
 
-    def fit(self, sums: Sums) -> None:
-        """Step 1: take them in."""
+    def add_sums(self, sums: ProbeSums) -> None:
+        """Add what images add."""
         for key, square in sums.squares.items():
             if key in self._squares:
                 self._squares[key] += square
@@ -124,24 +125,26 @@ class BlockProbes:
                 self._squares[key] = square
         self._products += sums.products
 
-    def share(self, team: ProcessGroup) -> None:
-        """Solve for what all members of the team have taken in."""
-        keys = sorted({key for mine in team.all_gather(list(self._squares)) for key in mine})
-        empty = self._products.new_zeros(2 * (self._products.shape[1],))
-        squares = {key: team.all_reduce(self._squares.get(key, empty)) for key in keys}
-        self._probes = self._solved(squares, team.all_reduce(self._products))
+    def solve(self, group: ProcessGroup) -> None:
+        """Solve for the probes, from the sums of all ranks (step 2).
 
-    def solve(self) -> Tensor:
-        """Step 2: the probes, float32 (units + 1, concepts), the last row their constant.
-
-        A probe says by how many standard deviations its reading exceeds the mean over all positions
-        it was fitted on. Of a concept that labels none of these, or all, it is all zeros.
+        A probe's score is how many standard deviations it exceeds its mean over all positions it
+        was fitted on. Of a concept that labels none of these, or all, it is 0 everywhere.
         """
-        if self._probes is None:
-            self._probes = self._solved(self._squares, self._products)
-        return self._probes.T.float()
+        keys = sorted({key for keys in group.all_gather(list(self._squares)) for key in keys})
+        empty = self._products.new_zeros(2 * (self._products.shape[1],))
+        squares = {key: group.all_reduce(self._squares.get(key, empty)) for key in keys}
+        self._solved = self._solve(squares, group.all_reduce(self._products))
 
-    def _solved(self, squares: Mapping[tuple[bool, ...], Tensor], products: Tensor) -> Tensor:
+    @property
+    def probes(self) -> Tensor:
+        """float32 (units + 1, concepts), once solved; the last row is their constant."""
+        if self._solved is None:
+            message = "the probes are not solved yet"
+            raise RuntimeError(message)
+        return self._solved.T.float()
+
+    def _solve(self, squares: Mapping[tuple[bool, ...], Tensor], products: Tensor) -> Tensor:
         probes = torch.zeros_like(products)
         groups: dict[tuple[tuple[bool, ...], ...], list[int]] = {}
         for category in sorted(set(self._category.tolist())):
@@ -150,76 +153,70 @@ class BlockProbes:
         for keys, categories in groups.items():
             if keys:
                 square = torch.stack([squares[key] for key in keys]).sum(dim=0) / _GRAIN
-                mine = torch.isin(self._category, self._category.new_tensor(categories))
+                members = torch.isin(self._category, self._category.new_tensor(categories))
                 with single_threaded():
-                    probes[mine] = Ridge(square).probes(products[mine] / _GRAIN)
+                    probes[members] = Ridge(square).solve(products[members] / _GRAIN)
         probes[:, :-1] *= self._scale
         return probes
 
-    def readings(self, held_out: Iterable[Places], first: int) -> Tensor:
-        """Step 3: count what the probes say of images that were held out; as `Histograms` counts.
+    def scores(self, held_out: Iterable[Positions], first: int) -> Tensor:
+        """Count the scores of held-out images, as `ScoreHistograms` does (step 3).
 
-        Every other image of the run judges; `first` is the position of the batch's first one.
+        Every other image of the run tests; `first` is the position of the batch's first one.
         """
-        probes = self.solve()
-        counts = self._histograms.none()
-        for places in held_out:
+        probes = self.probes
+        counts = torch.zeros_like(self.histograms.counts)
+        for positions in held_out:
             with single_threaded():  # on several, products may be summed in another order
-                said = places.values @ probes[:-1] + probes[-1]
-            half = (places.number + first) % 2
-            counts += self._histograms.counted(said, places.there, places.annotated, half)
+                scores = positions.values @ probes[:-1] + probes[-1]
+            half = (positions.number + first) % 2
+            counts += self.histograms.partial(scores, positions.labelled, positions.annotated, half)
         return counts
 
-    def score(self, readings: Tensor) -> None:
-        """Step 3: take them in."""
-        self._histograms.add(readings)
-
-    def share_scores(self, team: ProcessGroup) -> None:
-        """Make them those of all members of the team."""
-        self._histograms.share(team)
-
-    def state(self) -> State:
-        """All that it has taken in, so far, of this process."""
+    def state_dict(self) -> State:
+        """Return this rank's sums and histograms, on the CPU."""
         return {
             "keys": list(self._squares),
             "squares": [square.cpu() for square in self._squares.values()],
             "products": self._products.cpu(),
-            "readings": self._histograms.counts.cpu(),
+            "histograms": self.histograms.counts.cpu(),
         }
 
-    def load(self, state: State) -> None:
-        """Go on from an earlier `state`."""
+    def load_state_dict(self, state: State) -> None:
+        """Replace sums and histograms by those of an earlier `state_dict`."""
         device = self._products.device
         squares = (square.to(device) for square in state["squares"])
         self._squares = dict(zip(state["keys"], squares, strict=True))
         self._products = state["products"].to(device)
-        self._histograms.add(state["readings"].to(device))
+        self.histograms.counts = state["histograms"].to(device)
 
-    def levels(self) -> pd.DataFrame:
-        """Step 4: one row per concept, in their order; columns as in `Histograms.table`."""
-        return self._histograms.table()
+    def quality(self) -> pd.DataFrame:
+        """Return one row per concept, in their order; columns as in `ScoreHistograms.table`."""
+        return self.histograms.table()
 
-    def places(self, maps: Tensor, labels: Sequence[Labels], batch: int) -> Iterator[Places]:
-        """Some positions of all images, in groups whose masks share a size; as `sums` has them."""
+    def positions(
+        self, maps: Tensor, labels: Sequence[BatchLabels], batch: int
+    ) -> Iterator[Positions]:
+        """Yield positions of all images, in groups whose masks share a size; as for `sums`."""
         height, width = maps.shape[2:]
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + batch)
         chosen = torch.randperm(height * width, generator=generator)[:POSITIONS].sort().values
         chosen = chosen.to(maps.device, non_blocking=True)
         values = maps.flatten(2).transpose(1, 2).index_select(1, chosen).float()
         for group in labels:
-            yield Places(
+            yield Positions(
                 select_images(values, group.number),
-                labelled(group, (height, width), chosen),
-                group.present > 0,
+                labelled_positions(group, (height, width), chosen),
+                group.has_category > 0,
                 group.number,
             )
 
 
-def labelled(labels: Labels, grid: tuple[int, int], chosen: Tensor) -> Tensor:
-    """What labels the middles of some positions of a map; as `Places.there`.
+def labelled_positions(labels: BatchLabels, grid: tuple[int, int], chosen: Tensor) -> Tensor:
+    """Return what labels the centers of positions of a map; as `Positions.labelled`.
 
     Args:
-        labels: of some images.
+        labels: of images.
         grid: height and width of the map.
         chosen: int64 (positions,), row · width + column.
     """
@@ -227,37 +224,37 @@ def labelled(labels: Labels, grid: tuple[int, int], chosen: Tensor) -> Tensor:
     rows = (2 * (chosen // width) + 1) * labels.height // (2 * height)
     columns = (2 * (chosen % width) + 1) * labels.width // (2 * width)
     images, concepts = labels.image_labels.shape
-    planes = labels.planes.view(len(labels.planes), images, -1)
-    at = planes[:, :, rows * labels.width + columns].flatten(1).long()
-    there = torch.zeros(1 + concepts, at.shape[1], dtype=torch.bool, device=at.device)
-    there = there.scatter_(0, at, True)[1:].view(concepts, images, len(chosen))
-    return there.logical_or_(labels.image_labels.T.unsqueeze(2) > 0)
+    label_maps = labels.label_maps.view(len(labels.label_maps), images, -1)
+    centers = label_maps[:, :, rows * labels.width + columns].flatten(1).long()
+    labelled = torch.zeros(1 + concepts, centers.shape[1], dtype=torch.bool, device=centers.device)
+    labelled = labelled.scatter_(0, centers, True)[1:].view(concepts, images, len(chosen))
+    return labelled.logical_or_(labels.image_labels.T.unsqueeze(2) > 0)
 
 
-def summed(values: Tensor, there: Tensor, *, dense: bool) -> Tensor:
-    """The sum of the values of the positions that each concept labels, float32 (concepts, units).
+def sum_labelled(values: Tensor, labelled: Tensor, *, dense: bool) -> Tensor:
+    """Sum the values of the positions that each concept labels, float32 (concepts, units).
 
     Args:
         values: float32 (positions, units).
-        there: bool (concepts, positions).
+        labelled: bool (concepts, positions).
         dense: multiply by zeros and ones, as suits a GPU. (There products of sparse tensors have
             no fixed order, and bags took three times as long as they.)
     """
     if dense:
-        return there.to(values.dtype) @ values
-    counts = there.sum(dim=1)
+        return labelled.to(values.dtype) @ values
+    counts = labelled.sum(dim=1)
     bags = counts.cumsum(0) - counts
-    return nn.functional.embedding_bag(there.nonzero()[:, 1], values, bags, mode="sum")
+    return nn.functional.embedding_bag(labelled.nonzero()[:, 1], values, bags, mode="sum")
 
 
-def _alike(flags: Tensor) -> dict[tuple[bool, ...], Tensor]:
-    """Rows of bool (images, categories) that are alike."""
+def _group_equal_rows(flags: Tensor) -> dict[tuple[bool, ...], Tensor]:
+    """Group the rows of bool (images, categories) that are equal."""
     rows: dict[tuple[bool, ...], list[int]] = {}
-    for row, each in enumerate(flags.tolist()):
-        rows.setdefault(tuple(each), []).append(row)
+    for number, row in enumerate(flags.tolist()):
+        rows.setdefault(tuple(row), []).append(number)
     return {key: torch.tensor(numbers) for key, numbers in rows.items()}
 
 
-def _grained(values: Tensor) -> Tensor:
-    """In whole units of 1 / `_GRAIN`, float64."""
+def _to_grains(values: Tensor) -> Tensor:
+    """Convert to whole units of 1 / `_GRAIN`, float64."""
     return values.double().mul_(_GRAIN).round_()

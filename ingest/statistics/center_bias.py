@@ -1,38 +1,47 @@
-"""How far a box in the middle of every image gets: what of an IoU is due to centring.
+"""The center-bias baseline: what of an IoU is due to where people put what they photograph.
 
-People frame what they photograph, and boxes drawn around it are large and central. So each concept
-is also measured against "units" that see nothing: each fires on one box in the middle of every
-image, with sides of k/8 of the image's, k = 1 … 8. They are counted as units are; the best one
-counts. Integers, in the pass that decodes the masks.
+Boxes drawn around what is photographed are large and central. So each concept is also measured
+against eight "units" that see nothing: each fires on a box in the middle of every image, with sides
+of k/8 of the image's, k = 1 … 8. They are counted as units are; the best one counts. Integers, in
+the pass that decodes the masks.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..engine.tensors import bincount
-from .iou import Counts, iou
+from .iou import OverlapCounts, iou
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...settings import IouVariant
+    from ..engine.process_group import ProcessGroup
 
 SIZES = 8
 
 
-class CenterBias:
-    """Counts of all boxes, summed over images.
+class BoxCounts(NamedTuple):
+    """Counts of all boxes.
 
     Attributes:
-        inside: int64 (SIZES, concepts), labelled pixels inside each box; the last is the image.
-        activation: int64 (SIZES, categories), pixels of each box in images that count.
+        intersection: int64 (SIZES, concepts), labelled pixels inside each box; the last is the
+            whole image.
+        activation_area: int64 (SIZES, categories), pixels of each box in images that count.
     """
+
+    intersection: Tensor
+    activation_area: Tensor
+
+
+class CenterBias:
+    """Counts of all boxes, summed over images; `counts` as in `BoxCounts`."""
 
     def __init__(self, category: Tensor, categories: int, variant: IouVariant) -> None:
         """Start at zero.
@@ -43,70 +52,83 @@ class CenterBias:
             categories: how many there are.
             variant: which images count for a category, as for units.
         """
-        self.inside = category.new_zeros(SIZES, len(category))
-        self.activation = category.new_zeros(SIZES, categories)
-        self._category, self._variant = category, variant
+        self._make = (category, categories, variant)
+        self.counts = BoxCounts(
+            category.new_zeros(SIZES, len(category)), category.new_zeros(SIZES, categories)
+        )
         self._one_hot = torch.nn.functional.one_hot(category, categories).double()
 
-    def add(self, inside: Tensor, area: Tensor) -> None:
+    def partial(self, inside: Tensor, area: Tensor) -> BoxCounts:
         """Count images whose masks share a size.
 
         Args:
             inside: int64 (images, SIZES, concepts), labelled pixels inside each box.
             area: int64 (SIZES,), pixels of each box.
         """
-        self.inside += inside.sum(dim=0)
-        counts = self.of_categories(inside)
-        if self._variant == "paper":
+        counts = self.has_category(inside)
+        variant = self._make[2]
+        if variant == "paper":
             counts = counts[:, -1:]
-        elif self._variant == "unrestricted":
+        elif variant == "unrestricted":
             counts = torch.ones_like(counts)
-        self.activation += (counts * area[:, None]).sum(dim=0)
+        return BoxCounts(inside.sum(dim=0), (counts * area[:, None]).sum(dim=0))
 
-    def of_categories(self, inside: Tensor) -> Tensor:
-        """Whether any of a category's concepts is there, bool (…, categories)."""
+    def update(self, partial: BoxCounts) -> None:
+        """Add what a batch adds."""
+        for counts, added in zip(self.counts, partial, strict=True):
+            counts.add_(added)
+
+    def all_reduce(self, group: ProcessGroup) -> CenterBias:
+        """Return the sum over all ranks."""
+        total = CenterBias(*self._make)
+        total.counts = BoxCounts(*(group.all_reduce(counts) for counts in self.counts))
+        return total
+
+    def has_category(self, inside: Tensor) -> Tensor:
+        """Return whether any of a category's concepts is inside, bool (…, categories)."""
         return (inside > 0).double() @ self._one_hot > 0
 
     def best(self) -> NDArray[np.float64]:
-        """The largest IoU that a box has with each concept, float64 (concepts,)."""
-        inside, activation = self.inside.cpu().numpy(), self.activation.cpu().numpy()
-        scores = iou(Counts(inside, activation, inside[-1], self._category.cpu().numpy()))
+        """Return the largest IoU that a box has with each concept, float64 (concepts,)."""
+        intersection, area = (counts.cpu().numpy() for counts in self.counts)
+        category = self._make[0].cpu().numpy()
+        scores = iou(OverlapCounts(intersection, area, intersection[-1], category))
         best: NDArray[np.float64] = scores.max(axis=0)
         return best
 
 
-def labelled_inside(planes: Tensor, concepts: int) -> Tensor:
-    """Labelled pixels of images inside each box, int64 (images, SIZES, concepts).
+def labelled_inside(label_maps: Tensor, concepts: int) -> Tensor:
+    """Count the labelled pixels of images inside each box, int64 (images, SIZES, concepts).
 
     Args:
-        planes: int32 (planes, images, height, width): concept column + 1, 0 where unlabelled.
+        label_maps: int32 (maps, images, height, width): concept column + 1, 0 where unlabelled.
         concepts: how many there are.
     """
-    images, height, width = planes.shape[1:]
+    images, height, width = label_maps.shape[1:]
     columns = concepts + 1
-    box = _first_boxes(height, width, planes.device)
-    box = box + SIZES * torch.arange(images, dtype=torch.int32, device=planes.device)[:, None, None]
-    at = (planes + box * columns).view(-1)
-    found = bincount(at, images * SIZES * columns)
-    return found.view(images, SIZES, columns)[:, :, 1:].cumsum(dim=1)
+    box = _smallest_box(height, width, label_maps.device)
+    offset = torch.arange(images, dtype=torch.int32, device=label_maps.device)[:, None, None]
+    counter = (label_maps + (box + SIZES * offset) * columns).view(-1)
+    counts = bincount(counter, images * SIZES * columns)
+    return counts.view(images, SIZES, columns)[:, :, 1:].cumsum(dim=1)
 
 
 @lru_cache(maxsize=64)
 def box_areas(height: int, width: int, device: torch.device) -> Tensor:
-    """Pixels of each box, int64 (SIZES,)."""
-    boxes = _first_boxes(height, width, device).view(-1)
+    """Return the pixels of each box, int64 (SIZES,)."""
+    boxes = _smallest_box(height, width, device).view(-1)
     return bincount(boxes, SIZES).cumsum(dim=0)
 
 
 @lru_cache(maxsize=64)
-def _first_boxes(height: int, width: int, device: torch.device) -> Tensor:
-    """The smallest box that holds each pixel's middle, from 0; int32 (height, width)."""
-    rows, columns = (torch.from_numpy(_first(side)).to(device) for side in (height, width))
+def _smallest_box(height: int, width: int, device: torch.device) -> Tensor:
+    """Return the smallest box that holds each pixel's center, from 0; int32 (height, width)."""
+    rows, columns = (torch.from_numpy(_smallest(side)).to(device) for side in (height, width))
     return torch.maximum(rows[:, None], columns).int()
 
 
-def _first(side: int) -> NDArray[np.int64]:
-    """The first box that reaches each row's middle, edges inside; int64 (side,)."""
-    from_centre = np.abs(2 * np.arange(side) + 1 - side)
-    first: NDArray[np.int64] = np.maximum(-(-from_centre * SIZES // side), 1) - 1
+def _smallest(side: int) -> NDArray[np.int64]:
+    """Return the first box that reaches each row's center, edges inside; int64 (side,)."""
+    from_center = np.abs(2 * np.arange(side) + 1 - side)
+    first: NDArray[np.int64] = np.maximum(-(-from_center * SIZES // side), 1) - 1
     return first

@@ -1,7 +1,8 @@
-"""What the concept data hold: the pass over the masks that comes before the network runs.
+"""What the concept data hold: the pass over the masks, which needs no network.
 
-Keeps the label planes in scratch for counting, and counts what does not depend on the network.
-Files are decoded by threads, one image each; all else is done to whole batches on the device.
+Writes the label maps to scratch for counting, and counts concept areas, images, and the center-bias
+baseline. Files are decoded by threads, one image each; all else is done to whole batches on the
+device.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from ..concept_data.decoding import AT_ONCE, decode_numbers
+from ..concept_data.decoding import IMAGES_PER_CHUNK, decode_label_numbers
 from ..concept_data.masks import read_label_maps
 from ..engine.workers import prefetch, single_threaded
-from .center_bias import box_areas, labelled_inside
+from .center_bias import CenterBias, box_areas, labelled_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...progress import Advance
+    from ...settings import IouVariant
     from ..concept_data.concepts import ConceptData, ConceptImage
     from ..engine.process_group import ProcessGroup
     from ..engine.scratch import TensorFile
     from ..inputs import Batch
-    from .center_bias import CenterBias
 
 PIXELS = 1 << 24
 """Pixels of masks that are worked on at a time, which bounds memory."""
@@ -37,21 +38,23 @@ class LabelStatistics(NamedTuple):
     """What the concept data hold.
 
     Attributes:
-        planes: one entry per batch and size of mask, under the place of its first image in the
-            run: uint16 (planes, images, height · width): concept column + 1, 0 where unlabelled.
-        truth: int64 (concepts,), labelled pixels of each concept over all images and planes; a
-            whole-image label counts all pixels of the image's mask.
+        label_maps: one entry per batch and size of mask, under the place of its first image in the
+            run: uint16 (maps, images, height · width): concept column + 1, 0 where unlabelled.
+        concept_area: int64 (concepts,), labelled pixels of each concept over all images and label
+            maps; an image-level label counts all pixels of the image's mask.
         images: int64 (concepts,), images in which the concept occurs.
-        present: bool (images, categories), whether the image has any label of the category.
+        has_category: bool (images, categories), whether the image has any label of the category.
+        center_bias: float64 (concepts,), IoU of the center-bias baseline.
     """
 
-    planes: TensorFile
-    truth: NDArray[np.int64]
+    label_maps: TensorFile
+    concept_area: NDArray[np.int64]
     images: NDArray[np.int64]
-    present: NDArray[np.bool_]
+    has_category: NDArray[np.bool_]
+    center_bias: NDArray[np.float64]
 
 
-class Group(NamedTuple):
+class MaskSizeGroup(NamedTuple):
     """Images of a batch whose masks share a size: their numbers in the batch."""
 
     height: int
@@ -59,74 +62,79 @@ class Group(NamedTuple):
     numbers: list[int]
 
 
-def groups_of(images: Sequence[ConceptImage]) -> list[Group]:
-    """The images of a batch by the size of their masks, in order of their first ones."""
-    groups: dict[tuple[int, int], Group] = {}
+def group_by_mask_size(images: Sequence[ConceptImage]) -> list[MaskSizeGroup]:
+    """Group the images of a batch by the size of their masks, in order of their first ones."""
+    groups: dict[tuple[int, int], MaskSizeGroup] = {}
     for number, image in enumerate(images):
         shape = (image.mask_height, image.mask_width)
-        groups.setdefault(shape, Group(*shape, [])).numbers.append(number)
+        groups.setdefault(shape, MaskSizeGroup(*shape, [])).numbers.append(number)
     return list(groups.values())
 
 
 def category_columns(data: ConceptData) -> NDArray[np.int64]:
-    """Position of each concept's category among the categories; int64 (concepts,)."""
+    """Return the position of each concept's category among the categories; int64 (concepts,)."""
     return np.array([data.categories.index(c.category) for c in data.concepts], dtype=np.int64)
 
 
-def whole_labels(images: Sequence[ConceptImage], concepts: int, device: torch.device) -> Tensor:
-    """1 where a concept labels the whole image; float64 (images, concepts)."""
+def image_level_labels(
+    images: Sequence[ConceptImage], concepts: int, device: torch.device
+) -> Tensor:
+    """Return 1 where a concept labels the whole image; float64 (images, concepts)."""
     row = [row for row, image in enumerate(images) for _ in image.image_labels]
     column = [column for image in images for column in image.image_labels]
     labels = torch.zeros(len(images), concepts, dtype=torch.float64, device=device)
-    at = torch.tensor([row, column], dtype=torch.int64).to(device, non_blocking=True)
-    return labels.index_put_((at[0], at[1]), labels.new_ones(()))
+    index = torch.tensor([row, column], dtype=torch.int64).to(device, non_blocking=True)
+    return labels.index_put_((index[0], index[1]), labels.new_ones(()))
 
 
-def survey(
+def count_labels(
     data: ConceptData,
     images: int,
-    planes: TensorFile,
-    boxes: CenterBias,
+    label_maps: TensorFile,
+    variant: IouVariant,
     *,
-    mine: Sequence[Batch],
-    team: ProcessGroup,
+    batches: Sequence[Batch],
+    group: ProcessGroup,
+    device: torch.device,
     workers: int,
     advance: Advance,
 ) -> LabelStatistics:
-    """Decode masks, and count with the team; what boxes in their middle hold goes to `boxes`.
+    """Decode masks, and count with the other ranks.
 
     Args:
         data: the concept data.
         images: of the run.
-        planes: filled, as `LabelStatistics.planes`.
-        boxes: filled, on its device.
-        mine: the batches to decode here.
-        team: who decodes the others.
+        label_maps: filled, as `LabelStatistics.label_maps`.
+        variant: which images count for a category.
+        batches: to decode here.
+        group: ranks that decode the others.
+        device: of the work.
         workers: threads that decode.
         advance: told of each image.
 
     Returns:
-        Truth and images of all, planes and presence of those decoded here.
+        Counts over all ranks, label maps and categories of the images decoded here.
 
     Raises:
         DataError: naming the mask and its row: cannot be decoded, or holds unknown labels.
     """
-    surveyor = _Surveyor(data, images, planes, boxes)
-    slots = _slots(data, mine)
-    decoded = prefetch(_fill, slots, workers, ahead=2 * AT_ONCE * workers, at_once=AT_ONCE)
-    with single_threaded():  # others have work too
-        for batch in mine:
-            surveyor.look(batch, decoded, advance)
-    return surveyor.shared(team)
+    counter = _LabelCounter(data, images, label_maps, variant, device)
+    slots = _slots(data, batches)
+    ahead = 2 * IMAGES_PER_CHUNK * workers
+    decoded = prefetch(_fill, slots, workers, ahead=ahead, chunk=IMAGES_PER_CHUNK)
+    with single_threaded():  # other threads have work too
+        for batch in batches:
+            counter.count_batch(batch, decoded, advance)
+    return counter.all_reduced(group)
 
 
 def _slots(
     data: ConceptData, batches: Sequence[Batch]
 ) -> Iterator[tuple[ConceptImage, NDArray[np.uint16], int]]:
-    """All images, group by group, with an array (planes, images, …) of the group and a place."""
+    """Yield all images, with the array (maps, images, …) of their group and a place in it."""
     for batch in batches:
         images = [data.images[number] for number in batch.images]
-        for height, width, numbers in groups_of(images):
+        for height, width, numbers in group_by_mask_size(images):
             most = max(len(images[number].masks) for number in numbers)
             stack = np.zeros((most, len(numbers), height, width), np.uint16)
             for place, number in enumerate(numbers):
@@ -136,42 +144,50 @@ def _slots(
 def _fill(slot: tuple[ConceptImage, NDArray[np.uint16], int]) -> NDArray[np.uint16]:
     """Decode an image's masks to its place in the array of its group."""
     image, stack, place = slot
-    decode_numbers(image, stack[: len(image.masks), place])
+    decode_label_numbers(image, stack[: len(image.masks), place])
     return stack
 
 
-class _Surveyor:
-    """A survey at work."""
+class _LabelCounter:
+    """Counts of labels, batch by batch."""
 
     def __init__(
-        self, data: ConceptData, images: int, planes: TensorFile, boxes: CenterBias
+        self,
+        data: ConceptData,
+        images: int,
+        label_maps: TensorFile,
+        variant: IouVariant,
+        device: torch.device,
     ) -> None:
+        category = torch.from_numpy(category_columns(data)).to(device)
         self._data = data
-        self._boxes = boxes
-        self._device = boxes.inside.device
-        self._truth = torch.zeros_like(boxes.inside[0])
-        self._images = torch.zeros_like(self._truth)
-        self._planes = planes
-        self._present = torch.zeros(
-            images, len(data.categories), dtype=torch.bool, device=self._device
+        self._device = device
+        self._center_bias = CenterBias(category, len(data.categories), variant)
+        self._concept_area = category.new_zeros(len(category))
+        self._images = torch.zeros_like(self._concept_area)
+        self._label_maps = label_maps
+        self._has_category = torch.zeros(
+            images, len(data.categories), dtype=torch.bool, device=device
         )
-        table = torch.from_numpy(data.columns).to(self._device) + 1
+        table = torch.from_numpy(data.columns).to(device) + 1
         table[table == 0] = -1  # no concept
         table[0] = 0
         self._table = table
 
-    def look(self, batch: Batch, decoded: Iterator[NDArray[np.uint16]], advance: Advance) -> None:
-        """Keep and count a batch; its images come next among the `decoded`."""
+    def count_batch(
+        self, batch: Batch, decoded: Iterator[NDArray[np.uint16]], advance: Advance
+    ) -> None:
+        """Store the label maps of a batch, and count it; its images are the next `decoded`."""
         images = [self._data.images[number] for number in batch.images]
-        for height, width, numbers in groups_of(images):
+        for height, width, numbers in group_by_mask_size(images):
             for _ in numbers:
                 stack = next(decoded)
                 advance(1)
             rows = [batch.first + number for number in numbers]
-            columns = self._look([images[number] for number in numbers], rows, stack)
-            self._planes.append(rows[0], columns.view(*columns.shape[:2], height * width))
+            columns = self._count_group([images[number] for number in numbers], rows, stack)
+            self._label_maps.append(rows[0], columns.view(*columns.shape[:2], height * width))
 
-    def _look(
+    def _count_group(
         self, images: Sequence[ConceptImage], rows: list[int], stack: NDArray[np.uint16]
     ) -> Tensor:
         """Count images of one size, whose places in the run are `rows`.
@@ -179,10 +195,10 @@ class _Surveyor:
         Args:
             images: of a batch.
             rows: their places.
-            stack: label numbers, (planes, images, height, width).
+            stack: label numbers, (maps, images, height, width).
 
         Returns:
-            Concept column + 1, or 0; uint16 (planes, images, height, width).
+            Concept column + 1, or 0; uint16 (maps, images, height, width).
         """
         step = max(1, PIXELS // max(1, stack[:, 0].size))
         parts = []
@@ -195,19 +211,19 @@ class _Surveyor:
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def _count(self, columns: Tensor, images: Sequence[ConceptImage], rows: list[int]) -> None:
-        """Count some images, whose places in the run are `rows`."""
+        """Count images, given their concept columns; `rows` are their places in the run."""
         inside = labelled_inside(columns, len(self._data.concepts))
         areas = box_areas(*columns.shape[2:], self._device)
-        whole = whole_labels(images, inside.shape[2], self._device).to(inside)
+        whole = image_level_labels(images, inside.shape[2], self._device).to(inside)
         inside += whole[:, None] * areas[:, None]
-        self._boxes.add(inside, areas)
-        self._truth += inside[:, -1].sum(dim=0)
+        self._center_bias.update(self._center_bias.partial(inside, areas))
+        self._concept_area += inside[:, -1].sum(dim=0)
         self._images += (inside[:, -1] > 0).sum(dim=0)
-        at = torch.tensor(rows, device=self._device)
-        self._present[at] = self._boxes.of_categories(inside[:, -1])
+        places = torch.tensor(rows, device=self._device)
+        self._has_category[places] = self._center_bias.has_category(inside[:, -1])
 
     def _columns(self, numbers: Tensor, images: Sequence[ConceptImage]) -> Tensor:
-        """Concept column + 1, or 0; int32 (planes, images, height, width).
+        """Look up concept column + 1, or 0; int32 (maps, images, height, width).
 
         Args:
             numbers: of labels, uint16, likewise.
@@ -219,9 +235,10 @@ class _Surveyor:
                 read_label_maps(self._data, image)  # says what is wrong, and where
         return columns
 
-    def shared(self, team: ProcessGroup) -> LabelStatistics:
-        """What the whole team has found."""
-        for counts in (self._truth, self._images, self._boxes.inside, self._boxes.activation):
-            counts.copy_(team.all_reduce(counts))
-        truth, images = self._truth.cpu().numpy(), self._images.cpu().numpy()
-        return LabelStatistics(self._planes, truth, images, self._present.cpu().numpy())
+    def all_reduced(self, group: ProcessGroup) -> LabelStatistics:
+        """Return the counts over all ranks."""
+        counts = (group.all_reduce(counts) for counts in (self._concept_area, self._images))
+        concept_area, images = (total.cpu().numpy() for total in counts)
+        center_bias = self._center_bias.all_reduce(group).best()
+        has_category = self._has_category.cpu().numpy()
+        return LabelStatistics(self._label_maps, concept_area, images, has_category, center_bias)

@@ -1,9 +1,13 @@
-"""The presence probes of all blocks of a run, and which images of a batch they are fitted on."""
+"""The presence probes of all blocks of a run, and which images of a batch they are fitted on.
+
+The first images of a run fit the probes, the others are held out. Workers do not wait until the
+probes are solved: what these need of held-out images is set aside until then.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .block_probes import BlockProbes
 
@@ -12,112 +16,127 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ..engine.checkpoint import State
     from ..engine.process_group import ProcessGroup
     from ..inputs import Batch
-    from .batch_labels import Labels
-    from .block_probes import Places, Sums
+    from .batch_labels import BatchLabels
+    from .block_probes import Positions, ProbeSums
 
     Maps = Mapping[str, Tensor]
-    HeldOut = Mapping[str, list[Places]]
+
+
+class ProbePartial(NamedTuple):
+    """What a batch adds to the probes, by block.
+
+    Attributes:
+        first: position of the batch's first image in the run.
+        sums: of the images that fit the probes.
+        held_out: positions of the others, where the probes were not solved yet.
+        scores: histograms of the others, where they were.
+    """
+
+    first: int
+    sums: Mapping[str, ProbeSums]
+    held_out: Mapping[str, list[Positions]]
+    scores: Mapping[str, Tensor]
 
 
 class PresenceProbes:
     """The probes of all blocks.
 
     Attributes:
-        blocks: probes by block, once its first output has been seen.
-        fitted: so many images, the first ones, fit them.
-        solved: whether they are.
+        blocks: probes by block, once started.
     """
 
-    def __init__(self, fitted: int, category: Tensor, seed: int) -> None:
+    def __init__(self, fitted: int, category: Tensor, seed: int, group: ProcessGroup) -> None:
         """Prepare.
 
         Args:
             fitted: the first so many images fit the probes; the others are held out.
             category: int64 (concepts,), each concept's category, on the device of the work.
             seed: of the choice of positions.
+            group: whose sums the probes are solved from.
         """
-        self.fitted = fitted
+        self._fitted = fitted
         self._category = category
         self._seed = seed
+        self._group = group
+        self._solved = False
         self.blocks: dict[str, BlockProbes] = {}
-        self.solved = False
 
-    def start(self, loud: Mapping[str, Tensor]) -> None:
+    def start(self, high: Mapping[str, Tensor]) -> None:
         """Prepare the probes of all blocks.
 
         Args:
-            loud: of each block, values that its units seldom exceed, float32 (units,).
+            high: of each block, values that its units seldom exceed, float32 (units,).
         """
-        for block, values in loud.items():
+        for block, values in high.items():
             largest = float(values.max())
             scale = 2.0 ** -math.ceil(math.log2(largest)) if 0 < largest < math.inf else 1.0
             self.blocks[block] = BlockProbes(len(values), self._category, self._seed, scale)
 
-    def sums(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> dict[str, Sums]:
-        """Step 1, for those images of a batch that fit; nothing where none does."""
-        fit, _ = _parted(labels, self.fitted - batch.first)
-        if not fit:
-            return {}
-        return {
-            block: probes.sums(maps[block], fit, batch.number)
-            for block, probes in self.blocks.items()
-        }
+    def partial(self, maps: Maps, labels: Sequence[BatchLabels], batch: Batch) -> ProbePartial:
+        """Compute what a batch adds."""
+        fit, held_out = _split(labels, self._fitted - batch.first)
+        sums: dict[str, ProbeSums] = {}
+        positions: dict[str, list[Positions]] = {}
+        for block, probes in self.blocks.items():
+            if fit:
+                sums[block] = probes.sums(maps[block], fit, batch.number)
+            if held_out:
+                chosen = probes.positions(maps[block], held_out, batch.number)
+                positions[block] = list(chosen)
+        partial = ProbePartial(batch.first, sums, positions, {})
+        return self._scored(partial) if self._solved else partial
 
-    def held_out(self, maps: Maps, labels: Sequence[Labels], batch: Batch) -> HeldOut:
-        """What step 3 needs of those images of a batch that were held out; nothing of others."""
-        _, held_out = _parted(labels, self.fitted - batch.first)
-        if not held_out:
-            return {}
-        return {
-            block: list(probes.places(maps[block], held_out, batch.number))
-            for block, probes in self.blocks.items()
+    def _scored(self, partial: ProbePartial) -> ProbePartial:
+        scores = {
+            block: self.blocks[block].scores(positions, partial.first)
+            for block, positions in partial.held_out.items()
         }
+        return partial._replace(held_out={}, scores={**partial.scores, **scores})
 
-    def readings(self, held_out: HeldOut, batch: Batch) -> dict[str, Tensor]:
-        """Step 3, once the probes are solved."""
-        return {
-            block: self.blocks[block].readings(places, batch.first)
-            for block, places in held_out.items()
-        }
+    def update(self, partial: ProbePartial) -> None:
+        """Add what a batch adds; the first held-out images have the probes solved."""
+        for block, sums in partial.sums.items():
+            self.blocks[block].add_sums(sums)
+        if partial.held_out:
+            self.solve()
+        for block, scores in self._scored(partial).scores.items():
+            self.blocks[block].histograms.update(scores)
 
-    def solve(self, team: ProcessGroup) -> None:
-        """Step 2, from the sums of all members of the team."""
+    def solve(self) -> None:
+        """Solve for the probes, from the sums of all ranks, unless that is done."""
+        if not self._solved:
+            for probes in self.blocks.values():
+                probes.solve(self._group)
+        self._solved = True
+
+    def all_reduce_scores(self) -> None:
+        """Replace the histograms by those of all ranks; nothing can be added after that."""
         for probes in self.blocks.values():
-            probes.share(team)
-        self.solved = True
+            probes.histograms = probes.histograms.all_reduce(self._group)
 
-    def fit(self, sums: Mapping[str, Sums]) -> None:
-        """Step 1: take in."""
-        for block, each in sums.items():
-            self.blocks[block].fit(each)
+    def state_dict(self) -> State:
+        """Return this rank's sums and histograms, on the CPU."""
+        return {block: probes.state_dict() for block, probes in self.blocks.items()}
 
-    def score(self, readings: Mapping[str, Tensor]) -> None:
-        """Step 3: take in."""
-        for block, each in readings.items():
-            self.blocks[block].score(each)
+    def load_state_dict(self, state: State) -> None:
+        """Replace sums and histograms by those of an earlier `state_dict`, once started."""
+        for block, state_of_block in state.items():
+            self.blocks[block].load_state_dict(state_of_block)
 
 
-def _parted(groups: Sequence[Labels], fitted: int) -> tuple[list[Labels], list[Labels]]:
-    """Labels of the first `fitted` images of a batch, and of the others."""
-    fit: list[Labels] = []
-    held_out: list[Labels] = []
+def _split(
+    groups: Sequence[BatchLabels], fitted: int
+) -> tuple[list[BatchLabels], list[BatchLabels]]:
+    """Split labels into those of the first `fitted` images of a batch, and of the others."""
+    fit: list[BatchLabels] = []
+    held_out: list[BatchLabels] = []
     for group in groups:
         for parts, wanted in ((fit, group.number < fitted), (held_out, group.number >= fitted)):
             if wanted.all():
                 parts.append(group)
             elif wanted.any():
-                parts.append(_some(group, wanted.nonzero().squeeze(1)))
+                parts.append(group.select(wanted.nonzero().squeeze(1)))
     return fit, held_out
-
-
-def _some(labels: Labels, rows: Tensor) -> Labels:
-    there = rows.to(labels.planes.device, non_blocking=True)
-    planes = labels.planes.view(len(labels.planes), len(labels.number), -1)[:, there]
-    return labels._replace(
-        number=labels.number[rows],
-        planes=planes.reshape(len(planes), -1),
-        image_labels=labels.image_labels[there],
-        present=labels.present[rows],
-    )

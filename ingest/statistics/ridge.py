@@ -7,7 +7,7 @@ from torch import Tensor
 
 RIDGE = 0.01
 """Ridge penalty, where every unit's activation has variance 1."""
-_STEADY = 1e-6  # variance, in units of 1 + mean², that is no more than rounding
+_CONSTANT = 1e-6  # variance, in units of 1 + mean², that is no more than rounding
 
 
 class Ridge:
@@ -23,18 +23,21 @@ class Ridge:
         self._mean = square[-1, :-1] / self._positions
         self._covariance = square[:-1, :-1] / self._positions - torch.outer(self._mean, self._mean)
         variance = self._covariance.diagonal()
-        steady = variance <= _STEADY * (1 + self._mean**2)
-        self._spread = torch.where(steady, torch.inf, variance.clamp(min=0).sqrt())
-        scaled = self._covariance / torch.outer(self._spread, self._spread)
+        constant = variance <= _CONSTANT * (1 + self._mean**2)
+        self._std = torch.where(constant, torch.inf, variance.clamp(min=0).sqrt())
+        scaled = self._covariance / torch.outer(self._std, self._std)
         scaled.diagonal().add_(RIDGE)
         self._factors = torch.linalg.lu_factor(scaled)
 
-    def probes(self, products: Tensor) -> Tensor:
-        """Probes (concepts, units + 1) of Σ a y, likewise; zeros where nothing can be read."""
+    def solve(self, products: Tensor) -> Tensor:
+        """Solve for probes (concepts, units + 1), given Σ a y likewise.
+
+        Zeros where a concept labels no position, or all.
+        """
         share = products[:, -1:] / self._positions
-        slopes = (products[:, :-1] / self._positions - share * self._mean) / self._spread
-        weights = torch.linalg.lu_solve(*self._factors, slopes.T).T / self._spread
+        slopes = (products[:, :-1] / self._positions - share * self._mean) / self._std
+        weights = torch.linalg.lu_solve(*self._factors, slopes.T).T / self._std
         variance = ((weights @ self._covariance) * weights).sum(dim=1, keepdim=True)
-        told_apart = (share > 0) & (share < 1) & (variance > 0)
-        weights = torch.where(told_apart, weights / variance.clamp(min=1e-30).sqrt(), 0.0)
+        solvable = (share > 0) & (share < 1) & (variance > 0)
+        weights = torch.where(solvable, weights / variance.clamp(min=1e-30).sqrt(), 0.0)
         return torch.cat([weights, -(weights @ self._mean)[:, None]], dim=1)

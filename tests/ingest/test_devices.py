@@ -11,27 +11,26 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from conceptgraph.ingest.concept_data.images import normalise
 from conceptgraph.ingest.dissection.cells import find_cells
-from conceptgraph.ingest.dissection.thresholds import RadixSelect, lower_bounds
+from conceptgraph.ingest.dissection.thresholds import RadixSelect, UnitValues, lower_bounds
 from conceptgraph.ingest.engine.tensors import bincount
-from conceptgraph.ingest.statistics import block_probes as presence
-from conceptgraph.ingest.statistics import center_bias
-from conceptgraph.ingest.statistics.batch_labels import Labels
+from conceptgraph.ingest.statistics import block_probes, center_bias
+from conceptgraph.ingest.statistics.batch_labels import BatchLabels
 from conceptgraph.ingest.statistics.block_probes import BlockProbes
 from conceptgraph.ingest.statistics.center_bias import CenterBias, box_areas, labelled_inside
-from conceptgraph.ingest.statistics.label_statistics import whole_labels
+from conceptgraph.ingest.statistics.label_statistics import image_level_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IMAGES, UNITS, CONCEPTS, CATEGORIES, SIDE = 4, 8, 5, 2, 7
-ALIKE = {(True, False): torch.tensor([0, 2]), (True, True): torch.tensor([1, 3])}
+EQUAL_ROWS = {(True, False): torch.tensor([0, 2]), (True, True): torch.tensor([1, 3])}
 
 
 @pytest.fixture
 def gpu() -> Iterator[torch.device]:
     with FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True):
         yield torch.device("cuda")
-    for cached in (center_bias.box_areas, center_bias._first_boxes):
+    for cached in (center_bias.box_areas, center_bias._smallest_box):
         cached.cache_clear()  # they have no values
 
 
@@ -39,8 +38,8 @@ def maps(gpu: torch.device) -> torch.Tensor:
     return torch.rand(IMAGES, UNITS, SIDE, SIDE, device=gpu)
 
 
-def labels(gpu: torch.device) -> Labels:
-    return Labels(
+def labels(gpu: torch.device) -> BatchLabels:
+    return BatchLabels(
         torch.arange(IMAGES),
         torch.zeros(2, IMAGES * 64, dtype=torch.int32, device=gpu),
         torch.zeros(IMAGES, CONCEPTS, dtype=torch.float64, device=gpu),
@@ -67,30 +66,32 @@ def test_cells_and_thresholds(gpu: torch.device) -> None:
     lower = lower_bounds([maps(gpu), maps(gpu)], 0.01)
     cells, above = find_cells(maps(gpu), lower)
     select = RadixSelect(UNITS, 3, lower.device)
-    select.add(select.digits(above.unit, above.value))
+    select.update(select.partial(UnitValues(above.unit, above.value)))
     select.finish_round()
     assert {each.device.type for each in (lower, *cells, *above, select.histogram)} == {"cuda"}
 
 
 def test_presence_probes(gpu: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence, "_alike", lambda _: ALIKE)  # fake tensors have no values
+    monkeypatch.setattr(
+        block_probes, "_group_equal_rows", lambda _: EQUAL_ROWS
+    )  # fake tensors have no values
     probes = BlockProbes(UNITS, torch.zeros(CONCEPTS, dtype=torch.int64, device=gpu), seed=0)
     sums = probes.sums(maps(gpu), [labels(gpu)], 0)
-    probes.fit(sums)
+    probes.add_sums(sums)
     assert {each.device.type for each in (sums.products, *sums.squares.values())} == {"cuda"}
-    probes._probes = torch.zeros(CONCEPTS, UNITS + 1, dtype=torch.float64, device=gpu)
-    places = probes.places(maps(gpu), [labels(gpu)], 1)
-    assert probes.readings(places, 4).device.type == "cuda"
+    probes._solved = torch.zeros(CONCEPTS, UNITS + 1, dtype=torch.float64, device=gpu)
+    positions = probes.positions(maps(gpu), [labels(gpu)], 1)
+    assert probes.scores(positions, 4).device.type == "cuda"
 
 
 def test_boxes_in_the_middle(gpu: torch.device) -> None:
     category = torch.zeros(CONCEPTS, dtype=torch.int64, device=gpu)
     boxes = CenterBias(category, CATEGORIES, "paper")
-    planes = torch.zeros(2, IMAGES, 9, 9, dtype=torch.int32, device=gpu)
-    inside = labelled_inside(planes, CONCEPTS)
-    inside += whole_labels([], CONCEPTS, gpu).long().sum(dim=0)
-    boxes.add(inside, box_areas(9, 9, inside.device))
-    assert boxes.inside.device.type == "cuda"
+    label_maps = torch.zeros(2, IMAGES, 9, 9, dtype=torch.int32, device=gpu)
+    inside = labelled_inside(label_maps, CONCEPTS)
+    inside += image_level_labels([], CONCEPTS, gpu).long().sum(dim=0)
+    boxes.update(boxes.partial(inside, box_areas(9, 9, inside.device)))
+    assert {counts.device.type for counts in boxes.counts} == {"cuda"}
 
 
 def test_occurrences(gpu: torch.device) -> None:

@@ -1,4 +1,4 @@
-"""An ingest that finds too little of a device's memory: it makes room, and the run is the same."""
+"""An ingest short of a device's memory: it frees some, and the run is the same."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from conceptgraph.ingest import job
-from conceptgraph.ingest.dissection.collection import Collection
+from conceptgraph.ingest import pipeline
+from conceptgraph.ingest.dissection.activations import SparseActivations
 from conceptgraph.ingest.engine.scratch import DeviceCache
 from conceptgraph.ingest.pipeline import ingest
 from tests.drawn_data import draw_concept_data
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
 
 def failing(work: Callable[..., object], times: int) -> Callable[..., object]:
-    """The same, after it has found no memory so many times for every third batch."""
+    """Return the same work, for every third batch after so many failures."""
     tried: Counter[int] = Counter()
 
-    def found(self: object, number: int, *rest: object) -> object:
+    def failing_work(self: object, number: int, *rest: object) -> object:
         tried[number] += 1
         if number % 3 == 1 and tried[number] <= times:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return work(self, number, *rest)
 
-    return found
+    return failing_work
 
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_the_run_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     given = source("basic", draw_concept_data(tmp_path / "data", 24))
     plain = ingest(given, tmp_path / "plain.cg", SETTINGS, device="cpu")
-    rooms: list[DeviceCache] = []
+    caches: list[DeviceCache] = []
 
     def device_cache(device: torch.device) -> DeviceCache:
-        rooms.append(DeviceCache(1 << 40))
-        return rooms[0]
+        caches.append(DeviceCache(1 << 40))
+        return caches[0]
 
-    monkeypatch.setattr(job, "device_cache", device_cache)
-    roomy = ingest(given, tmp_path / "roomy.cg", SETTINGS, device="cpu")
-    assert rooms.pop().take(1)
-    monkeypatch.setattr(Collection, "look", failing(Collection.look, times))
+    monkeypatch.setattr(pipeline, "device_cache", device_cache)
+    cached = ingest(given, tmp_path / "cached.cg", SETTINGS, device="cpu")
+    assert caches.pop().reserve(1)
+    monkeypatch.setattr(SparseActivations, "partial", failing(SparseActivations.partial, times))
     short = ingest(given, tmp_path / "short.cg", SETTINGS, device="cpu")
-    assert rooms[0].take(1) == (times == 1)
-    assert_same(plain, roomy)
+    assert caches[0].reserve(1) == (times == 1)
+    assert_same(plain, cached)
     assert_same(plain, short)

@@ -1,4 +1,4 @@
-"""Ingests killed and gone on with, ingests shared by processes: the run is the same."""
+"""Ingests killed and resumed, ingests shared by processes: the run is the same."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def torchrun(processes: int, *words: str) -> list[str]:
     return [sys.executable, *launcher.split(), "-m", "conceptgraph.cli", *INGEST, *words]
 
 
-def test_killed_at_any_moment_it_goes_on_to_the_same_run(desk: Path) -> None:
+def test_killed_at_any_moment_and_resumed_it_writes_the_same_run(desk: Path) -> None:
     rng = random.Random(0)
     words = [*PROGRAM, *INGEST, "--out", "killed.cg", "--resume", "--checkpoint-minutes", "0"]
     partial = desk / "killed.cg.partial"
-    state = partial / "scratch" / "process 0" / "collect.state"
+    state = partial / "scratch" / "process 0" / "forward_pass.state"
     kills = 0
     while not (desk / "killed.cg").exists():
         with subprocess.Popen(words, cwd=desk, env=environment()) as process:
@@ -89,13 +89,13 @@ def test_processes_share_an_ingest(desk: Path, processes: int) -> None:
     assert content(desk / name) == content(desk / "alone.cg")
 
 
-def test_a_killed_worker_ends_the_ingest_and_resume_goes_on(desk: Path) -> None:
+def test_a_killed_worker_ends_the_ingest_and_resume_continues_it(desk: Path) -> None:
     words = torchrun(2, "--out", "worker.cg", "--resume", "--checkpoint-minutes", "0")
     partial = desk / "worker.cg.partial"
     with subprocess.Popen(
         words, cwd=desk, env=ON_ONE_MACHINE, stderr=subprocess.PIPE, text=True
     ) as process:
-        while len(list(partial.glob("scratch/*/collect.state"))) < 2:
+        while len(list(partial.glob("scratch/*/forward_pass.state"))) < 2:
             assert process.poll() is None
             time.sleep(0.01)
         os.kill(worker(1), signal.SIGKILL)
@@ -122,7 +122,7 @@ def stopped(desk: Path, name: str, *more: str, hint: str = "--resume") -> None:
     with subprocess.Popen(
         words, cwd=desk, env=environment(), stderr=subprocess.PIPE, text=True
     ) as process:
-        state = desk / f"{name}.partial" / "scratch" / "process 0" / "collect.state"
+        state = desk / f"{name}.partial" / "scratch" / "process 0" / "forward_pass.state"
         while not state.exists():
             assert process.poll() is None
             time.sleep(0.01)
@@ -141,7 +141,7 @@ def stopped(desk: Path, name: str, *more: str, hint: str = "--resume") -> None:
         (["--classes", "other.txt"], "list of classes"),
     ],
 )
-def test_what_it_was_begun_with_must_be_the_same(
+def test_what_it_was_started_with_must_be_the_same(
     desk: Path, words: list[str], differs: str
 ) -> None:
     if not (desk / "stopped.cg.partial").exists():
@@ -149,7 +149,7 @@ def test_what_it_was_begun_with_must_be_the_same(
     done = call(*INGEST, "--out", "stopped.cg", "--resume", *words, folder=desk)
     assert done.status == 1
     assert done.err.count("\n") == 1
-    assert f"begun with another {differs}" in done.err
+    assert f"started with a different {differs}" in done.err
     assert (desk / "stopped.cg.partial").exists()
 
 
@@ -166,7 +166,7 @@ def test_a_complete_run_is_not_made_again(desk: Path) -> None:
     assert call(*INGEST, "--out", "alone.cg", "--resume", folder=desk).status == 0
     assert (desk / "alone.cg" / "manifest.json").stat().st_mtime_ns == before
     done = call(*INGEST, "--out", "alone.cg", "--resume", "--quantile", "0.2", folder=desk)
-    assert (done.status, "begun with another quantile" in done.err) == (1, True)
+    assert (done.status, "started with a different quantile" in done.err) == (1, True)
 
 
 def test_an_unfinished_run_beside_a_complete_one(desk: Path) -> None:
@@ -176,7 +176,7 @@ def test_an_unfinished_run_beside_a_complete_one(desk: Path) -> None:
     assert (refused.status, "--overwrite" in refused.err) == (1, True)
     words = ("--out", "both.cg", "--resume", "--overwrite")
     differs = call(*INGEST, *words, folder=desk)
-    assert (differs.status, "begun with another blocks" in differs.err) == (1, True)
+    assert (differs.status, "started with a different blocks" in differs.err) == (1, True)
     assert call(*INGEST, *words, "--blocks", "block4", folder=desk).status == 0
     assert not (desk / "both.cg" / "iou_block1.npy").exists()
 
@@ -185,13 +185,13 @@ def test_killed_when_only_the_name_was_missing(desk: Path) -> None:
     shutil.copytree(desk / "alone.cg", desk / "named.cg.partial")
     (desk / "named.cg.partial" / "scratch").mkdir()
     refused = call(*INGEST, "--out", "named.cg", "--resume", "--quantile", "0.2", folder=desk)
-    assert (refused.status, "begun with another quantile" in refused.err) == (1, True)
+    assert (refused.status, "started with a different quantile" in refused.err) == (1, True)
     assert call(*INGEST, "--out", "named.cg", "--resume", folder=desk).status == 0
     assert content(desk / "named.cg") == content(desk / "alone.cg")
     assert json.loads((desk / "named.cg" / "manifest.json").read_text())["uid"] == "alone"
 
 
-def test_what_was_not_begun_is_thrown_away(desk: Path) -> None:
+def test_what_was_not_started_is_deleted(desk: Path) -> None:
     stopped(desk, "torn.cg", "--blocks", "block4")
     (desk / "torn.cg.partial" / "scratch" / "started.json").unlink()
     (desk / "torn.cg.partial" / "iou_block9.npy").write_bytes(b"")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from conceptgraph.errors import ModelError
-from conceptgraph.ingest.contributions.one_unit import contributions
+from conceptgraph.ingest.contributions.one_unit import one_unit_contributions
 from conceptgraph.ingest.network.affine import (
     Affine,
     affine_copy,
@@ -86,7 +86,7 @@ def sizes_of(network: Network) -> dict[str, tuple[int, int]]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_contributions_are_those_of_one_unit_at_a_time(kind: str) -> None:
     network = random_network(kind)
-    found = contributions(network, sizes_of(network), batch_size=7)
+    found = one_unit_contributions(network, sizes_of(network), batch_size=7)
     assert [(c.source, c.target) for c in found] == [
         *pairwise(network.blocks),
         (network.blocks[-1], "class"),
@@ -106,7 +106,7 @@ def test_contributions_are_those_of_one_unit_at_a_time(kind: str) -> None:
 
 def test_classes_get_the_final_weights_themselves() -> None:
     network = random_network("basic")
-    (last,) = contributions(network, {"block4": (1, 1)})
+    (last,) = one_unit_contributions(network, {"block4": (1, 1)})
     assert np.array_equal(last.weight, network.head.weight.numpy().T)
     assert np.array_equal(last.pre, last.weight)
     assert last.target == "class"
@@ -114,21 +114,21 @@ def test_classes_get_the_final_weights_themselves() -> None:
 
 def test_blocks_in_between_are_run_through_and_classes_need_the_last_block() -> None:
     network = random_network("factory")
-    (through,) = contributions(network, {"block1": (8, 8)} | {"block3": (2, 2)})[:1]
+    (through,) = one_unit_contributions(network, {"block1": (8, 8)} | {"block3": (2, 2)})[:1]
     stages = nn.Sequential(network.stage("block2"), *network.stage("block3").children())
     weight, _ = reference(stages, 8, (8, 8))
     np.testing.assert_allclose(through.weight, weight, rtol=1e-4, atol=1e-5)
-    assert [c.target for c in contributions(network, {"block1": (8, 8), "block2": (4, 4)})] == [
-        "block2"
-    ]
+    assert [
+        c.target for c in one_unit_contributions(network, {"block1": (8, 8), "block2": (4, 4)})
+    ] == ["block2"]
 
 
 def test_batches_do_not_matter_and_progress_counts_units() -> None:
     network = random_network("bottleneck")
     sizes = {"block1": SIZES["block1"], "block2": SIZES["block2"]}
     done: list[int] = []
-    (small,) = contributions(network, sizes, batch_size=5, progress=done.append)
-    (large,) = contributions(network, sizes, batch_size=1000)
+    (small,) = one_unit_contributions(network, sizes, batch_size=5, advance=done.append)
+    (large,) = one_unit_contributions(network, sizes, batch_size=1000)
     np.testing.assert_allclose(small.weight, large.weight, rtol=1e-5, atol=1e-6)
     assert done == [5] * 6 + [2]
 
@@ -144,7 +144,7 @@ def digest_of(module: nn.Module) -> str:
 def test_the_network_is_left_as_it_was(kind: str) -> None:
     network = random_network(kind)
     before, outline = digest_of(network.module), repr(network.module)
-    contributions(network, sizes_of(network))
+    one_unit_contributions(network, sizes_of(network))
     fold_batchnorm(network.module)
     for shift in shifts(affine_copy(network.module)):
         shift.add_(1)
@@ -269,12 +269,12 @@ def test_blocks_that_cannot_be_measured_say_why(block: type[nn.Module], message:
     module = CustomNetwork()
     module.layer2 = nn.Sequential(block())
     with pytest.raises(ModelError, match=message):
-        contributions(as_network(module, "odd"), {"block1": (4, 4), "block2": (2, 2)})
+        one_unit_contributions(as_network(module, "odd"), {"block1": (4, 4), "block2": (2, 2)})
 
 
 def test_blocks_out_of_order_and_unknown_blocks() -> None:
     network = random_network("basic")
     with pytest.raises(ModelError, match=r"out of order; found block2, block1; expected block1,"):
-        contributions(network, {"block2": (4, 4), "block1": (8, 8)})
+        one_unit_contributions(network, {"block2": (4, 4), "block1": (8, 8)})
     with pytest.raises(ModelError, match=r"no block 'block5'\. Did you mean 'block4'"):
-        contributions(network, {"block4": (1, 1), "block5": (1, 1)})
+        one_unit_contributions(network, {"block4": (1, 1), "block5": (1, 1)})

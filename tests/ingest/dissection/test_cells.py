@@ -14,11 +14,11 @@ from conceptgraph.ingest.dissection.cells import (
     Cells,
     Grid,
     Values,
-    above,
+    cells_above,
+    cells_of_images,
     find_cells,
     mask_pixels,
     native_values,
-    of_images,
 )
 from tests import reference
 
@@ -29,13 +29,13 @@ MASKS = [(4, 6), (8, 12), (16, 24), (32, 6), (7, 11), (5, 6), (3, 4), (2, 3), (1
 
 
 def random_maps(shape: tuple[int, ...], seed: int = 0) -> Tensor:
-    """Half of them zero, as after a ReLU."""
+    """Draw maps, half of them zero, as after a ReLU."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(shape, generator=generator).relu()
 
 
 def whole_maps(shape: tuple[int, ...], seed: int = 0) -> Tensor:
-    """Whole numbers from 0 to 4: full of ties, and exact where positions are dyadic."""
+    """Draw whole numbers from 0 to 4: full of ties, and exact where positions are dyadic."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 5, shape, generator=generator).float()
 
@@ -45,19 +45,19 @@ def grid_of(maps: Tensor) -> Grid:
 
 
 def slow_cells(maps: Tensor, lower: Tensor) -> dict[int, list[float]]:
-    """Flat position → corners, by looping over every cell."""
+    """Return corners by flat position, by looping over every cell."""
     images, units, height, width = maps.shape
-    kept = {}
-    places = np.ndindex(images, height + 1, width + 1, units)
-    for index, (image, row, column, unit) in enumerate(places):
+    found = {}
+    positions = np.ndindex(images, height + 1, width + 1, units)
+    for index, (image, row, column, unit) in enumerate(positions):
         corners = [
             float(maps[image, unit, min(max(y, 0), height - 1), min(max(x, 0), width - 1)])
             for y in (row - 1, row)
             for x in (column - 1, column)
         ]
         if max(corners) > float(lower[unit]):
-            kept[index] = corners
-    return kept
+            found[index] = corners
+    return found
 
 
 def as_dict(cells: Cells) -> dict[int, list[float]]:
@@ -67,7 +67,7 @@ def as_dict(cells: Cells) -> dict[int, list[float]]:
 def dense_masks(
     cells: Cells, maps: Tensor, limits: Tensor, size: tuple[int, int], chunk: int = 1 << 20
 ) -> reference.Bools:
-    """The masks (images, units, height, width) that `mask_pixels` sets, each pixel at most once."""
+    """Return the masks (images, units, height, width) of `mask_pixels`; no pixel comes twice."""
     images, units = maps.shape[:2]
     times = np.zeros((images, units, size[0] * size[1]), np.int64)
     for on in mask_pixels(cells, grid_of(maps), limits, *size, chunk=chunk):
@@ -79,7 +79,7 @@ def dense_masks(
 
 
 def assert_masks(maps: Tensor, limits: Tensor, size: tuple[int, int], *, exact: bool) -> None:
-    """Masks equal the reference's, but for values within rounding of the limit unless `exact`."""
+    """Compare masks with the reference's; unless `exact`, not where rounding could decide."""
     found = dense_masks(find_cells(maps, limits)[0], maps, limits, size)
     values = reference.up_sample(maps.numpy(), *size)
     bounds = limits.double().numpy()[None, :, None, None]
@@ -88,7 +88,7 @@ def assert_masks(maps: Tensor, limits: Tensor, size: tuple[int, int], *, exact: 
 
 
 def limits_of(maps: Tensor) -> Tensor:
-    """Different ones for all units; each but the first one of the unit's own values."""
+    """Return a limit for each unit, all different; each but the first is a value of the unit."""
     flat = maps.transpose(0, 1).flatten(1).sort(dim=1).values
     ranks = torch.arange(len(flat)) * flat.shape[1] // len(flat)
     limits = flat.gather(1, ranks.unsqueeze(1)).squeeze(1)
@@ -120,7 +120,7 @@ def test_memory_format_does_not_matter() -> None:
     assert as_dict(find_cells(maps, bounds)[0]) == as_dict(find_cells(last, bounds)[0])
 
 
-def test_an_infinite_bound_keeps_nothing_of_its_unit() -> None:
+def test_an_infinite_bound_leaves_no_cell_of_its_unit() -> None:
     maps = whole_maps((2, 3, 4, 4))
     cells = find_cells(maps, torch.tensor([0.0, torch.inf, 0.0]))[0]
     assert set((cells.where % 3).tolist()) == {0, 2}
@@ -184,7 +184,7 @@ def test_more_cells_than_needed_change_no_mask() -> None:
     limits = torch.full((5,), 0.8)
     few, many = find_cells(maps, limits)[0], find_cells(maps, torch.zeros(5))[0]
     assert len(few.where) < len(many.where)
-    assert as_dict(above(many, grid_of(maps), limits)) == as_dict(few)
+    assert as_dict(cells_above(many, grid_of(maps), limits)) == as_dict(few)
     np.testing.assert_array_equal(
         dense_masks(few, maps, limits, (9, 9)), dense_masks(many, maps, limits, (9, 9))
     )
@@ -205,7 +205,7 @@ def test_cells_of_some_images(numbers: list[int]) -> None:
     maps = random_maps((5, 3, 2, 3))
     maps[4] = 0  # an image without cells
     lower = torch.full((3,), 0.4)
-    part = of_images(find_cells(maps, lower)[0], grid_of(maps), torch.tensor(numbers))
+    part = cells_of_images(find_cells(maps, lower)[0], grid_of(maps), torch.tensor(numbers))
     assert as_dict(part) == as_dict(find_cells(maps[numbers], lower)[0])
 
 

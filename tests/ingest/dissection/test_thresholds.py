@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from conceptgraph.ingest.dissection import thresholds
-from conceptgraph.ingest.dissection.collection import Collection, Kept
+from conceptgraph.ingest.dissection.activations import BatchCells, SparseActivations, calibrate
 from conceptgraph.ingest.dissection.thresholds import (
     ERRORS,
     LARGEST_TAIL,
     TAILS,
     RadixSelect,
+    UnitValues,
     lower_bounds,
     values_above,
 )
@@ -40,12 +41,12 @@ tails = st.integers(1, 999_999).map(lambda millionths: millionths / 1_000_000)
 
 
 def select(shards: Sequence[tuple[Tensor, Tensor]], units: int, rank: int) -> Tensor:
-    """Thresholds of (unit, values) shards, each seen by a select of its own; histograms added."""
+    """Find thresholds of (unit, values) shards, each seen by its own select; histograms add up."""
     selects = [RadixSelect(units, rank, CPU) for _ in shards]
     while not selects[0].done:
         for one, (unit, values) in zip(selects, shards, strict=True):
-            near = one.wanted(unit, values)
-            one.add(one.digits(unit[near], values[near]))
+            near = one.wanted(UnitValues(unit, values))
+            one.update(one.partial(UnitValues(unit[near], values[near])))
         total = sum((one.histogram for one in selects), torch.zeros((), dtype=torch.int64))
         for one in selects:
             one.histogram = total.clone()
@@ -56,7 +57,7 @@ def select(shards: Sequence[tuple[Tensor, Tensor]], units: int, rank: int) -> Te
 
 
 def ranked(values: Sequence[float], rank: int) -> float:
-    """The `rank`-th largest (0 = the largest), 0 where there are not so many."""
+    """Return the `rank`-th largest (0 = the largest), 0 where there are not so many."""
     return sorted(values, reverse=True)[rank] if rank < len(values) else 0.0
 
 
@@ -86,9 +87,9 @@ def test_neighbouring_floats_are_told_apart() -> None:
 def test_positive_values_are_counted_once() -> None:
     search = RadixSelect(3, 0, CPU)
     while not search.done:
-        unit, values = torch.tensor([0, 2, 2]), torch.tensor([1.0, 2.0, 2.0])
-        assert search.wanted(unit, values).all()
-        search.add(search.digits(unit, values))
+        values = UnitValues(torch.tensor([0, 2, 2]), torch.tensor([1.0, 2.0, 2.0]))
+        assert search.wanted(values).all()
+        search.update(search.partial(values))
         search.finish_round()
     assert search.counts.tolist() == [1, 0, 2]
     assert search.thresholds.tolist() == [1, 0, 2]
@@ -111,7 +112,7 @@ def test_no_more_than_the_quantile_lies_above(quantile: float, values: list[int]
 
 
 def safe_bound(maps: list[list[float]], quantile: float) -> float:
-    """Of one unit, given its values in each image: the definition, value by value."""
+    """Compute one unit's bound from its values in each image, as it is defined."""
     positions = len(maps[0])
     ranked_values = sorted(((v, i) for i, values in enumerate(maps) for v in values), reverse=True)
     for tail in TAILS:
@@ -144,8 +145,8 @@ def test_lower_bounds_are_safe_by_three_errors(shape: tuple[int, ...], quantile:
 def test_a_unit_that_fires_in_few_images_gets_a_lower_bound() -> None:
     steady = torch.rand((100, 1, 6, 6), generator=torch.Generator().manual_seed(0))
     rare = steady * (torch.arange(100) % 10 == 0).view(-1, 1, 1, 1) + 0.1 * steady
-    kept = [(maps > lower_bounds([maps], 0.02)).float().mean() for maps in (steady, rare)]
-    assert 0.02 < kept[0] < 0.035 < kept[1]
+    above = [(maps > lower_bounds([maps], 0.02)).float().mean() for maps in (steady, rare)]
+    assert 0.02 < above[0] < 0.035 < above[1]
 
 
 def test_lower_bounds_of_half_precision_leave_what_is_equal_to_them() -> None:
@@ -163,29 +164,35 @@ def test_lower_bounds_are_never_negative() -> None:
 
 
 class Passes:
-    """A collection of one block's maps, looked at as often as it asks."""
+    """Stores the sparse activations of one block's maps, in as many passes as they ask for."""
 
-    def __init__(self, found: Collection, maps: Tensor, size: int) -> None:
+    def __init__(
+        self, folder: Path, maps: Tensor, size: int, quantile: float, fit: Tensor | None = None
+    ) -> None:
         self.number = 0
-        self._found = found
+        self._quantile = quantile
+        self._fit = torch.ones(len(maps), dtype=torch.bool) if fit is None else fit
         self._parts = torch.split(maps, size)
+        self.activations = SparseActivations(folder, DeviceCache(0), quantile, self._fit, size, CPU)
 
-    def __call__(self) -> Iterator[tuple[int, dict[str, Kept]]]:
+    def __call__(self) -> Iterator[tuple[int, dict[str, BatchCells]]]:
         self.number += 1
         for batch, part in enumerate(self._parts):
-            yield batch, self._found.look(batch, {"block1": part})
+            yield batch, self.activations.partial(batch, {"block1": part})
 
-    def collect(self, pilot: int) -> None:
-        whole = max(1, -(-pilot // len(self._parts[0])))
-        self._found.start([{"block1": part} for part in self._parts[:whole]])
-        for batch, kept in self():
-            self._found.keep(batch, kept)
-        batches = range(len(self._parts))
-        self._found.find_thresholds(batches, WorkerPool(CPU), ProcessGroup(), self)
+    def run(self, calibration_images: int) -> SparseActivations:
+        number = max(1, -(-calibration_images // len(self._parts[0])))
+        batches = [{"block1": part} for part in self._parts[:number]]
+        self.activations.start(calibrate(batches, self._fit, self._quantile))
+        for batch, cells in self():
+            self.activations.update(batch, cells)
+        numbers = range(len(self._parts))
+        self.activations.find_thresholds(numbers, WorkerPool(CPU), ProcessGroup(), self)
+        return self.activations
 
 
 def fading_maps(images: int = 12, units: int = 9) -> Tensor:
-    """Whose first images are by far the strongest: a sample of them promises too much.
+    """Draw maps whose first images are by far the strongest: they promise too much.
 
     Unit 1 is dead, unit 2 fires at one position, unit 3 is the same everywhere, unit 4 is loud only
     at the end.
@@ -201,23 +208,22 @@ def fading_maps(images: int = 12, units: int = 9) -> Tensor:
 
 @pytest.mark.parametrize("errors", [3, -1000])
 @pytest.mark.parametrize("quantile", [0.01, 0.1, 0.4])
-@pytest.mark.parametrize(("size", "pilot"), [(1, 1), (1, 2), (5, 1), (4, 8), (12, 128)])
-def test_thresholds_are_exact_whatever_the_pilot_promised(
+@pytest.mark.parametrize(
+    ("size", "calibration_images"), [(1, 1), (1, 2), (5, 1), (4, 8), (12, 128)]
+)
+def test_thresholds_are_exact_whatever_calibration_promised(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     quantile: float,
     size: int,
-    pilot: int,
+    calibration_images: int,
     errors: float,
 ) -> None:
     monkeypatch.setattr(thresholds, "ERRORS", errors)
     maps = fading_maps()
-    found = Collection(
-        tmp_path, DeviceCache(0), quantile, torch.ones(12, dtype=torch.bool), size, CPU
-    )
-    passes = Passes(found, maps, size)
-    passes.collect(pilot)
-    if errors < 0 and pilot == 2 and quantile == 0.1:
+    passes = Passes(tmp_path, maps, size, quantile)
+    found = passes.run(calibration_images)
+    if errors < 0 and calibration_images == 2 and quantile == 0.1:
         assert passes.number == 2  # or this test would show nothing
     expected = reference.thresholds(maps.numpy(), quantile)
     assert found.thresholds("block1").tolist() == expected.tolist()
@@ -228,23 +234,21 @@ def test_thresholds_are_exact_whatever_the_pilot_promised(
     assert list(tmp_path.iterdir()) == []
 
 
-def check_cells(found: Collection, batch: int, maps: Tensor) -> None:
-    """The values above the thresholds are those of the maps, each unit's once."""
+def check_cells(found: SparseActivations, batch: int, maps: Tensor) -> None:
+    """Check that the cells above the thresholds are those of the maps, each once."""
     cells, grid = found.cells("block1", batch), found.grid("block1")
     assert len(set(cells.where.tolist())) == len(cells.where)
-    limits = found.thresholds("block1")
-    assert (cells.corners.amax(1) > limits[cells.where % grid.units]).all()
-    loud = (maps > limits.view(-1, 1, 1)).any(3).any(2).nonzero().tolist()
+    thresholds_of_units = found.thresholds("block1")
+    assert (cells.corners.amax(1) > thresholds_of_units[cells.where % grid.units]).all()
+    loud = (maps > thresholds_of_units.view(-1, 1, 1)).any(3).any(2).nonzero().tolist()
     owners = {(int(w) // grid.cells, int(w) % grid.units) for w in cells.where}
     assert owners == {(image, unit) for image, unit in loud}
 
 
-@pytest.mark.parametrize("pilot", [1, 6])
-def test_only_the_images_that_fit_decide(tmp_path: Path, pilot: int) -> None:
+@pytest.mark.parametrize("calibration_images", [1, 6])
+def test_only_the_images_that_fit_decide(tmp_path: Path, calibration_images: int) -> None:
     maps = fading_maps()
-    fitted = torch.arange(12) < 5
-    found = Collection(tmp_path, DeviceCache(0), 0.1, fitted, 3, CPU)
-    Passes(found, maps, 3).collect(pilot)
+    found = Passes(tmp_path, maps, 3, 0.1, torch.arange(12) < 5).run(calibration_images)
     expected = reference.thresholds(maps[:5].numpy(), 0.1)
     assert found.thresholds("block1").tolist() == expected.tolist()
     for batch, part in enumerate(torch.split(maps, 3)):

@@ -1,4 +1,4 @@
-"""The strongest images of every unit, and thumbnails that are dim where the unit is silent."""
+"""The strongest images of every unit, and thumbnails dimmed where it does not fire."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch import nn
 from conceptgraph.ingest.concept_data.images import open_image
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.dissection.cells import Grid, find_cells
-from conceptgraph.ingest.dissection.top_images import TopImages, peaks
+from conceptgraph.ingest.dissection.top_images import TopImages
 from conceptgraph.ingest.inputs import Inputs, Source
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.output.thumbnails import (
     DIMMED,
     THUMBNAIL,
-    Tile,
-    masks_of_tiles,
-    save_tile,
-    thumbnail,
-    tiles_of_batch,
+    Thumbnail,
+    save_thumbnail,
+    shrink,
+    thumbnails_of_batch,
+    unit_masks,
 )
 from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.settings import Settings
@@ -43,7 +43,7 @@ GRID = Grid(height=3, width=4, units=5)
 
 
 def tied_maps(images: int, seed: int = 0) -> Tensor:
-    """Whole numbers, so that many images are equally strong; unit 4 is silent."""
+    """Draw whole numbers, so that many images are equally strong; unit 4 never fires."""
     generator = torch.Generator().manual_seed(seed)
     maps = torch.randint(0, 4, (images, 5, 3, 4), generator=generator).float()
     maps *= torch.rand(images, 5, 1, 1, generator=generator) < 0.6
@@ -55,7 +55,7 @@ def top_of(maps: Tensor, limits: Tensor, top: int, batch_size: int) -> TopImages
     found = TopImages(5, top, CPU)
     for first in range(0, len(maps), batch_size):
         part = maps[first : first + batch_size]
-        found.add(peaks(find_cells(part, limits)[0], GRID, len(part)), first)
+        found.update(found.partial(find_cells(part, limits)[0], GRID, len(part), first))
     return found
 
 
@@ -73,14 +73,14 @@ def test_the_strongest_images_the_first_of_equals(batch_size: int, top: int) -> 
         assert found.activation[unit].tolist() == strengths + [0.0] * missing
 
 
-def test_tiles_are_drawn_with_the_batch_of_their_image() -> None:
+def test_thumbnails_are_drawn_with_the_batch_of_their_image() -> None:
     found = top_of(tied_maps(13), torch.zeros(5), 3, 4)
-    tiles = {
-        (tile.unit, tile.rank): first + tile.image
+    thumbnails = {
+        (thumbnail.unit, thumbnail.rank): first + thumbnail.image
         for first in range(0, 13, 4)
-        for tile in tiles_of_batch(found, first, min(4, 13 - first))
+        for thumbnail in thumbnails_of_batch(found, first, min(4, 13 - first))
     }
-    assert tiles == {
+    assert thumbnails == {
         (unit, rank): image
         for unit, images in enumerate(found.image.tolist())
         for rank, image in enumerate(images)
@@ -88,24 +88,26 @@ def test_tiles_are_drawn_with_the_batch_of_their_image() -> None:
     }
 
 
-def test_masks_of_tiles_are_the_units_masks() -> None:
+def test_masks_of_thumbnails_are_the_units_masks() -> None:
     maps = torch.rand(4, 5, 3, 4, generator=torch.Generator().manual_seed(0))
     limits = torch.linspace(0.3, 0.9, 5)
-    tiles = [Tile(3, 0, 2), Tile(0, 1, 2), Tile(4, 0, 0), Tile(0, 0, 1)]
-    masks = masks_of_tiles(tiles, find_cells(maps, limits)[0], GRID, limits)
-    for tile, mask in zip(tiles, masks, strict=True):
-        values = reference.up_sample(maps[tile.image, tile.unit].numpy(), THUMBNAIL, THUMBNAIL)
-        limit = float(limits[tile.unit])
+    numbers = [(3, 0, 2), (0, 1, 2), (4, 0, 0), (0, 0, 1)]
+    thumbnails = [Thumbnail(*unit_rank_image) for unit_rank_image in numbers]
+    masks = unit_masks(thumbnails, find_cells(maps, limits)[0], GRID, limits)
+    for thumbnail, mask in zip(thumbnails, masks, strict=True):
+        unit_map = maps[thumbnail.image, thumbnail.unit].numpy()
+        values = reference.up_sample(unit_map, THUMBNAIL, THUMBNAIL)
+        limit = float(limits[thumbnail.unit])
         clear = np.abs(values - limit) > 1e-6
         np.testing.assert_array_equal(mask & clear, (values > limit) & clear)
     assert masks.any(axis=(1, 2)).sum() >= 3
 
 
-def test_a_saved_tile_is_dim_exactly_outside_the_mask(tmp_path: Path) -> None:
+def test_a_saved_thumbnail_is_dim_exactly_outside_the_mask(tmp_path: Path) -> None:
     coarse = np.random.default_rng(0).random((14, 14)) < 0.3
     mask = np.kron(coarse, np.ones((8, 8), np.bool_))
     white = np.full((THUMBNAIL, THUMBNAIL, 3), 255, np.uint8)
-    save_tile(white, mask, tmp_path / "a.jpg")
+    save_thumbnail(white, mask, tmp_path / "a.jpg")
     with Image.open(tmp_path / "a.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (112, 112))
         found = np.asarray(image).astype(int)
@@ -113,10 +115,10 @@ def test_a_saved_tile_is_dim_exactly_outside_the_mask(tmp_path: Path) -> None:
     assert np.abs(found - expected[..., None]).max() <= 3
 
 
-def test_thumbnails_are_squashed() -> None:
+def test_thumbnails_ignore_the_aspect_ratio() -> None:
     halves = np.zeros((30, 200, 3), np.uint8)
     halves[:, 100:] = 255
-    small = thumbnail(halves)
+    small = shrink(halves)
     assert small.shape == (THUMBNAIL, THUMBNAIL, 3)
     assert [row.tolist() for row in small[..., 0] > 127] == [[False] * 56 + [True] * 56] * 112
 
@@ -143,13 +145,12 @@ def test_the_thumbnails_of_a_run(tmp_path: Path) -> None:
     for file, image, uid in zip(rows["thumbnail"], rows["image"], rows["unit"], strict=True):
         unit = int(uid.removeprefix("block2/"))
         mask = large[names.index(image), unit] > limits[unit]
-        check_thumbnail(
-            run.path / file, thumbnail(np.asarray(open_image(data / "images" / image))), mask
-        )
+        picture = shrink(np.asarray(open_image(data / "images" / image)))
+        check_thumbnail(run.path / file, picture, mask)
 
 
 def check_thumbnail(file: Path, picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
-    """It is the picture under this mask, as well as JPEG can show it, and under no other."""
+    """Check that it is the picture under this mask, as well as JPEG can show it."""
     with Image.open(file) as image:
         assert (image.format, image.size) == ("JPEG", (THUMBNAIL, THUMBNAIL))
         shown = np.asarray(image).astype(float)

@@ -1,4 +1,4 @@
-"""Cells in scratch files, and in the memory of a device as long as there is room."""
+"""Cells in scratch files, and in the memory of a device as long as its cache has room."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 def some_cells(seed: int) -> Cells:
-    """Ten cells: 200 bytes."""
+    """Draw ten cells: 200 bytes."""
     generator = torch.Generator().manual_seed(seed)
     where = torch.randint(0, 1000, (10,), dtype=torch.int32, generator=generator)
     return Cells(where, torch.rand(10, 4, generator=generator))
@@ -31,7 +31,7 @@ def check(file: CellFile, batches: range) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 39, 230, 450, 10_000])
-def test_what_finds_no_room_is_written(tmp_path: Path, size: int) -> None:
+def test_what_the_cache_cannot_take_is_written(tmp_path: Path, size: int) -> None:
     file, expected, left = CellFile(tmp_path, "a", DeviceCache(size)), 0, size
     for batch in range(5):
         file.append(batch, some_cells(batch))
@@ -41,9 +41,9 @@ def test_what_finds_no_room_is_written(tmp_path: Path, size: int) -> None:
     check(file, range(5))
 
 
-def test_room_is_shared(tmp_path: Path) -> None:
-    room = DeviceCache(230)
-    first, second = CellFile(tmp_path, "a", room), CellFile(tmp_path, "b", room)
+def test_a_cache_is_shared(tmp_path: Path) -> None:
+    cache = DeviceCache(230)
+    first, second = CellFile(tmp_path, "a", cache), CellFile(tmp_path, "b", cache)
     first.append(0, some_cells(0))
     second.append(0, some_cells(0))
     assert (first.bytes_written, second.bytes_written) == (0, 200)
@@ -53,24 +53,24 @@ def test_what_must_be_safe_is_written_once(tmp_path: Path) -> None:
     file = CellFile(tmp_path, "a", DeviceCache(650))
     for batch in range(4):
         file.append(batch, some_cells(batch))
-    file.state()
+    file.state_dict()
     assert file.bytes_written == 800
     file.append(4, some_cells(4))
-    state = file.state()
+    state = file.state_dict()
     assert file.bytes_written == 1000
     file.append(5, some_cells(5))
     check(file, range(6))
     check(CellFile(tmp_path, "a", DeviceCache(0), state), range(5))
 
 
-def test_what_was_kept_is_written_when_its_room_is_needed(tmp_path: Path) -> None:
-    room = DeviceCache(650)
-    first, second = CellFile(tmp_path, "a", room), CellFile(tmp_path, "b", room)
+def test_what_was_cached_is_written_when_its_memory_is_needed(tmp_path: Path) -> None:
+    cache = DeviceCache(650)
+    first, second = CellFile(tmp_path, "a", cache), CellFile(tmp_path, "b", cache)
     for batch in range(2):
         first.append(batch, some_cells(batch))
-    first.state()
+    first.state_dict()
     second.append(0, some_cells(0))
-    room.clear()
+    cache.spill()
     assert (first.bytes_written, second.bytes_written) == (400, 200)
     second.append(1, some_cells(1))
     assert second.bytes_written == 400
@@ -90,5 +90,5 @@ def test_tensors_of_any_shape_and_none(tmp_path: Path) -> None:
         assert found.tolist() == tensor.tolist()
 
 
-def test_a_processor_has_no_room_beside_its_files() -> None:
-    assert not device_cache(CPU).take(1)
+def test_a_cpu_has_no_cache() -> None:
+    assert not device_cache(CPU).reserve(1)

@@ -1,4 +1,4 @@
-"""Work side by side on threads, and how large its pieces are."""
+"""Work side by side on threads, and batch sizes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from conceptgraph.ingest.engine.workers import DECODERS, WorkerPool, default_workers, prefetch
+from conceptgraph.ingest.engine.workers import MAX_DECODERS, WorkerPool, default_workers, prefetch
 from conceptgraph.settings import Settings
 
 
@@ -40,7 +40,7 @@ def test_larger_images_come_in_smaller_batches() -> None:
 
 def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = default_workers()
-    assert 2 <= alone <= DECODERS
+    assert 2 <= alone <= MAX_DECODERS
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
     assert default_workers() == 2
 
@@ -62,25 +62,25 @@ def test_work_that_finds_no_memory_is_done_again_alone() -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return 2 * item
 
-    lanes = WorkerPool(torch.device("cuda"), on_device=3)
-    assert list(lanes.map(work, range(20))) == list(range(0, 40, 2))
+    pool = WorkerPool(torch.device("cuda"), gpu_workers=3)
+    assert list(pool.map(work, range(20))) == list(range(0, 40, 2))
     assert sorted(tried) == sorted([*range(20), *range(1, 20, 3)])
     assert beside == [1] * 7
 
 
-def test_room_is_made_for_work_that_finds_no_memory_alone() -> None:
-    tried, made = list[int](), list[bool]()
+def test_memory_is_freed_for_work_that_finds_none_alone() -> None:
+    tried, freed = list[int](), list[bool]()
 
     def work(item: int) -> int:
         tried.append(item)
-        if item == 5 and not made:
+        if item == 5 and not freed:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return item
 
-    lanes = WorkerPool(torch.device("cuda"), 2, lambda: made.append(True))
-    assert list(lanes.map(work, range(9))) == list(range(9))
+    pool = WorkerPool(torch.device("cuda"), 2, lambda: freed.append(True))
+    assert list(pool.map(work, range(9))) == list(range(9))
     assert sorted(tried) == sorted([*range(9), 5, 5])
-    assert made == [True]
+    assert freed == [True]
 
 
 def test_work_that_never_finds_memory_says_so() -> None:
@@ -91,16 +91,16 @@ def test_work_that_never_finds_memory_says_so() -> None:
         list(WorkerPool(torch.device("cpu")).map(work, range(3)))
 
 
-def test_work_runs_only_so_far_ahead() -> None:
-    begun: list[int] = []
+def test_tasks_are_taken_only_so_far_ahead() -> None:
+    started: list[int] = []
 
     def work(item: int) -> int:
-        begun.append(item)
+        started.append(item)
         time.sleep(0.001 * (item % 3))
         return item
 
     results = prefetch(work, iter(range(1000)), workers=3, ahead=5)
     assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
     results.close()  # type: ignore[attr-defined]  # it is a generator
-    assert len(begun) <= 4 + 5 + 1
+    assert len(started) <= 4 + 5 + 1
     assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from conceptgraph.errors import ConceptGraphError, ModelError
-from conceptgraph.ingest.engine.device import memory_errors
+from conceptgraph.ingest.engine.device import out_of_memory_errors
 from conceptgraph.ingest.network.forward import BlockOutputs, block_outputs, watching
 from tests.random_networks import KINDS, SIZES, random_network
 
@@ -116,7 +116,7 @@ def test_errors_of_the_network_are_one_line() -> None:
     module = Failing(torch.OutOfMemoryError("CUDA out of memory"))
     with (
         pytest.raises(ConceptGraphError, match=r"out of memory.*smaller --batch-size"),
-        memory_errors(),
+        out_of_memory_errors(),
     ):
         block_outputs(module, {"block1": module.layer1}, torch.zeros(1, 3, 4, 4))
     with pytest.raises(ModelError, match=r"images of shape \(5, 4, 4\)"):

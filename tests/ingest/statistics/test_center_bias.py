@@ -31,15 +31,15 @@ CATEGORY = [0, 1, 2, 1, 0]
 def best(
     labelled: Sequence[LabelledImage], variant: IouVariant, category: Sequence[int] = CATEGORY
 ) -> NDArray[np.float64]:
-    """As the survey goes about it."""
+    """Count boxes as the label statistics do, and return the best IoU of each concept."""
     boxes = CenterBias(torch.tensor(category), 3, variant)
     for labels in labelled:
-        planes = torch.from_numpy(labels.label_maps).int().unsqueeze(1)
-        inside = labelled_inside(planes, len(category))
+        label_maps = torch.from_numpy(labels.label_maps).int().unsqueeze(1)
+        inside = labelled_inside(label_maps, len(category))
         areas = box_areas(*labels.label_maps.shape[1:], torch.device("cpu"))
         for column in labels.image_labels:
             inside[0, :, column] += areas
-        boxes.add(inside, areas)
+        boxes.update(boxes.partial(inside, areas))
     return boxes.best()
 
 
@@ -63,9 +63,9 @@ def test_boxes_are_counted_as_units_are(
         )
         for shape in images
     ]
-    fired = [reference.center_masks(labels.label_maps.shape[-2:], SIZES) for labels in labelled]
-    tally = reference.count_overlaps(fired, labelled, CATEGORY, 3, variant)
-    expected = reference.iou(tally, CATEGORY).max(axis=0)
+    masks = [reference.center_masks(labels.label_maps.shape[-2:], SIZES) for labels in labelled]
+    counts = reference.count_overlaps(masks, labelled, CATEGORY, 3, variant)
+    expected = reference.iou(counts, CATEGORY).max(axis=0)
     np.testing.assert_array_equal(best(labelled, variant), expected)
 
 
@@ -80,6 +80,15 @@ def test_what_lies_in_the_middle_and_what_does_not() -> None:
 
 
 def test_many_concepts_do_not_wrap_round() -> None:
-    """8 × 65,000 does not fit the 16 bits of a label plane."""
-    planes = torch.full((1, 1, 8, 8), 65_000, dtype=torch.int32)
-    assert labelled_inside(planes, 65_534)[0, :, 64_999].tolist() == [4, 4, 16, 16, 36, 36, 64, 64]
+    """8 × 65,000 does not fit the 16 bits of a label map."""
+    label_maps = torch.full((1, 1, 8, 8), 65_000, dtype=torch.int32)
+    assert labelled_inside(label_maps, 65_534)[0, :, 64_999].tolist() == [
+        4,
+        4,
+        16,
+        16,
+        36,
+        36,
+        64,
+        64,
+    ]

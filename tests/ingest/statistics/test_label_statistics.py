@@ -1,4 +1,4 @@
-"""The survey of the masks, batch by batch, against reading them image by image."""
+"""Label statistics, batch by batch, against reading the masks image by image."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.engine.process_group import ProcessGroup
 from conceptgraph.ingest.engine.scratch import DeviceCache, TensorFile
 from conceptgraph.ingest.inputs import Batch
-from conceptgraph.ingest.statistics import label_statistics as surveys
-from conceptgraph.ingest.statistics.center_bias import CenterBias
-from conceptgraph.ingest.statistics.label_statistics import category_columns, groups_of, survey
+from conceptgraph.ingest.statistics import label_statistics
+from conceptgraph.ingest.statistics.label_statistics import (
+    category_columns,
+    count_labels,
+    group_by_mask_size,
+)
 from tests.drawn_data import draw_concept_data
 
 if TYPE_CHECKING:
@@ -24,12 +27,12 @@ if TYPE_CHECKING:
 SIZE = 7
 
 
-@pytest.mark.parametrize("room", [0, 2000, 1 << 30])
-@pytest.mark.parametrize("pixels", [1, 5000, surveys.PIXELS])
-def test_planes_and_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int, room: int
+@pytest.mark.parametrize("budget", [0, 2000, 1 << 30])
+@pytest.mark.parametrize("pixels", [1, 5000, label_statistics.PIXELS])
+def test_label_maps_and_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int, budget: int
 ) -> None:
-    monkeypatch.setattr(surveys, "PIXELS", pixels)
+    monkeypatch.setattr(label_statistics, "PIXELS", pixels)
     data = open_concept_data(draw_concept_data(tmp_path / "data", 24))
     category, concepts = category_columns(data), len(data.concepts)
     order = np.random.default_rng(0).permutation(24).tolist()
@@ -38,35 +41,36 @@ def test_planes_and_counts(
         for number, first in enumerate(range(0, 24, SIZE))
     ]
     told: list[int] = []
-    found = survey(
+    found = count_labels(
         data,
         24,
-        TensorFile(tmp_path / "planes", torch.uint16, DeviceCache(room)),
-        CenterBias(torch.from_numpy(category), len(data.categories), "paper"),
-        mine=batches,
-        team=ProcessGroup(),
+        TensorFile(tmp_path / "label maps", torch.uint16, DeviceCache(budget)),
+        "paper",
+        batches=batches,
+        group=ProcessGroup(),
+        device=torch.device("cpu"),
         workers=2,
         advance=told.append,
     )
     assert sum(told) == 24
-    truth, images = np.zeros(concepts, np.int64), np.zeros(concepts, np.int64)
-    for place, number in enumerate(order):
+    concept_area, images = np.zeros(concepts, np.int64), np.zeros(concepts, np.int64)
+    for position, number in enumerate(order):
         image = data.images[number]
         counts = np.bincount(read_label_maps(data, image).ravel(), minlength=concepts + 1)[1:]
         counts[list(image.image_labels)] += image.mask_height * image.mask_width
-        truth += counts
+        concept_area += counts
         images += counts > 0
-        assert set(np.flatnonzero(found.present[place])) == set(category[counts > 0])
-    np.testing.assert_array_equal(found.truth, truth)
+        assert set(np.flatnonzero(found.has_category[position])) == set(category[counts > 0])
+    np.testing.assert_array_equal(found.concept_area, concept_area)
     np.testing.assert_array_equal(found.images, images)
     for batch in batches:
         members = [data.images[number] for number in batch.images]
-        for group in groups_of(members):
+        for group in group_by_mask_size(members):
             stack = found.label_maps.read(
                 batch.first + group.numbers[0], torch.device("cpu")
             ).numpy()
             for row, number in enumerate(group.numbers):
-                planes = read_label_maps(data, members[number])
-                kept, rest = np.split(stack[:, row], [len(planes)])
-                np.testing.assert_array_equal(kept, planes.reshape(len(planes), -1))
+                maps = read_label_maps(data, members[number])
+                stored, rest = np.split(stack[:, row], [len(maps)])
+                np.testing.assert_array_equal(stored, maps.reshape(len(maps), -1))
                 assert not rest.any()

@@ -1,4 +1,4 @@
-"""Presence probes against ridge regression written out, and counting reading by reading."""
+"""Presence probes against ridge regression written out, and counting score by score."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conceptgraph.ingest.engine.process_group import ProcessGroup
 from conceptgraph.ingest.inputs import Batch
 from conceptgraph.ingest.statistics.batch_labels import labels_of_batch
-from conceptgraph.ingest.statistics.block_probes import POSITIONS, BlockProbes, labelled, summed
-from conceptgraph.ingest.statistics.probe_scores import BINS, LOWEST, STEP, Histograms
+from conceptgraph.ingest.statistics.block_probes import (
+    POSITIONS,
+    BlockProbes,
+    labelled_positions,
+    sum_labelled,
+)
+from conceptgraph.ingest.statistics.probe_scores import BINS, LOWEST, STEP, ScoreHistograms
 from conceptgraph.ingest.statistics.probes import PresenceProbes
 from conceptgraph.ingest.statistics.ridge import RIDGE
 from tests import reference
-from tests.ingest.dissection.test_overlaps import CATEGORIES, CPU, concept_data, survey_of
+from tests.ingest.dissection.test_overlaps import CATEGORIES, CPU, concept_data, label_statistics_of
 from tests.reference import LabelledImage
 
 if TYPE_CHECKING:
@@ -26,14 +32,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from conceptgraph.ingest.statistics.batch_labels import Labels
+    from conceptgraph.ingest.statistics.batch_labels import BatchLabels
 
 CATEGORY = [0, 0, 1, 1, 2]  # colors, objects, a scene
 UNITS, SIDE = 7, 4
+ALONE = ProcessGroup()
 
 
 def world(images: int, seed: int = 0, mask: int = 8) -> tuple[Tensor, list[LabelledImage]]:
-    """Maps that hold what the labels say, with noise; some images lack a category."""
+    """Draw maps that hold what the labels say, with noise; some images lack a category."""
     rng = np.random.default_rng(seed)
     maps = rng.random((images, UNITS, SIDE, SIDE)).astype(np.float32)
     labels = []
@@ -41,8 +48,10 @@ def world(images: int, seed: int = 0, mask: int = 8) -> tuple[Tensor, list[Label
         color = rng.integers(0, 3, (mask, mask))
         thing = rng.integers(0, 3, (mask, mask))
         thing[thing > 0] += 2
-        planes = [color, thing] if image % 3 else [color]
-        label = LabelledImage(np.stack(planes).astype(np.uint16), (4,) if image % 5 == 1 else ())
+        label_maps = [color, thing] if image % 3 else [color]
+        label = LabelledImage(
+            np.stack(label_maps).astype(np.uint16), (4,) if image % 5 == 1 else ()
+        )
         labels.append(label)
         for concept in range(5):
             there = reference.labelled_positions(label, concept, SIDE, SIDE)
@@ -53,28 +62,31 @@ def world(images: int, seed: int = 0, mask: int = 8) -> tuple[Tensor, list[Label
 
 def batch_labels(
     labelled_images: list[LabelledImage], scratch: Path, first: int, last: int
-) -> list[Labels]:
+) -> list[BatchLabels]:
     batch = labelled_images[first:last]
-    found = survey_of(batch, CATEGORY, scratch, len(batch))
-    return labels_of_batch(concept_data(batch, CATEGORY), range(len(batch)), 0, found, CPU)
+    statistics = label_statistics_of(batch, CATEGORY, scratch, len(batch))
+    return labels_of_batch(concept_data(batch, CATEGORY), range(len(batch)), 0, statistics, CPU)
 
 
 def annotated(label: LabelledImage, category: int) -> bool:
     members = [c for c, k in enumerate(CATEGORY) if k == category]
-    return any(label.bincount(c).any() or c in label.image_labels for c in members)
+    return any(label.has(concept) for concept in members)
 
 
 def flat(maps: Tensor) -> np.ndarray:
     return maps.double().permute(0, 2, 3, 1).reshape(-1, UNITS).numpy()
 
 
-def test_probes_are_the_ridge_regression_over_images_annotated_alike(tmp_path: Path) -> None:
+def test_probes_are_the_ridge_regression_over_images_annotated_with_the_category(
+    tmp_path: Path,
+) -> None:
     maps, labels = world(24)
     probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
     for number, first in enumerate(range(0, 24, 8)):
-        some = batch_labels(labels, tmp_path / str(first), first, first + 8)
-        probes.fit(probes.sums(maps[first : first + 8], some, number))
-    found = probes.solve().double().numpy()
+        labels_of = batch_labels(labels, tmp_path / str(first), first, first + 8)
+        probes.add_sums(probes.sums(maps[first : first + 8], labels_of, number))
+    probes.solve(ALONE)
+    found = probes.probes.double().numpy()
     for concept, category in enumerate(CATEGORY):
         images = [i for i, label in enumerate(labels) if annotated(label, category)]
         assert len(images) > 0
@@ -91,9 +103,9 @@ def test_a_position_has_the_label_of_its_middle(
     tmp_path: Path, rows: int, columns: int, mask: int
 ) -> None:
     _, labels = world(5, mask=mask)
-    some = batch_labels(labels, tmp_path, 0, 5)
+    (group,) = batch_labels(labels, tmp_path, 0, 5)
     chosen = torch.tensor([0, 2, rows * columns - 1, 5])
-    there = labelled(some[0], (rows, columns), chosen)
+    there = labelled_positions(group, (rows, columns), chosen)
     assert there.shape == (5, 5, len(chosen))
     for concept in range(5):
         for image, label in enumerate(labels):
@@ -101,33 +113,35 @@ def test_a_position_has_the_label_of_its_middle(
             assert there[concept, image].tolist() == expected[chosen].astype(bool).tolist()
 
 
-def test_levels_and_f1_against_counting_readings(tmp_path: Path) -> None:
+def test_thresholds_and_f1_against_counting_scores(tmp_path: Path) -> None:
     maps, labels = world(40, seed=3)
     probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
-    probes.fit(probes.sums(maps[:16], batch_labels(labels, tmp_path / "a", 0, 16), 0))
-    assert SIDE * SIDE <= POSITIONS  # so that every position is looked at
+    probes.add_sums(probes.sums(maps[:16], batch_labels(labels, tmp_path / "a", 0, 16), 0))
+    probes.solve(ALONE)
+    assert SIDE * SIDE <= POSITIONS  # so that every position is used
     held_out = batch_labels(labels[16:], tmp_path / "b", 0, 24)
-    probes.score(probes.readings(probes.places(maps[16:], held_out, 1), 16))
-    table = probes.levels()
-    solved = probes.solve()
-    readings = torch.einsum("iuyx,uc->iyxc", maps[16:], solved[:-1]) + solved[-1]
-    levels = LOWEST + STEP * np.arange(BINS, dtype=np.float64)
+    positions = probes.positions(maps[16:], held_out, 1)
+    probes.histograms.update(probes.scores(positions, 16))
+    table = probes.quality()
+    solved = probes.probes
+    scores = torch.einsum("iuyx,uc->iyxc", maps[16:], solved[:-1]) + solved[-1]
+    candidates = LOWEST + STEP * np.arange(BINS, dtype=np.float64)
     for concept, category in enumerate(CATEGORY):
-        said: dict[int, list[float]] = {0: [], 1: []}
+        predicted: dict[int, list[float]] = {0: [], 1: []}
         there: dict[int, list[bool]] = {0: [], 1: []}
         for image, label in enumerate(labels[16:]):
             if annotated(label, category):
-                said[image % 2] += readings[image, ..., concept].flatten().tolist()
+                predicted[image % 2] += scores[image, ..., concept].flatten().tolist()
                 marked = reference.labelled_positions(label, concept, SIDE, SIDE)
                 there[image % 2] += marked.ravel().tolist()
         row = table.iloc[concept]
-        level = reference.best_threshold(said[0], there[0], levels)
-        assert row["threshold"] == pytest.approx(level)
-        assert row["f1"] == pytest.approx(reference.f1(said[1], there[1], level))
+        threshold = reference.best_threshold(predicted[0], there[0], candidates)
+        assert row["threshold"] == pytest.approx(threshold)
+        assert row["f1"] == pytest.approx(reference.f1(predicted[1], there[1], threshold))
         assert row["positions"] == sum(there[1])
-        right = sum(s >= level and t for s, t in zip(said[1], there[1], strict=True))
+        right = sum(s >= threshold and t for s, t in zip(predicted[1], there[1], strict=True))
         assert row["recall"] == pytest.approx(right / sum(there[1]))
-        assert row["precision"] == pytest.approx(right / sum(s >= level for s in said[1]))
+        assert row["precision"] == pytest.approx(right / sum(s >= threshold for s in predicted[1]))
     assert (table["f1"] > 0.8).all()  # the concepts really are in the maps
 
 
@@ -140,34 +154,38 @@ def test_batches_may_be_added_in_any_order(tmp_path: Path) -> None:
         probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
         for batch in order:
             a, b = spans[batch]
-            some = batch_labels(labels, tmp_path / f"{number}{a}", a, b)
-            probes.fit(probes.sums(maps[a:b], some, batch))
-        found.append(probes.solve())
+            labels_of = batch_labels(labels, tmp_path / f"{number}{a}", a, b)
+            probes.add_sums(probes.sums(maps[a:b], labels_of, batch))
+        probes.solve(ALONE)
+        found.append(probes.probes)
     assert torch.equal(*found)
 
 
-def test_held_out_images_are_not_learnt_from(tmp_path: Path) -> None:
+def test_held_out_images_are_not_fitted_on(tmp_path: Path) -> None:
     maps, labels = world(24, seed=5)
     cuts = list(pairwise([0, 10, 20, 24]))
-    probes = PresenceProbes(13, torch.tensor(CATEGORY), seed=0)
+    probes = PresenceProbes(13, torch.tensor(CATEGORY), 0, ALONE)
     probes.start({"block1": torch.ones(UNITS)})
     groups = [batch_labels(labels, tmp_path / str(a), a, b) for a, b in cuts]
     batches = [Batch(number, a, range(a, b)) for number, (a, b) in enumerate(cuts)]
-    seen = [{"block1": maps[a:b]} for a, b in cuts]
-    for each in zip(seen, groups, batches, strict=True):
-        probes.fit(probes.sums(*each))
-    for each in zip(seen, groups, batches, strict=True):
-        probes.score(probes.readings(probes.held_out(*each), each[2]))
+    outputs = [{"block1": maps[a:b]} for a, b in cuts]
+    first, *others = [probes.partial(*each) for each in zip(outputs, groups, batches, strict=True)]
+    probes.update(first)
+    for partial in others:  # computed before the probes were solved
+        assert partial.held_out
+        assert not partial.scores
+        probes.update(partial)
     alone = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
-    alone.fit(alone.sums(maps[:10], groups[0], 0))
-    alone.fit(alone.sums(maps[10:13], batch_labels(labels, tmp_path / "b", 10, 13), 1))
-    assert torch.equal(probes.blocks["block1"].solve(), alone.solve())
+    alone.add_sums(alone.sums(maps[:10], groups[0], 0))
+    alone.add_sums(alone.sums(maps[10:13], batch_labels(labels, tmp_path / "b", 10, 13), 1))
+    alone.solve(ALONE)
+    assert torch.equal(probes.blocks["block1"].probes, alone.probes)
     held_out = sum(
         int(reference.labelled_positions(label, 0, SIDE, SIDE).sum())
         for number, label in enumerate(labels)
         if number >= 13 and number % 2
     )
-    assert probes.blocks["block1"].levels()["positions"][0] == held_out
+    assert probes.blocks["block1"].quality()["positions"][0] == held_out
 
 
 @given(seed=st.integers(0, 2**16), concepts=st.integers(1, 9), positions=st.integers(1, 30))
@@ -176,7 +194,7 @@ def test_sums_of_what_concepts_label(seed: int, concepts: int, positions: int) -
     flags = rng.random((concepts, positions)) < 0.3
     values = rng.normal(size=(positions, 4)).astype(np.float32)
     for dense in (False, True):
-        sums = summed(torch.from_numpy(values), torch.from_numpy(flags), dense=dense)
+        sums = sum_labelled(torch.from_numpy(values), torch.from_numpy(flags), dense=dense)
         np.testing.assert_allclose(sums, flags.astype(float) @ values, atol=1e-5)
 
 
@@ -184,20 +202,21 @@ def test_what_never_occurs_is_never_there(tmp_path: Path) -> None:
     maps, labels = world(8)
     probes = BlockProbes(UNITS, torch.tensor([*CATEGORY, 1]), seed=0)
     data = concept_data(labels, [*CATEGORY, 1])
-    survey = survey_of(labels, [*CATEGORY, 1], tmp_path, 8)
-    some = labels_of_batch(data, range(8), 0, survey, CPU)
-    probes.fit(probes.sums(maps, some, 0))
-    probes.score(probes.readings(probes.places(maps, some, 1), 8))
-    assert (probes.solve()[:, 5] == 0).all()
-    row = probes.levels().iloc[5]
+    statistics = label_statistics_of(labels, [*CATEGORY, 1], tmp_path, 8)
+    groups = labels_of_batch(data, range(8), 0, statistics, CPU)
+    probes.add_sums(probes.sums(maps, groups, 0))
+    probes.solve(ALONE)
+    probes.histograms.update(probes.scores(probes.positions(maps, groups, 1), 8))
+    assert (probes.probes[:, 5] == 0).all()
+    row = probes.quality().iloc[5]
     assert (row["f1"], row["positions"]) == (0, 0)
 
 
-def test_readings_beyond_the_bins_are_counted_in_the_last_ones() -> None:
-    histograms = Histograms(torch.tensor([0]))
-    said = torch.tensor([[[-100.0], [100.0]], [[-100.0], [100.0]]])
+def test_scores_beyond_the_bins_are_counted_in_the_last_ones() -> None:
+    histograms = ScoreHistograms(torch.tensor([0]))
+    scores = torch.tensor([[[-100.0], [100.0]], [[-100.0], [100.0]]])
     every = torch.ones(2, len(CATEGORIES), dtype=torch.bool)
     there, half = torch.tensor([[[False, True], [False, True]]]), torch.tensor([0, 1])
-    histograms.add(histograms.counted(said, there, every, half))
+    histograms.update(histograms.partial(scores, there, every, half))
     row = histograms.table().iloc[0]
     assert (row["f1"], row["precision"], row["recall"]) == (1, 1, 1)
