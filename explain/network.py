@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ..errors import ConceptGraphError, ModelError, QueryError
 from ..ingest.concept_data.images import normalise, open_image, to_array
 from ..ingest.engine.workers import prefetch
-from ..ingest.network.affine import affine_copy, shifts
-from ..ingest.network.forward import changing, watching
+from ..ingest.network.affine import affine_copy, bias_terms
+from ..ingest.network.forward import record_outputs, replace_outputs
 from ..ingest.network.loading import Network, load_network
 from .decomposition import Downstream
 
@@ -86,7 +86,9 @@ class RunNetwork:
                 remedy="Ingest with these blocks to explain images through them",
             )
         stages = [self.stage(block) for block in chosen[1:]]
-        return Downstream(stages, self.head, [term for stage in stages for term in shifts(stage)])
+        return Downstream(
+            stages, self.head, [term for stage in stages for term in bias_terms(stage)]
+        )
 
     def load_image(self, image: Path | str) -> Tensor:
         """Load an image file as the network's input, (1, channels, height, width).
@@ -120,7 +122,7 @@ class RunNetwork:
         Returns:
             Logits, (images, classes), and the block's output, (images, units, *grid).
         """
-        with watching(self.module, {block: self.stage(block)}) as outputs, torch.no_grad():
+        with record_outputs({block: self.stage(block)}) as outputs, torch.no_grad():
             logits: Tensor = self.module(batch)
         return logits, outputs[block]
 
@@ -151,7 +153,7 @@ class RunNetwork:
         Args:
             hooks: by block, a function of its output, (images, units, *grid).
         """
-        return changing({block: self.stage(block) for block in hooks}, hooks)
+        return replace_outputs({block: self.stage(block) for block in hooks}, hooks)
 
 
 def open_network(

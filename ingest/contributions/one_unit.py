@@ -4,7 +4,7 @@ The paper's measure, which needs no image: one unit is 1 on its whole map, every
 every bias is off; then the next block's units are read as the mean over their map.
 
 1. Copy the network with batch norm as a pure scale and no bias anywhere (`without_biases`). Beta
-   alone would not do: the running mean is a shift too, and would drown the single unit.
+   alone is not enough: the running mean is a bias too, and would drown the single unit.
 2. Put a recorder in place of the target block's last ReLU, to read what enters it (`pre`) as well
    as what leaves it (`weight`): ReLU hides inhibition, and `pre` shows it.
 3. Check on one unit that the copy is positively homogeneous, so that "set to 1" has no scale.

@@ -137,7 +137,7 @@ class ForwardPass:
         done = resume(statistics, NAME, checkpoints)
         if calibration is not None:
             self._activations.start(calibration.calibrations)
-            self._outputs = dict(calibration.outputs)
+            self._outputs = calibration.outputs
         self._agree_on_bounds(fresh=not done)
         if not done:
             self._probes.start(self._activations.lower)

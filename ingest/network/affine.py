@@ -1,12 +1,12 @@
-"""Copies of a network in which batch norm is what it is when evaluated: an affine map.
+"""Copies of a network in which batch norm is what it is in eval mode: an affine map.
 
-`affine_copy` makes every shift a tensor of its own, so that with `a` the input (or a block) the sum
+`affine_copy` makes every bias term a tensor of its own, so that with `a` the input (or a block)
 
-    logit = Σ (∂logit/∂a) · a + Σ over later shifts (∂logit/∂shift) · shift
+    logit = Σ (∂logit/∂a) · a + Σ over the bias terms after it (∂logit/∂b) · b
 
 holds exactly: convolutions, affine maps, ReLU and pooling are piecewise affine. `without_biases`
-is the copy with all of them zero, which is positively homogeneous: f(3x) = 3 f(x).
-`fold_batchnorm` makes the copy that is quickest to run. None of them touches its argument.
+makes a copy with all of them zero, which is positively homogeneous: f(3x) = 3 f(x).
+`fold_batchnorm` makes the copy that runs fastest. None of them changes its argument.
 """
 
 from __future__ import annotations
@@ -21,44 +21,51 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ...errors import ModelError
 
 BatchNorm = (nn.BatchNorm2d, nn.SyncBatchNorm)
+WITH_BIAS = (nn.Conv2d, nn.Linear)
 
 
 class Affine(nn.Module):
-    """`y = x · scale[c] + shift[c]` on (images, channels, height, width); both are parameters."""
+    """Computes `x · scale + bias`, channel by channel, on (images, channels, *grid).
 
-    def __init__(self, scale: Tensor, shift: Tensor) -> None:
+    Attributes:
+        scale: parameter (channels,).
+        bias: parameter (channels,).
+    """
+
+    def __init__(self, scale: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.scale = nn.Parameter(scale, requires_grad=False)
-        self.shift = nn.Parameter(shift, requires_grad=False)
+        self.bias = nn.Parameter(bias, requires_grad=False)
 
     @classmethod
     def from_batchnorm(cls, norm: nn.BatchNorm2d | nn.SyncBatchNorm) -> Affine:
-        """The map that `norm` is in eval mode, worked out in float64, stored in its own dtype.
+        """Return what `norm` computes in eval mode; from float64, in its own dtype.
 
         Raises:
-            ModelError: it keeps no running statistics, so it is no fixed map.
+            ModelError: it keeps no running statistics, so it is no affine map.
         """
         mean, var = norm.running_mean, norm.running_var
         if mean is None or var is None:
             raise ModelError(
                 "a batch norm keeps no running statistics",
-                expected="track_running_stats=True, so that an image's result is its own",
+                expected="track_running_stats=True, so that images do not depend on each other",
             )
         weight = torch.ones_like(mean) if norm.weight is None else norm.weight.detach()
-        bias = torch.zeros_like(mean) if norm.bias is None else norm.bias.detach()
+        beta = torch.zeros_like(mean) if norm.bias is None else norm.bias.detach()
         scale = weight.double() / torch.sqrt(var.double() + norm.eps)
-        shift = bias.double() - mean.double() * scale
-        return cls(scale.to(mean.dtype), shift.to(mean.dtype))
+        bias = beta.double() - mean.double() * scale
+        return cls(scale.to(mean.dtype), bias.to(mean.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scale and shift each channel."""
-        return torch.addcmul(self.shift[:, None, None], x, self.scale[:, None, None])
+        """Scale each channel and add its bias."""
+        by_channel = (-1, *(x.ndim - 2) * (1,))
+        return torch.addcmul(self.bias.view(by_channel), x, self.scale.view(by_channel))
 
 
 def affine_copy(module: nn.Module) -> nn.Module:
-    """A copy in eval mode with each batch norm as an `Affine` and no ReLU in place.
+    """Return a copy in eval mode with each batch norm as an `Affine` and no ReLU in place.
 
-    It computes what `module` computes, up to rounding. For accounting in float64, convert the copy:
+    It computes what `module` computes, up to rounding. To decompose in float64, convert the copy:
     `affine_copy(module).double()`.
 
     Raises:
@@ -74,35 +81,30 @@ def affine_copy(module: nn.Module) -> nn.Module:
     return clone
 
 
-def shifts(module: nn.Module) -> list[Tensor]:
-    """Every additive parameter of an affine copy: shifts of `Affine`, biases of Conv2d and Linear.
+def bias_terms(module: nn.Module) -> list[Tensor]:
+    """Return all biases of an affine copy: those of `Affine`, convolutions and linear layers.
 
     They are the copy's own leaf tensors: `requires_grad_()` on them works, and so does `zero_()`.
     """
-    found: list[Tensor | None] = []
-    for child in module.modules():
-        if isinstance(child, Affine):
-            found.append(child.shift)
-        elif isinstance(child, (nn.Conv2d, nn.Linear)):
-            found.append(child.bias)
-    return [shift for shift in found if shift is not None]
+    layers = [child for child in module.modules() if isinstance(child, (Affine, *WITH_BIAS))]
+    return [layer.bias for layer in layers if layer.bias is not None]
 
 
 def without_biases(module: nn.Module) -> nn.Module:
-    """An affine copy of `module` with all shifts zero: nothing in, nothing out."""
+    """Return an affine copy whose bias terms are all zero."""
     clone = affine_copy(module)
     with torch.no_grad():
-        for shift in shifts(clone):
-            shift.zero_()
+        for bias in bias_terms(clone):
+            bias.zero_()
     return clone
 
 
 def fold_batchnorm(module: nn.Module) -> nn.Module:
-    """A copy in eval mode with batch norms folded into the convolutions before them.
+    """Return a copy in eval mode with batch norms folded into the convolutions before them.
 
     A pair is `convN`, `bnN` in one module, or Conv2d, BatchNorm2d in succession in a Sequential.
-    Names are taken at their word: where a network runs them in another order the copy is wrong,
-    so compare it with the plain network once before using it.
+    The names are trusted: where a network runs them in another order the copy is wrong, so compare
+    it with the plain network once before using it.
     """
     clone = copy.deepcopy(module).eval()
     for parent in list(clone.modules()):

@@ -1,6 +1,6 @@
-"""Which networks there are: torchvision's ResNets by name, and `module:factory` of the user's.
+"""Networks that can be built: torchvision's ResNets by name, and the user's `module:factory`.
 
-Both come as a `Builder`: the number of classes, or None for its own choice, to a module.
+A `Builder` makes a module for a number of classes; None leaves the number to it.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ Builder = Callable[[int | None], nn.Module]
 
 @lru_cache(maxsize=1)
 def architectures() -> tuple[str, ...]:
-    """The names of torchvision's ResNets, ResNeXts and Wide ResNets."""
+    """List the names of torchvision's ResNets, ResNeXts and Wide ResNets."""
     module = "torchvision.models.resnet"
     return tuple(name for name in list_models() if get_model_builder(name).__module__ == module)
 
 
 def builder(model: str) -> Builder:
-    """The builder of an architecture's name or of `module:factory`.
+    """Return the builder for an architecture's name or for `module:factory`.
 
-    A factory gets `num_classes` if it takes it. Its module is looked for in the working directory
-    first, then where Python looks.
+    A factory gets `num_classes` if it takes it. Its module is imported from the working directory
+    or, if it is not there, from where Python imports.
 
     Raises:
         ModelError: no such name, module or factory; building may raise it for a failing factory.
@@ -61,23 +61,23 @@ def builder(model: str) -> Builder:
 
 
 def weights_names(model: str) -> tuple[str, ...]:
-    """The names of torchvision's trained weights for one of `architectures`, DEFAULT among them."""
+    """List torchvision's trained weights for one of `architectures`, with DEFAULT."""
     return tuple(get_model_weights(model).__members__)
 
 
 def download(model: str, weights: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Torchvision's weights (from its cache, or the network) and its names of the classes.
+    """Download torchvision's weights, or take them from its cache; with the class names.
 
     Raises:
-        ModelError: they cannot be had.
+        ModelError: they cannot be downloaded.
     """
     entry = get_model_weights(model)[weights]
     try:
         state = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    # No network, a full disk, a wrong hash, a damaged cache: to the user they are one thing.
+    # No connection, a full disk, a wrong hash, a damaged cache: the remedy is the same.
     except Exception as error:
         raise ModelError(
-            f"torchvision's weights {entry.name} for {model} cannot be had",
+            f"torchvision's weights {entry.name} for {model} cannot be downloaded",
             file=entry.url,
             found=f"{type(error).__name__}: {error}",
             remedy="Give a checkpoint with --weights FILE",
@@ -86,7 +86,7 @@ def download(model: str, weights: str) -> tuple[dict[str, Tensor], tuple[str, ..
 
 
 def fitting_architecture(state: Mapping[str, Tensor]) -> str | None:
-    """The torchvision model whose names and shapes are those of `state`, the final layer aside."""
+    """Return the torchvision model with the names and shapes of `state`, but for the last layer."""
     shapes = _body_shapes(state)
     return next((name for name in architectures() if _torchvision_shapes(name) == shapes), None)
 
@@ -135,7 +135,7 @@ def _factory(model: str) -> Builder:
                 ) from error
         if not isinstance(made, nn.Module):
             raise ModelError(
-                f"the factory {model} made no network",
+                f"the factory {model} returned no network",
                 found=f"a {type(made).__name__}",
                 expected="an nn.Module",
             )

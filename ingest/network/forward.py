@@ -1,4 +1,4 @@
-"""The network run for the outputs of its blocks. The only module that registers hooks."""
+"""Running a network for the outputs of its blocks. The only module that registers hooks."""
 
 from __future__ import annotations
 
@@ -23,25 +23,24 @@ DTYPES = {
 
 
 @contextmanager
-def watching(module: nn.Module, blocks: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
-    """Within the context, each forward pass of `module` fills the dict with its blocks' outputs.
+def record_outputs(blocks: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+    """Yield a dict that each forward pass within the context fills with the blocks' outputs.
 
-    Outputs, (images, units, height, width), are those after the residual addition and ReLU. They
-    are the network's own tensors: use them before the next pass, and do not write into them.
+    Outputs, (images, units, *grid), are the network's own tensors: use them before the next pass,
+    and do not write into them.
 
     Args:
-        module: the network.
-        blocks: name → stage of the network.
+        blocks: stages of a network, by name.
     """
     outputs: dict[str, Tensor] = {}
 
-    def keep(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+    def record(name: str) -> Callable[[nn.Module, object, Tensor], None]:
         def hook(stage: nn.Module, inputs: object, output: Tensor) -> None:
             outputs[name] = output
 
         return hook
 
-    handles = [stage.register_forward_hook(keep(name)) for name, stage in blocks.items()]
+    handles = [stage.register_forward_hook(record(name)) for name, stage in blocks.items()]
     try:
         yield outputs
     finally:
@@ -50,20 +49,22 @@ def watching(module: nn.Module, blocks: Mapping[str, nn.Module]) -> Iterator[dic
 
 
 @contextmanager
-def changing(
-    stages: Mapping[str, nn.Module], change: Mapping[str, Callable[[Tensor], Tensor]]
+def replace_outputs(
+    blocks: Mapping[str, nn.Module], replace: Mapping[str, Callable[[Tensor], Tensor]]
 ) -> Iterator[None]:
-    """Within the context, whatever comes after a stage is given its output changed.
+    """Replace the outputs of blocks, in each forward pass within the context.
 
     Args:
-        stages: name → stage of the network.
-        change: name → what makes the output another one, (images, units, height, width).
+        blocks: stages of a network, by name.
+        replace: by name, what computes the new output from the old one, (images, units, *grid).
     """
 
-    def hook(made: Callable[[Tensor], Tensor]) -> Callable[[nn.Module, object, Tensor], Tensor]:
-        return lambda stage, inputs, output: made(output)
+    def hook(compute: Callable[[Tensor], Tensor]) -> Callable[[nn.Module, object, Tensor], Tensor]:
+        return lambda stage, inputs, output: compute(output)
 
-    handles = [stages[name].register_forward_hook(hook(made)) for name, made in change.items()]
+    handles = [
+        blocks[name].register_forward_hook(hook(compute)) for name, compute in replace.items()
+    ]
     try:
         yield
     finally:
@@ -71,49 +72,49 @@ def changing(
             handle.remove()
 
 
-class _Here(threading.local):
-    """What the blocks gave last, for each thread its own."""
+class _ThreadOutputs(threading.local):
+    """The last outputs of the blocks, for each thread its own."""
 
     def __init__(self) -> None:
         self.outputs: dict[str, Tensor] = {}
 
 
 class BlockOutputs:
-    """A network run for its blocks' outputs, by several threads at once if need be."""
+    """A network that is run for its blocks' outputs, by several threads at once."""
 
     def __init__(self, module: nn.Module, blocks: Mapping[str, nn.Module]) -> None:
-        """Watch the stages `blocks` of `module`, by name; hooks stay on it."""
+        """Register hooks on the stages `blocks`, by name; they stay there."""
         self._module = module
         self._blocks = tuple(blocks)
-        self._most: int | None = None
-        self._here = _Here()
+        self._max_images: int | None = None
+        self._recorded = _ThreadOutputs()
         for name, stage in blocks.items():
             stage.register_forward_hook(self._hook(name))
 
     def _hook(self, name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def keep(stage: nn.Module, inputs: object, output: Tensor) -> None:
-            self._here.outputs[name] = output
+        def record(stage: nn.Module, inputs: object, output: Tensor) -> None:
+            self._recorded.outputs[name] = output
 
-        return keep
+        return record
 
     def __call__(self, batch: Tensor) -> dict[str, Tensor]:
-        """As `block_outputs`, but in the network's own number format.
+        """Compute what `block_outputs` does, but in the network's own number format.
 
-        Where the device's memory is too small, in as many parts as it takes.
+        A batch too large for the device's memory is run in parts.
 
         Raises:
             ModelError: as there.
             torch.OutOfMemoryError: even one image is too much.
         """
         try:
-            parts = [self._run(part) for part in torch.split(batch, self._most or len(batch))]
+            parts = [self._run(part) for part in torch.split(batch, self._max_images or len(batch))]
         except torch.OutOfMemoryError:
             parts = []
         if not parts:  # outside of `except`, which would hold on to the memory
-            most = self._most or len(batch)
-            if most == 1:
+            images = self._max_images or len(batch)
+            if images == 1:
                 return self._run(batch[:1])  # raises once more
-            self._most = (most + 1) // 2
+            self._max_images = (images + 1) // 2
             if batch.device.type == "cuda":
                 torch.cuda.empty_cache()
             return self(batch)
@@ -122,24 +123,24 @@ class BlockOutputs:
         return {name: torch.cat([part[name] for part in parts]) for name in self._blocks}
 
     def _run(self, batch: Tensor) -> dict[str, Tensor]:
-        self._here.outputs = {}
+        self._recorded.outputs = {}
         try:
-            return _run(self._module, batch, self._here.outputs, self._blocks)
+            return _run(self._module, batch, self._recorded.outputs, self._blocks)
         finally:
-            self._here.outputs = {}
+            self._recorded.outputs = {}
 
 
 def block_outputs(
     module: nn.Module, blocks: Mapping[str, nn.Module], batch: Tensor
 ) -> dict[str, Tensor]:
-    """The blocks' outputs for one batch, float32, contiguous in their own memory format.
+    """Return the blocks' outputs for one batch, float32, contiguous in their own memory format.
 
     Raises:
         ModelError: the network cannot take this input, or a block's output is no stack of maps.
     """
-    with watching(module, blocks) as outputs:
-        found = _run(module, batch, outputs, tuple(blocks))
-    return {name: output.float() for name, output in found.items()}
+    with record_outputs(blocks) as outputs:
+        maps = _run(module, batch, outputs, tuple(blocks))
+    return {name: block_maps.float() for name, block_maps in maps.items()}
 
 
 def _run(
@@ -156,10 +157,10 @@ def _run(
             f"the network cannot process images of shape {tuple(batch.shape[1:])} ({error})"
         ) from error
     for name, output in outputs.items():
-        if output.ndim != 4:
+        if output.ndim != batch.ndim:
             raise ModelError(
                 f"output of {name}",
                 found=f"shape {tuple(output.shape)}",
-                expected="(images, units, height, width)",
+                expected=f"(images, units, …), {batch.ndim} axes as the images have",
             )
     return {name: outputs[name] for name in blocks}

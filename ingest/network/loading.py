@@ -1,6 +1,6 @@
-"""A network under study: architecture, weights and class names, brought together and checked.
+"""Loading a network: architecture, weights and class names, checked against each other.
 
-`load_network` is the way in from names and files, `as_network` from a module that exists.
+`load_network` starts from names and files, `as_network` from a module that exists.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """A network under study; nothing in this package alters it.
+    """A network to dissect; nothing in this package changes it.
 
     Attributes:
         module: in eval mode, float32, without gradients; on the CPU until the caller moves it.
@@ -78,7 +78,7 @@ def load_network(
     trust_pickle: bool = False,
     seed: int = 0,
 ) -> Network:
-    """Build a network, fill it with weights, name its classes.
+    """Load a network, with its weights and class names.
 
     Args:
         model: one of `architectures()` or `PUBLISHED_MODELS`, or `module:factory`. A factory's
@@ -119,11 +119,11 @@ def as_network(
     *,
     origin: Path | None = None,
 ) -> Network:
-    """Take a module under study: it is set to eval mode, float32, CPU and no gradients.
+    """Return a module as a network: in eval mode, float32, on the CPU, without gradients.
 
     Args:
         module: with children `layer1`, `layer2`, … and a Linear `fc`.
-        name: what runs made with it will call it.
+        name: of the network, as runs state it.
         classes: the names of its logits; None numbers them ("class 0", …).
         origin: the file that names came from, for the error.
 
@@ -146,7 +146,7 @@ def as_network(
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """Class names from a text file, one a line; blank lines and outer spaces are dropped.
+    """Read class names from a text file, one a line, without blank lines and outer spaces.
 
     Raises:
         ModelError: no such file, not UTF-8, or no names.
@@ -174,10 +174,10 @@ def _check_names(names: tuple[str, ...], rows: int, model: str, origin: Path | N
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise ModelError(
-            f"a class is named twice: {first_of(twice)}",
+            f"class name is duplicated: {first_of(twice)}",
             file=origin,
             expected="each name once",
-            remedy="Tell them apart, for example by a number",
+            remedy="Make them distinct, for example by a number",
         )
     if len(names) != rows:
         raise ModelError(
@@ -191,7 +191,7 @@ def _check_names(names: tuple[str, ...], rows: int, model: str, origin: Path | N
 def _weights(
     model: str, weights: str | None, trust_pickle: bool
 ) -> tuple[dict[str, Tensor] | None, tuple[str, ...] | None]:
-    """The state dict to load, if any, and torchvision's class names, if it is torchvision's."""
+    """Return the state dict to load, if any, and its class names, if it is torchvision's."""
     own = ":" in model or model in PUBLISHED_MODELS
     known = () if own else ("random", *weights_names(model))
     choice = "DEFAULT" if weights is None and known else weights
@@ -210,7 +210,7 @@ def _weights(
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor], model: str, origin: str) -> None:
-    """Load `state`, which must have every name in `module`, no other, and the same shapes."""
+    """Load `state`, which must have the names and shapes of `module`'s, and no others."""
     wanted = _tensors(module)
     missing = [key for key in wanted if key not in state]
     unexpected = [key for key in state if key not in wanted]
@@ -235,7 +235,7 @@ def _fill(module: nn.Module, state: Mapping[str, Tensor], model: str, origin: st
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    """What counts of its state: not the batch counters, which eval mode does not read."""
+    """Return its state without batch counters, which eval mode does not read."""
     state: dict[str, object] = module.state_dict()
     return {
         key: value

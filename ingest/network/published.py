@@ -1,11 +1,11 @@
-"""Published checkpoints by name: Moments in Time and Places365, ResNets of torchvision's make.
+"""Published checkpoints by name: Moments in Time and Places365, which are torchvision's ResNets.
 
-A name stands for an architecture, for the versions of its checkpoint, told apart by their number
-of classes, and for how the published list of these is written. Both kinds are a dict with
-`state_dict`, its keys `module.…` (DataParallel), and are normalised as ImageNet is. Moments in Time
-squashes images to 224 × 224, as an ingest does; of Places365's scripts one does, another crops the
-centre. Nothing is downloaded. The lists of classes, and the scripts that say all this, lie in
-zhoubolei/moments_models and CSAILVision/places365 on GitHub.
+A name stands for an architecture, for the versions of its checkpoint, which differ in their number
+of classes, and for the format of the published class list. Both kinds are a dict with `state_dict`,
+with keys `module.…` (DataParallel), and are normalised as ImageNet is. The script of Moments in
+Time resizes images to 224 × 224 (aspect ratio ignored), as an ingest does; of Places365's scripts
+one does so too, another crops the center. Nothing is downloaded. The class lists and these scripts
+are in zhoubolei/moments_models and CSAILVision/places365 on GitHub.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Version(NamedTuple):
 
 
 class PublishedModel(NamedTuple):
-    """A kind of published checkpoint.
+    """A published checkpoint, in all its versions.
 
     Attributes:
         architecture: torchvision's name.
@@ -64,56 +64,56 @@ PUBLISHED_MODELS = {
 
 
 def architecture_of(model: str) -> str:
-    """Torchvision's name of a named model's architecture; any other name stays."""
+    """Return torchvision's name of a published model's architecture; any other name as it is."""
     return PUBLISHED_MODELS[model].architecture if model in PUBLISHED_MODELS else model
 
 
 def check_weights(model: str, weights: str | None) -> None:
-    """Refuse a named model without a checkpoint file.
+    """Refuse a published model without a checkpoint file.
 
     Raises:
-        ModelError: saying which file is meant, and where it is published.
+        ModelError: naming the file, and where it is published.
     """
-    named = PUBLISHED_MODELS.get(model)
-    if named is not None and (weights is None or not Path(weights).is_file()):
-        files = " or ".join(version.weights for version in named.versions.values())
+    published = PUBLISHED_MODELS.get(model)
+    if published is not None and (weights is None or not Path(weights).is_file()):
+        files = " or ".join(version.weights for version in published.versions.values())
         raise ModelError(
             f"{model} needs its checkpoint",
             found=weights or "no --weights",
-            expected=f"--weights FILE, published as {files} at {named.origin}",
+            expected=f"--weights FILE, published as {files} at {published.origin}",
         )
 
 
 def check_rows(model: str, rows: int, weights: str | None) -> None:
-    """Refuse a checkpoint with another number of classes than a named model's ever had.
+    """Refuse a checkpoint whose number of classes no version of the published model has.
 
     Raises:
         ModelError: naming the numbers.
     """
-    named = PUBLISHED_MODELS.get(model)
-    if named is not None and rows not in named.versions:
+    published = PUBLISHED_MODELS.get(model)
+    if published is not None and rows not in published.versions:
         raise ModelError(
             f"not a checkpoint of {model}",
             file=weights,
             found=f"{rows} classes",
-            expected=" or ".join(map(str, named.versions)),
-            remedy=f"For your own, say --model {named.architecture}",
+            expected=" or ".join(map(str, published.versions)),
+            remedy=f"For your own checkpoint use --model {published.architecture}",
         )
 
 
 def list_beside(model: str, rows: int, weights: str | None) -> Path | None:
-    """The published list of class names, if it lies beside a named model's checkpoint."""
-    named = PUBLISHED_MODELS.get(model)
-    if named is None or weights is None:
+    """Return the published class list, if it is beside the checkpoint of a published model."""
+    published = PUBLISHED_MODELS.get(model)
+    if published is None or weights is None:
         return None
-    path = Path(weights).with_name(named.versions[rows].classes)
+    path = Path(weights).with_name(published.versions[rows].classes)
     return path if path.is_file() else None
 
 
 def class_names(model: str, lines: Sequence[str], origin: Path) -> tuple[str, ...]:
-    """The names in a list as it is published.
+    """Return the names in a published class list.
 
-    Places365 writes `/a/airfield 0`: the letter is left out, and the numbers are checked.
+    Places365 writes `/a/airfield 0`: the letter is dropped, and the numbers are checked.
 
     Raises:
         ModelError: lines of both forms, or numbers out of order.
@@ -122,13 +122,13 @@ def class_names(model: str, lines: Sequence[str], origin: Path) -> tuple[str, ..
         return tuple(lines)
     names = []
     for index, line in enumerate(lines):
-        found = _PLACES_LINE.fullmatch(line)
-        if found is None or int(found["index"]) != index:
+        match = _PLACES_LINE.fullmatch(line)
+        if match is None or int(match["index"]) != index:
             raise ModelError(
                 f"class {index} of a Places365 list",
                 file=origin,
                 found=repr(line),
                 expected=f"/letter/name {index}",
             )
-        names.append(found["name"])
+        names.append(match["name"])
     return tuple(names)

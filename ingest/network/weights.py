@@ -1,6 +1,6 @@
-"""Reading weights from files: one flat, plainly named float32 state dict, whatever wrote them.
+"""Reading weights from files: a flat float32 state dict with torchvision's names.
 
-Accepted: `.safetensors`, and whatever `torch.load` reads; a state dict as such or under one of
+Accepted: `.safetensors`, and all that `torch.load` reads; a state dict alone or under one of
 `WRAPPERS`; keys that all begin with one of `PREFIXES` (DataParallel, Lightning, …); half precision;
 `last_linear.*` for `fc.*` (Moments in Time, pretrainedmodels). A pickle that would run code is
 refused unless the caller trusts it.
@@ -31,11 +31,11 @@ EXPECTED = "a checkpoint (.pth, .pt, .pth.tar or .safetensors)"
 
 
 def read_weights(path: Path, *, trust_pickle: bool = False) -> dict[str, Tensor]:
-    """The weights in a file, by torchvision's names; floating point as float32, on the CPU.
+    """Read the weights in a file, by torchvision's names; floating point as float32, on the CPU.
 
     Args:
         path: the file.
-        trust_pickle: let the pickle in it run whatever code it names.
+        trust_pickle: let a pickle in it run any code.
 
     Raises:
         ModelError: no such file, unreadable, no weights in it, NaN or infinite weights, or a pickle
@@ -55,9 +55,9 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> dict[str, Tensor]
 
 
 def plain_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors under plain names, floating point as float32; batch counters are left out.
+    """Return the tensors under plain names, floating point as float32, without batch counters.
 
-    `num_batches_tracked` plays no part in eval mode, and older checkpoints do not have it.
+    `num_batches_tracked` is not used in eval mode, and older checkpoints do not have it.
     """
     plain = dict(state)
     while prefix := _shared_prefix(plain):
@@ -72,7 +72,7 @@ def plain_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def check_finite(state: Mapping[str, Tensor], origin: Path | str) -> None:
-    """Refuse NaN and infinite weights: everything measured on them would be meaningless.
+    """Refuse NaN and infinite weights: all that is measured on them would be meaningless.
 
     Raises:
         ModelError: naming the first such keys.
@@ -87,12 +87,12 @@ def check_finite(state: Mapping[str, Tensor], origin: Path | str) -> None:
             f"NaN or infinite weights in {len(bad)} tensors: {first_of(bad)}",
             file=origin,
             expected="finite weights",
-            remedy="Take a checkpoint from before training diverged",
+            remedy="Use a checkpoint from before training diverged",
         )
 
 
 def first_of(names: list[str], count: int = 3) -> str:
-    """The first few names: `a, b, c, …`."""
+    """Join the first few names: `a, b, c, …`."""
     return ", ".join([*names[:count], "…"] if len(names) > count else names)
 
 
@@ -106,29 +106,29 @@ def _read_safetensors(path: Path) -> object:
 def _read_pickle(path: Path) -> object:
     try:
         with warnings.catch_warnings():
-            # torch says that it takes no encoding here, and takes it.
+            # torch warns that it ignores the encoding here, but uses it.
             warnings.filterwarnings("ignore", message="pickle_load_args")
             return torch.load(path, map_location="cpu", weights_only=True, encoding=PYTHON_2)
     except PermissionError as error:
         raise _unreadable(path, str(error)) from error
-    # A damaged pickle can fail in any step of torch's small interpreter, with any error. What those
-    # say is of no help, and some advise weights_only=False.
+    # A damaged pickle can fail in any step of torch's unpickler, with any error. Their messages are
+    # of no help, and some advise weights_only=False.
     except Exception as error:
-        wish = _code_wanted(str(error))
-        if wish is None:
+        code = _code_in_pickle(str(error))
+        if code is None:
             size = path.stat().st_size
-            raise _unreadable(path, f"{size} bytes that torch.load cannot make out") from error
+            raise _unreadable(path, f"{size} bytes that torch.load cannot read") from error
         raise ModelError(
-            f"reading it would run code: {wish}",
+            f"reading it would run code: {code}",
             file=path,
             expected="nothing but tensors",
             remedy="--trust-pickle reads it all the same, and lets the file do anything that you "
-            "may do on this machine: only for files whose author you trust",
+            "can do on this machine: only for files whose author you trust",
         ) from error
 
 
-def _code_wanted(message: str) -> str | None:
-    """What a refused file wants to run, from torch's message; None if it is merely unreadable."""
+def _code_in_pickle(message: str) -> str | None:
+    """Return what a refused file would run, from torch's message; None if it is damaged."""
     if named := re.search(r"GLOBAL ([\w.]*\w)", message):
         return named.group(1)
     if "TorchScript" in message:
@@ -150,13 +150,13 @@ def _unreadable(path: Path, found: str) -> ModelError:
         file=path,
         found=found[:200],
         expected=EXPECTED,
-        remedy="It may be cut short: compare its size with the original's",
+        remedy="It may be incomplete: compare its size with the original's",
     )
 
 
 def _find_state(content: object, path: Path) -> dict[str, Tensor]:
-    """The state dict in what a file held: itself, a whole module, or one under `WRAPPERS`."""
-    inner: object = content
+    """Find the state dict in a file's content: itself, a whole module, or one under `WRAPPERS`."""
+    inner = content
     for _ in range(4):  # {"model": {"state_dict": …}} and the like
         if isinstance(inner, nn.Module):
             inner = inner.state_dict()
@@ -170,7 +170,7 @@ def _find_state(content: object, path: Path) -> dict[str, Tensor]:
         "holds no state dict",
         file=path,
         found=_outline(content),
-        expected=f"names and tensors, as such or under {', '.join(WRAPPERS)}",
+        expected=f"names and tensors, alone or under {', '.join(WRAPPERS)}",
     )
 
 

@@ -19,9 +19,9 @@ from conceptgraph.explain.path_search import (
     search_paths,
     strongest,
 )
-from conceptgraph.ingest.network.affine import affine_copy, shifts
+from conceptgraph.ingest.network.affine import affine_copy, bias_terms
 from conceptgraph.ingest.network.architecture import Head
-from conceptgraph.ingest.network.forward import watching
+from conceptgraph.ingest.network.forward import record_outputs
 from tests.random_networks import KINDS, CustomNetwork, random_network
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ def run_network(
     architecture = network.architecture
     stages = [architecture.stage(module, block) for block in blocks]
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)).to(dtype)
-    with watching(module, {"first": stages[0]}) as outputs, torch.no_grad():
+    with record_outputs({"first": stages[0]}) as outputs, torch.no_grad():
         logits = module(image)[0]
-    bias_terms = [term for stage in stages[1:] for term in shifts(stage)]
-    downstream = Downstream(stages[1:], architecture.head_of(module), bias_terms)
+    biases = [term for stage in stages[1:] for term in bias_terms(stage)]
+    downstream = Downstream(stages[1:], architecture.head_of(module), biases)
     return logits, downstream, outputs["first"]
 
 

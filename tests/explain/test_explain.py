@@ -20,7 +20,7 @@ from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import open_network
 from conceptgraph.graph.run.reader import Run
 from conceptgraph.ingest.concept_data.images import open_image, to_array
-from conceptgraph.ingest.network.forward import watching
+from conceptgraph.ingest.network.forward import record_outputs
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_network, lively_run
 
@@ -149,7 +149,7 @@ def test_a_concept_counts_where_its_probe_finds_it_or_else_where_its_units_fire(
     shape = run.manifest["input"]
     pixels = to_array(open_image(image), shape["height"], shape["width"]) / 255.0
     batch = torch.from_numpy((pixels - shape["mean"]) / shape["std"]).permute(2, 0, 1)[None]
-    with watching(network.module, {"a": network.module.get_submodule("layer3")}) as outputs:
+    with record_outputs({"a": network.module.get_submodule("layer3")}) as outputs:
         network.module(batch)
     downstream = network.downstream(("block3", "block4"))
     weights, bias = network.head.weight[1], network.head.bias[1]

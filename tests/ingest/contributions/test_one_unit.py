@@ -17,8 +17,8 @@ from conceptgraph.ingest.contributions.one_unit import one_unit_contributions
 from conceptgraph.ingest.network.affine import (
     Affine,
     affine_copy,
+    bias_terms,
     fold_batchnorm,
-    shifts,
     without_biases,
 )
 from conceptgraph.ingest.network.loading import Network, as_network
@@ -146,8 +146,8 @@ def test_the_network_is_left_as_it_was(kind: str) -> None:
     before, outline = digest_of(network.module), repr(network.module)
     one_unit_contributions(network, sizes_of(network))
     fold_batchnorm(network.module)
-    for shift in shifts(affine_copy(network.module)):
-        shift.add_(1)
+    for bias in bias_terms(affine_copy(network.module)):
+        bias.add_(1)
     assert digest_of(network.module) == before
     assert repr(network.module) == outline, "no layer exchanged, every in-place ReLU still in place"
 
@@ -174,7 +174,7 @@ def test_folded_copy_computes_the_same_with_fewer_layers(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_shifts_is_homogeneous_and_with_them_is_not(kind: str) -> None:
+def test_without_biases_a_network_is_homogeneous_and_with_them_it_is_not(kind: str) -> None:
     module, x = copy.deepcopy(random_network(kind).module).double(), images().double()
     plain = without_biases(module)
     torch.testing.assert_close(plain(3 * x), 3 * plain(x), rtol=1e-11, atol=1e-11)
@@ -183,19 +183,19 @@ def test_without_shifts_is_homogeneous_and_with_them_is_not(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_logit_is_its_activations_and_shifts_to_the_last_digit(kind: str) -> None:
+def test_a_logit_is_its_activations_and_bias_terms_to_the_last_digit(kind: str) -> None:
     network = random_network(kind)
     model = affine_copy(network.module).double()
-    added = shifts(model)
-    for shift in added:
-        assert shift.is_leaf
-        shift.requires_grad_()
+    biases = bias_terms(model)
+    for bias in biases:
+        assert bias.is_leaf
+        bias.requires_grad_()
     x = images(1).double().requires_grad_()
     logit = model(x)[0, 2]
-    gradients = torch.autograd.grad(logit, [x, *added], materialize_grads=True)
-    parts = [float((g * v).detach().sum()) for g, v in zip(gradients, [x, *added], strict=True)]
+    gradients = torch.autograd.grad(logit, [x, *biases], materialize_grads=True)
+    parts = [float((g * v).detach().sum()) for g, v in zip(gradients, [x, *biases], strict=True)]
     assert sum(parts) == pytest.approx(logit.item(), abs=1e-9)
-    assert abs(parts[0] - logit.item()) > 1e-3, "shifts must matter, or this proves nothing"
+    assert abs(parts[0] - logit.item()) > 1e-3, "biases must matter, or this proves nothing"
 
 
 def test_affine_of_a_batch_norm_without_weights() -> None:

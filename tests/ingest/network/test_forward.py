@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from conceptgraph.errors import ConceptGraphError, ModelError
 from conceptgraph.ingest.engine.device import out_of_memory_errors
-from conceptgraph.ingest.network.forward import BlockOutputs, block_outputs, watching
+from conceptgraph.ingest.network.forward import BlockOutputs, block_outputs, record_outputs
 from tests.random_networks import KINDS, SIZES, random_network
 
 
@@ -49,7 +49,7 @@ def test_no_hook_is_left_by_a_failing_user() -> None:
     module = Failing(RuntimeError())
 
     def fail() -> None:
-        with watching(module, {"block1": module.layer1}) as outputs:
+        with record_outputs({"block1": module.layer1}) as outputs:
             module.layer1(torch.zeros(1, 3, 4, 4))
             assert list(outputs) == ["block1"]
             assert hooks(module) == 1

@@ -277,7 +277,7 @@ def test_torchvisions_weights_come_with_its_class_names(
     assert len(set(network.classes)) == 1000, "ImageNet's two cranes must differ"
     assert network.module.get_submodule("conv1").get_parameter("weight").abs().max() == 0
     cached.write_bytes(b"half a downl")
-    assert "weights IMAGENET1K_V1 for resnet18 cannot be had" in error_of(
+    assert "weights IMAGENET1K_V1 for resnet18 cannot be downloaded" in error_of(
         lambda: load_network("resnet18", "IMAGENET1K_V1")
     )
 
@@ -289,7 +289,10 @@ def test_a_failed_download_says_what_to_give(
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
     monkeypatch.delenv("no_proxy", raising=False)
     text = error_of(lambda: load_network("resnet50"))
-    assert "torchvision's weights IMAGENET1K_V2 for resnet50 cannot be had; found URLError" in text
+    assert (
+        "torchvision's weights IMAGENET1K_V2 for resnet50 cannot be downloaded; found URLError"
+        in text
+    )
     assert text.endswith("Give a checkpoint with --weights FILE")
 
 
@@ -310,7 +313,7 @@ def test_class_names_from_a_windows_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a\nb\nc\nd\ne\nf\na\n", "a class is named twice: a; expected each name once"),
+        (b"a\nb\nc\nd\ne\nf\na\n", "class name is duplicated: a; expected each name once"),
         (b" \n\n", "names no classes"),
         (b"caf\xe9\n", "cannot be read as class names; found UnicodeDecodeError"),
         (
@@ -395,7 +398,7 @@ def test_factories_from_the_working_directory(tmp_path: Path, own_zoo: str) -> N
     ("factory", "message"),
     [
         ("netwrok", "has no factory 'netwrok'. Did you mean 'network'"),
-        ("no_network", "made no network; found a dict; expected an nn.Module"),
+        ("no_network", "returned no network; found a dict; expected an nn.Module"),
         ("failing", "failed; found TypeError: failing() missing 1 required"),
         ("headless", "cannot be dissected; found the children stem, layer1, layer2, layer3, fc;"),
         (
