@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check unit clean
+.PHONY: demo test check lint clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -15,17 +15,20 @@ demo: .venv/installed
 	$(BIN)/conceptgraph demo --out demo-out
 	@echo "Open demo-out/why.html in a browser."
 
-test: check unit
+# All that CI runs.
+test: lint
+	tests/system.sh
+	$(BIN)/pytest
 
-check: .venv/installed
+# In three minutes: all but what needs a server, a browser or a long run.
+check: lint
+	$(BIN)/pytest -m "not slow"
+
+lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-unit: .venv/installed
-	tests/system.sh
-	$(BIN)/pytest
 
 clean:
 	rm -rf .venv demo-out build *.egg-info .mypy_cache .ruff_cache .pytest_cache

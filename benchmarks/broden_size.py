@@ -27,7 +27,6 @@ from benchmarks.repeated import repeat
 from conceptgraph.ingest.concept_data.decoding import batches
 from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter
 from conceptgraph.ingest.engine.workers import default_workers
-from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.settings import Settings
@@ -110,9 +109,11 @@ def main() -> None:
         data = draw_data(Path(name), arguments.images)
         start = time.perf_counter()
         run = ingest(
-            Source("resnet50", "random", None, data),
+            "resnet50",
+            data,
             Path(name) / "a.cg",
             Settings(precision=arguments.precision),
+            weights="random",
             device=arguments.device,
         )
         whole = time.perf_counter() - start

@@ -33,7 +33,7 @@ from conceptgraph.ingest.engine.device import choose_device, full_float32
 from conceptgraph.ingest.engine.memory import tune_malloc
 from conceptgraph.ingest.engine.process_group import ProcessGroup
 from conceptgraph.ingest.engine.workers import default_workers
-from conceptgraph.ingest.inputs import Inputs, Source
+from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.forward import DTYPES
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import Job, dissect
@@ -86,14 +86,13 @@ def bare_pass(
 
 def dissection(inputs: Inputs) -> dict[str, float]:
     """Time the steps of dissection, and all of it; seconds."""
-    source = Source(inputs.network.name, None, None, inputs.data.folder)
     start, cpu_start = time.perf_counter(), time.process_time()
     with (
         tempfile.TemporaryDirectory() as folder,
         RunWriter(Path(folder) / "a.cg") as writer,
         full_float32(),
     ):
-        job = Job(source, inputs, ProcessGroup(), writer, minutes=5, progress=NoProgress())
+        job = Job(inputs, ProcessGroup(), writer, minutes=5, progress=NoProgress())
         dissect(job)
     return {
         **job.timings,

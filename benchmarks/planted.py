@@ -45,7 +45,6 @@ from conceptgraph.errors import QueryError
 from conceptgraph.explain.ablation_masks import ablated_units, ablation_of_concept
 from conceptgraph.explain.network import open_network
 from conceptgraph.graph.run.reader import open_run
-from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.settings import Settings
 
@@ -231,7 +230,7 @@ def open_explainer(
     out = networks / f"{kind}-{seed}-{settings.digest[:6]}.cg"
     if not (out / "manifest.json").is_file():
         classes = write_classes(networks / "classes.txt")
-        ingest(Source(FACTORY, str(weights), classes, data), out, settings, overwrite=True)
+        ingest(FACTORY, data, out, settings, weights=weights, classes=classes, overwrite=True)
     return PictureExplainer(open_network(open_run(out)))
 
 

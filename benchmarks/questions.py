@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptgraph import Settings, Source, class_paths, ingest, open_run, open_store
+from conceptgraph import Settings, class_paths, ingest, open_run, open_store
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import open_network
 from conceptgraph.ingest.concept_data.opening import open_concept_data
@@ -26,7 +26,7 @@ from conceptgraph.ingest.concept_data.opening import open_concept_data
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conceptgraph import Run
+    from conceptgraph.graph.run.reader import Run
 
 
 def cold(folder: Path, *arguments: str) -> float:
@@ -86,9 +86,16 @@ def make_parser(doc: str | None) -> argparse.ArgumentParser:
 def main() -> None:
     """Ingest the data, measure the waits and print them."""
     arguments = make_parser(__doc__).parse_args()
-    source = Source(arguments.model, arguments.weights, arguments.classes, arguments.data)
     with tempfile.TemporaryDirectory() as folder:
-        run = ingest(source, Path(folder) / "a.cg", Settings(quantile=0.05), device="cpu")
+        run = ingest(
+            arguments.model,
+            arguments.data,
+            Path(folder) / "a.cg",
+            Settings(quantile=0.05),
+            weights=arguments.weights,
+            classes=arguments.classes,
+            device="cpu",
+        )
         image = open_concept_data(arguments.data).images[0].path
         figures = {f"{name}: seconds": value for name, value in figures_of(run, image).items()}
     print(json.dumps(figures) if arguments.json else figures)

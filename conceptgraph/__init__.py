@@ -1,10 +1,10 @@
 """Why did the network say juggling? Ask the graph.
 
-    from conceptgraph import Settings, Source, explain, ingest, open_run
+    from conceptgraph import explain, ingest, open_run, write_page
 
-    source = Source("resnet18", "net.pth.tar", Path("classes.txt"), Path("broden1_224"))
-    run = ingest(source, Path("net.cg"))
-    explain(run, "photo.jpg", "juggling").paths
+    run = ingest("resnet18", "broden1_224", "net.cg", weights="net.pth.tar", classes="classes.txt")
+    run = open_run("net.cg")  # later
+    write_page(run, explain(run, "photo.jpg", "juggling"), "why.html")
 
 Names are imported when first used, so that what needs no torch does not import it.
 """
@@ -18,40 +18,43 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .errors import ConceptGraphError as ConceptGraphError
+    from .explain.ablation import ablate as ablate
+    from .explain.audit import audit as audit
     from .explain.explain import explain as explain
-    from .explain.explanation import Explanation as Explanation
-    from .graph.run.reader import Run as Run
+    from .explain.network import open_network as open_network
     from .graph.run.reader import open_run as open_run
     from .graph.stores.memory import open_store as open_store
-    from .ingest.inputs import Source as Source
     from .ingest.pipeline import ingest as ingest
+    from .pages.write import write_page as write_page
     from .queries.paths import class_paths as class_paths
     from .settings import Settings as Settings
 
 _HOMES = {
     "ConceptGraphError": ".errors",
-    "Explanation": ".explain.explanation",
-    "Run": ".graph.run.reader",
     "Settings": ".settings",
-    "Source": ".ingest.inputs",
+    "ablate": ".explain.ablation",
+    "audit": ".explain.audit",
     "class_paths": ".queries.paths",
     "explain": ".explain.explain",
     "ingest": ".ingest.pipeline",
+    "open_network": ".explain.network",
     "open_run": ".graph.run.reader",
     "open_store": ".graph.stores.memory",
+    "write_page": ".pages.write",
 }
 
 __all__ = [
     "ConceptGraphError",
-    "Explanation",
-    "Run",
     "Settings",
-    "Source",
+    "ablate",
+    "audit",
     "class_paths",
     "explain",
     "ingest",
+    "open_network",
     "open_run",
     "open_store",
+    "write_page",
 ]
 
 

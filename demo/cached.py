@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ..files import write_bytes
 from ..progress import NoProgress
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..graph.run.reader import Run
-    from ..ingest.inputs import Source
     from ..progress import Progress
     from .networks.shipped import ScoresRecord
     from .world.shortcuts import World
@@ -44,17 +43,26 @@ def demo_run(progress: Progress | None = None) -> Run:
 
     path = demo_run_path()
     if not path.is_dir():
-        ingest(demo_source(progress), path, progress=progress)
+        model, data, weights, classes = demo_network(progress)
+        ingest(model, data, path, weights=weights, classes=classes, progress=progress)
     return open_run(path)
 
 
-def demo_source(progress: Progress | None = None) -> Source:
+class DemoNetwork(NamedTuple):
+    """What `ingest` is given for the demo: model, concept data, weights, and class names."""
+
+    model: str
+    data: Path
+    weights: str
+    classes: Path
+
+
+def demo_network(progress: Progress | None = None) -> DemoNetwork:
     """Return the shipped network with the shortcuts and its concept data, drawn if need be.
 
     Args:
         progress: receives the step "draw"; None for no progress.
     """
-    from ..ingest.inputs import Source
     from .networks.shipped import SHIPPED, write_classes
     from .networks.small_resnet import FACTORY
     from .world.concept_data import write_concept_data
@@ -67,7 +75,7 @@ def demo_source(progress: Progress | None = None) -> Source:
     if not data.is_dir():
         with (progress or NoProgress()).step("draw", PICTURES) as advance:
             write_concept_data(data, PICTURES, on_progress=lambda step, done, total: advance(1))
-    return Source(FACTORY, str(weights), write_classes(folder / "classes.txt"), data)
+    return DemoNetwork(FACTORY, data, str(weights), write_classes(folder / "classes.txt"))
 
 
 def trained_network(

@@ -18,7 +18,6 @@ from ..explain.ablation import Ablation, ablate
 from ..explain.explain import explain
 from ..explain.network import open_network
 from ..graph.run.reader import open_run
-from ..ingest.inputs import Source
 from ..ingest.pipeline import ingest
 from .networks.scores import predict, shortcut_mistakes, true_classes
 from .networks.shipped import write_classes
@@ -87,8 +86,7 @@ class ExplainedMistake:
 def dissect_network(weights: Path, data: Path, out: Path, progress: Progress | None = None) -> Run:
     """Ingest a small network with drawn concept data; an earlier run at `out` is replaced."""
     classes = write_classes(out.with_name("classes.txt"))
-    source = Source(FACTORY, str(weights), classes, data)
-    ingest(source, out, overwrite=True, progress=progress)
+    ingest(FACTORY, data, out, weights=weights, classes=classes, overwrite=True, progress=progress)
     return open_run(out)
 
 

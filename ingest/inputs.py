@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,7 +17,6 @@ from .network.forward import DTYPES, BlockOutputs, block_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from torch import Tensor, nn
 
@@ -34,25 +32,6 @@ LARGEST_PREPARED = 512
 PROBE_SPLIT = "train"
 PROBE_SHARE = 0.7
 """Of the images, where they are not split: those that fit the presence probes."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What to dissect, and with which concepts.
-
-    Attributes:
-        model: a torchvision ResNet by name, or `module:factory`.
-        weights: checkpoint file, name of torchvision's weights, or `random`.
-        classes: file of class names, one a line.
-        data: folder in the Broden layout.
-        trust_pickle: load a checkpoint that runs code.
-    """
-
-    model: str
-    weights: str | None
-    classes: Path | None
-    data: Path
-    trust_pickle: bool = False
 
 
 class Batch(NamedTuple):

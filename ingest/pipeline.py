@@ -78,15 +78,19 @@ if TYPE_CHECKING:
     from .contributions.one_unit import Contribution
     from .dissection.block import BlockDissection, BlockPartial
     from .dissection.forward_pass import CalibrationPass
-    from .inputs import Batch, Source
+    from .inputs import Batch
     from .statistics.label_statistics import LabelStatistics
 
 
 def ingest(
-    source: Source,
+    model: str,
+    data: Path | str,
     out: Path | str,
     settings: Settings | None = None,
     *,
+    weights: Path | str | None = None,
+    classes: Path | str | None = None,
+    trust_pickle: bool = False,
     device: str = "auto",
     workers: int | None = None,
     overwrite: bool = False,
@@ -99,9 +103,14 @@ def ingest(
     Started by torchrun, its processes share the work; `out` must lie where all of them see it.
 
     Args:
-        source: network and concept data.
+        model: a torchvision ResNet by name, a published one, or `module:factory`.
+        data: folder of concept data, in the Broden layout.
         out: where the run goes; written beside it under a temporary name until complete.
         settings: all that decides the result.
+        weights: checkpoint file, name of torchvision's weights, or `random`; if omitted,
+            torchvision's default weights, or those that a factory makes.
+        classes: file of class names, one a line.
+        trust_pickle: load a checkpoint that runs code.
         device: `cpu`, `cuda`, `cuda:1`, …; `auto` takes CUDA where there is one.
         workers: threads that decode images; if omitted, one a core of this process's share, 2 to 8.
         overwrite: replace an earlier run, once the new one is complete.
@@ -123,20 +132,20 @@ def ingest(
             check_out(out, overwrite=overwrite, resume=resume)
         chosen = choose_device(device, group.local_rank)
         network = load_network(
-            source.model,
-            source.weights,
-            source.classes,
-            trust_pickle=source.trust_pickle,
+            model,
+            weights,
+            classes,
+            trust_pickle=trust_pickle,
             seed=settings.seed,
         )
-        data = open_concept_data(source.data, label_zero=settings.iou == "lite")
+        concept_data = open_concept_data(Path(data), label_zero=settings.iou == "lite")
         asked = settings.batch_size
-        size = batch_size_for(settings, network, data, chosen)
+        size = batch_size_for(settings, network, concept_data, chosen)
         settings = replace(settings, batch_size=min(group.all_gather(size)))
-        facts = ingest_facts(settings, network, data, chosen, group)
+        facts = ingest_facts(settings, network, concept_data, chosen, group)
         if resume and is_complete(out) and not overwrite:
             return _checked_run(out, facts, any_batch_size=asked is None)
-        inputs = Inputs(network, data, settings, chosen, workers or default_workers())
+        inputs = Inputs(network, concept_data, settings, chosen, workers or default_workers())
         with (
             RunWriter(out, overwrite=overwrite, resume=resume, is_main=group.is_main) as writer,
             disk_errors(writer.path, "cannot be written"),
@@ -147,7 +156,7 @@ def ingest(
                 if group.is_main:
                     writer.publish()
             else:
-                _run_steps(Job(source, inputs, group, writer, minutes, progress or NoProgress()))
+                _run_steps(Job(inputs, group, writer, minutes, progress or NoProgress()))
         group.barrier()
         return open_run(out)
 
@@ -179,7 +188,6 @@ class Job:
     """What the steps of one ingest share, in one process.
 
     Attributes:
-        source: what to dissect, as the user named it.
         inputs: network and images.
         group: the processes that share the ingest.
         writer: of the run.
@@ -188,7 +196,6 @@ class Job:
         timings: seconds of each step done.
     """
 
-    source: Source
     inputs: Inputs
     group: ProcessGroup
     writer: RunWriter
@@ -388,4 +395,4 @@ def _write(job: Job, dissection: Dissection, contributions: list[Contribution]) 
         writer.table("classes", classes_table(inputs.network.classes))
     grids = {block: block_dissection.grid for block, block_dissection in dissection.blocks.items()}
     created = datetime.now(timezone.utc)
-    writer.seal(manifest(job.source, inputs, grids, job.timings, created))
+    writer.seal(manifest(inputs, grids, job.timings, created))

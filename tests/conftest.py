@@ -23,9 +23,19 @@ if TYPE_CHECKING:
 
     from conceptgraph.graph.stores.neo4j_store import Neo4jStore
 
+NEEDS_MORE = {"neo4j_5", "neo4j_2026", "neo4j_server", "neo4j", "store", "browser"}
+"""Fixtures that start a server or a browser."""
+
 torch.set_num_threads(1)  # tensors are small: more threads are slower
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what starts a server or a browser."""
+    for item in items:
+        if isinstance(item, pytest.Function) and NEEDS_MORE.intersection(item.fixturenames):
+            item.add_marker("slow")
 
 
 def _started_server(release: Release) -> Iterator[Neo4jServer]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.settings import Settings
 from tests.random_networks import random_network
@@ -24,6 +23,5 @@ def lively_network() -> nn.Module:
 
 def lively_run(data: Path, folder: Path) -> Run:
     """Ingest concept data into `folder`/lively.cg."""
-    source = Source("tests.lively_run:lively_network", None, None, data)
     settings = Settings(quantile=0.1, min_iou=0.01, top_images=1)
-    return ingest(source, folder / "lively.cg", settings)
+    return ingest("tests.lively_run:lively_network", data, folder / "lively.cg", settings)

@@ -136,7 +136,6 @@ def ingest(
         top_k=top_k,
     )
     from ...ingest.engine.process_group import environment_process_group
-    from ...ingest.inputs import Source
     from ...ingest.pipeline import ingest as run_ingest
     from ..tables.run_summary import print_summary, summary_json
 
@@ -145,16 +144,18 @@ def ingest(
 
         connect(neo4j, database).close()  # a wrong address is reported before the long work
     if model is None or data is None:
-        from ...demo.cached import demo_source
+        from ...demo.cached import demo_network
 
-        source = demo_source(ProgressBars())
-    else:
-        source = Source(model, weights, classes, data, trust_pickle=trust_pickle)
+        model, data, weights, classes = demo_network(ProgressBars())
     with _interruption_reported(output):
         run = run_ingest(
-            source,
+            model,
+            data,
             output,
             settings,
+            weights=weights,
+            classes=classes,
+            trust_pickle=trust_pickle,
             device=device,
             workers=workers,
             overwrite=overwrite,

@@ -21,7 +21,7 @@ _LEARNT = 0.4
 
 
 def print_mistake(mistake: ExplainedMistake, page: Path) -> None:
-    """Print the pictures, the explanation, the answer, and the command to go on with."""
+    """Print the pictures, the explanation, the answer, and the next command."""
     cue = mistake.shortcut.cue.name
     print_table(
         f"a picture of somebody {mistake.true_class}, beside something {cue}",

@@ -40,7 +40,7 @@ def summary_json(run: Run) -> dict[str, object]:
 
 
 def print_summary(run: Run) -> None:
-    """Print the summary as a table, and the command to go on with."""
+    """Print the summary as a table, and the next command."""
     facts, blocks = _facts(run), _blocks(run)
     print_table(
         f"{run.path}: {facts['images']} images, {facts['concepts']} concepts, "

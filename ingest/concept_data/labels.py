@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
+from ...graph.uids import concept_uid
 from .csv_tables import read_csv
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Concept:
     @property
     def uid(self) -> str:
         """`action/typing`: the same in every data set."""
-        return f"{self.category}/{self.name}"
+        return concept_uid(self.category, self.name)
 
 
 def read_categories(folder: Path) -> tuple[str, ...]:

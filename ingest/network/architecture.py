@@ -4,7 +4,7 @@ The only place that knows names of modules. Everything else asks an `Architectur
 whose output a block is, for the way from the last block's maps to the logits, for the shape and
 normalisation of inputs. Maps are (images, units, *grid); the grid of an image network has two axes.
 
-To add a family of networks, recognise its modules in `recognise` (see `docs/add-a-network.md`).
+A family of networks is a function in `FAMILIES` (docs/add-a-network.md).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ModelError, nearest
+from ...graph.uids import block_name
 from ..engine.tensors import grid_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 Channels = tuple[float, ...]
 
@@ -74,14 +75,26 @@ class Head(NamedTuple):
         return self.linear.bias.detach()
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """Names of modules in a network, and its input.
+class Layout(NamedTuple):
+    """Names of modules in a network, as `named_modules` gives them.
 
     Attributes:
-        stages: by block ("block1", …), in the order in which they run, the module whose output
-            after the residual addition and ReLU the block is.
+        stages: the modules whose outputs are block1, block2, …, in the order in which they run;
+            after the residual addition and ReLU.
         head: the linear layer from the means of the last block's maps to the logits.
+    """
+
+    stages: Sequence[str]
+    head: str
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Where the blocks and the head of a network are, and its input.
+
+    Attributes:
+        stages: by block ("block1", …), in the order in which they run, the name of its module.
+        head: the name of the head's linear layer.
         input: what the network takes.
     """
 
@@ -114,22 +127,33 @@ class Architecture:
         return Head(cast("nn.Linear", module.get_submodule(self.head)))
 
 
+def torchvision_resnet(module: nn.Module) -> Layout | None:
+    """Return the layout of torchvision's ResNets: layer1, layer2, … and a linear layer fc."""
+    stages: list[str] = []
+    while isinstance(getattr(module, f"layer{len(stages) + 1}", None), nn.Module):
+        stages.append(f"layer{len(stages) + 1}")
+    if not stages or not isinstance(getattr(module, "fc", None), nn.Linear):
+        return None
+    return Layout(stages, "fc")
+
+
+FAMILIES: tuple[Callable[[nn.Module], Layout | None], ...] = (torchvision_resnet,)
+"""Each returns the layout of a network of its family, and None for any other."""
+
+
 def recognise(module: nn.Module, name: str) -> Architecture:
     """Find blocks, head and input of a network.
 
     Args:
-        module: children `layer1`, `layer2`, … that run one after another, and a Linear `fc`; its
-            attributes `mean` and `std`, if any, replace ImageNet's.
+        module: a network of one of `FAMILIES`; its attributes `mean` and `std`, if any, replace
+            ImageNet's.
         name: what messages call it.
 
     Raises:
-        ModelError: it has other children, or a mean that is not one number a channel.
+        ModelError: it is of no known family, or has a mean that is not one number a channel.
     """
-    stages: dict[str, str] = {}
-    while isinstance(getattr(module, f"layer{len(stages) + 1}", None), nn.Module):
-        number = len(stages) + 1
-        stages[f"block{number}"] = f"layer{number}"
-    if not stages or not isinstance(getattr(module, "fc", None), nn.Linear):
+    layout = next(filter(None, (family(module) for family in FAMILIES)), None)
+    if layout is None:
         children = [child for child, _ in module.named_children()]
         listed = ", ".join([*children[:12], "…"] if len(children) > 12 else children)
         raise ModelError(
@@ -138,7 +162,8 @@ def recognise(module: nn.Module, name: str) -> Architecture:
             expected="layer1, layer2, … one after another, and a final nn.Linear called fc",
         )
     mean, std = _channels(module, "mean", IMAGENET_MEAN), _channels(module, "std", IMAGENET_STD)
-    return Architecture(stages, "fc", InputSpec(3, NATIVE_SIZE, NATIVE_SIZE, mean, std))
+    stages = {block_name(number): stage for number, stage in enumerate(layout.stages, start=1)}
+    return Architecture(stages, layout.head, InputSpec(3, NATIVE_SIZE, NATIVE_SIZE, mean, std))
 
 
 def _channels(module: nn.Module, attribute: str, default: Channels) -> Channels:

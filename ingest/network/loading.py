@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,8 @@ class Network:
         classes: one name for each logit.
         architecture: its blocks, its head, its input.
         digest: sha256 over the name and the weights, in hexadecimal.
+        weights: file, or torchvision's name, that the weights came from; None if unknown.
+        classes_file: file that the class names were given in, if any.
     """
 
     module: nn.Module
@@ -50,6 +52,8 @@ class Network:
     classes: tuple[str, ...]
     architecture: Architecture
     digest: str
+    weights: str | None = None
+    classes_file: Path | None = None
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -72,8 +76,8 @@ class Network:
 
 def load_network(
     model: str,
-    weights: str | None = None,
-    classes: Path | None = None,
+    weights: Path | str | None = None,
+    classes: Path | str | None = None,
     *,
     trust_pickle: bool = False,
     seed: int = 0,
@@ -93,6 +97,8 @@ def load_network(
     Raises:
         ModelError: unknown names, unreadable or unfitting weights, a wrong number of classes.
     """
+    weights = None if weights is None else str(weights)
+    classes = None if classes is None else Path(classes)
     build = builder(architecture_of(model))
     check_weights(model, weights)
     given = None if classes is None else _names(model, classes)
@@ -109,7 +115,8 @@ def load_network(
     if state is not None:
         recognise(module, model)
         _fill(module.float(), state, model, weights or "torchvision's weights")
-    return as_network(module, model, given or names, origin=classes)
+    network = as_network(module, model, given or names, origin=classes)
+    return replace(network, weights=weights, classes_file=classes)
 
 
 def as_network(

@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from ..concept_data.concepts import ConceptData
     from ..dissection.cells import Grid
     from ..engine.process_group import ProcessGroup
-    from ..inputs import Inputs, Source
+    from ..inputs import Inputs
     from ..network.loading import Network
 
 _PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow", "simplejpeg", "imagecodecs")
 
 
 def manifest(
-    source: Source,
     inputs: Inputs,
     grids: Mapping[str, Grid],
     timings: Mapping[str, float],
@@ -44,8 +43,8 @@ def manifest(
         "min_iou": settings.min_iou,
         "model": {
             "name": network.name,
-            "weights": _absolute(source.weights),
-            "classes": str(source.classes.resolve()) if source.classes else None,
+            "weights": _absolute(network.weights),
+            "classes": str(network.classes_file.resolve()) if network.classes_file else None,
             "digest": network.digest,
         },
         "input": inputs.shape,

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.user_folder import UserFolder
 
+pytestmark = pytest.mark.slow
+
 ESCAPE = "\x1b["
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.user_folder import UserFolder
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.neo4j_server import Neo4jServer
 
+pytestmark = pytest.mark.slow
+
 ODD = ('say "road"', "a,b;c|d", "two\nlines", "tab\there", "back\\slash\\", "'}) //", " ", "🤹")
 
 

@@ -11,9 +11,8 @@ import torch
 from conceptgraph.ingest import pipeline
 from conceptgraph.ingest.dissection.activations import SparseActivations
 from conceptgraph.ingest.engine.scratch import DeviceCache
-from conceptgraph.ingest.pipeline import ingest
 from tests.drawn_data import draw_concept_data
-from tests.ingest.test_pipeline import SETTINGS, assert_same, source
+from tests.ingest.test_pipeline import SETTINGS, assert_same, dissect, given_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +34,8 @@ def failing(work: Callable[..., object], times: int) -> Callable[..., object]:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_the_run_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    given = source("basic", draw_concept_data(tmp_path / "data", 24))
-    plain = ingest(given, tmp_path / "plain.cg", SETTINGS, device="cpu")
+    given = given_network("basic", draw_concept_data(tmp_path / "data", 24))
+    plain = dissect(given, tmp_path / "plain.cg", SETTINGS, device="cpu")
     caches: list[DeviceCache] = []
 
     def device_cache(device: torch.device) -> DeviceCache:
@@ -44,10 +43,10 @@ def test_the_run_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ti
         return caches[0]
 
     monkeypatch.setattr(pipeline, "device_cache", device_cache)
-    cached = ingest(given, tmp_path / "cached.cg", SETTINGS, device="cpu")
+    cached = dissect(given, tmp_path / "cached.cg", SETTINGS, device="cpu")
     assert caches.pop().reserve(1)
     monkeypatch.setattr(SparseActivations, "partial", failing(SparseActivations.partial, times))
-    short = ingest(given, tmp_path / "short.cg", SETTINGS, device="cpu")
+    short = dissect(given, tmp_path / "short.cg", SETTINGS, device="cpu")
     assert caches[0].reserve(1) == (times == 1)
     assert_same(plain, cached)
     assert_same(plain, short)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from conceptgraph.errors import ConceptGraphError, DataError, RunError
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.dissection import thresholds
-from conceptgraph.ingest.inputs import Inputs, Source
+from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.forward import block_outputs
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import ingest
@@ -79,13 +79,33 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_broden(folder, rows, labels, ("object", "part", "scene"))
 
 
-def source(model: str, data: Path, weights: Path | None = None) -> Source:
-    return Source(f"{__name__}:{model}", str(weights) if weights else None, None, data)
+class Given(NamedTuple):
+    """What an ingest is given."""
+
+    model: str
+    data: Path
+    weights: Path | None = None
+    classes: Path | None = None
 
 
-def inputs_of(given: Source, settings: Settings) -> Inputs:
+def given_network(model: str, data: Path, weights: Path | None = None) -> Given:
+    return Given(f"{__name__}:{model}", data, weights)
+
+
+def dissect(given: Given, out: Path, settings: Settings | None = None, **options: Any) -> Run:
+    model, data, weights, classes = given
+    return ingest(model, data, out, settings, weights=weights, classes=classes, **options)
+
+
+def inputs_of(given: Given, settings: Settings) -> Inputs:
     data = open_concept_data(given.data, label_zero=settings.iou == "lite")
-    return Inputs(load_network(given.model, given.weights), data, settings, CPU, workers=1)
+    return Inputs(
+        load_network(given.model, given.weights),
+        data,
+        settings,
+        CPU,
+        workers=1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,8 +132,8 @@ def test_a_run_is_what_the_definition_says(
     tmp_path: Path, drawn: Path, model: str, changes: dict[str, str]
 ) -> None:
     settings = dataclasses.replace(SETTINGS, **changes)  # type: ignore[arg-type]  # by hand
-    run = ingest(source(model, drawn), tmp_path / "a.cg", settings, device="cpu")
-    inputs = inputs_of(source(model, drawn), settings)
+    run = dissect(given_network(model, drawn), tmp_path / "a.cg", settings, device="cpu")
+    inputs = inputs_of(given_network(model, drawn), settings)
     assert (run.units["status"] == "ok").sum() >= 3
     ExpectedRun(inputs).check(run, maps_of(inputs))
 
@@ -126,15 +146,15 @@ def test_images_of_all_sizes_in_one_batch(tmp_path: Path, mixed: Path, iou: str)
         image_size=64,
         iou=iou,  # type: ignore[arg-type]
     )
-    run = ingest(source("basic", mixed), tmp_path / "a.cg", settings, device="cpu")
-    inputs = inputs_of(source("basic", mixed), settings)
+    run = dissect(given_network("basic", mixed), tmp_path / "a.cg", settings, device="cpu")
+    inputs = inputs_of(given_network("basic", mixed), settings)
     ExpectedRun(inputs).check(run, maps_of(inputs))
 
 
 @pytest.mark.parametrize("model", ["basic", "bottleneck", "factory"])
 def test_folding_batch_norm_changes_thresholds_by_rounding_only(drawn: Path, model: str) -> None:
     settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[:3])
-    inputs = inputs_of(source(model, drawn), settings)
+    inputs = inputs_of(given_network(model, drawn), settings)
     fast = maps_of(inputs)
     inputs.module = load_network(f"{__name__}:{model}").module
     for block, maps in maps_of(inputs).items():
@@ -166,7 +186,7 @@ def misnamed() -> nn.Module:
 
 def test_a_network_that_folding_would_break_runs_as_it_is(drawn: Path) -> None:
     settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[:1], precision="bfloat16")
-    inputs = inputs_of(source("misnamed", drawn), settings)
+    inputs = inputs_of(given_network("misnamed", drawn), settings)
     batch = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     plain = inputs.network.module
     expected = block_outputs(plain, {"block1": plain.get_submodule("layer1")}, batch)["block1"]
@@ -178,10 +198,10 @@ def test_a_network_that_folding_would_break_runs_as_it_is(drawn: Path) -> None:
 
 
 def test_dead_and_sparse_units(tmp_path: Path, drawn: Path) -> None:
-    """Silence two units of block4, and let a third fire at one position of all images."""
+    """Turn two units of block4 off, and let a third fire at one position of all images."""
     settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[3:])
     module = basic()
-    maps = maps_of(inputs_of(source("basic", drawn), settings))["block4"]
+    maps = maps_of(inputs_of(given_network("basic", drawn), settings))["block4"]
     loud = int(maps.amax((0, 2, 3)).argmax())
     silent, muffled = [unit for unit in range(64) if unit != loud][:2]
     norm = module.get_submodule("layer4.0.bn2")
@@ -193,8 +213,8 @@ def test_dead_and_sparse_units(tmp_path: Path, drawn: Path) -> None:
     norm.bias[muffled] = -1e4
     norm.bias[loud] -= maps[:, loud].flatten().sort().values[-2:].mean()
     torch.save(module.state_dict(), tmp_path / "weights.pt")
-    given = source("basic", drawn, tmp_path / "weights.pt")
-    run = ingest(given, tmp_path / "a.cg", settings, device="cpu")
+    given = given_network("basic", drawn, tmp_path / "weights.pt")
+    run = dissect(given, tmp_path / "a.cg", settings, device="cpu")
     inputs = inputs_of(given, settings)
     ExpectedRun(inputs).check(run, maps_of(inputs))
     units = run.units.set_index("index")
@@ -210,7 +230,7 @@ def test_dead_and_sparse_units(tmp_path: Path, drawn: Path) -> None:
     settings = dataclasses.replace(
         settings, threshold_split={"train": "val", "val": "train"}[split]
     )
-    run = ingest(given, tmp_path / "b.cg", settings, device="cpu")
+    run = dissect(given, tmp_path / "b.cg", settings, device="cpu")
     inputs = inputs_of(given, settings)
     ExpectedRun(inputs).check(run, maps_of(inputs))
     assert run.units["status"][loud] == "dead"
@@ -236,7 +256,7 @@ def pictures(run: Run) -> dict[str, bytes]:
 
 
 def test_neither_workers_nor_the_order_of_the_index_matter(tmp_path: Path, drawn: Path) -> None:
-    run = ingest(source("basic", drawn), tmp_path / "a.cg", SETTINGS, device="cpu")
+    run = dissect(given_network("basic", drawn), tmp_path / "a.cg", SETTINGS, device="cpu")
     shuffled = tmp_path / "shuffled"
     shuffled.mkdir()
     for path in drawn.iterdir():
@@ -246,16 +266,16 @@ def test_neither_workers_nor_the_order_of_the_index_matter(tmp_path: Path, drawn
         header, *rows = csv.reader(file)
     with (shuffled / "index.csv").open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows[::-1]])
-    given = source("basic", shuffled)
-    other = ingest(given, tmp_path / "b.cg", SETTINGS, device="cpu", workers=5)
+    given = given_network("basic", shuffled)
+    other = dissect(given, tmp_path / "b.cg", SETTINGS, device="cpu", workers=5)
     assert_same(run, other)
     assert run.manifest["data"]["digest"] == other.manifest["data"]["digest"]
 
 
 def test_batches_of_another_size_change_nothing_but_rounding(tmp_path: Path, drawn: Path) -> None:
     runs = [
-        ingest(
-            source("basic", drawn),
+        dissect(
+            given_network("basic", drawn),
             tmp_path / f"{size}.cg",
             dataclasses.replace(SETTINGS, batch_size=size),
             device="cpu",
@@ -305,7 +325,7 @@ def test_a_calibration_that_promises_too_much_costs_a_second_pass_and_nothing_el
             SETTINGS, batch_size=1, calibration_images=calibration_images
         )
         out = tmp_path / f"{calibration_images}.cg"
-        runs.append(ingest(source("basic", drawn), out, settings, progress=progress))
+        runs.append(dissect(given_network("basic", drawn), out, settings, progress=progress))
         done.append(progress.done["thresholds"])
     assert done == [IMAGES, 0]
     assert_same(*runs)
@@ -332,14 +352,14 @@ def test_an_interrupted_ingest_leaves_the_earlier_run_and_nothing_else(
     tmp_path: Path, drawn: Path, step: str
 ) -> None:
     settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[2:], top_images=1)
-    given, out = source("basic", drawn), tmp_path / "a.cg"
+    given, out = given_network("basic", drawn), tmp_path / "a.cg"
     with pytest.raises(KeyboardInterrupt):
-        ingest(given, out, settings, progress=Watched(step))
+        dissect(given, out, settings, progress=Watched(step))
     assert list(tmp_path.iterdir()) == []
-    ingest(given, out, dataclasses.replace(settings, blocks=BLOCKS[3:]))
+    dissect(given, out, dataclasses.replace(settings, blocks=BLOCKS[3:]))
     before = everything(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        ingest(given, out, settings, overwrite=True, progress=Watched(step))
+        dissect(given, out, settings, overwrite=True, progress=Watched(step))
     assert everything(tmp_path) == before
 
 
@@ -357,7 +377,7 @@ def test_a_damaged_file_is_named_and_nothing_is_left(
     file = next((data / "images").rglob(damaged))
     file.write_bytes(file.read_bytes()[: 40 if damaged.endswith("png") else 1])
     with pytest.raises(DataError, match=message):
-        ingest(source("factory", data), tmp_path / "a.cg", Settings(blocks=BLOCKS[:3]))
+        dissect(given_network("factory", data), tmp_path / "a.cg", Settings(blocks=BLOCKS[:3]))
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
@@ -371,11 +391,11 @@ def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path: Path, dr
     }
     for message, settings in wrong.items():
         with pytest.raises(ConceptGraphError, match=message):
-            ingest(source("factory", drawn), out, settings)
+            dissect(given_network("factory", drawn), out, settings)
     with pytest.raises(ConceptGraphError, match="device 'tpu9' cannot be used"):
-        ingest(source("basic", drawn), out, device="tpu9")
+        dissect(given_network("basic", drawn), out, device="tpu9")
     with pytest.raises(RunError, match=r"Call it a\.cg"):
-        ingest(source("basic", drawn), tmp_path / "a")
+        dissect(given_network("basic", drawn), tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -384,8 +404,8 @@ def test_the_manifest_says_where_the_numbers_come_from(tmp_path: Path, drawn: Pa
     classes = tmp_path / "classes.txt"
     classes.write_text("\n".join("abcde"))
     settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[2:], image_size=96)
-    given = Source(f"{__name__}:basic", str(tmp_path / "weights.pt"), classes, drawn)
-    run = ingest(given, tmp_path / "a.cg", settings, device="cpu")
+    given = Given(f"{__name__}:basic", drawn, tmp_path / "weights.pt", classes)
+    run = dissect(given, tmp_path / "a.cg", settings, device="cpu")
     manifest = run.manifest
     digest = load_network(given.model, given.weights).digest
     data = open_concept_data(drawn)
@@ -441,18 +461,18 @@ def test_the_size_of_the_input(tmp_path: Path) -> None:
 
 
 def test_labels_are_compared_with_chance(tmp_path: Path, drawn: Path) -> None:
-    given = source("basic", drawn)
+    given = given_network("basic", drawn)
     settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[:2])
-    rows = ingest(given, tmp_path / "a.cg", settings, device="cpu").detections
+    rows = dissect(given, tmp_path / "a.cg", settings, device="cpu").detections
     assert rows["p"].between(0, 1, inclusive="right").all()
     assert (rows["enrichment"].dropna() > 0).all()
     assert (rows["iou"] <= rows["attainable_iou"] + 1e-9).all()
     beyond, within = rows[rows["significant"]]["p"], rows[~rows["significant"]]["p"]
     assert beyond.empty or beyond.max() < within.min()
-    again = ingest(given, tmp_path / "b.cg", settings, device="cpu", workers=1).detections
+    again = dissect(given, tmp_path / "b.cg", settings, device="cpu", workers=1).detections
     pd.testing.assert_frame_equal(rows, again)
     without = dataclasses.replace(settings, null_samples=0)
-    run = ingest(given, tmp_path / "c.cg", without, device="cpu")
+    run = dissect(given, tmp_path / "c.cg", without, device="cpu")
     assert not run.is_tested
     assert not run.detections["significant"].any()
     shared = ["unit", "concept", "iou", "rank", "intersection", "activation", "truth"]

@@ -19,6 +19,8 @@ import pytest
 from tests.command_line import PROGRAM, call, environment
 from tests.drawn_data import draw_concept_data, write_untrained
 
+pytestmark = pytest.mark.slow
+
 INGEST = shlex.split(
     "ingest --model resnet18 --weights data/untrained.pth.tar --classes data/classes.txt"
     " --data data --quantile 0.05 --batch-size 4 --workers 1"

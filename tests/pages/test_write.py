@@ -84,8 +84,7 @@ def test_a_page_without_a_network_does_not_import_torch(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from conceptgraph import class_paths, open_run\n"
-        "from conceptgraph.pages.write import write_page\n"
+        "from conceptgraph import class_paths, open_run, write_page\n"
         "run = open_run(Path('a.cg'))\n"
         "write_page(run, class_paths(run, 'juggling'), 'a.html')\n"
         "assert 'torch' not in sys.modules"

@@ -17,7 +17,6 @@ from conceptgraph.errors import QueryError, StoreError
 from conceptgraph.graph.records import records
 from conceptgraph.graph.stores.memory import MemoryStore
 from conceptgraph.graph.stores.offline_cypher import CypherGraph
-from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.queries import questions
 from conceptgraph.queries.catalogue import QUESTIONS, SECTIONS, build, entry, make
@@ -77,8 +76,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("real")
     data = draw_concept_data(folder / "data", 16, size=64)
     weights, classes = write_untrained(data)
-    source = Source("resnet18", str(weights), classes, data)
-    return ingest(source, folder / "real.cg", Settings(quantile=0.05, min_iou=0.02, top_images=1))
+    settings = Settings(quantile=0.05, min_iou=0.02, top_images=1)
+    return ingest("resnet18", data, folder / "real.cg", settings, weights=weights, classes=classes)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from conceptgraph.ingest.concept_data.images import open_image
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.dissection.cells import Grid, find_cells
 from conceptgraph.ingest.dissection.top_images import TopImages
-from conceptgraph.ingest.inputs import Inputs, Source
+from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.output.thumbnails import (
     DIMMED,
@@ -130,13 +130,13 @@ def basic() -> nn.Module:
 def test_the_thumbnails_of_a_run(tmp_path: Path) -> None:
     data = draw_concept_data(tmp_path / "data", 8)
     settings = Settings(blocks=("block2",), quantile=0.05, top_images=3, batch_size=3)
-    given = Source(f"{__name__}:basic", None, None, data)
-    run = ingest(given, tmp_path / "a.cg", settings, device="cpu")
+    model = f"{__name__}:basic"
+    run = ingest(model, data, tmp_path / "a.cg", settings, device="cpu")
     rows = run.top_images
     files = {path.relative_to(run.path).as_posix() for path in run.path.rglob("*.jpg")}
     assert files == set(rows["thumbnail"])
     assert len(rows) > 20
-    network = load_network(given.model)
+    network = load_network(model)
     inputs = Inputs(network, open_concept_data(data), settings, CPU, workers=1)
     maps = maps_of(inputs)["block2"]
     large = reference.up_sample(maps.numpy(), THUMBNAIL, THUMBNAIL)

@@ -166,7 +166,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "nothing": (saved(lambda s: {}), "holds no state dict; found nothing"),
     "no state": (
         saved(lambda s: {"epoch": 1, "best": 0.5}),
-        "holds no state dict; found the keys epoch, best; expected names and tensors, as such or",
+        "holds no state dict; found the keys epoch, best; expected names and tensors, alone or",
     ),
     "numbered": (saved(lambda s: dict(enumerate(s.values()))), "found the keys 0, 1, 2, …;"),
     "NaN": (

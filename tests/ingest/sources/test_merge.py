@@ -19,7 +19,6 @@ from conceptgraph.ingest.concept_data.checking.check import check
 from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter, split_of
-from conceptgraph.ingest.inputs import Source
 from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.ingest.sources.merge import merge
 from conceptgraph.settings import BLOCKS, Settings
@@ -328,8 +327,7 @@ def test_merging_changes_no_count(tmp_path: Path, sets: dict[str, Path], iou: Io
     )
     model = f"{__name__}:basic_model"
     runs = {
-        name: ingest(Source(model, None, None, path), tmp_path / f"{name}.cg", settings)
-        for name, path in sets.items()
+        name: ingest(model, path, tmp_path / f"{name}.cg", settings) for name, path in sets.items()
     }
     for run in runs.values():
         assert run.units["threshold"].tolist() == runs["joined"].units["threshold"].tolist()
