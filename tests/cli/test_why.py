@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.user_folder import UserFolder
 
+pytestmark = pytest.mark.slow
+
 
 def test_why_of_a_class(user_folder: UserFolder) -> None:
     answer = user_folder.json("why --class juggling --top 4")
