@@ -29,13 +29,13 @@ import json
 from collections import defaultdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from benchmarks.planted_methods import PictureExplainer
-from benchmarks.planted_report import plot, table
+from benchmarks.planted_report import ShortcutFigures, ShortcutResult, plot, table
 from conceptgraph.demo.networks.shipped import write_classes
 from conceptgraph.demo.networks.small_resnet import FACTORY
 from conceptgraph.demo.world.names import CLASSES
@@ -52,27 +52,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SEED = 5_000_000  # of the pictures; added to the seed of the training
-
-
-class ShortcutFigures(TypedDict):
-    """The figures of one shortcut in one network.
-
-    `ranks` of the planted concept by method and situation; `auc` by method; `share` of the evidence
-    by situation; `ablated` are counts, by where.
-    """
-
-    ranks: dict[str, dict[str, list[int]]]
-    auc: dict[str, float]
-    share: dict[str, float]
-    ablated: dict[str, dict[str, int]]
-
-
-class ShortcutResult(TypedDict):
-    """The figures of one shortcut and seed."""
-
-    seed: int
-    shortcut: str
-    figures: ShortcutFigures
 
 
 # Pictures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from benchmarks.planted import ShortcutFigures, ShortcutResult
 
 # Okabe and Ito's colours, which colour-blind readers can distinguish; and shapes.
 MARKERS = {
@@ -27,6 +26,27 @@ LABELS = {
     "class": "clean pictures of the class (0 %)",
     "others": "clean pictures of other classes (0 %)",
 }
+
+
+class ShortcutFigures(TypedDict):
+    """The figures of one shortcut in one network.
+
+    `ranks` of the planted concept by method and situation; `auc` by method; `share` of the evidence
+    by situation; `ablated` are counts, by where.
+    """
+
+    ranks: dict[str, dict[str, list[int]]]
+    auc: dict[str, float]
+    share: dict[str, float]
+    ablated: dict[str, dict[str, int]]
+
+
+class ShortcutResult(TypedDict):
+    """The figures of one shortcut and seed."""
+
+    seed: int
+    shortcut: str
+    figures: ShortcutFigures
 
 
 def table(results: Sequence[ShortcutResult]) -> Iterator[str]:

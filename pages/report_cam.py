@@ -17,7 +17,6 @@ from .pictures import cam_overlay, data_uri, photograph, side_by_side
 
 if TYPE_CHECKING:
     from ..graph.run.reader import Run
-    from .report_page import Report
 
 CANDIDATES = 24
 """Images that the network is run on, to find one of the class."""
@@ -31,26 +30,35 @@ class CamPicture(NamedTuple):
     missing: str | None = None
 
 
-def draw_cam(run: Run, class_uid: str, report: Report) -> CamPicture:
-    """Return the class's activation map on the report's image, or on the best of the run's.
+def draw_cam(
+    run: Run,
+    class_uid: str,
+    image: Path | None = None,
+    weights: str | None = None,
+    *,
+    trust_pickle: bool = False,
+) -> CamPicture:
+    """Return the class's activation map on an image, or on the best of the run's.
 
     Raises:
-        ConceptGraphError: the image or the weights that the report names cannot be used.
+        ConceptGraphError: the image or the weights that were given cannot be used.
     """
     try:
-        return _draw(run, class_uid, report)
+        return _draw(run, class_uid, image, weights, trust_pickle)
     except ConceptGraphError as error:
-        if report.image or report.weights or report.trust_pickle:
+        if image or weights or trust_pickle:
             raise
         return CamPicture(None, "", str(error))
 
 
-def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
+def _draw(
+    run: Run, class_uid: str, image_file: Path | None, weights: str | None, trust_pickle: bool
+) -> CamPicture:
     from ..explain.class_activation import class_map
     from ..explain.network import open_network
 
-    network = open_network(run, weights=report.weights, trust_pickle=report.trust_pickle)
-    images = [report.image] if report.image else _candidates(run, class_uid)
+    network = open_network(run, weights=weights, trust_pickle=trust_pickle)
+    images = [image_file] if image_file else _candidates(run, class_uid)
     class_activation = class_map(network, class_uid, images)
     image = photograph(class_activation.image)
     predicted, name = class_activation.predicted, class_name(class_uid)

@@ -84,7 +84,9 @@ def render_report(run: Run, report: Report) -> str:
             "largest_weight": max((abs(row.weight) for row in weights), default=0) or 1,
             "class_name": class_name(class_uid),
             "contributors": content.contributors(run, store, class_uid, _CONTRIBUTORS),
-            "cam": draw_cam(run, class_uid, report),
+            "cam": draw_cam(
+                run, class_uid, report.image, report.weights, trust_pickle=report.trust_pickle
+            ),
         }
     if report.versus is not None:
         comparison = compare([run, report.versus])
