@@ -6,7 +6,8 @@
     run = open_run("net.cg")  # later
     write_page(run, explain(run, "photo.jpg", "juggling"), "why.html")
 
-Names are imported when first used, so that what needs no torch does not import it.
+Names are imported when first used, so that what needs no torch does not import it. What goes wrong
+is a `conceptgraph.errors.ConceptGraphError`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .errors import ConceptGraphError as ConceptGraphError
     from .explain.ablation import ablate as ablate
     from .explain.audit import audit as audit
     from .explain.explain import explain as explain
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .settings import Settings as Settings
 
 _HOMES = {
-    "ConceptGraphError": ".errors",
     "Settings": ".settings",
     "ablate": ".explain.ablation",
     "audit": ".explain.audit",
@@ -44,7 +43,6 @@ _HOMES = {
 }
 
 __all__ = [
-    "ConceptGraphError",
     "Settings",
     "ablate",
     "audit",

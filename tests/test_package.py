@@ -29,7 +29,7 @@ DATA = {".html", ".css", ".js", ".cypher", ".safetensors", ".json"}
 def test_the_public_names() -> None:
     names = conceptgraph.__all__
     assert names == sorted(names)
-    assert 0 < len(names) <= 12
+    assert 0 < len(names) <= 10
     assert dir(conceptgraph) == names
     for name in names:
         assert getattr(conceptgraph, name) is not None
