@@ -76,6 +76,6 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     by_fold = {known_name.casefold(): known_name for known_name in names}
     close = difflib.get_close_matches(name.casefold(), by_fold, n=count, cutoff=0.5)
     if close:
-        return "Did you mean " + " or ".join(repr(by_fold[fold]) for fold in close)
+        return "Did you mean " + " or ".join(repr(by_fold[fold]) for fold in close) + "?"
     first = ", ".join(repr(known_name) for known_name in names[:5])
     return f"There are {len(names)}: {first}{', …' if len(names) > 5 else ''}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -24,6 +25,7 @@ Preprocess = Literal["model", "netdissect"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 BLOCKS = ("block1", "block2", "block3", "block4")
+_BLOCK = re.compile(r"block([1-9]\d*)")
 USUAL_BATCH, LARGEST_BATCH = 32, 256  # images, if no batch size is given
 BATCHES = 32  # at least, if batches are larger than usual
 GIGABYTES = 0.085
@@ -79,12 +81,13 @@ class Settings:
         Raises:
             ConceptGraphError: naming the setting, the value, and what it may be.
         """
-        known = [block for block in BLOCKS if block in self.blocks]
-        if not known or list(self.blocks) != known:
+        numbers = [_BLOCK.fullmatch(block) for block in self.blocks]
+        order = [int(number[1]) if number else 0 for number in numbers]
+        if not order or 0 in order or order != sorted(set(order)):
             raise ConceptGraphError(
                 "blocks must be distinct and in network order",
                 found=",".join(self.blocks) or "none",
-                expected="some of " + ",".join(BLOCKS),
+                expected="such as " + ",".join(BLOCKS),
             )
         if not 0 < self.quantile < 1:
             raise ConceptGraphError(

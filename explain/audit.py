@@ -185,7 +185,7 @@ def _attribute(
     rows: RowFile,
     advance: Advance,
 ) -> None:
-    """Step 1: append a row for each label that has none yet, in their order."""
+    """Append a row for each label that has none yet, in their order (step 1)."""
     done = rows.drop_partial_batch(_BATCH, len(labels))
     advance(done)
     for batch, images in load_batches(auditor.network, folder, labels[done:], _BATCH):
@@ -201,7 +201,7 @@ def _ablate(
     counts: CountFile,
     advance: Advance,
 ) -> list[tuple[int, int]]:
-    """Step 3: for each mask, count mistakes that it fixes and right answers that it breaks."""
+    """Count, for each mask, mistakes that it fixes and right answers that it breaks (step 3)."""
     readable = [row for row in rows if row.unreadable is None]
     was_wrong = {row.file: row.wrong for row in readable}
     labels = [(row.file, row.truth) for row in readable]

@@ -58,6 +58,7 @@ class DetectsEdge(TypedDict):
     iou: float
     rank: int
     activation: int
+    attainable_iou: float
     truth: int
     p: NotRequired[float]
     enrichment: NotRequired[float]
@@ -145,7 +146,7 @@ class RunView:
                 yield uid, cast("ContributesEdge", edge)
 
     def detections(self, unit: str) -> Iterator[tuple[str, DetectsEdge]]:
-        """Yield the concepts stored for a unit, also below the run's least IoU."""
+        """Yield the concepts stored for a unit, also below the run's minimum IoU."""
         for uid, edge in self.graph.adj.get(unit, {}).items():
             if edge["type"] == "DETECTS":
                 yield uid, cast("DetectsEdge", edge)
@@ -167,13 +168,13 @@ class RunView:
                 yield uid, cast("ProbedAtEdge", edge)
 
     def detectors(self, concept: str) -> Iterator[tuple[str, DetectsEdge]]:
-        """Yield the run's units for which a concept is stored, also below the run's least IoU."""
+        """Yield the run's units for which a concept is stored, also below the run's minimum IoU."""
         for uid, edge in self.graph.pred.get(concept, {}).items():
             if edge["type"] == "DETECTS" and uid.startswith(self._prefix):
                 yield uid, cast("DetectsEdge", edge)
 
     def interpretable_detectors(self, concept: str) -> Iterator[tuple[str, DetectsEdge]]:
-        """Yield the units that detect a concept above the run's least IoU, neither dead nor sparse.
+        """Yield the units, neither dead nor sparse, that detect a concept above the minimum IoU.
 
         It need not be the concept that they are labelled with.
         """

@@ -92,6 +92,10 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def _default(value: object) -> str:
+    return "" if value in (None, "") else f" (default {value})"
+
+
 def _question(question: CatalogueEntry) -> str:
     examples = _examples(question.name)
     given = "".join(
@@ -107,7 +111,8 @@ def _question(question: CatalogueEntry) -> str:
         f"```\nconceptgraph query {question.name}{given}\n```",
         "",
         *(
-            f"- `{p.name}`: {p.meaning}" + (f" (default {p.default})" if p.default else "")
+            f"- `{p.name}`: {p.meaning}"
+            + ("" if p.default in (None, "") else f" (default {p.default})")
             for p in question.parameters
         ),
         f"- Columns: {', '.join(f'`{column}`' for column in question.columns)}",

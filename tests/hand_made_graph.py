@@ -191,6 +191,7 @@ def _measured() -> list[Edge]:
     detects = [
         Edge("DETECTS", _uid(unit), concept,
              {"iou": iou, "rank": rank, "activation": activation, "truth": truth,
+              "attainable_iou": min(activation, truth) / max(activation, truth, 1),
               **_SIGNIFICANCE.get((unit, concept), {})})
         for unit, concept, iou, rank, activation, truth in _DETECTS
     ]  # fmt: skip

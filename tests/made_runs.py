@@ -69,8 +69,8 @@ def small_run(out: Path) -> Run:
         ("block4/1", "block4", 1, *ball, 0.03, 1.0, "ok", 700, *ball, 0.03),
         ("block4/2", "block4", 2, *ball, 0.08, 0.0, "sparse", 90, *ball, 0.08),
     ]
-    significant, not_significant = (0.001, 4.0, 0.5, True), (0.3, 1.1, 0.5, False)
-    detections = [
+    significant, not_significant = (0.001, 4.0, True), (0.3, 1.1, False)
+    overlaps = [
         ("block3/0", "texture/polka dotted", "texture", 0.20, 0, 200, 600, 600, *significant),
         ("block3/0", "object/ball", "object", 0.05, 1, 50, 600, 450, *not_significant),
         ("block3/1", "object/ball", "object", 0.10, 0, 50, 100, 450, *not_significant),
@@ -79,6 +79,7 @@ def small_run(out: Path) -> Run:
         ("block4/1", "object/ball", "object", 0.03, 0, 30, 700, 450, *not_significant),
         ("block4/2", "object/ball", "object", 0.08, 0, 40, 90, 450, *not_significant),
     ]
+    detections = [(*row[:-1], min(row[6:8]) / max(row[6:8]), row[-1]) for row in overlaps]
     images = [
         ("block4/0", 1, "b.jpg", 3.0, "thumbnails/b.jpg"),
         ("block4/0", 0, "a.jpg", 4.0, "thumbnails/a.jpg"),

@@ -136,7 +136,7 @@ def _factory(model: str) -> Builder:
         if not isinstance(made, nn.Module):
             raise ModelError(
                 f"the factory {model} returned no network",
-                found=f"a {type(made).__name__}",
+                found=f"the type {type(made).__name__}",
                 expected="an nn.Module",
             )
         return made

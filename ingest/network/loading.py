@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .architecture import Architecture, Head
+    from .builders import Builder
 
 
 @dataclass(frozen=True)
@@ -104,19 +105,25 @@ def load_network(
     given = None if classes is None else _names(model, classes)
     state, names = _weights(model, weights, trust_pickle)
     rows = len(given) if given is not None else None
-    if state is not None and "fc.weight" in state and state["fc.weight"].ndim == 2:
-        rows = state["fc.weight"].shape[0]
-        check_rows(model, rows, weights)
-        beside = list_beside(model, rows, weights)
-        names = _names(model, beside) if beside else names
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        module = build(rows)
+    module = _build(build, rows, seed)
     if state is not None:
-        recognise(module, model)
+        head = state.get(f"{recognise(module, model).head}.weight")
+        if head is not None and head.ndim == 2:
+            rows = head.shape[0]
+            check_rows(model, rows, weights)
+            beside = list_beside(model, rows, weights)
+            names = _names(model, beside) if beside else names
+            module = _build(build, rows, seed)
         _fill(module.float(), state, model, weights or "torchvision's weights")
     network = as_network(module, model, given or names, origin=classes)
     return replace(network, weights=weights, classes_file=classes)
+
+
+def _build(build: Builder, classes: int | None, seed: int) -> nn.Module:
+    """Build a module whose random weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return build(classes)
 
 
 def as_network(
@@ -191,7 +198,7 @@ def _check_names(names: tuple[str, ...], rows: int, model: str, origin: Path | N
             f"the class names do not fit {model}",
             file=origin,
             found=f"{len(names)} names",
-            expected=f"{rows}, one for each row of fc",
+            expected=f"{rows}, one for each logit",
         )
 
 
@@ -200,9 +207,9 @@ def _weights(
 ) -> tuple[dict[str, Tensor] | None, tuple[str, ...] | None]:
     """Return the state dict to load, if any, and its class names, if it is torchvision's."""
     own = ":" in model or model in PUBLISHED_MODELS
-    known = () if own else ("random", *weights_names(model))
+    known = () if own else weights_names(model)
     choice = "DEFAULT" if weights is None and known else weights
-    if choice is None or (known and choice == "random"):
+    if choice is None or choice == "random":
         return None, None
     if choice in known:
         state, names = download(model, choice)
@@ -211,7 +218,7 @@ def _weights(
     if not path.exists() and known and not path.suffix:
         raise ModelError(
             f"{model} has no weights {choice!r}, and there is no such file",
-            remedy=nearest(choice, known),
+            remedy=nearest(choice, ("random", *known)),
         )
     return read_weights(path, trust_pickle=trust_pickle), None
 
@@ -228,7 +235,9 @@ def _fill(module: nn.Module, state: Mapping[str, Tensor], model: str, origin: st
     ]
     by_kind = {"missing": missing, "unexpected": unexpected, "of another shape": reshaped}
     problems = [
-        f"{len(keys)} keys {kind}: {first_of(keys)}" for kind, keys in by_kind.items() if keys
+        f"{len(keys)} key{'s' * (len(keys) != 1)} {kind}: {first_of(keys)}"
+        for kind, keys in by_kind.items()
+        if keys
     ]
     if problems:
         fitting = fitting_architecture(state)

@@ -177,7 +177,7 @@ def _find_state(content: object, path: Path) -> dict[str, Tensor]:
 def _outline(content: object) -> str:
     if isinstance(content, Mapping):
         return f"the keys {first_of([str(key) for key in content])}" if content else "nothing"
-    return f"a {type(content).__name__}"
+    return f"the type {type(content).__name__}"
 
 
 def _shared_prefix(state: Mapping[str, Tensor]) -> str | None:

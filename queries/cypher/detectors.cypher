@@ -1,5 +1,5 @@
 // Units that detect a concept
-// The units that detect a concept above the run's least IoU, and whether they are labelled with it.
+// The units that detect a concept above the run's minimum IoU, and whether they are labelled with it.
 // $run: uid of a run
 // $concept: a concept, as action/typing
 // $top: at most this many rows (default 10)

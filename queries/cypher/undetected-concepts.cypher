@@ -1,5 +1,5 @@
 // Concepts that no unit detects
-// Concepts that no unit detects above the run's least IoU, those in most images first,
+// Concepts that no unit detects above the run's minimum IoU, those in most images first,
 // with the best IoU that is stored for any unit.
 // $run: uid of a run
 // $top: at most this many rows (default 10)

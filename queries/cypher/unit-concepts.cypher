@@ -1,5 +1,5 @@
 // Concepts of a unit
-// The concepts stored for a unit, also those below the run's least IoU. attainable_iou is the maximum IoU that
+// The concepts stored for a unit, also those below the run's minimum IoU. attainable_iou is the maximum IoU that
 // masks of these areas can have; p is that of the intersection under the permutation null, enrichment the
 // intersection over the null's mean.
 // $run: uid of a run
@@ -7,11 +7,7 @@
 // $top: at most this many rows (default 10)
 MATCH (:Unit {uid: $run + '/' + $unit})-[d:DETECTS]->(k:Concept)
 RETURN k.uid AS uid, k.name AS name, k.category AS category, d.iou AS iou,
-  CASE
-    WHEN d.activation < d.truth THEN toFloat(d.activation) / d.truth
-    WHEN d.activation > 0 THEN toFloat(d.truth) / d.activation
-    ELSE 0.0
-  END AS attainable_iou,
+  d.attainable_iou AS attainable_iou,
   d.p AS p, d.enrichment AS enrichment, d.significant AS significant
 ORDER BY iou DESC, uid
 LIMIT $top

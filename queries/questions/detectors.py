@@ -28,7 +28,7 @@ class DetectorRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Detectors(CypherQuestion):
-    """The units that detect a concept above the run's least IoU."""
+    """The units that detect a concept above the run's minimum IoU."""
 
     name: ClassVar = "detectors"
     section: ClassVar[Section] = "Concepts"

@@ -24,7 +24,7 @@ class UndetectedConceptRow(NamedTuple):
 
 @dataclass(frozen=True)
 class UndetectedConcepts(CypherQuestion):
-    """The concepts that no unit detects above the run's least IoU."""
+    """The concepts that no unit detects above the run's minimum IoU."""
 
     name: ClassVar = "undetected-concepts"
     section: ClassVar[Section] = "Concepts"

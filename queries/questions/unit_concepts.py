@@ -33,7 +33,7 @@ class DetectionRow(NamedTuple):
 
 @dataclass(frozen=True)
 class UnitConcepts(CypherQuestion):
-    """The concepts stored for a unit, also below the run's least IoU."""
+    """The concepts stored for a unit, also below the run's minimum IoU."""
 
     name: ClassVar = "unit-concepts"
     section: ClassVar[Section] = "Units"
@@ -47,13 +47,7 @@ class UnitConcepts(CypherQuestion):
         rows = []
         for uid, edge in view.detections(view.graph_uid(self.unit)):
             node = view.node(uid)
-            attainable_iou = _attainable_iou(edge["activation"], edge["truth"])
             null = (edge.get("p"), edge.get("enrichment"), edge.get("significant"))
-            row = (uid, node["name"], node["category"], edge["iou"], attainable_iou, *null)
+            row = (uid, node["name"], node["category"], edge["iou"], edge["attainable_iou"], *null)
             rows.append(DetectionRow(*row))
         return sorted(rows, key=lambda row: (-row.iou, row.uid))[: self.top]
-
-
-def _attainable_iou(activation_area: int, concept_area: int) -> float:
-    """Return the IoU of two masks of these areas if one lies inside the other."""
-    return min(activation_area, concept_area) / max(activation_area, concept_area, 1)

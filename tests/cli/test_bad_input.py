@@ -240,7 +240,7 @@ def test_no_class_names(inputs: ValidInputs) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "status", "parts"),
     [
-        ("--blocks", "block1,block9", 1, ("block1,block9", "block1,block2,block3,block4")),
+        ("--blocks", "block1,block9", 1, ("no block9", "block1,block2,block3")),
         ("--blocks", "block4", 1, ("tests.random_networks:CustomNetwork has no block4", "block3")),
         ("--device", "tpu", 1, ("'tpu'", "--device cpu or auto")),
         ("--device", "cuda:99", 1, ("'cuda:99'", "--device cpu or auto")),

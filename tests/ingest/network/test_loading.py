@@ -162,7 +162,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: path.write_bytes(b"\x80\x02garbage"),
         "cannot be read as weights; found",
     ),
-    "list": (saved(lambda s: [1, 2]), "holds no state dict; found a list; expected names and"),
+    "list": (saved(lambda s: [1, 2]), "holds no state dict; found the type list; expected names"),
     "nothing": (saved(lambda s: {}), "holds no state dict; found nothing"),
     "no state": (
         saved(lambda s: {"epoch": 1, "best": 0.5}),
@@ -318,7 +318,7 @@ def test_class_names_from_a_windows_file(tmp_path: Path) -> None:
         (b"caf\xe9\n", "cannot be read as class names; found UnicodeDecodeError"),
         (
             b"a\nb\n",
-            f"the class names do not fit {OWN}; found 2 names; expected 7, one for each row of fc",
+            f"the class names do not fit {OWN}; found 2 names; expected 7, one for each logit",
         ),
     ],
 )
@@ -398,7 +398,7 @@ def test_factories_from_the_working_directory(tmp_path: Path, own_zoo: str) -> N
     ("factory", "message"),
     [
         ("netwrok", "has no factory 'netwrok'. Did you mean 'network'"),
-        ("no_network", "returned no network; found a dict; expected an nn.Module"),
+        ("no_network", "returned no network; found the type dict; expected an nn.Module"),
         ("failing", "failed; found TypeError: failing() missing 1 required"),
         ("headless", "cannot be dissected; found the children stem, layer1, layer2, layer3, fc;"),
         (

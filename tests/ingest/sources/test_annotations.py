@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 BOX = np.zeros((HEIGHT, WIDTH), np.bool_)
 BOX[5:35, 10:30] = True
+OTHER_FORMS: set[str] = set()
+"""Formats that cannot hold this box, its worker or verification; each has a test of its own."""
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +96,7 @@ def write(folder: Path, form: str) -> Path:
     return folder / form
 
 
-@pytest.mark.parametrize("form", format_names())
+@pytest.mark.parametrize("form", [form for form in format_names() if form not in OTHER_FORMS])
 def test_every_format_gives_the_same_region(form: str, tmp_path: Path, images: Path) -> None:
     path = write(tmp_path, form)
     assert detect_format(path) == form
