@@ -24,9 +24,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from conceptgraph.explain.decomposition import Decomposition, Downstream, decompose
+from conceptgraph.explain.decomposition import Decomposition, Downstream, decompose, vjp
 from conceptgraph.explain.network import RunNetwork, open_network
-from conceptgraph.explain.path_search import measure_paths, search_paths, strongest, vjp
+from conceptgraph.explain.path_search import (
+    measure_paths,
+    search_paths,
+    strongest,
+    unit_cotangents,
+)
 from conceptgraph.graph.run.reader import open_run
 
 if TYPE_CHECKING:
@@ -70,7 +75,11 @@ def predicted_effects(
     cotangents = (weights / (height * width))[:, None, None].expand(-1, height, width)
 
     def gradient_times_activation(scale: float) -> Tensor:
-        gradients = vjp(downstream.stages[0], activations * scale, units, cotangents)
+        gradients = vjp(
+            downstream.stages[0],
+            activations * scale,
+            unit_cotangents(decomposition.maps[1], units, cotangents),
+        )
         return (gradients * activations).sum(dim=(2, 3))
 
     edges = torch.from_numpy(np.array(network.run.contributions(*network.network.blocks[-2:])))

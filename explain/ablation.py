@@ -22,7 +22,7 @@ from .ablation_masks import (
     check_blocks,
     merge_masks,
 )
-from .explain import explain
+from .explain import concept_evidence
 from .explanation import Prediction
 from .network import RunNetwork, network_of
 
@@ -133,7 +133,7 @@ def ablate(
     logits = _logits(network, network.load_image(image), [{}, masks]).double()
     before, after = _predictions(network.run, logits)
     with network.intervene(ablation_hooks([masks])):
-        by_concept = explain(network, image, blocks=blocks, top=1, beam=1).by_concept[:-1]
+        by_concept = concept_evidence(network, image, blocks)[:-1]
     return Ablation(
         tuple(uids),
         ablated_units(masks),
@@ -201,8 +201,8 @@ def _candidates(
 ) -> dict[str, AblationMasks]:
     """Return masks by concept uid, those with most evidence for the predicted class first."""
     check_blocks(network.run, at)
-    of_prediction = explain(network, explanation.image, blocks=explanation.blocks, top=1, beam=1)
-    by_concept = sorted(of_prediction.by_concept[:-1], key=lambda c: -c.contribution)
+    of_prediction = concept_evidence(network, explanation.image, explanation.blocks)
+    by_concept = sorted(of_prediction[:-1], key=lambda c: -c.contribution)
     candidates: dict[str, AblationMasks] = {}
     for concept in by_concept[:MAX_CANDIDATES]:
         uid = concept_uid(concept.category or "", concept.name or "")

@@ -71,8 +71,6 @@ def _logits_and_map(
     """Return the logits (classes,) of one image, and the map of one of them."""
     logits, output = network.forward(batch, network.network.blocks[-1])
     head = network.head
-    decomposition = decompose(
-        Downstream((), head, ()), output, head.weight[index], head.bias[index]
-    )
+    decomposition = decompose(Downstream((), head), output, head.weight[index], head.bias[index])
     network.check_head(decomposition.total, float(logits[0, index]))
     return logits[0], decomposition.class_activation.float().numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -15,8 +15,9 @@ from ..graph.uids import unit_uid
 from ..ingest.engine.tensors import grid_mean
 from ..queries.labels import class_index, unit_labels
 from .concept_attribution import attribute_to_concepts, concept_attributor
-from .decomposition import Decomposition, Downstream, decompose
+from .decomposition import Decomposition, decompose
 from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
+from .image_regions import ImageToExplain, explain_regions
 from .network import RunNetwork, network_of
 from .path_search import PathSearch, measure_paths, search_edges, search_paths, strongest
 
@@ -44,6 +45,7 @@ def explain(
     top: int = 10,
     method: Method = "exact",
     beam: int = 64,
+    region: NDArray[np.bool_] | None = None,
 ) -> Explanation:
     """Explain why the network gives a class its logit, on one image.
 
@@ -56,6 +58,7 @@ def explain(
         top: how many paths to return.
         method: `exact` decomposition, or the paper's `one-unit` edges times the units' activations.
         beam: how many path suffixes to extend at each block, from the class backwards.
+        region: bool (height, width) of the network's input, a part of the image to ask about.
 
     Raises:
         QueryError: no such class, blocks that do not fit, or a block that is not piecewise affine.
@@ -65,21 +68,17 @@ def explain(
     if top < 1 or beam < 1:
         raise QueryError("number of paths", found=min(top, beam), expected="at least 1")
     network = network_of(run)
-    chosen = tuple(blocks or network.last_blocks())
-    downstream = network.downstream(chosen)
-    all_logits, output = network.forward(network.load_image(image), chosen[0])
-    logits = all_logits[0]
-    pair = _class_pair(network.run, logits, class_name, versus)
-    decomposition = decompose(downstream, output, *_direction(network.head, pair))
-    versus_logit = 0.0 if pair[1] is None else float(logits[pair[1]])
-    network.check_head(decomposition.total, float(logits[pair[0]]) - versus_logit)
+    pixels = network.load_pixels(image)
+    decomposed = _decompose(network, network.as_input(pixels[None]), blocks, class_name, versus)
+    chosen, decomposition, pair = decomposed.blocks, decomposed.decomposition, decomposed.pair
+    logits, downstream = decomposed.logits, network.downstream(chosen)
     if method == "one-unit":
         search = _search_one_unit_edges(network.run, chosen, decomposition, beam)
     else:
         search = search_paths(downstream, decomposition, beam)
     measure = partial(measure_paths, downstream, decomposition)
     paths = _image_paths(network.run, chosen, search, top, measure)
-    by_concept, concept_maps = _by_concept(network, chosen[0], downstream, decomposition, pair)
+    by_concept, concept_maps = _by_concept(network, decomposed)
     names = [str(name) for name in network.run.classes["name"]]
     return Explanation(
         run=network.run.name,
@@ -99,7 +98,76 @@ def explain(
         cam=decomposition.class_activation.float().numpy(),
         unit_maps=_unit_maps(decomposition, chosen, paths),
         concept_maps=concept_maps,
+        picture=explain_regions(network, decomposed.whole(network, pixels), region),
     )
+
+
+def concept_evidence(
+    run: Run | RunNetwork, image: Path | str, blocks: Sequence[str] | None = None
+) -> tuple[ConceptAttribution, ...]:
+    """Attribute the predicted class's logit to concepts, as `Explanation.by_concept`.
+
+    Args:
+        run: as in `explain`.
+        image: likewise.
+        blocks: likewise.
+    """
+    network = network_of(run)
+    decomposed = _decompose(network, network.load_image(image), blocks, None, None)
+    return _by_concept(network, decomposed)[0]
+
+
+class _Decomposed(NamedTuple):
+    """A logit decomposed from the first block of the run on.
+
+    Attributes:
+        blocks: those of the paths.
+        pair: the classes.
+        logits: (classes,).
+        all_blocks: all that were dissected, up to the last.
+        from_first: the decomposition, from the first of `all_blocks` on.
+    """
+
+    blocks: tuple[str, ...]
+    pair: _ClassPair
+    logits: Tensor
+    all_blocks: tuple[str, ...]
+    from_first: Decomposition
+
+    @property
+    def decomposition(self) -> Decomposition:
+        """From the first block of the paths on."""
+        return self.from_first.since(len(self.all_blocks) - len(self.blocks))
+
+    def whole(self, network: RunNetwork, pixels: NDArray[np.uint8]) -> ImageToExplain:
+        """Return what `explain_regions` takes."""
+        direction = torch.zeros_like(self.logits)
+        direction[self.pair[0]] += 1
+        if self.pair[1] is not None:
+            direction[self.pair[1]] -= 1
+        downstream = network.downstream(self.all_blocks)
+        return ImageToExplain(pixels, downstream, self.all_blocks, self.from_first, direction)
+
+
+def _decompose(
+    network: RunNetwork,
+    batch: Tensor,
+    blocks: Sequence[str] | None,
+    class_name: str | None,
+    versus: str | None,
+) -> _Decomposed:
+    """Run the network on one image and decompose the logit asked for."""
+    chosen = tuple(blocks or network.last_blocks())
+    network.downstream(chosen)
+    all_blocks = network.all_blocks()
+    all_logits, output = network.forward(batch, all_blocks[0])
+    logits = all_logits[0]
+    pair = _class_pair(network.run, logits, class_name, versus)
+    direction = _direction(network.head, pair)
+    decomposition = decompose(network.downstream(all_blocks), output, *direction)
+    versus_logit = 0.0 if pair[1] is None else float(logits[pair[1]])
+    network.check_head(decomposition.total, float(logits[pair[0]]) - versus_logit)
+    return _Decomposed(chosen, pair, logits, all_blocks, decomposition)
 
 
 def predictions(names: Sequence[str], logits: Tensor) -> tuple[Prediction, ...]:
@@ -147,23 +215,22 @@ def _direction(head: Head, pair: _ClassPair) -> tuple[Tensor, Tensor]:
 
 
 def _by_concept(
-    network: RunNetwork,
-    block: str,
-    downstream: Downstream,
-    decomposition: Decomposition,
-    pair: _ClassPair,
+    network: RunNetwork, decomposed: _Decomposed
 ) -> tuple[tuple[ConceptAttribution, ...], dict[str, NDArray[np.float32]]]:
     """Attribute all paths to concepts.
 
     For a difference of two logits, what raises the one and what lowers the other are kept apart.
     """
+    decomposition, pair = decomposed.decomposition, decomposed.pair
     activations = decomposition.maps[0]
     amounts = [decomposition.by_position]
     if pair[1] is not None:
         direction = _direction(network.head, (pair[0], None))
+        downstream = network.downstream(decomposed.blocks)
         evidence_for = decompose(downstream, activations.unsqueeze(0), *direction).by_position
         amounts = [evidence_for, decomposition.by_position - evidence_for]
-    return attribute_to_concepts(concept_attributor(network.run, block), activations, amounts)
+    attributor = concept_attributor(network.run, decomposed.blocks[0])
+    return attribute_to_concepts(attributor, activations, amounts)
 
 
 def _search_one_unit_edges(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .image_regions import ImageRegions
+
 
 DISPUTED = 0.5
 """A path is disputed if predicted and measured effect differ by more than this share of the larger
@@ -144,6 +146,7 @@ class Explanation:
         unit_maps: by uid, the activation map of each unit of `paths`, float32 (*grid).
         concept_maps: by "category/name", for the concepts with the largest |contribution|, what
             each position adds to it, float32 (*grid).
+        picture: the same logit by regions of the image, and what happens without its things.
     """
 
     run: str
@@ -163,6 +166,7 @@ class Explanation:
     cam: NDArray[np.float32]
     unit_maps: Mapping[str, NDArray[np.float32]]
     concept_maps: Mapping[str, NDArray[np.float32]]
+    picture: ImageRegions
 
     @property
     def by_category(self) -> tuple[CategoryAttribution, ...]:
@@ -243,6 +247,7 @@ class Explanation:
             "accounting": self.accounting._asdict(),
             "by_concept": [concept._asdict() for concept in self.by_concept],
             "by_category": [category._asdict() for category in self.by_category],
+            **self.picture.to_json(),
         }
 
 

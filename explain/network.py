@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import ConceptGraphError, ModelError, QueryError
 from ..ingest.concept_data.images import normalise, open_image, to_array
 from ..ingest.engine.workers import prefetch
-from ..ingest.network.affine import affine_copy, bias_terms
+from ..ingest.network.affine import affine_copy
 from ..ingest.network.forward import record_outputs, replace_outputs
 from ..ingest.network.loading import Network, load_network
 from .decomposition import Downstream
@@ -24,6 +25,8 @@ from .decomposition import Downstream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
 
     from ..graph.run.reader import Run
     from ..ingest.network.architecture import Head
@@ -59,6 +62,12 @@ class RunNetwork:
         last = self.network.blocks[-2:]
         return last if last[0] in self.run.blocks else last[1:]
 
+    def all_blocks(self) -> tuple[str, ...]:
+        """Return all blocks that the run dissected, as far as they are neighbours of the last."""
+        blocks = self.network.blocks
+        missing = [number for number, block in enumerate(blocks) if block not in self.run.blocks]
+        return blocks[max(missing, default=-1) + 1 :] or self.last_blocks()
+
     def stage(self, block: str) -> nn.Module:
         """Return the module of the affine copy whose output is a block."""
         return self.network.architecture.stage(self.module, block)
@@ -85,13 +94,10 @@ class RunNetwork:
                 found=", ".join(self.run.blocks),
                 remedy="Ingest with these blocks to explain images through them",
             )
-        stages = [self.stage(block) for block in chosen[1:]]
-        return Downstream(
-            stages, self.head, [term for stage in stages for term in bias_terms(stage)]
-        )
+        return Downstream([self.stage(block) for block in chosen[1:]], self.head)
 
-    def load_image(self, image: Path | str) -> Tensor:
-        """Load an image file as the network's input, (1, channels, height, width).
+    def load_pixels(self, image: Path | str) -> NDArray[np.uint8]:
+        """Load an image file at the size that the network is given, uint8 (height, width, 3).
 
         The image is EXIF-transposed, then resized, ignoring its aspect ratio.
 
@@ -99,11 +105,22 @@ class RunNetwork:
             DataError: it cannot be read.
         """
         shape = self.run.manifest["input"]
-        pixels = to_array(
-            open_image(Path(image), exif_transpose=True), shape["height"], shape["width"]
-        )
-        batch = torch.from_numpy(pixels.copy()).unsqueeze(0)
+        opened = open_image(Path(image), exif_transpose=True)
+        return to_array(opened, shape["height"], shape["width"])
+
+    def as_input(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Normalise uint8 (images, height, width, 3) to (images, channels, height, width)."""
+        shape = self.run.manifest["input"]
+        batch = torch.from_numpy(np.ascontiguousarray(pixels).copy())
         return normalise(batch, shape["mean"], shape["std"]).to(self.head.weight.dtype)
+
+    def load_image(self, image: Path | str) -> Tensor:
+        """Load an image file as the network's input, (1, channels, height, width).
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        return self.as_input(self.load_pixels(image)[None])
 
     def load_images(self, images: Sequence[Path]) -> Iterator[Tensor | str]:
         """Yield what `load_image` loads, in order and prefetched; for one that fails, its error."""

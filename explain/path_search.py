@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from .decomposition import vjp
 from .explanation import SearchedBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .decomposition import Decomposition, Downstream
 
@@ -67,8 +68,9 @@ def search_paths(downstream: Downstream, decomposition: Decomposition, beam: int
 
     def extend(number: int, row: Tensor, unit: Tensor) -> Tensor:
         nonlocal gradients
-        maps = decomposition.maps[number]
-        gradients = vjp(downstream.stages[number], maps, unit, gradients[row, unit])
+        maps, output = decomposition.maps[number], decomposition.maps[number + 1]
+        vectors = unit_cotangents(output, unit, gradients[row, unit])
+        gradients = vjp(downstream.stages[number], maps, vectors)
         return (gradients * maps).flatten(2).sum(dim=2)
 
     last = decomposition.weights * decomposition.pooled
@@ -144,32 +146,20 @@ def _strongest_suffixes(values: Tensor, beam: int) -> tuple[Tensor, SearchedBloc
     return rows[:beam], SearchedBlock(min(beam, count), count, share, left)
 
 
-def vjp(stage: nn.Module, maps: Tensor, units: Tensor, cotangents: Tensor) -> Tensor:
-    """Compute vector–Jacobian products through one block, each through one unit of its output.
-
-    Each row of a batch, all of the same image, carries the product of one unit: one forward pass
-    serves all of them, and it takes half the time of vectorising the backward pass instead.
+def unit_cotangents(output: Tensor, units: Tensor, cotangents: Tensor) -> Iterator[Tensor]:
+    """Yield batches of maps that are 0 but for the map of one unit each, as `vjp` takes them.
 
     Args:
-        stage: the block.
-        maps: (sources, *grid), its input at this image.
-        units: int64 (n,), of its output.
-        cotangents: (n, *grid of the output), ∂value/∂(the unit's map).
-
-    Returns:
-        (n, sources, *grid), ∂value/∂maps by way of that unit.
+        output: (units, *grid) of the block.
+        units: int64 (n,).
+        cotangents: (n, *grid), ∂value/∂(the unit's map).
     """
-    leaf = maps.expand(min(_BATCH, len(units)), *maps.shape).clone().requires_grad_()
-    output = stage(leaf)
-    products = [maps.new_empty(0, *maps.shape)]
-    for batch_units, batch_cotangents in zip(
+    for batch_units, batch in zip(
         torch.split(units, _BATCH), torch.split(cotangents, _BATCH), strict=True
     ):
-        vectors = torch.zeros_like(output)
-        vectors[torch.arange(len(batch_units)), batch_units] = batch_cotangents
-        (gradients,) = torch.autograd.grad(output, leaf, grad_outputs=vectors, retain_graph=True)
-        products.append(gradients[: len(batch_units)])
-    return torch.cat(products)
+        vectors = output.new_zeros(len(batch), *output.shape)
+        vectors[torch.arange(len(batch)), batch_units] = batch
+        yield vectors
 
 
 def measure_paths(downstream: Downstream, decomposition: Decomposition, paths: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ...errors import ModelError
 
 BatchNorm = (nn.BatchNorm2d, nn.SyncBatchNorm)
-WITH_BIAS = (nn.Conv2d, nn.Linear)
+WITH_BIAS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 class Affine(nn.Module):

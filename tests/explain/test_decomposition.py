@@ -19,7 +19,7 @@ from conceptgraph.explain.path_search import (
     search_paths,
     strongest,
 )
-from conceptgraph.ingest.network.affine import affine_copy, bias_terms
+from conceptgraph.ingest.network.affine import affine_copy
 from conceptgraph.ingest.network.architecture import Head
 from conceptgraph.ingest.network.forward import record_outputs
 from tests.random_networks import KINDS, CustomNetwork, random_network
@@ -49,8 +49,7 @@ def run_network(
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)).to(dtype)
     with record_outputs({"first": stages[0]}) as outputs, torch.no_grad():
         logits = module(image)[0]
-    biases = [term for stage in stages[1:] for term in bias_terms(stage)]
-    downstream = Downstream(stages[1:], architecture.head_of(module), biases)
+    downstream = Downstream(stages[1:], architecture.head_of(module))
     return logits, downstream, outputs["first"]
 
 
@@ -241,8 +240,7 @@ def test_maps_may_have_three_grid_axes() -> None:
         torch.manual_seed(4)
         convolutions = [nn.Conv3d(a, b, 3, padding=1).double() for a, b in ((3, 4), (4, 5))]
         stages = [nn.Sequential(convolution, nn.ReLU()) for convolution in convolutions]
-        biases = [convolution.bias for convolution in convolutions if convolution.bias is not None]
-        downstream = Downstream(stages, Head(nn.Linear(5, 2).double()), biases)
+        downstream = Downstream(stages, Head(nn.Linear(5, 2).double()))
         activations = torch.rand(1, 3, 4, 6, 5).double()
     head = downstream.head
     decomposition = decompose(downstream, activations, head.weight[1], head.bias[1])

@@ -1,0 +1,327 @@
+"""Explain an image by its regions: what the network sees where, how much it adds, what changes.
+
+1. regions    at each block, the evidence where each concept is found (`regions`)
+2. things     connected parts of the image with all their names (`things`), at one block
+3. painting   the strongest things painted over, one by one and together (`counterfactuals`)
+4. flows      what reaches the class from a concept in one block by way of one in the next
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from ..errors import QueryError
+from .concept_attribution import concept_attributor
+from .counterfactuals import Counterfactual, fewest_that_change, painted
+from .flows import Flow, concept_flows
+from .inpainting import to_grid, to_pixels
+from .presence import ConceptName, ConceptPresence, concept_presence
+from .regions import Partition, Region, partitions, region_evidence
+from .things import Thing, find_things
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from .decomposition import Decomposition, Downstream
+    from .explanation import Prediction
+    from .network import RunNetwork
+
+    Mask = NDArray[np.bool_]
+    Pixels = NDArray[np.uint8]
+
+PAINTED = 4
+"""How many things are painted over."""
+LISTED = 12
+"""How many things are listed, those for the class first."""
+DISPUTED = 0.5
+"""Evidence and measured effect disagree if they differ by more than this share of the larger."""
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels: of its upper left corner, x and y."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, eq=False)
+class ImageThing:
+    """A part of an image, what it adds to the logit, and what happens when it is painted over.
+
+    Attributes:
+        concepts: its names; none for a region that the user chose.
+        block: on whose grid it lies.
+        evidence: what its positions add to the logit.
+        coverage: share of the image.
+        box: around it, in pixels of what the network is given.
+        mask: bool (height, width), the pixels that are painted over.
+        counterfactual: the network's answer without it; None if that was not asked.
+    """
+
+    concepts: tuple[ConceptName, ...]
+    block: str
+    evidence: float
+    coverage: float
+    box: Box
+    mask: Mask
+    counterfactual: Counterfactual | None = None
+
+    @property
+    def strength(self) -> float:
+        """Mean of evidence and measured effect, both in units of the logit."""
+        if self.counterfactual is None:
+            return self.evidence
+        return (self.evidence + self.counterfactual.measured) / 2
+
+    def to_json(self) -> dict[str, object]:
+        """Return one JSON object; `measured`, `answer` and `probability` are null if not asked."""
+        result = self.counterfactual
+        return {
+            "names": [concept._asdict() for concept in self.concepts],
+            "block": self.block,
+            "evidence": self.evidence,
+            "coverage": self.coverage,
+            "box": list(self.box),
+            "measured": None if result is None else result.measured,
+            "answer": None if result is None else result.answer.name,
+            "probability": None if result is None else result.answer.probability,
+        }
+
+    @property
+    def disputed(self) -> bool:
+        """Whether evidence and measured effect differ by more than `DISPUTED`."""
+        if self.counterfactual is None:
+            return False
+        measured = self.counterfactual.measured
+        return abs(self.evidence - measured) > DISPUTED * max(abs(self.evidence), abs(measured))
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """Few things whose absence changes the answer.
+
+    Attributes:
+        things: numbers of the things, from 0.
+        answer: the class predicted without them.
+        pixels: the image without them.
+    """
+
+    things: tuple[int, ...]
+    answer: Prediction
+    pixels: Pixels
+
+    def to_json(self) -> dict[str, object]:
+        """Return one JSON object."""
+        answer = {"answer": self.answer.name, "probability": self.answer.probability}
+        return {"things": list(self.things), **answer}
+
+
+@dataclass(frozen=True, eq=False)
+class ImageRegions:
+    """What a network sees where in an image, and what that adds to a logit.
+
+    Attributes:
+        blocks: first to last.
+        biases_after: by block, the head's bias and all bias terms after it.
+        regions: within a block and a category they add up to the logit less `biases_after`.
+        things: the strongest first, those against the class last.
+        chosen: the region that the user chose, if any.
+        change: few things whose absence changes the answer; None if none was found.
+        flows: from each block's regions to the next one's.
+        evidence: by block, what each position adds, float32 (*grid).
+        pixels: the image as the network is given it, uint8 (height, width, 3).
+    """
+
+    blocks: tuple[str, ...]
+    biases_after: Mapping[str, float]
+    regions: tuple[Region, ...]
+    things: tuple[ImageThing, ...]
+    chosen: ImageThing | None
+    change: Change | None
+    flows: tuple[Flow, ...]
+    evidence: Mapping[str, NDArray[np.float32]]
+    pixels: Pixels
+
+    def to_json(self) -> dict[str, object]:
+        """Return the keys that an explanation's JSON has for them."""
+        return {
+            "regions": [dataclasses.asdict(region) for region in self.regions],
+            "biases_after": dict(self.biases_after),
+            "things": [thing.to_json() for thing in self.things],
+            "region": None if self.chosen is None else self.chosen.to_json(),
+            "change": None if self.change is None else self.change.to_json(),
+            "flows": [
+                {
+                    "from": flow.source._asdict(),
+                    "to": flow.target._asdict(),
+                    "evidence": flow.evidence,
+                }
+                for flow in self.flows
+            ],
+        }
+
+
+class ImageToExplain(NamedTuple):
+    """An image on its way through the network.
+
+    Attributes:
+        pixels: as the network is given it, uint8 (height, width, 3).
+        downstream: the network after the first of `blocks`.
+        blocks: names of the blocks, first to last.
+        decomposition: of the logit, or the difference of two, from the first block on.
+        direction: (classes,), the weight of each logit in what is explained.
+    """
+
+    pixels: Pixels
+    downstream: Downstream
+    blocks: tuple[str, ...]
+    decomposition: Decomposition
+    direction: Tensor
+
+
+def explain_regions(
+    network: RunNetwork, image: ImageToExplain, chosen: Mask | None = None
+) -> ImageRegions:
+    """Explain an image by its regions.
+
+    Args:
+        network: of the run.
+        image: decomposed.
+        chosen: bool (height, width) in pixels of the input, a region that the user asks about.
+    """
+    decomposition, blocks = image.decomposition, image.blocks
+    presence = [concept_presence(network.run, block) for block in blocks]
+    found = [p.find(maps) for p, maps in zip(presence, decomposition.maps, strict=True)]
+    divided = [partitions(p.concepts, where) for p, where in zip(presence, found, strict=True)]
+    number = max(0, len(blocks) - 2)
+    things = _things(network, image, number, presence[number], found[number])
+    change = _change(network, image, things)
+    return ImageRegions(
+        blocks,
+        dict(zip(blocks, decomposition.biases_after, strict=True)),
+        tuple(_regions(network, image, divided)),
+        tuple(things),
+        None if chosen is None else _chosen(network, image, number, chosen),
+        change,
+        tuple(_flows(image, divided)),
+        {
+            block: decomposition.evidence(i).float().numpy()
+            for i, block in enumerate(blocks)
+        },
+        image.pixels,
+    )  # fmt: skip
+
+
+def _regions(
+    network: RunNetwork, image: ImageToExplain, divided: Sequence[Sequence[Partition]]
+) -> list[Region]:
+    decomposition = image.decomposition
+    return [
+        region
+        for number, block in enumerate(image.blocks)
+        for region in region_evidence(
+            block,
+            divided[number],
+            decomposition.evidence(number),
+            _present_units(network, block, decomposition.since(number)),
+        )
+    ]
+
+
+def _present_units(
+    network: RunNetwork, block: str, decomposition: Decomposition
+) -> dict[str, dict[str, float]]:
+    """Return by category and name what units that detect a concept add where it is present."""
+    attributor = concept_attributor(network.run, block)
+    activations, amounts = decomposition.maps[0].flatten(1), decomposition.by_position.flatten(1)
+    present = attributor.attribute(activations, amounts).present.sum(dim=1).tolist()
+    by_category: dict[str, dict[str, float]] = {}
+    for (name, category), amount in zip(attributor.concepts, present, strict=False):
+        by_category.setdefault(category, {})[name] = amount
+    return by_category
+
+
+def _things(
+    network: RunNetwork,
+    image: ImageToExplain,
+    number: int,
+    presence: ConceptPresence,
+    found: Tensor,
+) -> list[ImageThing]:
+    """Find things, paint the strongest over, and order them."""
+    evidence = image.decomposition.evidence(number)
+    things = [
+        _image_thing(image, thing, image.blocks[number], evidence)
+        for thing in find_things(presence.concepts, found.numpy())
+    ]
+    things.sort(key=lambda thing: -thing.evidence)
+    strongest, others = things[:PAINTED], things[PAINTED:]
+    masks = [thing.mask for thing in strongest]
+    results = painted(network, image.pixels, masks, image.direction)
+    strongest = [
+        replace(thing, counterfactual=result)
+        for thing, result in zip(strongest, results, strict=True)
+    ]
+    strongest.sort(key=lambda thing: -thing.strength)
+    return [*strongest, *others][: max(PAINTED, LISTED)]
+
+
+def _image_thing(
+    image: ImageToExplain, thing: Thing, block: str, evidence: Tensor
+) -> ImageThing:  # fmt: skip
+    mask = to_pixels(thing.mask, *image.pixels.shape[:2])
+    amount = float(evidence[torch.from_numpy(thing.mask)].double().sum())
+    return ImageThing(thing.concepts, block, amount, thing.coverage, _box(mask), mask)
+
+
+def _chosen(network: RunNetwork, image: ImageToExplain, number: int, mask: Mask) -> ImageThing:
+    """Explain a region that the user chose; at its edge, positions count by the share covered."""
+    if not mask.any():
+        raise QueryError(
+            "the region has no pixel that the network sees", expected="one inside the image"
+        )
+    evidence = image.decomposition.evidence(number)
+    shares = torch.from_numpy(to_grid(mask, *evidence.shape)).to(evidence)
+    (result,) = painted(network, image.pixels, [mask], image.direction)
+    amount = float((evidence * shares).double().sum())
+    block = image.blocks[number]
+    return ImageThing((), block, amount, float(mask.mean()), _box(mask), mask, result)
+
+
+def _box(mask: Mask) -> Box:
+    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    x, y = int(columns[0]), int(rows[0])
+    return Box(x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)
+
+
+def _change(
+    network: RunNetwork, image: ImageToExplain, things: Sequence[ImageThing]
+) -> Change | None:
+    """Return few painted things for the class without which the answer is another one."""
+    numbers = [i for i, thing in enumerate(things) if thing.counterfactual and thing.strength > 0]
+    masks = [things[i].mask for i in numbers]
+    result = fewest_that_change(network, image.pixels, masks, image.direction)
+    if result is None:
+        return None
+    chosen, counterfactual = result
+    return Change(
+        tuple(numbers[i] for i in chosen), counterfactual.answer, counterfactual.pixels
+    )  # fmt: skip
+
+
+def _flows(image: ImageToExplain, divided: Sequence[Sequence[Partition]]) -> list[Flow]:
+    """Compute the flows between the last two blocks."""
+    number = len(image.blocks) - 2
+    if number < 0:
+        return []
+    return concept_flows(image.downstream, image.decomposition, image.blocks, number, divided)

@@ -1,0 +1,123 @@
+"""Region evidence: what the places where a concept is found add to a logit.
+
+The evidence at the positions of a block is exact, whatever its units are called
+(`decomposition.Decomposition.evidence`). Summed over the positions where a concept is found it says
+how much that part of the image adds. In each category the parts add up: a position at which several
+concepts of the category are found is divided equally among them, one at which none is found belongs
+to "none of them". So for each block and category
+
+    Σ regions + none of them + bias terms after the block = logit
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .presence import ConceptName
+
+
+@dataclass(frozen=True)
+class Region:
+    """The part of an image in which a concept of a category is found, or none of them.
+
+    Attributes:
+        block: whose probes find it.
+        category: of concepts.
+        name: the concept; None for the positions where none of the category is found.
+        evidence: what it adds to the logit.
+        coverage: share of the image's positions.
+        units: the part of `evidence` that comes from units that detect the concept; None for none
+            of them.
+    """
+
+    block: str
+    category: str
+    name: str | None
+    evidence: float
+    coverage: float
+    units: float | None = None
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A division of a block's positions among the concepts of one category.
+
+    Attributes:
+        category: of the concepts.
+        names: of the concepts found in the image; None last, for none of them.
+        weights: float64 (names, positions); sums to 1 over the names.
+        coverage: for each name, the share of positions where it is found.
+    """
+
+    category: str
+    names: tuple[str | None, ...]
+    weights: Tensor
+    coverage: tuple[float, ...]
+
+
+def partition(category: str, concepts: Sequence[ConceptName], found: Tensor) -> Partition:
+    """Divide positions among the concepts of a category.
+
+    Args:
+        category: of the concepts.
+        concepts: those that could be found.
+        found: bool (concepts, positions), where each was.
+    """
+    seen = found.any(dim=1).tolist()
+    flags = found[torch.tensor(seen, dtype=torch.bool)].double()
+    none = (flags.sum(dim=0) == 0).double()
+    flags = torch.cat([flags, none.unsqueeze(0)])
+    names = [concept.name for concept, here in zip(concepts, seen, strict=True) if here]
+    weights = flags / flags.sum(dim=0)
+    return Partition(category, (*names, None), weights, tuple(flags.mean(dim=1).tolist()))
+
+
+def partitions(concepts: Sequence[ConceptName], found: Tensor) -> tuple[Partition, ...]:
+    """Divide positions once for each category.
+
+    Args:
+        concepts: those that could be found.
+        found: bool (concepts, *grid), where each was.
+    """
+    flat = found.flatten(1)
+    groups: dict[str, list[int]] = {}
+    for number, concept in enumerate(concepts):
+        groups.setdefault(concept.category, []).append(number)
+    return tuple(
+        partition(category, [concepts[i] for i in members], flat[members])
+        for category, members in groups.items()
+    )
+
+
+def region_evidence(
+    block: str,
+    divided: Sequence[Partition],
+    evidence: Tensor,
+    units: Mapping[str, Mapping[str, float]],
+) -> list[Region]:
+    """Gather a block's evidence over the regions of each category.
+
+    Args:
+        block: its name.
+        divided: from `partitions`.
+        evidence: (*grid), what each position adds to the logit.
+        units: by category and name, what the units that detect a concept add where it is.
+    """
+    flat = evidence.flatten().double()
+    return [
+        Region(
+            block, part.category, name, amount, covered,
+            None if name is None else units.get(part.category, {}).get(name, 0.0),
+        )
+        for part in divided
+        for name, amount, covered in zip(
+            part.names, (part.weights @ flat).tolist(), part.coverage, strict=True
+        )
+    ]  # fmt: skip

@@ -1,0 +1,113 @@
+"""Things: the connected parts of an image in which concepts are found, with all their names.
+
+A bag that is polka dotted, red and of leather is one thing and not four concepts. The probes of one
+block find its concepts at about the same positions:
+
+    1. parts    connected regions of each concept that covers no more than `MAX_COVERAGE`
+    2. things   parts joined when they share most positions of the smaller one and are of like size,
+                the largest overlap first
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .presence import ConceptName
+
+    Mask = NDArray[np.bool_]
+
+MAX_COVERAGE = 0.4
+"""A concept that is found on more of an image is its surroundings, and no thing."""
+MIN_OVERLAP = 0.6
+"""Of the smaller of two parts: from this share on they are one thing."""
+MAX_SIZE_RATIO = 3.0
+"""Of two parts of one thing."""
+SURROUNDINGS = frozenset({"scene", "action"})
+"""Categories whose concepts describe whole images or events."""
+
+
+class Thing(NamedTuple):
+    """A part of an image.
+
+    Attributes:
+        concepts: its names, the one that covers it best first.
+        mask: bool (height, width), on the block's grid.
+        parts: for each name, where its concept is found in the thing; likewise.
+    """
+
+    concepts: tuple[ConceptName, ...]
+    mask: Mask
+    parts: tuple[Mask, ...]
+
+    @property
+    def coverage(self) -> float:
+        """Share of the image's positions."""
+        return float(self.mask.mean())
+
+
+def find_things(concepts: Sequence[ConceptName], found: Mask) -> list[Thing]:
+    """Find the things of an image.
+
+    Args:
+        concepts: those that could be found.
+        found: bool (concepts, height, width), where each was.
+
+    Returns:
+        Things in order of size, the largest first.
+    """
+    parts = [
+        Thing((concept,), part, (part,))
+        for concept, mask in zip(concepts, found, strict=True)
+        if concept.category not in SURROUNDINGS and 0 < mask.mean() <= MAX_COVERAGE
+        for part in connected_parts(mask)
+    ]
+    return sorted(_joined(parts), key=lambda thing: -thing.coverage)
+
+
+def connected_parts(mask: Mask) -> list[Mask]:
+    """Return the connected parts of a mask, diagonal neighbours too; each bool, of its shape."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    return [labels == number for number in range(1, count)]
+
+
+def _joined(parts: list[Thing]) -> list[Thing]:
+    """Join the two things that overlap most until none overlap enough."""
+    things = list(parts)
+    while len(things) > 1:
+        overlaps = _overlaps(np.stack([thing.mask for thing in things]))
+        first, second = divmod(int(overlaps.argmax()), len(things))
+        if overlaps[first, second] < MIN_OVERLAP:
+            break
+        a, b = things[first], things[second]
+        things = [t for i, t in enumerate(things) if i not in (first, second)] + [_join(a, b)]
+    return things
+
+
+def _join(first: Thing, second: Thing) -> Thing:
+    """Return both as one thing; its names by the overlap (IoU) of their parts with the whole."""
+    mask = first.mask | second.mask
+    parts: dict[ConceptName, Mask] = dict(zip(first.concepts, first.parts, strict=True))
+    for concept, part in zip(second.concepts, second.parts, strict=True):
+        parts[concept] = parts[concept] | part if concept in parts else part
+    names = sorted(parts, key=lambda concept: -int(parts[concept].sum()))
+    return Thing(tuple(names), mask, tuple(parts[name] for name in names))
+
+
+def _overlaps(masks: Mask) -> NDArray[np.float64]:
+    """Return for each pair of masks the shared share of the smaller; 0 if too unlike in size."""
+    flat = masks.reshape(len(masks), -1).astype(np.float64)
+    sizes = flat.sum(axis=1)
+    smaller, larger = np.minimum.outer(sizes, sizes), np.maximum.outer(sizes, sizes)
+    shares: NDArray[np.float64] = np.where(
+        larger <= MAX_SIZE_RATIO * smaller, flat @ flat.T / smaller, 0.0
+    )
+    np.fill_diagonal(shares, 0.0)
+    return shares
