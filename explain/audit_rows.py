@@ -6,17 +6,14 @@ cut off resumes. Images come in batches; one that cannot be read has a row too.
 
 from __future__ import annotations
 
-import json
-from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from ..errors import RunError
-from ..graph.run.files import disk_errors
 from .ablation_masks import ablation_hooks
+from .line_file import LineFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from .concept_attribution import ConceptAttributor
     from .network import RunNetwork
 
-Line = TypeVar("Line")
 ImageLabel: TypeAlias = "tuple[str, str]"
 """An image's file, relative to the folder of images, and its class."""
 LoadedImages: TypeAlias = "list[Tensor | str]"
@@ -153,64 +149,6 @@ def load_batches(
     for start in range(0, len(labels), size):
         batch = list(labels[start : start + size])
         yield batch, [next(images) for _ in batch]
-
-
-class LineFile(ABC, Generic[Line]):
-    """A file of JSON lines, appended batch by batch."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def drop_partial_batch(self, batch: int, all_lines: int) -> int:
-        """Cut off the lines of a batch that was not finished; return how many lines are left.
-
-        So later batches are the same as without an interruption, to the last bit.
-
-        Args:
-            batch: lines of a batch.
-            all_lines: lines of the finished file, whose last batch may be smaller.
-        """
-        lines = complete = end = position = 0
-        with disk_errors(self._path, "cannot be written"):
-            self._path.touch()
-            with self._path.open("rb+") as file:
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    lines, position = lines + 1, position + len(line)
-                    if lines % batch == 0 or lines == all_lines:
-                        complete, end = lines, position
-                file.truncate(end)
-        return complete
-
-    def __iter__(self) -> Iterator[Line]:
-        """Yield all lines, without holding more than one in memory.
-
-        Raises:
-            RunError: the file cannot be read, or a line is not of an audit.
-        """
-        with disk_errors(self._path, "cannot be read"), self._path.open("rb") as file:
-            for text in file:
-                try:
-                    line = self._from_json(json.loads(text))
-                except (ValueError, TypeError, KeyError) as error:
-                    remedy = "Delete it, and audit again"
-                    raise RunError("not an audit", file=self._path, remedy=remedy) from error
-                yield line
-
-    def append(self, lines: Sequence[Line]) -> None:
-        """Append the lines of a batch."""
-        text = "".join(f"{json.dumps(self._to_json(line))}\n" for line in lines)
-        with disk_errors(self._path, "cannot be written"), self._path.open("ab") as file:
-            file.write(text.encode())
-
-    @abstractmethod
-    def _from_json(self, value: Any) -> Line:  # noqa: ANN401
-        """Return a line, given its JSON value."""
-
-    @abstractmethod
-    def _to_json(self, line: Line) -> object:
-        """Return the JSON value of a line."""
 
 
 class RowFile(LineFile[AuditRow]):

@@ -172,17 +172,16 @@ def _sum_of_products(terms: Sequence[Tensor], gradients: Iterator[Tensor | None]
     )
 
 
-def evidence_maps(downstream: Downstream, activations: Tensor, weights: Tensor) -> list[Tensor]:
-    """Compute the evidence at each position of each block, (images, *grid), without bias terms.
+def evidence_maps(value: Tensor, maps: Sequence[Tensor]) -> list[Tensor]:
+    """Compute the evidence at each position of each block, for a batch of images.
 
     Args:
-        downstream: the network after the first block.
-        activations: (images, units, *grid), the first block's output.
-        weights: (images, units of the last block), for each image the final layer's row, or the
-            difference of two rows.
+        value: sum over the images of what is explained, a scalar that depends on `maps`.
+        maps: (images, units, *grid), outputs of blocks.
+
+    Returns:
+        (images, *grid) for each block.
     """
-    maps = downstream.maps(activations.detach().clone().requires_grad_())
-    value = (weights * downstream.head.pool(maps[-1])).sum()
     gradients = torch.autograd.grad(value, maps)
     return [(g * a.detach()).sum(dim=1) for g, a in zip(gradients, maps, strict=True)]
 

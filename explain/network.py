@@ -143,6 +143,20 @@ class RunNetwork:
             logits: Tensor = self.module(batch)
         return logits, outputs[block]
 
+    def forward_for_gradients(
+        self, batch: Tensor, blocks: Sequence[str]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Run the network so that its logits can be differentiated by the outputs of blocks.
+
+        Returns:
+            Logits, (images, classes), and the output of each block, (images, units, *grid).
+        """
+        leaf = self.intervene({blocks[0]: lambda output: output.detach().requires_grad_()})
+        stages = {block: self.stage(block) for block in blocks}
+        with leaf, record_outputs(stages) as outputs:
+            logits: Tensor = self.module(batch)
+        return logits, [outputs[block] for block in blocks]
+
     def check_head(self, from_head: float, logit: float) -> None:
         """Refuse a network whose logits are not what its head computes from its last block.
 

@@ -181,7 +181,7 @@ def test_an_audit_that_was_cut_off_resumes(
         assert audited(network, data, labels) == whole
         assert counts.read_bytes() == lines
     file.write_text("garbage\n" * len(labels))
-    with pytest.raises(RunError, match=r"not an audit.*Delete it"):
+    with pytest.raises(RunError, match=r"not such rows.*Delete it"):
         audited(network, data, labels)
     other_labels = [(name, CLASSES[0]) for name, _ in labels]
     audited(network, data, other_labels, tries=0)

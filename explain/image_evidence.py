@@ -1,0 +1,212 @@
+"""Evidence of many images: for each, what every region of every block adds to the predicted class.
+
+What is explained is the logit of the predicted class less the mean of all logits, or less that of
+another class: this takes out what an image adds to all classes alike. As the sums of an image are
+exact, means over images add up, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .decomposition import Decomposition, decompose, evidence_maps
+from .flows import FlowNode, concept_flows
+from .line_file import LineFile
+from .presence import ConceptName, ConceptPresence, concept_presence
+from .regions import partitions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .network import RunNetwork
+
+
+class RegionKey(NamedTuple):
+    """A region that images may have: a concept of a category in a block, or none of them (None)."""
+
+    block: str
+    category: str
+    name: str | None
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    """One image.
+
+    Attributes:
+        file: the image.
+        unreadable: why it could not be read, if so; then what follows is empty.
+        predicted: the predicted class.
+        total: what is explained, in units of the logit.
+        biases: for each block, the bias terms after it.
+        evidence: by `RegionKey`, in the order of `ImageEvidence.keys`.
+        coverage: likewise, the share of the image where it is found.
+    """
+
+    file: str
+    unreadable: str | None = None
+    predicted: str = ""
+    total: float = 0.0
+    biases: tuple[float, ...] = ()
+    evidence: tuple[float, ...] = ()
+    coverage: tuple[float, ...] = ()
+
+
+class EvidenceFile(LineFile[EvidenceRow]):
+    """A row for each image, in their order."""
+
+    def _from_json(self, value: Any) -> EvidenceRow:  # noqa: ANN401
+        arrays = {name: tuple(value[name]) for name in ("biases", "evidence", "coverage")}
+        return EvidenceRow(**{**value, **arrays})
+
+    def _to_json(self, line: EvidenceRow) -> object:
+        return asdict(line)
+
+
+@dataclass(frozen=True)
+class FlowRow:
+    """The flows of one image, between the last two blocks.
+
+    Attributes:
+        predicted: the predicted class.
+        flows: source and target (category, name), and evidence.
+    """
+
+    predicted: str
+    flows: tuple[tuple[str, str | None, str, str | None, float], ...]
+
+
+class FlowFile(LineFile[FlowRow]):
+    """A row for each image whose flows were computed."""
+
+    def _from_json(self, value: Any) -> FlowRow:  # noqa: ANN401
+        return FlowRow(value["predicted"], tuple(tuple(flow) for flow in value["flows"]))
+
+    def _to_json(self, line: FlowRow) -> object:
+        return asdict(line)
+
+
+class ImageEvidence:
+    """Makes the rows of batches of images.
+
+    Attributes:
+        blocks: all that the run dissected, up to the last.
+        keys: the regions of a row.
+    """
+
+    def __init__(self, network: RunNetwork, versus: int | None = None) -> None:
+        """Prepare.
+
+        Args:
+            network: of the run.
+            versus: index of a class to compare with; None means the mean of all classes.
+        """
+        self.network = network
+        self.blocks = network.all_blocks()
+        self._presence = [concept_presence(network.run, block) for block in self.blocks]
+        self._groups = [_by_category(presence) for presence in self._presence]
+        head = network.head
+        other = (head.weight.mean(0), head.bias.mean())
+        if versus is not None:
+            other = head.weight[versus], head.bias[versus]
+        self._weights, self._biases = head.weight - other[0], head.bias - other[1]
+        self._classes = [str(name) for name in network.run.classes["name"]]
+        self.keys = [
+            RegionKey(block, category, name)
+            for block, groups in zip(self.blocks, self._groups, strict=True)
+            for category, members in groups.items()
+            for name in (*(concept.name for _, concept in members), None)
+        ]
+
+    def rows(self, files: Sequence[str], images: Sequence[Tensor | str]) -> list[EvidenceRow]:
+        """Return one row for each image; for one that could not be read, with the reason."""
+        readable = [image for image in images if isinstance(image, Tensor)]
+        rows = self._rows(torch.cat(readable)) if readable else iter(())
+        return [
+            EvidenceRow(file, image) if isinstance(image, str) else EvidenceRow(file, *next(rows))
+            for file, image in zip(files, images, strict=True)
+        ]
+
+    def _rows(self, batch: Tensor) -> Iterator[tuple[Any, ...]]:
+        """Yield the values of rows after `file`; images are independent, so one VJP serves all."""
+        logits, maps = self.network.forward_for_gradients(batch, self.blocks)
+        predicted = logits.detach().argmax(dim=1)
+        weights, bias = self._weights[predicted], self._biases[predicted]
+        values = (weights * self.network.head.pool(maps[-1])).sum(dim=1)
+        evidence, totals = evidence_maps(values.sum(), maps), values.detach() + bias
+        sums, covers, biases = [], [], []
+        for number, block_evidence in enumerate(evidence):
+            found = self._presence[number].find(maps[number].detach()).flatten(2)
+            flat = block_evidence.flatten(1).double()
+            biases.append(totals.double() - flat.sum(dim=1))
+            for members in self._groups[number].values():
+                amounts, covered = _gather(found[:, [i for i, _ in members]], flat)
+                sums.append(amounts)
+                covers.append(covered)
+        arrays = [_lists(sums, len(batch)), _lists(covers, len(batch))]
+        per_block = torch.stack(biases, dim=1).tolist()
+        for i, row in enumerate(zip(*arrays, strict=True)):
+            name = self._classes[int(predicted[i])]
+            yield None, name, float(totals[i]), tuple(per_block[i]), *map(tuple, row)
+
+    def flows(self, batch: Tensor) -> FlowRow:
+        """Return the flows of one image between the last two blocks."""
+        blocks = self.blocks[-2:]
+        logits, output = self.network.forward(batch, blocks[0])
+        predicted = int(logits[0].argmax())
+        downstream = self.network.downstream(blocks)
+        decomposition: Decomposition = decompose(
+            downstream, output, self._weights[predicted], self._biases[predicted]
+        )
+        presence = self._presence[-len(blocks) :]
+        divided = [
+            partitions(p.concepts, p.find(maps))
+            for p, maps in zip(presence, decomposition.maps, strict=True)
+        ]
+        flows = concept_flows(downstream, decomposition, blocks, 0, divided)
+        return FlowRow(
+            self._classes[predicted],
+            tuple((*_place(f.source), *_place(f.target), f.evidence) for f in flows),
+        )
+
+
+def _place(node: FlowNode) -> tuple[str, str | None]:
+    return node.category, node.name
+
+
+def _by_category(presence: ConceptPresence) -> dict[str, list[tuple[int, ConceptName]]]:
+    groups: dict[str, list[tuple[int, ConceptName]]] = {}
+    for number, concept in enumerate(presence.concepts):
+        groups.setdefault(concept.category, []).append((number, concept))
+    return groups
+
+
+def _gather(found: Tensor, evidence: Tensor) -> tuple[Tensor, Tensor]:
+    """Gather evidence over the regions of one category, as `regions.partition` divides them.
+
+    Args:
+        found: bool (images, concepts, positions).
+        evidence: float64 (images, positions).
+
+    Returns:
+        Evidence and coverage, float64 (images, concepts + 1); none of them last.
+    """
+    none = ~found.any(dim=1, keepdim=True)
+    flags = torch.cat([found, none], dim=1).double()
+    amounts = (flags / flags.sum(dim=1, keepdim=True) * evidence[:, None]).sum(dim=2)
+    return amounts, flags.mean(dim=2)
+
+
+def _lists(parts: Sequence[Tensor], images: int) -> list[list[float]]:
+    """Join (images, regions) tensors; rounded to seven digits, as lines of text keep them."""
+    if not parts:
+        return [[] for _ in range(images)]
+    values: NDArray[np.float64] = torch.cat(list(parts), dim=1).numpy()
+    return [[float(f"{value:.7g}") for value in row] for row in values]
