@@ -17,7 +17,7 @@ from ..queries.labels import class_index, unit_labels
 from .concept_attribution import attribute_to_concepts, concept_attributor
 from .decomposition import Decomposition, decompose
 from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
-from .image_regions import ImageToExplain, explain_regions
+from .image_regions import ImageRegions, ImageToExplain, explain_regions
 from .network import RunNetwork, network_of
 from .path_search import PathSearch, measure_paths, search_edges, search_paths, strongest
 
@@ -100,6 +100,28 @@ def explain(
         concept_maps=concept_maps,
         picture=explain_regions(network, decomposed.whole(network, pixels), region),
     )
+
+
+def explain_pixels(
+    run: Run | RunNetwork,
+    pixels: NDArray[np.uint8],
+    class_name: str | None = None,
+    *,
+    versus: str | None = None,
+    region: NDArray[np.bool_] | None = None,
+) -> ImageRegions:
+    """Explain an image by its regions alone, without unit paths.
+
+    Args:
+        run: as in `explain`.
+        pixels: the image at the size that the network is given, uint8 (height, width, 3).
+        class_name: as in `explain`.
+        versus: likewise.
+        region: likewise.
+    """
+    network = network_of(run)
+    decomposed = _decompose(network, network.as_input(pixels[None]), None, class_name, versus)
+    return explain_regions(network, decomposed.whole(network, pixels), region)
 
 
 def concept_evidence(
