@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from ...errors import ModelError, nearest
 from .architecture import recognise
 from .builders import builder, download, fitting_architecture, weights_names
+from .class_lists import read_classes
 from .published import (
     PUBLISHED_MODELS,
     architecture_of,
     check_rows,
     check_weights,
-    class_names,
     list_beside,
 )
 from .weights import check_finite, first_of, plain_state, read_weights
@@ -91,7 +91,7 @@ def load_network(
             `fc`; its attributes `mean` and `std`, if any, replace ImageNet's.
         weights: a file; a name of torchvision's, as IMAGENET1K_V2; "random" (untrained); None for
             torchvision's default, or for what a factory makes.
-        classes: a text file of class names, one a line, in the order of the logits.
+        classes: a file of class names, in the order of the logits, in a form of `class_lists`.
         trust_pickle: let a checkpoint run the code that it names.
         seed: of untrained weights.
 
@@ -102,7 +102,7 @@ def load_network(
     classes = None if classes is None else Path(classes)
     build = builder(architecture_of(model))
     check_weights(model, weights)
-    given = None if classes is None else _names(model, classes)
+    given = None if classes is None else read_classes(classes)
     state, names = _weights(model, weights, trust_pickle)
     rows = len(given) if given is not None else None
     module = _build(build, rows, seed)
@@ -112,7 +112,7 @@ def load_network(
             rows = head.shape[0]
             check_rows(model, rows, weights)
             beside = list_beside(model, rows, weights)
-            names = _names(model, beside) if beside else names
+            names = read_classes(beside) if beside else names
             module = _build(build, rows, seed)
         _fill(module.float(), state, model, weights or "torchvision's weights")
     network = as_network(module, model, given or names, origin=classes)
@@ -157,31 +157,6 @@ def as_network(
         architecture,
         _digest(name, module),
     )
-
-
-def read_classes(path: Path) -> tuple[str, ...]:
-    """Read class names from a text file, one a line, without blank lines and outer spaces.
-
-    Raises:
-        ModelError: no such file, not UTF-8, or no names.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(
-            "cannot be read as class names",
-            file=path,
-            found=f"{type(error).__name__}: {error}",
-            expected="a UTF-8 text file, one name a line",
-        ) from error
-    names = tuple(line.strip() for line in lines if line.strip())
-    if not names:
-        raise ModelError("names no classes", file=path, expected="one name a line")
-    return names
-
-
-def _names(model: str, path: Path) -> tuple[str, ...]:
-    return class_names(model, read_classes(path), path)
 
 
 def _check_names(names: tuple[str, ...], rows: int, model: str, origin: Path | None) -> None:

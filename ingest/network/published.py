@@ -1,7 +1,7 @@
 """Published checkpoints by name: Moments in Time and Places365, which are torchvision's ResNets.
 
-A name stands for an architecture, for the versions of its checkpoint, which differ in their number
-of classes, and for the format of the published class list. Both kinds are a dict with `state_dict`,
+A name stands for an architecture, and for the versions of its checkpoint, which differ in their
+number of classes. Both kinds are a dict with `state_dict`,
 with keys `module.…` (DataParallel), and are normalised as ImageNet is. The script of Moments in
 Time resizes images to 224 × 224 (aspect ratio ignored), as an ingest does; of Places365's scripts
 one does so too, another crops the center. Nothing is downloaded. The class lists and these scripts
@@ -10,16 +10,10 @@ are in zhoubolei/moments_models and CSAILVision/places365 on GitHub.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ...errors import ModelError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_PLACES_LINE = re.compile(r"/[a-z]/(?P<name>\S+) (?P<index>\d+)")
 
 
 class Version(NamedTuple):
@@ -108,27 +102,3 @@ def list_beside(model: str, rows: int, weights: str | None) -> Path | None:
         return None
     path = Path(weights).with_name(published.versions[rows].classes)
     return path if path.is_file() else None
-
-
-def class_names(model: str, lines: Sequence[str], origin: Path) -> tuple[str, ...]:
-    """Return the names in a published class list.
-
-    Places365 writes `/a/airfield 0`: the letter is dropped, and the numbers are checked.
-
-    Raises:
-        ModelError: lines of both forms, or numbers out of order.
-    """
-    if model not in PUBLISHED_MODELS or not _PLACES_LINE.fullmatch(lines[0]):
-        return tuple(lines)
-    names = []
-    for index, line in enumerate(lines):
-        match = _PLACES_LINE.fullmatch(line)
-        if match is None or int(match["index"]) != index:
-            raise ModelError(
-                f"class {index} of a Places365 list",
-                file=origin,
-                found=repr(line),
-                expected=f"/letter/name {index}",
-            )
-        names.append(match["name"])
-    return tuple(names)

@@ -14,7 +14,8 @@ from torchvision.models import get_model, get_model_weights
 
 from conceptgraph.errors import ModelError
 from conceptgraph.ingest.network.builders import architectures, fitting_architecture
-from conceptgraph.ingest.network.loading import Network, as_network, load_network, read_classes
+from conceptgraph.ingest.network.class_lists import read_classes
+from conceptgraph.ingest.network.loading import Network, as_network, load_network
 from conceptgraph.ingest.network.weights import read_weights
 from tests.random_networks import CustomNetwork
 
@@ -313,7 +314,6 @@ def test_class_names_from_a_windows_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a\nb\nc\nd\ne\nf\na\n", "class name is duplicated: a; expected each name once"),
         (b" \n\n", "names no classes"),
         (b"caf\xe9\n", "cannot be read as class names; found UnicodeDecodeError"),
         (

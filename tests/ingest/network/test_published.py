@@ -10,8 +10,9 @@ from torchvision.models import get_model
 
 from conceptgraph.errors import ModelError
 from conceptgraph.ingest.network.architecture import IMAGENET_MEAN, IMAGENET_STD
+from conceptgraph.ingest.network.class_lists import read_classes
 from conceptgraph.ingest.network.loading import load_network
-from conceptgraph.ingest.network.published import PUBLISHED_MODELS, class_names
+from conceptgraph.ingest.network.published import PUBLISHED_MODELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,5 +105,7 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["/a/airfield 2", "airfield", "/a/air field 1"])
 def test_a_damaged_places_list(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(f"/a/abbey 0\n{line}\n", encoding="utf-8")
     with pytest.raises(ModelError, match=r"class 1 of a Places365 list.*expected /letter/name 1"):
-        class_names("places365-resnet18", ["/a/abbey 0", line], tmp_path / "list.txt")
+        read_classes(path)
