@@ -99,9 +99,7 @@ class RunNetwork:
             DataError: it cannot be read.
         """
         shape = self.run.manifest["input"]
-        pixels = to_array(
-            open_image(Path(image), exif_transpose=True), shape["height"], shape["width"]
-        )
+        pixels = to_array(open_image(Path(image)), shape["height"], shape["width"])
         batch = torch.from_numpy(pixels.copy()).unsqueeze(0)
         return normalise(batch, shape["mean"], shape["std"]).to(self.head.weight.dtype)
 

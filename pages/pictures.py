@@ -26,7 +26,7 @@ def photograph(path: Path) -> Image.Image:
     """Open an image file, EXIF-transposed, as RGB, no larger than pages show it."""
     from ..ingest.concept_data.images import open_image
 
-    image = open_image(path, exif_transpose=True)
+    image = open_image(path)
     image.thumbnail((LARGEST, LARGEST))
     return image
 

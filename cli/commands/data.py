@@ -31,7 +31,8 @@ def build(
     annotations: Annotated[
         Path,
         typer.Argument(
-            help="COCO .json, .csv of boxes, or a folder: VOC .xml, LabelMe .json, masks .png."
+            help="COCO, Label Studio, VIA .json, CVAT .xml, .csv of boxes; or a folder: VOC .xml, "
+            "LabelMe .json, YOLO .txt, masks .png."
         ),
     ],
     output: Annotated[Path, typer.Option("--out", help="The data set to write, a new folder.")],

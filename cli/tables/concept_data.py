@@ -43,6 +43,9 @@ def print_build(report: BuildReport) -> None:
         _print_workers(report)
     else:
         print_note("One worker an image: no agreement is needed, every region counts.")
+    for note in _first(report.notes):
+        print_note(note)
+    _print_rest(len(report.notes), "--json lists all")
     if report.dropped:
         reasons = [(count, reason) for reason, count in report.dropped.items()]
         print_table("Dropped", ("regions", "reason"), _first(reasons), right="a")
@@ -176,6 +179,8 @@ def _print_remarks(report: CheckReport, occurring: int) -> None:
     if report.bare_images:
         bare = counted(report.bare_images, "image")
         print_note(f"{bare} without any label: used for thresholds only.")
+    for written, plain in report.renamed.items():
+        print_note(f"The label {written!a} of label.csv is read as {plain!r}.")
     unused = len(report.concepts) - occurring
     if unused:
         print_note(f"{counted(unused, 'label')} of label.csv in no image.")

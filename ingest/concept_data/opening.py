@@ -22,6 +22,8 @@ from .masks import check_mask
 if TYPE_CHECKING:
     from .csv_tables import CsvRow, CsvTable
 
+ROW_NUMBERS = ("", "Unnamed: 0")
+"""Columns of row numbers, which pandas writes unless told not to."""
 LARGEST_SIDE = 65_535
 """Of images and masks, pixels."""
 
@@ -85,7 +87,7 @@ def _check_layout(folder: Path) -> None:
 def _check_unknown_columns(index: CsvTable, categories: tuple[str, ...]) -> None:
     """Refuse columns of no category, unless they are empty: Broden's builder leaves some."""
     for column in index.columns:
-        if column in (*FIXED_COLUMNS, *categories):
+        if column in (*FIXED_COLUMNS, *categories, *ROW_NUMBERS):
             continue
         used = next((row for row in index.rows if row.cells[column]), None)
         if used is not None:

@@ -92,6 +92,7 @@ class CheckReport(NamedTuple):
         min_iou: from which a unit is interpretable.
         duplicates: groups of images that are equal or nearly so.
         defects: all, in order of file and row.
+        renamed: labels of label.csv with odd spaces or invisible characters, and how they are read.
     """
 
     folder: Path
@@ -104,6 +105,7 @@ class CheckReport(NamedTuple):
     min_iou: float
     duplicates: tuple[DuplicateGroup, ...]
     defects: tuple[Defect, ...]
+    renamed: dict[str, str]
 
     @property
     def unreachable(self) -> list[ConceptCounts]:
@@ -164,6 +166,7 @@ def check(
         settings.min_iou,
         _find_duplicates(counts.fingerprints, counts.split_of),
         defects.ordered(),
+        tables.renamed,
     )
 
 
