@@ -67,8 +67,11 @@ def _may_be_rotated(content: bytes) -> bool:
         return False
     if content.startswith(SIGNATURE):
         return True  # rare
-    with Image.open(io.BytesIO(content)) as image:
-        return orientation_of(image) != 1
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return orientation_of(image) != 1
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return True  # `open_image` says what is wrong
 
 
 def decode_label_numbers(image: ConceptImage, out: NDArray[np.uint16]) -> None:

@@ -148,7 +148,7 @@ def _open(file: Path | bytes, name: str | None, read: Callable[[Image.Image], Re
             with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
                 return read(image)
         except _DAMAGES:
-            plain = _without_texts(file if isinstance(file, bytes) else file.read_bytes())
+            plain = without_texts(file if isinstance(file, bytes) else file.read_bytes())
             if plain is None:
                 raise
             with Image.open(io.BytesIO(plain)) as image:
@@ -166,7 +166,7 @@ def _open(file: Path | bytes, name: str | None, read: Callable[[Image.Image], Re
         raise DataError(f"image cannot be decoded ({error})", file=where) from error
 
 
-def _without_texts(content: bytes) -> bytes | None:
+def without_texts(content: bytes) -> bytes | None:
     """Return a PNG without texts, profiles and broken metadata; None if it has none, or is no PNG.
 
     Pillow refuses the whole file for one of them that is long or damaged.

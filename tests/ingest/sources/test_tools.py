@@ -90,6 +90,8 @@ def test_yolo(names: str, layout: str, tmp_path: Path, images: Path) -> None:
     assert all(map(is_box, annotations.regions))
     assert [row.reason for row in annotations.dropped] == ["class", "polygon"]
     assert {name.rpartition("/")[2] for name in annotations.sizes} == {"a", "b"}
+    if names.startswith("data"):
+        assert len(read(folder / names, images, "yolo").regions) == 3
 
 
 def test_yolo_of_keypoints_has_boxes(tmp_path: Path, images: Path) -> None:

@@ -35,13 +35,14 @@ _UP = 2  # folders above the labels in which the names may be
 
 
 def read(given: AnnotationInput) -> Annotations:
-    """Read every label file below a folder.
+    """Read every label file below a folder, or beside and below its list of names.
 
     Raises:
         DataError: no category, as YOLO has none; no list of names, or no label file.
     """
     folder, category = given.path, given.required_category()
-    source = _find_names(folder)
+    source = _find_names(folder) if folder.is_dir() else folder
+    folder = folder if folder.is_dir() else folder.parent
     if source is None:
         expected = f"a list of names: data.yaml, {', '.join(_LISTS[:2])}"
         raise DataError("no names of the classes", file=folder, expected=expected)
@@ -58,7 +59,9 @@ def read(given: AnnotationInput) -> Annotations:
 
 
 def _recognises(path: Path) -> bool:
-    """Return whether a folder has a list of names and a file of numbers."""
+    """Return whether a folder has a list of names and a file of numbers; or it is data.yaml."""
+    if path.suffix in {".yaml", ".yml"} and path.is_file():
+        return "names" in _read_yaml(path)
     if not path.is_dir() or _find_names(path) is None:
         return False
     names = [name for name in list_files(path) if name.lower().endswith(".txt")]
