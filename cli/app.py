@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -80,6 +81,8 @@ def options(
 def main() -> None:
     """Run the command line; every error is one line on stderr and exit status 1 (2 for usage)."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # Pillow warns of broken metadata, which do not matter here.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     # Characters that the terminal's encoding lacks are escaped.
     cast("TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
     try:

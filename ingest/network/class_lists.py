@@ -72,27 +72,40 @@ def _parse(path: Path, text: str) -> tuple[str, ...]:
     if text[:1] == "<":
         raise ModelError("not class names", file=path, found="a page of HTML or XML")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return _from_lines(path, lines)
+    if any(line.startswith("- ") for line in lines):
+        return _from_value(path, _load_yaml(path, text))
+    return _from_lines(path, _without_commas(lines))
+
+
+def _without_commas(lines: Sequence[str]) -> list[str]:
+    """Return lines without the commas and quotation marks of a list from a program."""
+    if len(lines) > 1 and all(line.endswith(",") for line in lines[:-1]):
+        return [line.rstrip(", ").strip("\"'") for line in lines]
+    return list(lines)
 
 
 def _load(path: Path, text: str) -> object:
     """Parse JSON, a Python literal, or YAML by the file's suffix."""
+    if path.suffix.lower() in {".yaml", ".yml"}:
+        return _load_yaml(path, text)
     try:
-        if path.suffix.lower() in {".yaml", ".yml"}:
-            value: object = yaml.safe_load(text)
-            return value
-        return json.loads(text)
-    except json.JSONDecodeError:
-        pass
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            value = ast.literal_eval(text)
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+            raise ModelError(
+                "neither JSON nor a Python literal", file=path, found=text[:40], expected=_EXPECTED
+            ) from error
+    return value
+
+
+def _load_yaml(path: Path, text: str) -> object:
+    try:
+        value: object = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         raise ModelError(f"not YAML: {error}", file=path) from error
-    try:
-        literal: object = ast.literal_eval(text)
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise ModelError(
-            "neither JSON nor a Python literal", file=path, found=text[:40], expected=_EXPECTED
-        ) from error
-    return literal
+    return value
 
 
 def _from_value(path: Path, value: object) -> tuple[str, ...]:
@@ -148,17 +161,24 @@ def _from_lines(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
     if lines and _PLACES.fullmatch(lines[0]):
         return _from_places(path, lines)
     for candidate in (lines, lines[1:] if lines and _HEADER.fullmatch(lines[0]) else ()):
-        synsets = [_SYNSET.fullmatch(line) for line in candidate]
-        if synsets and all(synsets):
-            rest = [match["name"].strip() for match in synsets if match]
-            return tuple(name.partition(", ")[0] for name in _without_indices(rest) or rest)
-        names = _without_indices(candidate)
+        names = _without_synsets(candidate) or _without_indices(candidate)
         if names is not None:
-            return names
-    if lines and all("\t" in line for line in lines):
-        found = repr(lines[0][:60])
-        raise ModelError("a table, not class names", file=path, found=found, expected=_EXPECTED)
+            return _without_synsets(names) or names
+    if lines and (
+        any(set(line) & set("{}") for line in lines) or all("\t" in line for line in lines)
+    ):
+        found = repr(lines[0][:60]) if lines else None
+        raise ModelError("not class names", file=path, found=found, expected=_EXPECTED)
     return tuple(lines)
+
+
+def _without_synsets(lines: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the first names of lines that all have a synset; None if they have none."""
+    synsets = [_SYNSET.fullmatch(line) for line in lines]
+    if not synsets or not all(synsets):
+        return None
+    rest = [match["name"].strip() for match in synsets if match]
+    return tuple(name.partition(", ")[0] for name in _without_indices(rest) or rest)
 
 
 def _from_places(path: Path, lines: Sequence[str]) -> tuple[str, ...]:

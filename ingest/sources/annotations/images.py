@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ....errors import DataError
-from .image_files import ImageFiles, find_view
+from .image_files import ImageFiles, find_view, stem
 from .regions import DroppedRegion
 from .run_lengths import RunLengths
 
@@ -76,7 +76,7 @@ class AnnotatedImages:
             )
         for name in sorted(problems):
             self._drop(regions.get(name, []), "no image file of this name", problems[name])
-        changed = [name for name, file in files.items() if not file.endswith(name)]
+        changed = [name for name, file in files.items() if not _is_like(file, name)]
         if changed:
             first = min(changed)
             self.notes.append(
@@ -117,6 +117,11 @@ class AnnotatedImages:
                 f"{len(rotated) - as_stored} are taken as drawn on the rotated view, those of "
                 f"{as_stored} on the stored pixels, whose size the annotations state."
             )
+
+
+def _is_like(file: str, name: str) -> bool:
+    """Return whether a file ends as its name does; a name may lack the suffix (YOLO)."""
+    return file.endswith(name) or stem(file).endswith(name)
 
 
 def _fits(region: Region, view: View) -> bool:

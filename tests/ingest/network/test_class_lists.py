@@ -39,6 +39,10 @@ LISTS = {
     "config.json": json.dumps({"id2label": dict(enumerate(NAMES)), "model_type": "resnet"}),
     "coco.json": json.dumps({"categories": [{"id": k, "name": n} for k, n in enumerate(NAMES)]}),
     "data.yaml": "nc: 3\nnames:\n  0: tench\n  1: great white shark\n  2: cock\n",
+    "three.csv": "class_id,synset,name\n0,n01440764,tench\n1,n01484850,great white shark\n"
+    "2,n01514668,cock\n",
+    "commas.txt": "'tench',\n'great white shark',\n'cock'\n",
+    "dashes.txt": "names:\n- tench\n- great white shark\n- cock\n",
     "data.yml": "names: [tench, great white shark, cock]\n",
 }
 
@@ -90,7 +94,8 @@ REFUSED = {
     '["a", ""]': "class 1: not a class name",
     '{"0": "a", "2": "b"}': "indices of classes; found 0, 2, …; expected 0, 1, 2, … without gaps",
     "<!DOCTYPE html><html>": "not class names; found a page of HTML",
-    "a\tx\nb\ty\n": "a table, not class names",
+    "a\tx\nb\ty\n": "not class names; found 'a\\tx'",
+    "item {\n  id: 1\n  name: 'cat'\n}\n": "not class names; found 'item {'",
     "[]": "names no classes",
     "\n \n": "names no classes",
 }

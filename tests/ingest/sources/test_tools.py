@@ -89,6 +89,7 @@ def test_yolo(names: str, layout: str, tmp_path: Path, images: Path) -> None:
     assert len(annotations.regions) == 3
     assert all(map(is_box, annotations.regions))
     assert [row.reason for row in annotations.dropped] == ["class", "polygon"]
+    assert str(folder / names) in annotations.notes[0]
     assert {name.rpartition("/")[2] for name in annotations.sizes} == {"a", "b"}
     if names.startswith("data"):
         assert len(read(folder / names, images, "yolo").regions) == 3

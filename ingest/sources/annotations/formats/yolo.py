@@ -48,7 +48,7 @@ def read(given: AnnotationInput) -> Annotations:
         raise DataError("no names of the classes", file=folder, expected=expected)
     names = read_classes(source)
     keypoints = _has_keypoints(source)
-    annotations = Annotations()
+    annotations = Annotations(notes=[f"The names of the classes are those of {source}."])
     for path in files_below(folder, (".txt",)):
         with annotations.file(path):
             lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
