@@ -132,7 +132,7 @@ def _run_node(run: Run, edges_per_target: int, share_left_out: float) -> Node:
 
 def _block_nodes(run: Run) -> Iterator[Node]:
     for block in run.blocks:
-        properties = {"name": block, **run.manifest["blocks"][block]}
+        properties = {"run": run.name, "name": block, **run.manifest["blocks"][block]}
         yield Node(("Block",), graph_uid(run.name, block), drop_missing(properties))
 
 
@@ -144,6 +144,7 @@ def _unit_nodes(run: Run) -> Iterator[Node]:
         block = str(row.pop("block"))
         uid = str(row.pop("uid"))
         row |= {
+            "run": run.name,
             "name": f"{row['index']} {row['label']}" if interpretable else str(row["index"]),
             "block": block_number(block),
             "interpretable": interpretable,
@@ -170,7 +171,7 @@ def _concept_nodes(run: Run) -> Iterator[Node]:
 def _class_nodes(run: Run) -> Iterator[Node]:
     for row in _rows(run.classes):
         uid = graph_uid(run.name, str(row.pop("uid")))
-        yield Node(("Class",), uid, drop_missing(row))
+        yield Node(("Class",), uid, drop_missing({"run": run.name, **row}))
 
 
 def _structure(run: Run) -> Iterator[Edge]:

@@ -87,8 +87,16 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         "class-difference",
         {"class": "class/juggling", "other": OHARA_UID},
         [
-            ("action/juggling", "juggling", "action", 0.5, -0.5, 1.0),
-            ("object/ball", "ball", "object", 0.375, 1.0, -0.625),
+            ("action/juggling", "juggling", "action", 1, 0.5, 1, -0.5, 1.0),
+            ("object/ball", "ball", "object", 1, 0.375, 1, 1.0, -0.625),
+        ],
+    ),
+    (
+        "class-difference",
+        {"class": "class/🎉", "other": OHARA_UID},
+        [
+            ("object/ball", "ball", "object", 0, 0.0, 1, 1.0, -1.0),
+            ("action/juggling", "juggling", "action", 1, -0.25, 1, -0.5, 0.25),
         ],
     ),
     (
