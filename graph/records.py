@@ -17,6 +17,7 @@ from ..errors import RunError
 from .elements import Edge, ExplanationGraph, Node, drop_missing
 from .explanation_graph import explanation_graphs
 from .pruning import PrunedEdges, positive_sums, prune
+from .run.measurement import label_settings
 from .uids import block_label, block_number, category_label, graph_uid, unit_uid
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def _run_node(run: Run, edges_per_target: int, share_left_out: float) -> Node:
         "device": manifest["device"],
         "settings": json.dumps(manifest["settings"], sort_keys=True),
         "settings_digest": manifest["settings_digest"],
+        "label_settings": label_settings(run),
         "min_iou": float(run.min_iou),
         "edges_per_target": edges_per_target,
         "share_left_out": share_left_out,
