@@ -71,6 +71,7 @@ def _settings(run: Run) -> dict[str, Fact]:
     size = run.manifest["input"]
     return {
         **cast("dict[str, Fact]", run.settings.as_dict()),
+        "quantile": run.quantile,
         "blocks": ", ".join(run.blocks),
         "image_size": f"{size['height']}×{size['width']}",
     }
