@@ -112,6 +112,17 @@ def warn_of_incomplete_runs(store: MemoryStore | Neo4jStore) -> None:
             print_status(f"{run.uid} is incomplete (status: {run.status}); you see a part of it")
 
 
+def say_what_is_kept(store: MemoryStore | Neo4jStore, run: str) -> None:
+    """Say on stderr that what is missing in an answer may have been left out of the graph."""
+    (loaded,) = (row for row in store.runs() if row.uid == run)
+    if loaded.share_left_out:
+        print_status(
+            f"The graph keeps the {loaded.edges_per_target} strongest contributions per target and "
+            f"sign, and leaves out {loaded.share_left_out:.0%} of the positive weight. What is "
+            "missing from these rows, or 0, may be one that was not kept."
+        )
+
+
 def _only_run(store: Neo4jStore) -> str:
     runs = [run.uid for run in store.runs()]
     if len(runs) == 1:

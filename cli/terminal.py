@@ -37,6 +37,13 @@ def print_note(text: str) -> None:
     out.print(Text(text, style="dim"))
 
 
+def print_paragraph(text: str | None) -> None:
+    """Print a paragraph of an answer on stdout, folded between words, and a blank line."""
+    if text:
+        out.print(Text(text))
+        print_line()
+
+
 def print_status(text: str) -> None:
     """Print one line on stderr, dimmed."""
     err.print(Text(text, style="dim"), soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ConceptGraphError
+from ..explain.no_answer import audit_note
 from .document import render
 from .pictures import data_uri, photograph
 from .wording import why_command
@@ -28,6 +29,7 @@ def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str
     return render(
         "audit.html",
         audit=audit,
+        no_answer=audit_note(run, audit),
         mistakes=audit.images - audit.right,
         confusions=[
             (

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..explain.no_answer import explanation_note
 from ..graph.uids import concept_uid
+from ..queries.unnamed import class_paths_note
 from .path_parts import PageAblation, PageAttribution, PageConcept, PagePath, PageUnit, PathPage
 from .pictures import cam_overlay, data_uri, heat_overlay, photograph, strip, thumbnail
 from .wording import (
@@ -36,7 +38,7 @@ def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
         title=f"Why {class_paths.class_name}?",
         target=class_paths.class_name,
         value_name="score",
-        lead=_class_lead(class_paths),
+        lead=class_paths_note(run, class_paths) or _class_lead(class_paths),
         paths=tuple(
             PagePath(path.rank, path.score, tuple(units[u.uid] for u in path.units), path.shares)
             for path in class_paths.paths
@@ -49,7 +51,10 @@ def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
 
 
 def explanation_page(
-    run: Run, explanation: Explanation, ablations: Sequence[Ablation] = ()
+    run: Run,
+    explanation: Explanation,
+    ablations: Sequence[Ablation] = (),
+    no_flip: str | None = None,
 ) -> PathPage:
     """Return the page of one image, with what ablations of its concepts or units change."""
     image = photograph(Path(explanation.image))
@@ -61,7 +66,7 @@ def explanation_page(
         title=f"Why {explanation.class_name}{'' if versus is None else f', not {versus}'}?",
         target=explanation.class_name,
         value_name="logit contribution",
-        lead=_image_lead(explanation),
+        lead=_image_lead(run, explanation),
         paths=_image_paths(run, explanation, small),
         facts=(
             *_facts(run),
@@ -81,6 +86,7 @@ def explanation_page(
         categories=tuple((row.category, row.contribution) for row in explanation.by_category),
         versus=versus,
         ablations=tuple(map(_ablation, ablations)),
+        no_flip=no_flip,
     )
 
 
@@ -148,16 +154,15 @@ def _ablation(ablation: Ablation) -> PageAblation:
 
 
 def _class_lead(class_paths: StrongestPaths) -> str:
-    if not class_paths.paths:
-        return f"No path leads to {class_paths.class_name}."
     units = " feeds ".join(map(_unit_text, class_paths.paths[0].units))
     return f"The strongest path, without any image: {units}, which feeds {class_paths.class_name}."
 
 
-def _image_lead(explanation: Explanation) -> str:
+def _image_lead(run: Run, explanation: Explanation) -> str:
     predicted = explanation.predicted[0]
     opening = f"The network predicts {predicted.name} ({predicted.probability:.0%})."
-    return f"{opening} {path_sentence(explanation)}".strip()
+    answer = explanation_note(run, explanation) or path_sentence(explanation)
+    return f"{opening} {answer}".strip()
 
 
 def path_sentence(explanation: Explanation) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..graph.stores.memory import open_store
 from ..graph.uids import class_name
 from ..queries.compare import compare
+from ..queries.unnamed import unnamed_units
 from . import report_content as content
 from .document import render
 from .figures import CONCEPTS, categories_by_block, concepts_by_units
@@ -55,6 +56,7 @@ def render_report(run: Run, report: Report) -> str:
     values: dict[str, object] = {
         "run": run,
         "lead": _lead(rows, tested=run.is_tested),
+        "no_answer": None if run.interpretable.any() else unnamed_units(run, run.blocks),
         "significance": run.settings.significance,
         "rows": rows,
         "above_center_bias": content.above_center_bias(run),

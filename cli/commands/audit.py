@@ -33,6 +33,7 @@ def audit(
     from ...explain.audit import audit as run_audit
     from ...explain.audit_labels import read_labels
     from ...explain.network import open_network
+    from ...explain.no_answer import audit_note
     from ..opening import open_chosen_run
     from ..options import block_names
     from ..tables.audit import print_audit
@@ -53,9 +54,10 @@ def audit(
         from ...pages.write import write_page
 
         write_page(run, result, html, why_options=why_options)
+    no_answer = audit_note(run, result)
     if as_json:
-        print_json(result.to_json())
+        print_json({**result.to_json(), "no_answer": no_answer})
         return
-    print_audit(run, result, why_options)
+    print_audit(run, result, no_answer, why_options)
     if html is not None:
         print_line(f"page: {html}")

@@ -134,23 +134,27 @@ def why(
         method=method,
         beam=beam,
     )
-    ablations = _run_ablations(
+    ablations, no_flip = _run_ablations(
         network, explanation, ablate or (), ablate_unit or (),
         at=block_names(at), everywhere=everywhere, flip=flip,
     )  # fmt: skip
     if cam is None and not as_json:
         cam = Path(f"{image.stem}.cam.png")
-    _write_files(run, explanation, ablations, cam, html)
+    _write_files(run, explanation, ablations, no_flip, cam, html)
     if keep:
         extra = {"significant": True} if significant else {}
         _save(run, explanation, {"top": top, "beam": beam, **extra})
+    from ...explain.no_answer import explanation_note
+
+    no_answer = explanation_note(run, explanation)
     if as_json:
         what_if = [ablation.to_json() for ablation in ablations]
-        print_json({**explanation.to_json(), "what_if": what_if})
+        notes = {"no_answer": no_answer, "no_flip": no_flip}
+        print_json({**explanation.to_json(), "what_if": what_if, **notes})
         return
     from ..tables.explanation import print_explanation
 
-    print_explanation(explanation, ablations)
+    print_explanation(explanation, ablations, no_answer, no_flip)
     print_line(f"class activation map: {cam}")
     if html is not None:
         print_line(f"page: {html}")
@@ -166,18 +170,20 @@ def _explain_class(
     as_json: bool,
 ) -> None:
     from ...queries.paths import class_paths
+    from ...queries.unnamed import class_paths_note
     from ..tables.explanation import print_class_paths
     from ..terminal import print_json, print_line
 
     paths = class_paths(run, class_name, blocks=blocks, top=top)
+    no_answer = class_paths_note(run, paths)
     if html is not None:
         from ...pages.write import write_page
 
         write_page(run, paths, html)
     if as_json:
-        print_json(paths.to_json())
+        print_json({**paths.to_json(), "no_answer": no_answer})
         return
-    print_class_paths(paths)
+    print_class_paths(paths, no_answer)
     if html is not None:
         print_line(f"page: {html}")
 
@@ -191,12 +197,12 @@ def _run_ablations(
     at: tuple[str, ...] | None,
     everywhere: bool,
     flip: bool,
-) -> list[Ablation]:
-    """Run the ablations that were asked for; say on stderr if --flip finds none."""
-    from ...explain.ablation import ablate, minimal_ablation_set
-    from ..terminal import print_status
+) -> tuple[list[Ablation], str | None]:
+    """Run the ablations that were asked for; return them, and why --flip found none, if so."""
+    from ...explain.ablation import MAX_CONCEPTS, ablate, minimal_ablation_set
+    from ...explain.no_answer import flip_note
 
-    ablations = []
+    ablations, no_flip = [], None
     if concepts or units:
         ablations.append(
             ablate(
@@ -212,16 +218,19 @@ def _run_ablations(
     if flip:
         minimal = minimal_ablation_set(network, explanation, at=at, everywhere=everywhere)
         if minimal is None:
-            print_status("No ablation of a few concepts was found that changes the decision.")
+            no_flip = flip_note(
+                network.run, explanation, most=MAX_CONCEPTS, at=at, everywhere=everywhere
+            )
         else:
             ablations.append(minimal)
-    return ablations
+    return ablations, no_flip
 
 
 def _write_files(
     run: Run,
     explanation: Explanation,
     ablations: Sequence[Ablation],
+    no_flip: str | None,
     cam: Path | None,
     html: Path | None,
 ) -> None:
@@ -231,7 +240,7 @@ def _write_files(
     if cam is not None:
         save_cam(Path(explanation.image), explanation.cam, cam)
     if html is not None:
-        write_page(run, explanation, html, ablations=ablations)
+        write_page(run, explanation, html, ablations=ablations, no_flip=no_flip)
 
 
 def _save(run: Run, explanation: Explanation, settings: dict[str, object]) -> None:

@@ -62,6 +62,9 @@ def test_the_page_in_a_browser(runs: tuple[Run, Run], tmp_path: Path, browser: B
         assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         assert tab.locator("figure img").count() > 5
         assert tab.locator(".change").count() == 12
+        versus = tab.locator("section[aria-label^=Comparison]").inner_text()
+        assert "quantile differs, so these are two measurements" in versus
+        assert "quantile 0.05 0.2 yes" in " ".join(versus.split())
         assert tab.locator(".tree > li").count() == 5
         assert tab.locator("figure.cam img").count() == 1
         assert "class activation map of juggling" in tab.locator("figure.cam").inner_text()
