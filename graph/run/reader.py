@@ -69,6 +69,11 @@ class Run:
         return self.manifest["min_iou"]
 
     @property
+    def quantile(self) -> float:
+        """The share of a unit's activations above its threshold, also where `auto` chose it."""
+        return self.manifest["quantile"]
+
+    @property
     def blocks(self) -> tuple[str, ...]:
         """The dissected blocks, the earliest first."""
         return tuple(sorted(self.manifest["blocks"], key=block_number))
