@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 IouVariant = Literal["paper", "lite", "unrestricted"]
 Preprocess = Literal["model", "netdissect"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Quantile = float | Literal["auto"]
 
 BLOCKS = ("block1", "block2", "block3", "block4")
 _BLOCK = re.compile(r"block([1-9]\d*)")
@@ -38,7 +39,8 @@ class Settings:
 
     Attributes:
         blocks: which residual stages to dissect, in network order.
-        quantile: share of a unit's activations, over all images and positions, above its threshold.
+        quantile: share of a unit's activations, over all images and positions, above its threshold;
+            `auto` chooses one that suits the sizes of the concepts. A run states what was chosen.
         iou: which activations count against a concept: in images labelled with its category
             (`paper`), NetDissect-Lite's variant (`lite`), or everywhere (`unrestricted`).
         min_iou: a unit is interpretable when its best IoU exceeds this.
@@ -59,7 +61,7 @@ class Settings:
     """
 
     blocks: tuple[str, ...] = BLOCKS
-    quantile: float = 0.005
+    quantile: Quantile = "auto"
     iou: IouVariant = "paper"
     min_iou: float = 0.04
     preprocess: Preprocess = "model"
@@ -89,9 +91,9 @@ class Settings:
                 found=",".join(self.blocks) or "none",
                 expected="such as " + ",".join(BLOCKS),
             )
-        if not 0 < self.quantile < 1:
+        if self.quantile != "auto" and not 0 < self.quantile < 1:
             raise ConceptGraphError(
-                "quantile out of range", found=self.quantile, expected="between 0 and 1"
+                "quantile out of range", found=self.quantile, expected="between 0 and 1, or auto"
             )
         if not 0 <= self.min_iou < 1:
             raise ConceptGraphError(

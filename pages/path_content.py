@@ -226,7 +226,7 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("run", run.name),
         ("model", str(manifest["model"]["name"])),
         ("concept data", Path(str(manifest["data"]["folder"])).name),
-        ("quantile", str(settings["quantile"])),
+        ("quantile", str(run.quantile)),
         ("IoU", str(settings["iou"])),
         ("labels", label_criterion(run)),
     )

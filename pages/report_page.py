@@ -118,7 +118,7 @@ def _facts(run: Run) -> list[tuple[str, object]]:
         ("model", run.manifest["model"]["name"]),
         ("images", run.manifest["data"]["images"]),
         ("concepts", len(run.concepts)),
-        ("quantile", run.settings.quantile),
+        ("quantile", run.quantile),
         ("IoU", run.settings.iou),
         ("created", run.manifest["created"]),
     ]

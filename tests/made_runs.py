@@ -42,6 +42,8 @@ def run_facts(
         "settings": chosen.as_dict(),
         "settings_digest": chosen.digest,
         "min_iou": chosen.min_iou,
+        "quantile": 0.005,
+        "quantile_reason": "",
         "model": {"name": "resnet18", "weights": None, "classes": None, "digest": network},
         "input": {"height": 224, "width": 224, "mean": [0.5] * 3, "std": [0.25] * 3},
         "data": {

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...settings import IouVariant, Precision, Preprocess, Settings
-from ..options import DatabaseOption, TrustPickleOption, WorkersOption, block_names
+from ..options import (
+    DatabaseOption,
+    QuantileOption,
+    TrustPickleOption,
+    WorkersOption,
+    block_names,
+    read_quantile,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +48,7 @@ def ingest(
         Path | None, typer.Option(help="Class names, one a line, in the order of the logits.")
     ] = None,
     blocks: Annotated[str, typer.Option(help="Blocks to dissect.")] = ",".join(DEFAULT.blocks),
-    quantile: Annotated[
-        float, typer.Option(help="Share of a unit's activations above its threshold.")
-    ] = DEFAULT.quantile,
+    quantile: QuantileOption = str(DEFAULT.quantile),
     iou: Annotated[
         IouVariant,
         typer.Option(
@@ -124,7 +129,7 @@ def ingest(
         )
     settings = Settings(
         blocks=block_names(blocks) or (),
-        quantile=quantile,
+        quantile=read_quantile(quantile),
         iou=iou,
         min_iou=min_iou,
         preprocess=preprocess,

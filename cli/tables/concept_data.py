@@ -160,6 +160,8 @@ def print_check(report: CheckReport) -> None:
         ],
         right="bcde",
     )
+    if report.quantile_reason:
+        print_note(f"Quantile of an ingest: {report.quantile:g} ({report.quantile_reason}).")
     _print_remarks(report, occurring)
     _print_unreachable(report)
     _print_duplicates(report)
@@ -212,7 +214,7 @@ def _print_unreachable(report: CheckReport) -> None:
     print_note(
         f"Attainable IoU: of a mask that covers {report.quantile:.1%} of the pixels of the "
         "category's images and lies within the concept or around it. A larger --quantile reaches "
-        "larger concepts, more images reach smaller ones."
+        "larger concepts, a smaller one smaller concepts."
     )
 
 

@@ -59,7 +59,11 @@ class DataSource(TypedDict):
 
 
 class RunFacts(TypedDict):
-    """What an ingest states about a run. `timings` are seconds by step."""
+    """What an ingest states about a run.
+
+    `timings` are seconds by step. `quantile` is the one used; `quantile_reason` says why it was
+    chosen; of one that was asked for, which one `auto` would choose, if another.
+    """
 
     created: str
     settings: dict[str, object]
@@ -72,6 +76,8 @@ class RunFacts(TypedDict):
     device: str
     blocks: dict[str, BlockShape]
     min_iou: float
+    quantile: float
+    quantile_reason: str
 
 
 class Manifest(RunFacts):
@@ -109,6 +115,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "device": str,
     "blocks": dict,
     "min_iou": (int, float),
+    "quantile": float,
+    "quantile_reason": str,
 }
 """What `read_manifest` checks; it also checks each of `blocks`."""
 

@@ -70,8 +70,8 @@ class Run:
 
     @property
     def quantile(self) -> float:
-        """The share of a unit's activations above its threshold."""
-        return self.settings.quantile
+        """The share of a unit's activations above its threshold, also where `auto` chose it."""
+        return self.manifest["quantile"]
 
     @property
     def blocks(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ...graph.run.reader import Run
     from ...settings import Settings
     from ..concept_data.concepts import ConceptData
+    from ..concept_data.quantile import QuantileChoice
     from ..dissection.cells import Grid
     from ..engine.process_group import ProcessGroup
     from ..inputs import Inputs
@@ -33,6 +34,7 @@ def manifest(
     grids: Mapping[str, Grid],
     timings: Mapping[str, float],
     created: datetime,
+    quantile: QuantileChoice,
 ) -> RunFacts:
     """Return the manifest's content; paths are absolute, so that `why` finds the network again."""
     settings, network, data = inputs.settings, inputs.network, inputs.data
@@ -41,6 +43,8 @@ def manifest(
         "settings": settings.as_dict(),
         "settings_digest": settings.digest,
         "min_iou": settings.min_iou,
+        "quantile": quantile.quantile,
+        "quantile_reason": quantile.reason,
         "model": {
             "name": network.name,
             "weights": _absolute(network.weights),

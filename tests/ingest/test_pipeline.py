@@ -15,7 +15,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from conceptgraph.errors import ConceptGraphError, DataError, RunError
+from conceptgraph.ingest.concept_data.checking.check import check
 from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.concept_data.quantile import QUANTILES
 from conceptgraph.ingest.dissection import thresholds
 from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.forward import block_outputs
@@ -158,8 +160,8 @@ def test_folding_batch_norm_changes_thresholds_by_rounding_only(drawn: Path, mod
     fast = maps_of(inputs)
     inputs.module = load_network(f"{__name__}:{model}").module
     for block, maps in maps_of(inputs).items():
-        expected = reference.thresholds(maps.numpy(), settings.quantile)
-        found = reference.thresholds(fast[block].numpy(), settings.quantile)
+        expected = reference.thresholds(maps.numpy(), 0.05)
+        found = reference.thresholds(fast[block].numpy(), 0.05)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -437,6 +439,29 @@ def test_the_manifest_says_where_the_numbers_come_from(tmp_path: Path, drawn: Pa
     assert run.hops == (("block3", "block4"), ("block4", "class"))
     assert run.classes["name"].tolist() == list("abcde")
     run.check()
+
+
+def test_the_quantile_suits_the_data_unless_one_is_asked_for(tmp_path: Path, drawn: Path) -> None:
+    given = given_network("basic", drawn)
+    settings = dataclasses.replace(SETTINGS, quantile="auto", min_iou=0.1, blocks=BLOCKS[1:3])
+    auto = dissect(given, tmp_path / "auto.cg", settings, device="cpu")
+    report = check(drawn, min_iou=0.1)
+    assert auto.settings.quantile == "auto"
+    assert (auto.quantile, auto.manifest["quantile_reason"]) == (
+        report.quantile,
+        report.quantile_reason,
+    )
+    assert auto.quantile in QUANTILES[1:]
+    again = dissect(given, tmp_path / "auto.cg", settings, device="cpu", resume=True)
+    assert again.manifest == auto.manifest
+    settings = dataclasses.replace(settings, quantile=auto.quantile)
+    asked = dissect(given, tmp_path / "asked.cg", settings, device="cpu")
+    assert (asked.quantile, asked.manifest["quantile_reason"]) == (auto.quantile, "")
+    assert_same(auto, asked)
+    settings = dataclasses.replace(settings, quantile=0.005)
+    other = dissect(given, tmp_path / "other.cg", settings, device="cpu")
+    assert other.quantile == 0.005
+    assert f"auto would be {auto.quantile:g}" in other.manifest["quantile_reason"]
 
 
 def test_the_size_of_the_input(tmp_path: Path) -> None:
