@@ -123,7 +123,7 @@ def audit(
     with progress.step("attribute", len(labels)) as advance:
         _attribute(auditor, folder, labels, rows, advance)
     tally = Tally(attributor.uids)
-    for row in rows:
+    for row in rows.of(labels):
         tally.add(row)
     suspects = tally.suspects()
     if tried := [suspect.concept for suspect in suspects[:tries] if suspect.excess > 0]:
@@ -172,7 +172,7 @@ def _digest(value: object) -> str:
 
 
 def _file(network: RunNetwork, name: str) -> Path:
-    path = network.run.path / FOLDER / name
+    path = network.run.file(f"{FOLDER}/{name}")
     with disk_errors(path, "cannot be written"):
         path.parent.mkdir(exist_ok=True)
     return path

@@ -209,7 +209,7 @@ def _page_units(run: Run, labels: Iterable[UnitLabel]) -> dict[str, PageUnit]:
             None if label.concept is None else PageConcept(*label.concept),
             status[uid],
             concepts[1:] if label.concept is not None else concepts,
-            strip([run.path / name for name in thumbnails]),
+            strip([run.file(name) for name in thumbnails]),
         )
     return units
 

@@ -214,6 +214,7 @@ def test_the_network_is_loaded_once_for_an_open_run(run: Run, image: Path, tmp_p
     save_file(lively_network().state_dict(), weights)
     model = {**run.manifest["model"], "weights": str(weights)}
     moved = Run(run.path, {**run.manifest, "model": model})  # type: ignore[typeddict-item]
+    open_network(moved, trust_run=True)
     first = explain(moved, image, top=3)
     weights.unlink()
     assert explain(moved, image, top=3).to_json() == first.to_json()
@@ -238,4 +239,4 @@ def test_other_weights_than_those_dissected_are_refused(run: Run) -> None:
     model = {**run.manifest["model"], "digest": "0" * 64}
     changed = {**run.manifest, "model": model}
     with pytest.raises(ModelError, match=r"not the weights that were dissected.*expected 0000"):
-        open_network(Run(run.path, changed))  # type: ignore[arg-type]
+        open_network(Run(run.path, changed), trust_run=True)  # type: ignore[arg-type]
