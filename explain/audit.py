@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from ..errors import DataError, QueryError, nearest
 from ..graph.run.files import disk_errors
 from ..progress import NoProgress
+from ..queries.rows import Rows
 from .ablation_masks import ablation_of_concept
 from .audit_counts import Confusion, Suspect, Tally
 from .audit_rows import Auditor, CountFile, RowFile, load_batches
@@ -60,8 +61,8 @@ class Audit:
     images: int
     right: int
     unreadable: tuple[tuple[str, str], ...]
-    confusions: tuple[Confusion, ...]
-    suspects: tuple[Suspect, ...]
+    confusions: Rows[Confusion]
+    suspects: Rows[Suspect]
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
@@ -139,8 +140,8 @@ def audit(
         tally.images,
         tally.right,
         tuple(tally.unreadable),
-        tuple(tally.confusions()),
-        tuple(suspects),
+        Rows(tally.confusions()),
+        Rows(suspects),
     )
 
 

@@ -137,12 +137,11 @@ def _sum(
 
 
 def _ablation(ablation: Ablation) -> PageAblation:
-    after = dict(ablation.after)
     minimal = "minimal ablation set: " if ablation.is_minimal else ""
     return PageAblation(
         minimal + ", ".join(ablation.concepts or ablation.units),
         f"{ablation_scope(ablation)}: {ablation_outcome(ablation)}",
-        tuple((row.name, row.probability, after[row.name]) for row in ablation.before),
+        tuple(ablation.changes),
         evidence_after(ablation),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import weakref
 from itertools import product
@@ -112,16 +111,6 @@ def test_with_the_papers_edges_the_accounting_stays_exact(run: Run, image: Path)
     assert one_unit.accounting.total == pytest.approx(exact.accounting.total, rel=1e-5)
     assert one_unit.accounting.biases == pytest.approx(exact.accounting.biases, rel=1e-5)
     assert [p.units for p in one_unit.paths] != [p.units for p in exact.paths]
-
-
-def test_a_notebook_shows_tables(run: Run, image: Path) -> None:
-    explanation = explain(run, image, top=3)
-    html = dataclasses.replace(explanation, class_name="<b>")._repr_html_()
-    assert html.count("<table>") == html.count("</table>") == 3
-    assert "Why &lt;b&gt;?" in html
-    for path in explanation.paths:
-        assert f"{path.contribution:+.3f}" in html
-        assert all(unit.uid in html for unit in path.units)
 
 
 def test_json_has_the_fixed_keys(run: Run, image: Path) -> None:
