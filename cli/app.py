@@ -116,7 +116,9 @@ def _fail(message: str, status: int = 1) -> None:
     if os.environ.get("CONCEPTGRAPH_DEBUG"):
         raise  # noqa: PLE0704 (called while the error is handled)
     if message:
-        sys.stderr.write(f"conceptgraph: error: {message}\n")
+        from .terminal import CONTROLS
+
+        sys.stderr.write(f"conceptgraph: error: {message.translate(CONTROLS)}\n")
     sys.exit(status)
 
 

@@ -20,6 +20,22 @@ WeightsOption = Annotated[
     str | None,
     typer.Option("--weights", help="Where the weights are now, if they moved since the ingest."),
 ]
+NetworkModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="The network's module:factory, which lets its code run, if the run is not your own.",
+        show_default="the run's, if you made it or trust it",
+    ),
+]
+TrustRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust-run",
+        help="Let the code run that the run names, read its images, and remember that. Only if you "
+        "trust who made it.",
+    ),
+]
 TrustPickleOption = Annotated[
     bool,
     typer.Option("--trust-pickle", help="Let the checkpoint run code. Only if you trust it."),

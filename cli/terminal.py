@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from ..queries.labels import ConceptLabel
 
+CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
+}
+"""For `str.translate`: names from a run cannot steer the terminal."""
 # A pipe has no width: nothing is folded for it, unless $COLUMNS asks for it.
 _WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 10_000
 
@@ -29,12 +33,12 @@ err = Console(stderr=True, highlight=False)
 
 def print_line(text: str = "", style: str = "") -> None:
     """Print one line on stdout, unfolded and without markup."""
-    out.print(Text(text, style=style), soft_wrap=True)
+    out.print(_text(text, style), soft_wrap=True)
 
 
 def print_note(text: str) -> None:
     """Print an explanation of a result on stdout, dimmed."""
-    out.print(Text(text, style="dim"))
+    out.print(_text(text, "dim"))
 
 
 def print_paragraph(text: str | None) -> None:
@@ -46,7 +50,7 @@ def print_paragraph(text: str | None) -> None:
 
 def print_status(text: str) -> None:
     """Print one line on stderr, dimmed."""
-    err.print(Text(text, style="dim"), soft_wrap=True)
+    err.print(_text(text, "dim"), soft_wrap=True)
 
 
 def print_json(value: object) -> None:
@@ -70,7 +74,7 @@ def print_table(
         justify: Literal["left", "right"] = "right" if letter in right else "left"
         table.add_column(Text(column, style="dim"), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(_text(str(cell)) for cell in row))
     print_line(title, "bold")
     if table.rows:
         out.print(table)
@@ -82,6 +86,11 @@ def print_table(
 def concept_text(concept: ConceptLabel | None) -> str:
     """Return a unit's concept and its IoU, as they stand behind the unit."""
     return "—" if concept is None else f"{concept.name} ({concept.iou:.2f})"
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Return text without markup; its control characters are printed as escapes."""
+    return Text(text.translate(CONTROLS), style=style)
 
 
 class ProgressBars:

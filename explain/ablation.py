@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from ..errors import QueryError
 from ..graph.uids import concept_uid
 from ..queries.names import find_concept
+from ..queries.rows import Rows
 from .ablation_masks import (
     ablated_units,
     ablation_hooks,
@@ -46,6 +48,14 @@ class _NamedConcept(NamedTuple):
     name: str
 
 
+class ClassChange(NamedTuple):
+    """A class, and its probability before and after an ablation."""
+
+    name: str
+    before: float
+    after: float
+
+
 @dataclass(frozen=True)
 class Ablation:
     """What the network predicts for an image before and after an ablation.
@@ -67,15 +77,33 @@ class Ablation:
     units: tuple[str, ...]
     everywhere: bool
     changed: bool
-    before: tuple[Prediction, ...]
-    after: tuple[Prediction, ...]
-    took_over: tuple[ConceptAttribution, ...]
+    before: Rows[Prediction]
+    after: Rows[Prediction]
+    took_over: Rows[ConceptAttribution]
     is_minimal: bool = False
 
     @property
     def flips(self) -> bool:
         """Whether another class is predicted."""
         return self.before[0].name != self.after[0].name
+
+    @property
+    def changes(self) -> Rows[ClassChange]:
+        """The classes with their probabilities, the most probable one before first."""
+        after = dict(self.after)
+        return Rows(ClassChange(row.name, row.probability, after[row.name]) for row in self.before)
+
+    def __repr__(self) -> str:
+        ablated = ", ".join(self.concepts or self.units)
+        outcome = "the decision changes" if self.flips else "the decision stays"
+        if not self.changed:
+            outcome = "not present in the image, so nothing changes"
+        return f"{ablated} ablated: {outcome}\n{self.changes!r}"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        title = repr(self).partition("\n")[0]
+        return f"<p>{escape(title)}</p>{self.changes._repr_html_()}"
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
@@ -141,7 +169,7 @@ def ablate(
         bool((logits[0] != logits[1]).any()),
         before,
         after,
-        tuple(concept for concept in by_concept if concept.contribution > 0)[:5],
+        Rows(concept for concept in by_concept if concept.contribution > 0)[:5],
     )
 
 
@@ -234,12 +262,12 @@ def _concept_uid(run: Run, name: str) -> str:
     return find_concept([_NamedConcept(str(uid), str(name)) for uid, name in rows], name).uid
 
 
-def _predictions(run: Run, logits: Tensor) -> tuple[tuple[Prediction, ...], tuple[Prediction, ...]]:
+def _predictions(run: Run, logits: Tensor) -> tuple[Rows[Prediction], Rows[Prediction]]:
     """Return the classes that are among the top 5 of either row of logits, (2, classes)."""
     top = sorted({i for row in logits for i in row.topk(min(5, len(row))).indices.tolist()})
     names = [str(run.classes["name"].iloc[i]) for i in top]
     before, after = (
-        tuple(sorted(map(Prediction, names, row), key=lambda p: -p.probability))
+        Rows(sorted(map(Prediction, names, row), key=lambda p: -p.probability))
         for row in logits.softmax(dim=1)[:, top].tolist()
     )
     return before, after

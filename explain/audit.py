@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from ..errors import DataError, QueryError, nearest
 from ..graph.run.files import disk_errors
 from ..progress import NoProgress
+from ..queries.rows import Rows
 from .ablation_masks import ablation_of_concept
 from .audit_counts import Confusion, Suspect, Tally
 from .audit_rows import Auditor, CountFile, RowFile, load_batches
@@ -60,8 +61,8 @@ class Audit:
     images: int
     right: int
     unreadable: tuple[tuple[str, str], ...]
-    confusions: tuple[Confusion, ...]
-    suspects: tuple[Suspect, ...]
+    confusions: Rows[Confusion]
+    suspects: Rows[Suspect]
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
@@ -123,7 +124,7 @@ def audit(
     with progress.step("attribute", len(labels)) as advance:
         _attribute(auditor, folder, labels, rows, advance)
     tally = Tally(attributor.uids)
-    for row in rows:
+    for row in rows.of(labels):
         tally.add(row)
     suspects = tally.suspects()
     if tried := [suspect.concept for suspect in suspects[:tries] if suspect.excess > 0]:
@@ -139,8 +140,8 @@ def audit(
         tally.images,
         tally.right,
         tuple(tally.unreadable),
-        tuple(tally.confusions()),
-        tuple(suspects),
+        Rows(tally.confusions()),
+        Rows(suspects),
     )
 
 
@@ -172,7 +173,7 @@ def _digest(value: object) -> str:
 
 
 def _file(network: RunNetwork, name: str) -> Path:
-    path = network.run.path / FOLDER / name
+    path = network.run.file(f"{FOLDER}/{name}")
     with disk_errors(path, "cannot be written"):
         path.parent.mkdir(exist_ok=True)
     return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import torch
@@ -215,6 +216,18 @@ class LineFile(ABC, Generic[Line]):
 
 class RowFile(LineFile[AuditRow]):
     """A row for each label, in their order."""
+
+    def of(self, labels: Sequence[ImageLabel]) -> Iterator[AuditRow]:
+        """Yield all rows, given the labels that they must be of.
+
+        Raises:
+            RunError: they are of other images, which whoever made the run would choose.
+        """
+        for row, label in zip_longest(self, labels):
+            if row is None or label is None or (row.file, row.truth) != tuple(label):
+                remedy = "Delete it, and audit again"
+                raise RunError("not an audit of these images", file=self._path, remedy=remedy)
+            yield row
 
     def _from_json(self, value: Any) -> AuditRow:  # noqa: ANN401
         amounts = {name: tuple(value[name]) for name in ("raises", "lowers")}

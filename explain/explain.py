@@ -14,6 +14,7 @@ from ..errors import QueryError
 from ..graph.uids import unit_uid
 from ..ingest.engine.tensors import grid_mean
 from ..queries.labels import class_index, unit_labels
+from ..queries.rows import Rows
 from .concept_attribution import attribute_to_concepts, concept_attributor
 from .decomposition import Decomposition, Downstream, decompose
 from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
@@ -94,19 +95,19 @@ def explain(
         accounting=_accounting(decomposition, paths),
         blocks=chosen,
         coverage=_coverage(paths, search),
-        searched=search.searched,
-        by_concept=by_concept,
+        searched=Rows(search.searched),
+        by_concept=Rows(by_concept),
         cam=decomposition.class_activation.float().numpy(),
         unit_maps=_unit_maps(decomposition, chosen, paths),
         concept_maps=concept_maps,
     )
 
 
-def predictions(names: Sequence[str], logits: Tensor) -> tuple[Prediction, ...]:
+def predictions(names: Sequence[str], logits: Tensor) -> Rows[Prediction]:
     """Return the five most probable classes, given logits (classes,)."""
     probabilities = logits.double().softmax(0)
     order = probabilities.argsort(descending=True, stable=True)[:5].tolist()
-    return tuple(Prediction(names[i], float(probabilities[i])) for i in order)
+    return Rows(Prediction(names[i], float(probabilities[i])) for i in order)
 
 
 def _accounting(decomposition: Decomposition, paths: Sequence[ImagePath]) -> Accounting:
@@ -182,7 +183,7 @@ def _image_paths(
     search: PathSearch,
     top: int,
     measure: Callable[[Tensor], Tensor],
-) -> tuple[ImagePath, ...]:
+) -> Rows[ImagePath]:
     """Return the paths with the largest |contribution|, with labels and measured effects."""
     rows, firsts = strongest(search.contributions, top).unbind(1)
     units = search.paths(rows, firsts)
@@ -191,7 +192,7 @@ def _image_paths(
     effects = measure(units).tolist() if len(units) else []
     uids = [[unit_uid(*unit) for unit in zip(blocks, path, strict=True)] for path in units.tolist()]
     labels = unit_labels(run, {uid for path in uids for uid in path})
-    return tuple(
-        ImagePath(rank, step[0], effect, tuple(labels[uid] for uid in path), tuple(step))
+    return Rows(
+        ImagePath(rank, step[0], effect, Rows(labels[uid] for uid in path), tuple(step))
         for rank, (step, effect, path) in enumerate(zip(steps, effects, uids, strict=True), start=1)
     )

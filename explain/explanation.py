@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..queries.labels import UnitLabel, path_json
+from ..queries.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class ImagePath:
     rank: int
     contribution: float
     measured: float
-    units: tuple[UnitLabel, ...]
+    units: Rows[UnitLabel]
     steps: tuple[float, ...]
 
     @property
@@ -52,6 +52,12 @@ class ImagePath:
         """Whether contribution and measured effect differ by more than `DISPUTED`."""
         larger = max(abs(self.contribution), abs(self.measured))
         return abs(self.contribution - self.measured) > DISPUTED * larger
+
+    def cells(self) -> dict[str, object]:
+        """Return what a table shows: rank, path, and both effects."""
+        path = " → ".join(map(str, self.units))
+        values = {"contribution": self.contribution, "measured": self.measured}
+        return {"rank": self.rank, "path": path, **values}
 
 
 class Accounting(NamedTuple):
@@ -90,6 +96,13 @@ class ConceptAttribution(NamedTuple):
     probe: float | None = None
     for_class: float | None = None
     against_other: float | None = None
+
+    def cells(self) -> dict[str, object]:
+        """Return what a table shows: all but `contribution`, which `present` equals."""
+        name = "units without a concept" if self.name is None else self.name
+        cells = {"concept": name, **self._asdict()}
+        del cells["name"], cells["contribution"]
+        return cells
 
 
 class CategoryAttribution(NamedTuple):
@@ -153,19 +166,27 @@ class Explanation:
     method: str
     logit: float
     probability: float
-    predicted: tuple[Prediction, ...]
-    paths: tuple[ImagePath, ...]
+    predicted: Rows[Prediction]
+    paths: Rows[ImagePath]
     accounting: Accounting
     blocks: tuple[str, ...]
     coverage: float
-    searched: tuple[SearchedBlock, ...]
-    by_concept: tuple[ConceptAttribution, ...]
+    searched: Rows[SearchedBlock]
+    by_concept: Rows[ConceptAttribution]
     cam: NDArray[np.float32]
     unit_maps: Mapping[str, NDArray[np.float32]]
     concept_maps: Mapping[str, NDArray[np.float32]]
 
+    def __repr__(self) -> str:
+        target = self.class_name if self.versus is None else f"{self.class_name} − {self.versus}"
+        return (
+            f"<{type(self).__name__} of {self.image} by {self.run}: {target}, "
+            f"{self.probability:.1%}, logit {self.accounting.total:+.3f}; "
+            f"{len(self.paths)} paths, {len(self.by_concept) - 1} concepts>"
+        )
+
     @property
-    def by_category(self) -> tuple[CategoryAttribution, ...]:
+    def by_category(self) -> Rows[CategoryAttribution]:
         """`by_concept` summed over each category, largest |contribution| first."""
         sums: dict[str, list[float]] = {}
         for concept in self.by_concept:
@@ -174,7 +195,7 @@ class Explanation:
                 before = sums.get(concept.category, [0.0] * 4)
                 sums[concept.category] = [a + b for a, b in zip(before, values, strict=True)]
         categories = [CategoryAttribution(name, *values) for name, values in sums.items()]
-        return tuple(sorted(categories, key=lambda c: (-abs(c.contribution), c.category)))
+        return Rows(sorted(categories, key=lambda c: (-abs(c.contribution), c.category)))
 
     @property
     def agreement(self) -> float | None:
@@ -187,32 +208,6 @@ class Explanation:
         if len(predicted) < 3 or len(set(predicted)) == 1 or len(set(measured)) == 1:
             return None
         return statistics.correlation(predicted, measured)
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: paths, accounting and concepts as tables."""
-        target = self.class_name if self.versus is None else f"{self.class_name} − {self.versus}"
-        paths = [
-            (
-                path.rank,
-                f"{path.contribution:+.3f}",
-                f"{path.measured:+.3f}",
-                " → ".join(map(str, path.units)),
-            )
-            for path in self.paths
-        ]
-        sums = [[f"{value:+.3f}" for value in self.accounting]]
-        concepts = [
-            (concept.name or "units without a concept", f"{concept.contribution:+.3f}")
-            for concept in self.by_concept[:8]
-        ]
-        return "".join(
-            (
-                f"<h4>Why {escape(target)}? {self.probability:.1%}</h4>",
-                _table(("rank", "adds", "measured", "path"), paths),
-                _table(("paths shown", "other paths", "biases", target), sums),
-                _table(("concept", "adds"), concepts),
-            )
-        )
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
@@ -244,11 +239,3 @@ class Explanation:
             "by_concept": [concept._asdict() for concept in self.by_concept],
             "by_category": [category._asdict() for category in self.by_category],
         }
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
@@ -14,11 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConceptGraphError, ModelError, QueryError
+from ..graph.run.trust import Factory, is_trusted, remember_run, trusted_factory
 from ..ingest.concept_data.images import normalise, open_image, to_array
 from ..ingest.engine.workers import prefetch
 from ..ingest.network.affine import affine_copy, bias_terms
+from ..ingest.network.builders import import_folder, is_code, made_by
 from ..ingest.network.forward import record_outputs, replace_outputs
-from ..ingest.network.loading import Network, load_network
+from ..ingest.network.loading import Network, load_network, network_digest
 from .decomposition import Downstream
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
     from ..ingest.network.architecture import Head
 
-    Options = tuple[str | None, bool, torch.dtype]
+    Options = tuple[str | None, str | None, bool, bool, torch.dtype]
     Loaded = tuple[Network, nn.Module]
 
 _LOADED: WeakKeyDictionary[Run, dict[Options, Loaded]] = WeakKeyDictionary()
@@ -158,24 +160,44 @@ def open_network(
     run: Run,
     *,
     weights: str | None = None,
+    model: str | None = None,
+    trust_run: bool = False,
     trust_pickle: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> RunNetwork:
     """Load the network that a run dissected; a second call for the same open run reads nothing.
 
+    A factory that a run names is imported only if the run is trusted (`graph.run.trust`), as those
+    ingested on this machine are.
+
     Args:
         run: an open run.
         weights: the checkpoint, if it is no longer where it was.
-        trust_pickle: load a checkpoint that runs code.
+        model: the network's name or `module:factory`, imported from the working directory or from
+            where Python imports, instead of what the run names.
+        trust_run: let the code run that the run names, and remember that the run is trusted.
+        trust_pickle: load a checkpoint that runs code: that of `weights`, or of a trusted run.
         dtype: of the explanations' arithmetic.
 
     Raises:
-        ModelError: there is no checkpoint, or it is not the one that was dissected.
+        ModelError: the run is not trusted and needs a factory, there is no checkpoint, or it is not
+            the one that was dissected.
+        RunError: the factory of a trusted run has changed.
     """
     by_options = _LOADED.setdefault(run, {})
-    options = (weights, trust_pickle, dtype)
+    options = (weights, model, trust_run, trust_pickle, dtype)
     if options not in by_options:
-        network = _load(run, weights, trust_pickle=trust_pickle)
+        if trust_pickle and weights is None and not (trust_run or is_trusted(run)):
+            raise ModelError(
+                f"run {run.name} names the checkpoint, and is not a run that you made or trust",
+                file=run.path,
+                found=run.manifest["model"]["weights"],
+                remedy="Name the checkpoint that may run code with --weights",
+            )
+        factory = _factory(run, model, trust_run=trust_run)
+        network = _load(run, weights, factory, trust_pickle=trust_pickle)
+        if trust_run:
+            remember_run(run, made_by(factory.model))
         by_options[options] = network, affine_copy(network.module).to(dtype)
     return RunNetwork(run, *by_options[options])
 
@@ -185,21 +207,42 @@ def network_of(run: Run | RunNetwork) -> RunNetwork:
     return run if isinstance(run, RunNetwork) else open_network(run)
 
 
-def _load(run: Run, weights: str | None, *, trust_pickle: bool) -> Network:
+def _factory(run: Run, model: str | None, *, trust_run: bool) -> Factory:
+    """Return what makes the network; refuse code that only the run names."""
+    stated = run.manifest["model"]["name"]
+    if model or trust_run or not is_code(stated):
+        return Factory(model or stated)
+    if (factory := trusted_factory(run)) is not None:
+        return factory
+    raise ModelError(
+        f"run {run.name} is not a run that you made or trust, and its network is made by code",
+        file=run.path,
+        found=f"the factory {stated}",
+        remedy=f"Read that code; then name it with --model {stated}, or trust it with --trust-run",
+    )
+
+
+def _load(run: Run, weights: str | None, factory: Factory, *, trust_pickle: bool) -> Network:
     """Load a run's network and compare its digest with the run's."""
-    model = run.manifest["model"]
-    path = weights or model["weights"]
+    stated = run.manifest["model"]
+    path = weights or stated["weights"]
     if path and not weights and Path(path).is_absolute() and not Path(path).is_file():
         remedy = "Name their new place with --weights"
         raise ModelError("the weights that were dissected are missing", file=path, remedy=remedy)
-    seed = cast("int", run.manifest["settings"]["seed"])
-    network = load_network(model["name"], path, None, trust_pickle=trust_pickle, seed=seed)
-    if network.digest != model["digest"]:
+    network = load_network(
+        factory.model,
+        path,
+        trust_pickle=trust_pickle,
+        seed=cast("int", run.manifest["settings"]["seed"]),
+        folder=import_folder(factory),
+    )
+    digest = network_digest(stated["name"], network.module)
+    if digest != stated["digest"]:
         raise ModelError(
             "not the weights that were dissected",
             file=path or network.name,
-            found=f"digest {network.digest[:12]}…",
-            expected=f"{model['digest'][:12]}…, as run {run.name} states",
+            found=f"digest {digest[:12]}…",
+            expected=f"{stated['digest'][:12]}…, as run {run.name} states",
             remedy="Give the right file with --weights, or ingest again",
         )
-    return network
+    return replace(network, digest=digest)

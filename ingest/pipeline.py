@@ -31,6 +31,7 @@ import torch
 
 from ..graph.run.files import disk_errors
 from ..graph.run.reader import Run, open_run
+from ..graph.run.trust import remember_run
 from ..graph.run.writer import RunWriter, check_out, is_complete
 from ..progress import NoProgress
 from ..settings import Settings
@@ -55,6 +56,7 @@ from .engine.process_group import ProcessGroup, environment_process_group, initi
 from .engine.scratch import DeviceCache, TensorFile, device_cache
 from .engine.workers import WorkerPool, default_workers
 from .inputs import Inputs, batch_size_for
+from .network.builders import made_by
 from .network.loading import load_network
 from .output.manifest import ingest_facts, manifest, run_facts
 from .output.tables import (
@@ -257,7 +259,8 @@ def _run_steps(job: Job) -> None:
     dissection.close()
     job.group.barrier()
     if job.group.is_main:
-        job.writer.publish()
+        run = open_run(job.writer.publish())
+        remember_run(run, made_by(job.inputs.network.name))
 
 
 def dissect(job: Job) -> Dissection:

@@ -143,12 +143,11 @@ def _sum(
 
 
 def _ablation(ablation: Ablation) -> PageAblation:
-    after = dict(ablation.after)
     minimal = "minimal ablation set: " if ablation.is_minimal else ""
     return PageAblation(
         minimal + ", ".join(ablation.concepts or ablation.units),
         f"{ablation_scope(ablation)}: {ablation_outcome(ablation)}",
-        tuple((row.name, row.probability, after[row.name]) for row in ablation.before),
+        tuple(ablation.changes),
         evidence_after(ablation),
     )
 
@@ -214,7 +213,7 @@ def _page_units(run: Run, labels: Iterable[UnitLabel]) -> dict[str, PageUnit]:
             None if label.concept is None else PageConcept(*label.concept),
             status[uid],
             concepts[1:] if label.concept is not None else concepts,
-            strip([run.path / name for name in thumbnails]),
+            strip([run.file(name) for name in thumbnails]),
         )
     return units
 

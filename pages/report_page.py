@@ -32,6 +32,8 @@ class Report:
         class_name: the class shown with its units; else the first one.
         image: the image for its class activation map; else one of the run's.
         weights: the network's weights, if they are no longer where they were.
+        model: the network's `module:factory`, if the run is not trusted.
+        trust_run: trust the run: let the code run that it names, and read its concept images.
         trust_pickle: load a checkpoint that can run code.
     """
 
@@ -40,6 +42,8 @@ class Report:
     class_name: str | None = None
     image: Path | None = None
     weights: str | None = None
+    model: str | None = None
+    trust_run: bool = False
     trust_pickle: bool = False
 
 
@@ -86,9 +90,7 @@ def render_report(run: Run, report: Report) -> str:
             "largest_weight": max((abs(row.weight) for row in weights), default=0) or 1,
             "class_name": class_name(class_uid),
             "contributors": content.contributors(run, store, class_uid, _CONTRIBUTORS),
-            "cam": draw_cam(
-                run, class_uid, report.image, report.weights, trust_pickle=report.trust_pickle
-            ),
+            "cam": draw_cam(run, class_uid, report),
         }
     if report.versus is not None:
         comparison = compare([run, report.versus])

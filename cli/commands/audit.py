@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from ..options import JsonOption, PathBlocksOption, RunOption, TrustPickleOption, WeightsOption
+from ..options import (
+    JsonOption,
+    NetworkModelOption,
+    PathBlocksOption,
+    RunOption,
+    TrustPickleOption,
+    TrustRunOption,
+    WeightsOption,
+)
 
 
 def audit(
@@ -20,6 +28,8 @@ def audit(
     html: Annotated[Path | None, typer.Option(help="Also write a page.")] = None,
     weights: WeightsOption = None,
     run_path: RunOption = None,
+    model: NetworkModelOption = None,
+    trust_run: TrustRunOption = False,
     trust_pickle: TrustPickleOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,13 +51,16 @@ def audit(
 
     rows = read_labels(labels)
     run = open_chosen_run(run_path)
-    network = open_network(run, weights=weights, trust_pickle=trust_pickle)
+    network = open_network(
+        run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
+    )
     result = run_audit(
         network, images, rows, blocks=block_names(blocks), tries=tries, progress=ProgressBars()
     )
     why_options = [
         *(("--blocks", blocks) if blocks else ()),
         *(("--weights", weights) if weights else ()),
+        *(("--model", model) if model else ()),
         *(("--trust-pickle",) if trust_pickle else ()),
     ]
     if html is not None:

@@ -9,10 +9,12 @@ import typer
 
 from ..options import (
     JsonOption,
+    NetworkModelOption,
     PathBlocksOption,
     RunOption,
     SignificantOption,
     TrustPickleOption,
+    TrustRunOption,
     WeightsOption,
 )
 
@@ -90,6 +92,8 @@ def why(
         bool, typer.Option(help="Save the explanation in the run; `load` takes it to Neo4j.")
     ] = True,
     run_path: RunOption = None,
+    model: NetworkModelOption = None,
+    trust_run: TrustRunOption = False,
     trust_pickle: TrustPickleOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -108,7 +112,7 @@ def why(
         for option, value in (
             ("--versus", versus), ("--cam", cam), ("--weights", weights), ("--at", at),
             ("--ablate", ablate), ("--ablate-unit", ablate_unit), ("--flip", flip),
-            ("--everywhere", everywhere),
+            ("--everywhere", everywhere), ("--model", model), ("--trust-run", trust_run),
         ):  # fmt: skip
             if value:
                 raise typer.BadParameter("it needs --image", param_hint=option)
@@ -123,7 +127,9 @@ def why(
     from ...explain.explain import explain
     from ...explain.network import open_network
 
-    network = open_network(run, weights=weights, trust_pickle=trust_pickle)
+    network = open_network(
+        run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
+    )
     explanation = explain(
         network,
         image,

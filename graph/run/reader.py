@@ -25,7 +25,7 @@ import numpy as np
 from ...errors import QueryError, RunError, nearest
 from ...settings import Settings
 from ..uids import block_number, concept_uids, unit_uid
-from .files import TABLES, read_array, read_table
+from .files import TABLES, inside, read_array, read_table
 from .manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -231,8 +231,20 @@ class Run:
             self.contributions(source, target)
             self.contributions(source, target, pre=True)
 
+    def file(self, name: str) -> Path:
+        """Return a file of the run, to read or to write.
+
+        Raises:
+            RunError: its name, or a link on the way, leads out of the run: whoever made the run
+                would choose a file of this machine.
+        """
+        path = inside(self.path, name)
+        if path is None:
+            raise RunError("the run names a file outside of it", file=self.path, found=name)
+        return path
+
     def _table(self, name: str) -> pd.DataFrame:
-        file = self.path / f"{name}.parquet"
+        file = self.file(f"{name}.parquet")
         frame = read_table(file, TABLES[name])
         if "uid" in frame and not frame["uid"].is_unique:
             duplicate = frame["uid"][frame["uid"].duplicated()].iloc[0]
@@ -267,7 +279,7 @@ class Run:
 
     def _array(self, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
         if name not in self._arrays:
-            self._arrays[name] = read_array(self.path / f"{name}.npy", shape)
+            self._arrays[name] = read_array(self.file(f"{name}.npy"), shape)
         return self._arrays[name]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_builder, get_model_weights, list_models
 
 from ...errors import ModelError, nearest
+from ...graph.run.trust import Factory
 from .published import PUBLISHED_MODELS
 
 if TYPE_CHECKING:
@@ -35,17 +37,21 @@ def architectures() -> tuple[str, ...]:
     return tuple(name for name in list_models() if get_model_builder(name).__module__ == module)
 
 
-def builder(model: str) -> Builder:
+def builder(model: str, folder: Path | None = None) -> Builder:
     """Return the builder for an architecture's name or for `module:factory`.
 
-    A factory gets `num_classes` if it takes it. Its module is imported from the working directory
-    or, if it is not there, from where Python imports.
+    A factory gets `num_classes` if it takes it.
+
+    Args:
+        model: the name. A factory's module is imported now: its code runs.
+        folder: where the module is looked for first, before the places where Python looks; None
+            means the working directory.
 
     Raises:
         ModelError: no such name, module or factory; building may raise it for a failing factory.
     """
     if ":" in model:
-        return _factory(model)
+        return _factory(model, folder or Path.cwd())
     if model not in architectures():
         raise ModelError(
             f"unknown model {model!r}",
@@ -105,9 +111,29 @@ def _body_shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     }
 
 
-def _factory(model: str) -> Builder:
+def is_code(model: str) -> bool:
+    """Return whether a model is a factory, but for the demo's, which are this package's."""
+    return ":" in model and re.fullmatch(r"conceptgraph\.demo\.networks\.\w+:\w+", model) is None
+
+
+def made_by(model: str) -> Factory | None:
+    """Return a factory that was used, with the file of its module; None for any other model."""
+    module = sys.modules.get(model.partition(":")[0]) if is_code(model) else None
+    file = getattr(module, "__file__", None)  # a notebook has none
+    return None if file is None else Factory(model, Path(file).absolute())
+
+
+def import_folder(factory: Factory) -> Path | None:
+    """Return the folder in which Python finds a factory's module as its file."""
+    if factory.file is None:
+        return None
+    parents = factory.model.partition(":")[0].count(".") + (factory.file.stem == "__init__")
+    return factory.file.parents[parents]
+
+
+def _factory(model: str, folder: Path) -> Builder:
     module_name, _, attribute = model.partition(":")
-    with _working_directory_importable():
+    with _importable(folder):
         try:
             module = importlib.import_module(module_name)
         except Exception as error:
@@ -125,7 +151,7 @@ def _factory(model: str) -> Builder:
         ) from error
 
     def build(classes: int | None) -> nn.Module:
-        with _working_directory_importable():
+        with _importable(folder):
             try:
                 counted = classes is not None and _takes_classes(factory)
                 made = factory(num_classes=classes) if counted else factory()
@@ -150,10 +176,9 @@ def _takes_classes(factory: Callable[..., object]) -> bool:
 
 
 @contextmanager
-def _working_directory_importable() -> Iterator[None]:
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
+def _importable(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
     try:
         yield
     finally:
-        sys.path.remove(here)
+        sys.path.remove(str(folder))

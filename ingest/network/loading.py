@@ -82,6 +82,7 @@ def load_network(
     *,
     trust_pickle: bool = False,
     seed: int = 0,
+    folder: Path | None = None,
 ) -> Network:
     """Load a network, with its weights and class names.
 
@@ -94,13 +95,15 @@ def load_network(
         classes: a file of class names, in the order of the logits, in a form of `class_lists`.
         trust_pickle: let a checkpoint run the code that it names.
         seed: of untrained weights.
+        folder: where a factory's module is; None means the working directory, or where Python
+            imports.
 
     Raises:
         ModelError: unknown names, unreadable or unfitting weights, a wrong number of classes.
     """
     weights = None if weights is None else str(weights)
     classes = None if classes is None else Path(classes)
-    build = builder(architecture_of(model))
+    build = builder(architecture_of(model), folder)
     check_weights(model, weights)
     given = None if classes is None else read_classes(classes)
     state, names = _weights(model, weights, trust_pickle)
@@ -155,7 +158,7 @@ def as_network(
         name,
         names,
         architecture,
-        _digest(name, module),
+        network_digest(name, module),
     )
 
 
@@ -235,7 +238,8 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _digest(name: str, module: nn.Module) -> str:
+def network_digest(name: str, module: nn.Module) -> str:
+    """Return the sha256 of a network's name and weights, in hexadecimal."""
     digest = hashlib.sha256(f"{name}\0".encode())
     for key, tensor in sorted(_tensors(module).items()):
         array = tensor.contiguous().numpy()
