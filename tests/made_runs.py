@@ -42,7 +42,7 @@ def run_facts(
         "settings": chosen.as_dict(),
         "settings_digest": chosen.digest,
         "min_iou": chosen.min_iou,
-        "quantile": 0.005,
+        "quantile": 0.005 if chosen.quantile == "auto" else chosen.quantile,
         "quantile_reason": "",
         "model": {"name": "resnet18", "weights": None, "classes": None, "digest": network},
         "input": {"height": 224, "width": 224, "mean": [0.5] * 3, "std": [0.25] * 3},
