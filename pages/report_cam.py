@@ -13,7 +13,15 @@ import numpy as np
 
 from ..errors import ConceptGraphError
 from ..graph.uids import class_name, split_unit
-from .pictures import cam_overlay, data_uri, photograph, side_by_side
+from ..ingest.network.preprocessing import unseen_text
+from .pictures import (
+    cam_overlay,
+    data_uri,
+    draw_on_seen,
+    frame_seen,
+    photograph,
+    side_by_side,
+)
 
 if TYPE_CHECKING:
     from ..graph.run.reader import Run
@@ -55,8 +63,11 @@ def _draw(
     run: Run, class_uid: str, image_file: Path | None, weights: str | None, trust_pickle: bool
 ) -> CamPicture:
     from ..explain.class_activation import class_map
+    from ..explain.explain import check_question
     from ..explain.network import open_network
 
+    if image_file is not None:
+        check_question(run, image_file)
     network = open_network(run, weights=weights, trust_pickle=trust_pickle)
     images = [image_file] if image_file else _candidates(run, class_uid)
     class_activation = class_map(network, class_uid, images)
@@ -65,8 +76,11 @@ def _draw(
     caption = f"{class_activation.image.name}: {predicted.name} ({predicted.probability:.0%})"
     if predicted.name != name:
         caption += f", {name} ({class_activation.probability:.0%})"
-    overlay = cam_overlay(image, class_activation.cam)
-    return CamPicture(data_uri(side_by_side([image, overlay])), caption)
+    seen = class_activation.seen
+    if unseen := unseen_text(seen):
+        caption += f". {unseen}"
+    overlay = draw_on_seen(image, seen, lambda part: cam_overlay(part, class_activation.cam))
+    return CamPicture(data_uri(side_by_side([frame_seen(image, seen), overlay])), caption)
 
 
 def _candidates(run: Run, class_uid: str) -> list[Path]:

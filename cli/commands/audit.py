@@ -31,6 +31,7 @@ def audit(
     Example: [bold]conceptgraph audit --images photos --labels labels.csv --html audit.html[/bold]
     """
     from ...explain.audit import audit as run_audit
+    from ...explain.audit import check_labels
     from ...explain.audit_labels import read_labels
     from ...explain.network import open_network
     from ..opening import open_chosen_run
@@ -40,6 +41,7 @@ def audit(
 
     rows = read_labels(labels)
     run = open_chosen_run(run_path)
+    check_labels(run, images, rows)
     network = open_network(run, weights=weights, trust_pickle=trust_pickle)
     result = run_audit(
         network, images, rows, blocks=block_names(blocks), tries=tries, progress=ProgressBars()

@@ -109,6 +109,7 @@ def _facts(run: Run) -> dict[str, object]:
         "device": manifest["device"],
         "images": manifest["data"]["images"],
         "concepts": manifest["data"]["concepts"],
+        "input": manifest["input"],
     }
 
 

@@ -1,7 +1,7 @@
 """Image files to network input.
 
-Images are resized to one size (aspect ratio ignored) and never cropped, so that masks keep covering
-what they label.
+Concept images are resized to one size (aspect ratio ignored) and never cropped, so that masks keep
+covering what they label. What a network does to photographs is in `network/preprocessing.py`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-# NetDissect's input: (RGB − its mean of Broden) / 57.12, for values from 0 to 255.
-NETDISSECT_MEAN = (124.6901 / 255, 118.6897 / 255, 109.5388 / 255)
-NETDISSECT_STD = (57.12 / 255, 57.12 / 255, 57.12 / 255)
 
 
 def open_image(path: Path, *, exif_transpose: bool = False) -> Image.Image:

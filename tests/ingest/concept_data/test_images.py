@@ -10,13 +10,8 @@ import torch
 from PIL import Image
 
 from conceptgraph.errors import DataError
-from conceptgraph.ingest.concept_data.images import (
-    NETDISSECT_MEAN,
-    NETDISSECT_STD,
-    normalise,
-    open_image,
-    to_array,
-)
+from conceptgraph.ingest.concept_data.images import normalise, open_image, to_array
+from conceptgraph.ingest.network.preprocessing import NETDISSECT_MEAN, NETDISSECT_STD
 
 if TYPE_CHECKING:
     from pathlib import Path
