@@ -19,6 +19,7 @@ from .commands import (
     export,
     ingest,
     neo4j_runs,
+    predict,
     query,
     report,
     show,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("ingest")(ingest.ingest)
+app.command("predict")(predict.predict)
 app.command("why")(why.why)
 app.command("audit")(audit.audit)
 app.command("show")(show.show)

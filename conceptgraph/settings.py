@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 IouVariant = Literal["paper", "lite", "unrestricted"]
-Preprocess = Literal["model", "netdissect"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Quantile = float | Literal["auto"]
 
+PREPROCESSINGS = ("model", "resize", "imagenet", "netdissect")
 BLOCKS = ("block1", "block2", "block3", "block4")
 _BLOCK = re.compile(r"block([1-9]\d*)")
 USUAL_BATCH, LARGEST_BATCH = 32, 256  # images, if no batch size is given
@@ -44,10 +44,12 @@ class Settings:
         iou: which activations count against a concept: in images labelled with its category
             (`paper`), NetDissect-Lite's variant (`lite`), or everywhere (`unrestricted`).
         min_iou: a unit is interpretable when its best IoU exceeds this.
-        preprocess: the model's own normalisation, or NetDissect's for parity.
+        preprocess: what becomes of photographs, and how colors are normalised: as the `model`
+            states it; the whole image resized (`resize`); the shorter side resized to 256 and the
+            center cropped to 224 (`imagenet`); NetDissect's, for parity (`netdissect`); or a JSON
+            file that says it.
         precision: number format of the forward pass; `auto` is float32.
-        image_size: side to which images are resized (aspect ratio ignored); None keeps the size
-            that the data state, if all images share one of up to 512 pixels a side, else 224.
+        image_size: side of the network's input; None takes what the network was made for.
         batch_size: images per forward pass; None leaves it to `batch_size_for`.
         threshold_split: fit thresholds on images of this split only.
         seed: fixes the order of the images (and an untrained network).
@@ -64,7 +66,7 @@ class Settings:
     quantile: Quantile = "auto"
     iou: IouVariant = "paper"
     min_iou: float = 0.04
-    preprocess: Preprocess = "model"
+    preprocess: str = "model"
     precision: Precision = "auto"
     image_size: int | None = None
     batch_size: int | None = None
@@ -102,6 +104,11 @@ class Settings:
         if not 0 < self.significance < 1:
             raise ConceptGraphError(
                 "significance out of range", found=self.significance, expected="between 0 and 1"
+            )
+        if self.preprocess not in PREPROCESSINGS and not self.preprocess.endswith(".json"):
+            raise ConceptGraphError(
+                f"there is no preprocessing {self.preprocess!r}",
+                expected=f"{', '.join(PREPROCESSINGS)}, or a .json file",
             )
         if self.null_samples < 0:
             raise ConceptGraphError(

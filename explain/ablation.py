@@ -26,7 +26,7 @@ from .ablation_masks import (
 )
 from .explain import explain
 from .explanation import Prediction
-from .network import RunNetwork, network_of
+from .network import RunNetwork, network_of, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,16 +148,9 @@ def ablate(
         DataError: the image cannot be read.
         ModelError: the network cannot be loaded.
     """
+    masks = requested_masks(run_of(run), concepts, units, at=at, everywhere=everywhere)
     network = network_of(run)
     uids = [_concept_uid(network.run, name) for name in concepts]
-    masks = merge_masks(
-        [
-            *(ablation_of_concept(network.run, uid, at, everywhere=everywhere) for uid in uids),
-            ablation_of_units(network.run, units),
-        ]
-    )
-    if not masks:
-        raise QueryError("nothing to ablate", expected="a concept or a unit")
     logits = _logits(network, network.load_image(image), [{}, masks]).double()
     before, after = _predictions(network.run, logits)
     with network.intervene(ablation_hooks([masks])):
@@ -255,6 +248,27 @@ def _drop_unnecessary(
         if float(_margins(_logits(network, batch, [masks]), predicted)[0]) < 0:
             chosen = fewer
     return chosen
+
+
+def requested_masks(
+    run: Run,
+    concepts: Sequence[str],
+    units: Sequence[str],
+    *,
+    at: Sequence[str] | None = None,
+    everywhere: bool = False,
+) -> AblationMasks:
+    """Return the masks of `ablate`, before any network is loaded.
+
+    Raises:
+        QueryError: no such concept, unit or block, or no unit detects a concept.
+    """
+    uids = [_concept_uid(run, name) for name in concepts]
+    by_concept = [ablation_of_concept(run, uid, at, everywhere=everywhere) for uid in uids]
+    masks = merge_masks([*by_concept, ablation_of_units(run, units)])
+    if not masks:
+        raise QueryError("nothing to ablate", expected="a concept or a unit")
+    return masks
 
 
 def _concept_uid(run: Run, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -12,18 +13,18 @@ from torch import Tensor
 
 from ..errors import QueryError
 from ..graph.uids import unit_uid
+from ..ingest.concept_data.images import open_image
 from ..ingest.engine.tensors import grid_mean
 from ..queries.labels import class_index, unit_labels
 from ..queries.rows import Rows
 from .concept_attribution import attribute_to_concepts, concept_attributor
 from .decomposition import Decomposition, Downstream, decompose
 from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
-from .network import RunNetwork, network_of
+from .network import RunNetwork, network_of, run_of
 from .path_search import PathSearch, measure_paths, search_edges, search_paths, strongest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -50,7 +51,7 @@ def explain(
 
     Args:
         run: an open run, or its network from `open_network`.
-        image: an image file; it is EXIF-transposed and resized, ignoring its aspect ratio.
+        image: an image file; it is EXIF-transposed, and resized and cropped as the run states.
         class_name: the class to explain; None means the predicted one.
         versus: explain the difference of the class's logit and this class's.
         blocks: neighbouring blocks up to the network's last; None means its last two.
@@ -65,10 +66,12 @@ def explain(
     """
     if top < 1 or beam < 1:
         raise QueryError("number of paths", found=min(top, beam), expected="at least 1")
+    check_question(run_of(run), image, class_name, versus)
     network = network_of(run)
     chosen = tuple(blocks or network.last_blocks())
     downstream = network.downstream(chosen)
-    all_logits, output = network.forward(network.load_image(image), chosen[0])
+    photograph = network.load_photograph(image)
+    all_logits, output = network.forward(photograph.batch, chosen[0])
     logits = all_logits[0]
     pair = _class_pair(network.run, logits, class_name, versus)
     decomposition = decompose(downstream, output, *_direction(network.head, pair))
@@ -91,6 +94,8 @@ def explain(
         logit=float(logits[pair[0]]),
         probability=float(logits.double().softmax(0)[pair[0]]),
         predicted=predictions(names, logits),
+        shape=network.run.manifest["input"],
+        seen=photograph.seen,
         paths=paths,
         accounting=_accounting(decomposition, paths),
         blocks=chosen,
@@ -103,10 +108,25 @@ def explain(
     )
 
 
-def predictions(names: Sequence[str], logits: Tensor) -> Rows[Prediction]:
-    """Return the five most probable classes, given logits (classes,)."""
+def check_question(
+    run: Run, image: Path | str, class_name: str | None = None, versus: str | None = None
+) -> None:
+    """Refuse a question about an image that cannot be answered, before any network is loaded.
+
+    Raises:
+        QueryError: no such class.
+        DataError: the image cannot be read.
+    """
+    for name in (class_name, versus):
+        if name is not None:
+            class_index(run, name)
+    open_image(Path(image))
+
+
+def predictions(names: Sequence[str], logits: Tensor, top: int = 5) -> Rows[Prediction]:
+    """Return the most probable classes, given logits (classes,)."""
     probabilities = logits.double().softmax(0)
-    order = probabilities.argsort(descending=True, stable=True)[:5].tolist()
+    order = probabilities.argsort(descending=True, stable=True)[:top].tolist()
     return Rows(Prediction(names[i], float(probabilities[i])) for i in order)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..graph.run.manifest import InputShape
+    from ..ingest.network.preprocessing import Box
 
 DISPUTED = 0.5
 """A path is disputed if predicted and measured effect differ by more than this share of the larger
@@ -145,6 +147,8 @@ class Explanation:
         logit: of the class (not the difference).
         probability: of the class.
         predicted: the most probable classes.
+        shape: what the network was given, and where that is stated.
+        seen: the part of the image that the network sees.
         paths: the paths with the largest |contribution|.
         accounting: how the logit adds up.
         blocks: the blocks that the paths run through.
@@ -167,6 +171,8 @@ class Explanation:
     logit: float
     probability: float
     predicted: Rows[Prediction]
+    shape: InputShape
+    seen: Box
     paths: Rows[ImagePath]
     accounting: Accounting
     blocks: tuple[str, ...]
@@ -223,6 +229,7 @@ class Explanation:
             "predicted": [
                 {"class": name, "probability": probability} for name, probability in self.predicted
             ],
+            "preprocess": {**self.shape, "seen": list(self.seen)},
             "paths": [
                 {
                     "rank": path.rank,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from ..errors import ConceptGraphError, ModelError, QueryError
 from ..graph.run.trust import Factory, is_trusted, remember_run, trusted_factory
-from ..ingest.concept_data.images import normalise, open_image, to_array
+from ..ingest.concept_data.images import normalise, open_image
 from ..ingest.engine.workers import prefetch
 from ..ingest.network.affine import affine_copy, bias_terms
 from ..ingest.network.builders import import_folder, is_code, made_by
 from ..ingest.network.forward import record_outputs, replace_outputs
 from ..ingest.network.loading import Network, load_network, network_digest
+from ..ingest.network.preprocessing import Box, seen_box, to_input
 from .decomposition import Downstream
 
 if TYPE_CHECKING:
@@ -35,6 +36,18 @@ if TYPE_CHECKING:
 
 _LOADED: WeakKeyDictionary[Run, dict[Options, Loaded]] = WeakKeyDictionary()
 """By open run and the options of `open_network`; freed with the run."""
+
+
+class Photograph(NamedTuple):
+    """A photograph as the network is given it.
+
+    Attributes:
+        batch: the network's input, (1, channels, height, width).
+        seen: the part of the photograph, upright, that the network sees.
+    """
+
+    batch: Tensor
+    seen: Box
 
 
 @dataclass(frozen=True)
@@ -92,18 +105,25 @@ class RunNetwork:
             stages, self.head, [term for stage in stages for term in bias_terms(stage)]
         )
 
-    def load_image(self, image: Path | str) -> Tensor:
-        """Load an image file as the network's input, (1, channels, height, width).
-
-        The image is EXIF-transposed, then resized, ignoring its aspect ratio.
+    def load_photograph(self, image: Path | str) -> Photograph:
+        """Load an image file: EXIF-transposed, then resized and cropped as the run states.
 
         Raises:
             DataError: it cannot be read.
         """
         shape = self.run.manifest["input"]
-        pixels = to_array(open_image(Path(image)), shape["height"], shape["width"])
-        batch = torch.from_numpy(pixels.copy()).unsqueeze(0)
-        return normalise(batch, shape["mean"], shape["std"]).to(self.head.weight.dtype)
+        opened = open_image(Path(image))
+        batch = torch.from_numpy(to_input(opened, shape).copy()).unsqueeze(0)
+        values = normalise(batch, shape["mean"], shape["std"]).to(self.head.weight.dtype)
+        return Photograph(values, seen_box(opened.size, shape))
+
+    def load_image(self, image: Path | str) -> Tensor:
+        """Return the batch of `load_photograph`.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        return self.load_photograph(image).batch
 
     def load_images(self, images: Sequence[Path]) -> Iterator[Tensor | str]:
         """Yield what `load_image` loads, in order and prefetched; for one that fails, its error."""
@@ -205,6 +225,11 @@ def open_network(
 def network_of(run: Run | RunNetwork) -> RunNetwork:
     """Return a run's network, with the default options, or the network that was given."""
     return run if isinstance(run, RunNetwork) else open_network(run)
+
+
+def run_of(run: Run | RunNetwork) -> Run:
+    """Return an open run, as it was given or of a network."""
+    return run.run if isinstance(run, RunNetwork) else run
 
 
 def _factory(run: Run, model: str | None, *, trust_run: bool) -> Factory:

@@ -35,9 +35,10 @@ from ..graph.run.trust import remember_run
 from ..graph.run.writer import RunWriter, check_out, is_complete
 from ..progress import NoProgress
 from ..settings import Settings
-from .concept_data.opening import open_concept_data
+from .concept_data.opening import check_layout, open_concept_data
 from .concept_data.quantile import choose_quantile
 from .contributions.one_unit import one_unit_contributions
+from .contributions.suitability import check_suitable
 from .dissection.activations import SparseActivations
 from .dissection.block import BlockDissections
 from .dissection.forward_pass import NAME as FORWARD_PASS
@@ -58,6 +59,7 @@ from .engine.workers import WorkerPool, default_workers
 from .inputs import Inputs, batch_size_for
 from .network.builders import made_by
 from .network.loading import load_network
+from .network.preprocessing import chosen_input, input_lines
 from .output.manifest import ingest_facts, manifest, run_facts
 from .output.tables import (
     classes_table,
@@ -135,6 +137,7 @@ def ingest(
         if group.is_main and not (resume and (out / "manifest.json").is_file()):
             check_out(out, overwrite=overwrite, resume=resume)
         chosen = choose_device(device, group.local_rank)
+        check_layout(Path(data))
         network = load_network(
             model,
             weights,
@@ -142,6 +145,8 @@ def ingest(
             trust_pickle=trust_pickle,
             seed=settings.seed,
         )
+        spec = chosen_input(network.architecture.input, settings)
+        check_suitable(network, settings.blocks, spec)
         concept_data = open_concept_data(Path(data), label_zero=settings.iou == "lite")
         asked = settings.batch_size
         size = batch_size_for(settings, network, concept_data, chosen)
@@ -248,6 +253,8 @@ class Dissection:
 
 def _run_steps(job: Job) -> None:
     """Run steps 2 to 8."""
+    for line in input_lines(job.inputs.shape):
+        job.progress.note(line)
     dissection = dissect(job)
     contributions = _contributions(job, dissection.blocks)
     _draw_thumbnails(job, dissection)

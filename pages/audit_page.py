@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConceptGraphError
 from ..explain.no_answer import audit_note
+from ..ingest.network.preprocessing import seen_box
 from .document import render
-from .pictures import data_uri, photograph
+from .pictures import data_uri, frame_seen, photograph
 from .wording import why_command
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str
         confusions=[
             (
                 confusion,
-                [(name, _small(audit.folder / name)) for name in confusion.images[:EXAMPLES]],
+                [(name, _small(run, audit.folder / name)) for name in confusion.images[:EXAMPLES]],
                 why_command(run, audit, confusion, why_options),
             )
             for confusion in audit.confusions[:CONFUSIONS]
@@ -44,11 +45,11 @@ def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str
     )
 
 
-def _small(path: Path) -> str | None:
+def _small(run: Run, path: Path) -> str | None:
     """Return a thumbnail; None for an image that has been removed since the audit."""
     try:
         image = photograph(path)
     except (ConceptGraphError, OSError):
         return None
     image.thumbnail((_SMALL, _SMALL))
-    return data_uri(image)
+    return data_uri(frame_seen(image, seen_box(image.size, run.manifest["input"])))

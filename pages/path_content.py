@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 
 from ..explain.no_answer import explanation_note
 from ..graph.uids import concept_uid
+from ..ingest.network.preprocessing import input_text, unseen_text
 from ..queries.unnamed import class_paths_note
 from .path_parts import PageAblation, PageAttribution, PageConcept, PagePath, PageUnit, PathPage
-from .pictures import cam_overlay, data_uri, heat_overlay, photograph, strip, thumbnail
+from .pictures import (
+    cam_overlay,
+    data_uri,
+    draw_on_seen,
+    frame_seen,
+    heat_overlay,
+    photograph,
+    strip,
+    thumbnail,
+)
 from .wording import (
     CONCEPTS_SHOWN,
     ablation_outcome,
@@ -20,8 +30,10 @@ from .wording import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from ..explain.ablation import Ablation
@@ -80,8 +92,8 @@ def explanation_page(
             ),
         ),
         accounting=tuple(zip(parts, explanation.accounting, strict=True)),
-        image=data_uri(image),
-        cam=data_uri(cam_overlay(image, explanation.cam)),
+        image=data_uri(frame_seen(image, explanation.seen)),
+        cam=data_uri(_drawn(image, explanation, cam_overlay, explanation.cam)),
         attributions=_attributions(explanation, small),
         categories=tuple((row.category, row.contribution) for row in explanation.by_category),
         versus=versus,
@@ -93,7 +105,8 @@ def explanation_page(
 def _image_paths(run: Run, explanation: Explanation, small: Image.Image) -> tuple[PagePath, ...]:
     units = _page_units(run, (unit for path in explanation.paths for unit in path.units))
     for uid, activation in explanation.unit_maps.items():
-        units[uid] = replace(units[uid], activation=data_uri(heat_overlay(small, activation)))
+        heat = data_uri(_drawn(small, explanation, heat_overlay, activation))
+        units[uid] = replace(units[uid], activation=heat)
     return tuple(
         PagePath(
             path.rank,
@@ -114,11 +127,23 @@ def _attributions(explanation: Explanation, small: Image.Image) -> tuple[PageAtt
     for concept in concepts[:CONCEPTS_SHOWN]:
         uid = concept_uid(concept.category or "", concept.name or "")
         values = explanation.concept_maps.get(uid)
-        overlay = None if values is None else data_uri(cam_overlay(small, values))
-        rows.append(replace(_sum(concept.name, concept.category, [concept]), map=overlay))
+        row = _sum(concept.name, concept.category, [concept])
+        if values is not None:
+            row = replace(row, map=data_uri(_drawn(small, explanation, cam_overlay, values)))
+        rows.append(row)
     if others := concepts[CONCEPTS_SHOWN:]:
         rows.append(_sum(f"{len(others)} more concepts", None, others))
     return (*rows, _sum(None, None, [unlabelled]))
+
+
+def _drawn(
+    image: Image.Image,
+    explanation: Explanation,
+    overlay: Callable[[Image.Image, NDArray[np.float32]], Image.Image],
+    values: NDArray[np.float32],
+) -> Image.Image:
+    """Return a map over the part of an image that the network sees."""
+    return draw_on_seen(image, explanation.seen, lambda part: overlay(part, values))
 
 
 def _sum(
@@ -161,7 +186,8 @@ def _image_lead(run: Run, explanation: Explanation) -> str:
     predicted = explanation.predicted[0]
     opening = f"The network predicts {predicted.name} ({predicted.probability:.0%})."
     answer = explanation_note(run, explanation) or path_sentence(explanation)
-    return f"{opening} {answer}".strip()
+    sentences = (opening, unseen_text(explanation.seen), answer)
+    return " ".join(filter(None, sentences))
 
 
 def path_sentence(explanation: Explanation) -> str:
@@ -224,6 +250,8 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
     return (
         ("run", run.name),
         ("model", str(manifest["model"]["name"])),
+        ("input", input_text(manifest["input"])),
+        ("input stated by", manifest["input"]["source"]),
         ("concept data", Path(str(manifest["data"]["folder"])).name),
         ("quantile", str(run.quantile)),
         ("IoU", str(settings["iou"])),

@@ -15,7 +15,15 @@ from ..errors import ConceptGraphError, RunError
 from ..graph.run.files import inside
 from ..graph.run.trust import is_trusted
 from ..graph.uids import class_name, split_unit
-from .pictures import cam_overlay, data_uri, photograph, side_by_side
+from ..ingest.network.preprocessing import unseen_text
+from .pictures import (
+    cam_overlay,
+    data_uri,
+    draw_on_seen,
+    frame_seen,
+    photograph,
+    side_by_side,
+)
 
 if TYPE_CHECKING:
     from ..graph.run.reader import Run
@@ -50,8 +58,11 @@ def draw_cam(run: Run, class_uid: str, report: Report) -> CamPicture:
 
 def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
     from ..explain.class_activation import class_map
+    from ..explain.explain import check_question
     from ..explain.network import open_network
 
+    if report.image is not None:
+        check_question(run, report.image)
     network = open_network(
         run,
         weights=report.weights,
@@ -69,8 +80,11 @@ def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
     caption = f"{class_activation.image.name}: {predicted.name} ({predicted.probability:.0%})"
     if predicted.name != name:
         caption += f", {name} ({class_activation.probability:.0%})"
-    overlay = cam_overlay(image, class_activation.cam)
-    return CamPicture(data_uri(side_by_side([image, overlay])), caption)
+    seen = class_activation.seen
+    if unseen := unseen_text(seen):
+        caption += f". {unseen}"
+    overlay = draw_on_seen(image, seen, lambda part: cam_overlay(part, class_activation.cam))
+    return CamPicture(data_uri(side_by_side([frame_seen(image, seen), overlay])), caption)
 
 
 def _candidates(run: Run, class_uid: str, *, trusted: bool) -> list[Path]:

@@ -45,7 +45,15 @@ def run_facts(
         "quantile": 0.005 if chosen.quantile == "auto" else chosen.quantile,
         "quantile_reason": "",
         "model": {"name": "resnet18", "weights": None, "classes": None, "digest": network},
-        "input": {"height": 224, "width": 224, "mean": [0.5] * 3, "std": [0.25] * 3},
+        "input": {
+            "height": 224,
+            "width": 224,
+            "mean": [0.5] * 3,
+            "std": [0.25] * 3,
+            "resize": None,
+            "interpolation": "bilinear",
+            "source": "assumed",
+        },
         "data": {
             "folder": "/data",
             "digest": "1" * 64,

@@ -41,6 +41,7 @@ def audit(
     Example: [bold]conceptgraph audit --images photos --labels labels.csv --html audit.html[/bold]
     """
     from ...explain.audit import audit as run_audit
+    from ...explain.audit import check_labels
     from ...explain.audit_labels import read_labels
     from ...explain.network import open_network
     from ...explain.no_answer import audit_note
@@ -51,6 +52,7 @@ def audit(
 
     rows = read_labels(labels)
     run = open_chosen_run(run_path)
+    check_labels(run, images, rows)
     network = open_network(
         run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
     )

@@ -94,6 +94,9 @@ def why(
     run_path: RunOption = None,
     model: NetworkModelOption = None,
     trust_run: TrustRunOption = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Ask the demo's network, which is dissected once.")
+    ] = False,
     trust_pickle: TrustPickleOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -105,28 +108,28 @@ def why(
     [bold]conceptgraph why --image x.jpg --html why.html[/bold]
     [bold]conceptgraph why --image x.jpg --class juggling --versus typing[/bold]
     [bold]conceptgraph why --image x.jpg --ablate "polka dotted" --flip[/bold]
+    [bold]conceptgraph why --demo --class juggling[/bold]
     """
     if class_name is None and image is None:
         raise typer.BadParameter("give --class, --image, or both", param_hint="--class")
     if image is None:
-        for option, value in (
+        _refuse(
             ("--versus", versus), ("--cam", cam), ("--weights", weights), ("--at", at),
             ("--ablate", ablate), ("--ablate-unit", ablate_unit), ("--flip", flip),
             ("--everywhere", everywhere), ("--model", model), ("--trust-run", trust_run),
-        ):  # fmt: skip
-            if value:
-                raise typer.BadParameter("it needs --image", param_hint=option)
-    from ..opening import open_chosen_run, open_demo_run
+        )  # fmt: skip
     from ..options import block_names
     from ..terminal import print_json, print_line
 
-    run = open_chosen_run(run_path, otherwise=open_demo_run, significant=significant)
+    run = _chosen_run(run_path, demo=demo, significant=significant)
     if image is None:
         _explain_class(run, class_name or "", block_names(blocks), top, html, as_json=as_json)
         return
-    from ...explain.explain import explain
+    from ...explain.explain import check_question, explain
     from ...explain.network import open_network
 
+    check_question(run, image, class_name, versus)
+    _check_ablation(run, ablate or (), ablate_unit or (), block_names(at))
     network = open_network(
         run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
     )
@@ -164,6 +167,34 @@ def why(
     print_line(f"class activation map: {cam}")
     if html is not None:
         print_line(f"page: {html}")
+
+
+def _refuse(*options: tuple[str, object]) -> None:
+    """Refuse options, by name and value, that need --image."""
+    for option, value in options:
+        if value:
+            raise typer.BadParameter("it needs --image", param_hint=option)
+
+
+def _chosen_run(run_path: Path | None, *, demo: bool, significant: bool) -> Run:
+    """Open the run that is asked: the demo's only if that is said."""
+    from ..opening import open_chosen_run, open_demo_run
+
+    if not demo:
+        return open_chosen_run(run_path, significant=significant)
+    if run_path is not None:
+        raise typer.BadParameter("give --run or --demo, not both", param_hint="--demo")
+    return open_demo_run(significant=significant)
+
+
+def _check_ablation(
+    run: Run, concepts: Sequence[str], units: Sequence[str], at: tuple[str, ...] | None
+) -> None:
+    """Refuse names of concepts and units that do not exist, before the network is loaded."""
+    from ...explain.ablation import requested_masks
+
+    if concepts or units:
+        requested_masks(run, concepts, units, at=at)
 
 
 def _explain_class(
@@ -244,7 +275,7 @@ def _write_files(
     from ...pages.write import write_page
 
     if cam is not None:
-        save_cam(Path(explanation.image), explanation.cam, cam)
+        save_cam(Path(explanation.image), explanation.seen, explanation.cam, cam)
     if html is not None:
         write_page(run, explanation, html, ablations=ablations, no_flip=no_flip)
 
@@ -260,6 +291,6 @@ def _save(run: Run, explanation: Explanation, settings: dict[str, object]) -> No
     question = {name: answer[name] for name in ("class", "versus", "method", "blocks")}
     try:
         file = save_explanation(run, image, {**settings, **question}, answer)
-        save_cam(image, explanation.cam, file.with_suffix(".png"))
+        save_cam(image, explanation.seen, explanation.cam, file.with_suffix(".png"))
     except ConceptGraphError as error:
         print_status(f"not saved: {error}")

@@ -7,6 +7,7 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from ...explain.explanation import DISPUTED
+from ...ingest.network.preprocessing import input_text, unseen_text
 from ...pages.wording import CONCEPTS_SHOWN, ablation_outcome, ablation_scope, evidence_after
 from ..terminal import concept_text, print_line, print_note, print_paragraph, print_table
 
@@ -52,6 +53,9 @@ def print_explanation(
         [(name, f"{probability:.1%}") for name, probability in explanation.predicted],
         right="b",
     )
+    for line in filter(None, (input_text(explanation.shape), unseen_text(explanation.seen))):
+        print_line(line)
+    print_line()
     print_paragraph(no_answer)
     _print_image_paths(explanation)
     value = "logit" if explanation.versus is None else "difference"

@@ -106,6 +106,7 @@ def _facts(run: Run) -> dict[str, object]:
         "concepts": manifest["data"]["concepts"],
         "quantile": manifest["quantile"],
         "quantile_reason": manifest["quantile_reason"],
+        "input": manifest["input"],
     }
 
 

@@ -27,12 +27,20 @@ class BlockShape(TypedDict):
 
 
 class InputShape(TypedDict):
-    """The network's input: images of this size, normalised from RGB in [0, 1]."""
+    """The network's input: images of this size, normalised from RGB in [0, 1].
+
+    `resize`: pixels to which the shorter side of a photograph is resized before a center crop; None
+    for whole photographs, resized without regard to their aspect ratio. Concept images always are.
+    `source` says in words where all this is stated.
+    """
 
     height: int
     width: int
     mean: list[float]
     std: list[float]
+    resize: int | None
+    interpolation: str
+    source: str
 
 
 class ModelSource(TypedDict):
@@ -110,6 +118,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "input.width": int,
     "input.mean": list,
     "input.std": list,
+    "input.resize": (int, type(None)),
+    "input.interpolation": str,
+    "input.source": str,
     "versions": dict,
     "timings": dict,
     "device": str,

@@ -299,17 +299,11 @@ def find_run(explicit: Path | str | None = None) -> Path:
     path = explicit or os.environ.get("CONCEPTGRAPH_RUN")
     if path:
         return Path(path)
-    manifests = _manifests_in_folder()
+    manifests = list(Path().glob("*.cg/manifest.json"))
     if not manifests:
-        remedy = "Make one with `conceptgraph ingest`, or name one with --run or $CONCEPTGRAPH_RUN"
+        remedy = (
+            "Make one with `conceptgraph ingest`, or name one with --run or $CONCEPTGRAPH_RUN; "
+            "`conceptgraph demo` and `why --demo` need no network and no data of yours"
+        )
         raise RunError("no run named, and no *.cg in this folder", remedy=remedy)
     return max(manifests, key=lambda file: (file.stat().st_mtime_ns, file)).parent
-
-
-def any_run() -> bool:
-    """Return whether `find_run` finds a run without being given one."""
-    return bool(os.environ.get("CONCEPTGRAPH_RUN") or _manifests_in_folder())
-
-
-def _manifests_in_folder() -> list[Path]:
-    return list(Path().glob("*.cg/manifest.json"))

@@ -1,8 +1,9 @@
 """Image files to network input.
 
 An image is rotated as its EXIF orientation says, wherever it is read: by `ingest`, `data build`,
-`data check`, `why`, `audit`. Other metadata are ignored, also broken ones. Images are resized to
-one size (aspect ratio ignored) and never cropped, so that masks keep covering what they label.
+`data check`, `why`, `audit`. Other metadata are ignored, also broken ones. Concept images are
+resized to one size (aspect ratio ignored) and never cropped, so that masks keep covering what they
+label. What a network does to photographs is in `network/preprocessing.py`.
 """
 
 from __future__ import annotations
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 
     import torch
     from numpy.typing import NDArray
-
-# NetDissect's input: (RGB − its mean of Broden) / 57.12, for values from 0 to 255.
-NETDISSECT_MEAN = (124.6901 / 255, 118.6897 / 255, 109.5388 / 255)
-NETDISSECT_STD = (57.12 / 255, 57.12 / 255, 57.12 / 255)
 
 TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -44,7 +44,7 @@ def open_concept_data(
         DataError: anything invalid; the message names file and row.
     """
     folder = Path(folder)
-    _check_layout(folder)
+    check_layout(folder)
     categories = read_categories(folder)
     index = read_csv(folder / "index.csv", [*FIXED_COLUMNS, *categories])
     _check_unknown_columns(index, categories)
@@ -70,7 +70,12 @@ def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _check_layout(folder: Path) -> None:
+def check_layout(folder: Path) -> None:
+    """Refuse a folder without the tables and images of concept data; nothing is read.
+
+    Raises:
+        DataError: naming what is missing.
+    """
     missing = [
         name for name in ("index.csv", "label.csv", "category.csv") if not (folder / name).is_file()
     ]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +23,12 @@ from torchvision.models import get_model, get_model_builder, get_model_weights, 
 from ...errors import ModelError, nearest
 from ...graph.run.trust import Factory
 from .published import PUBLISHED_MODELS
+from .stated_input import of_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from .stated_input import StatedInput
 
 Builder = Callable[[int | None], nn.Module]
 
@@ -71,8 +74,16 @@ def weights_names(model: str) -> tuple[str, ...]:
     return tuple(get_model_weights(model).__members__)
 
 
-def download(model: str, weights: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Download torchvision's weights, or take them from its cache; with the class names.
+class PublishedWeights(NamedTuple):
+    """Torchvision's weights: the state dict, the class names, and the input they were made for."""
+
+    state: dict[str, Tensor]
+    classes: tuple[str, ...]
+    stated: StatedInput
+
+
+def download(model: str, weights: str) -> PublishedWeights:
+    """Download torchvision's weights, or take them from its cache.
 
     Raises:
         ModelError: they cannot be downloaded.
@@ -88,7 +99,8 @@ def download(model: str, weights: str) -> tuple[dict[str, Tensor], tuple[str, ..
             found=f"{type(error).__name__}: {error}",
             remedy="Give a checkpoint with --weights FILE",
         ) from error
-    return state, tuple(entry.meta["categories"])
+    stated = of_weights(entry.transforms(), f"torchvision's weights {entry.name}")
+    return PublishedWeights(state, tuple(entry.meta["categories"]), stated)
 
 
 def fitting_architecture(state: Mapping[str, Tensor]) -> str | None:

@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,8 @@ from .published import (
     check_weights,
     list_beside,
 )
-from .weights import check_finite, first_of, plain_state, read_weights
+from .stated_input import StatedInput
+from .weights import check_finite, first_of, plain_state, read_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +90,7 @@ def load_network(
     Args:
         model: one of `architectures()` or `PUBLISHED_MODELS`, or `module:factory`. A factory's
             network must run `layer1`, `layer2`, … one after another, pool, and end in a Linear
-            `fc`; its attributes `mean` and `std`, if any, replace ImageNet's.
+            `fc`.
         weights: a file; a name of torchvision's, as IMAGENET1K_V2; "random" (untrained); None for
             torchvision's default, or for what a factory makes.
         classes: a file of class names, in the order of the logits, in a form of `class_lists`.
@@ -106,7 +107,7 @@ def load_network(
     build = builder(architecture_of(model), folder)
     check_weights(model, weights)
     given = None if classes is None else read_classes(classes)
-    state, names = _weights(model, weights, trust_pickle)
+    state, names, stated = _weights(model, weights, trust_pickle)
     rows = len(given) if given is not None else None
     module = _build(build, rows, seed)
     if state is not None:
@@ -119,7 +120,23 @@ def load_network(
             module = _build(build, rows, seed)
         _fill(module.float(), state, model, weights or "torchvision's weights")
     network = as_network(module, model, given or names, origin=classes)
-    return replace(network, weights=weights, classes_file=classes)
+    architecture = _with_input(network.architecture, model, stated)
+    return replace(network, architecture=architecture, weights=weights, classes_file=classes)
+
+
+def _with_input(
+    architecture: Architecture, model: str, stated: Sequence[StatedInput]
+) -> Architecture:
+    """Return an architecture with the input that name and weights state; the first counts most."""
+    spec = architecture.input
+    everything = list(stated)
+    if model in PUBLISHED_MODELS:
+        everything.append(PUBLISHED_MODELS[model].stated)
+    elif ":" not in model:
+        everything.append(StatedInput("native to torchvision's ResNets", (224, 224)))
+    for source in reversed(everything):
+        spec = spec.overridden(source)
+    return replace(architecture, input=spec)
 
 
 def _build(build: Builder, classes: int | None, seed: int) -> nn.Module:
@@ -180,25 +197,31 @@ def _check_names(names: tuple[str, ...], rows: int, model: str, origin: Path | N
         )
 
 
-def _weights(
-    model: str, weights: str | None, trust_pickle: bool
-) -> tuple[dict[str, Tensor] | None, tuple[str, ...] | None]:
-    """Return the state dict to load, if any, and its class names, if it is torchvision's."""
+class _Weights(NamedTuple):
+    """The state dict to load, if any, its class names, if it is torchvision's, and its input."""
+
+    state: dict[str, Tensor] | None = None
+    classes: tuple[str, ...] | None = None
+    stated: tuple[StatedInput, ...] = ()
+
+
+def _weights(model: str, weights: str | None, trust_pickle: bool) -> _Weights:
     own = ":" in model or model in PUBLISHED_MODELS
     known = () if own else weights_names(model)
     choice = "DEFAULT" if weights is None and known else weights
     if choice is None or choice == "random":
-        return None, None
+        return _Weights()
     if choice in known:
-        state, names = download(model, choice)
-        return plain_state(state), names
+        published = download(model, choice)
+        return _Weights(plain_state(published.state), published.classes, (published.stated,))
     path = Path(choice)
     if not path.exists() and known and not path.suffix:
         raise ModelError(
             f"{model} has no weights {choice!r}, and there is no such file",
             remedy=nearest(choice, ("random", *known)),
         )
-    return read_weights(path, trust_pickle=trust_pickle), None
+    checkpoint = read_checkpoint(path, trust_pickle=trust_pickle)
+    return _Weights(checkpoint.state, None, checkpoint.stated)
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor], model: str, origin: str) -> None:

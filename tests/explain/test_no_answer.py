@@ -20,8 +20,10 @@ from conceptgraph.explain.explanation import (
     Prediction,
 )
 from conceptgraph.explain.no_answer import audit_note, explanation_note, flip_note
+from conceptgraph.ingest.network.preprocessing import Box
 from conceptgraph.pages.write import render_page
 from conceptgraph.queries.labels import unit_labels
+from conceptgraph.queries.rows import Rows
 from tests.made_runs import small_run
 from tests.page_samples import draw_thumbnails
 
@@ -48,13 +50,13 @@ def explanation(run: Run) -> Explanation:
     image = run.path.parent / "x.jpg"
     Image.new("RGB", (64, 64), "red").save(image)
     labels = unit_labels(run, ["block3/2", "block4/1"])
-    path = ImagePath(1, 1.0, 1.0, (labels["block3/2"], labels["block4/1"]), (1.0, 1.0))
+    path = ImagePath(1, 1.0, 1.0, Rows((labels["block3/2"], labels["block4/1"])), (1.0, 1.0))
     return Explanation(
         run="a", image=str(image), class_name="road", versus=None, method="exact", logit=2.0,
-        probability=0.6, predicted=(Prediction("road", 0.6), Prediction("juggling", 0.4)),
-        paths=(path,), accounting=Accounting(1.0, 0.5, 0.5, 2.0), blocks=("block3", "block4"),
-        coverage=0.5, searched=(), by_concept=(NONE,), cam=np.zeros((2, 2), np.float32),
-        unit_maps={}, concept_maps={},
+        probability=0.6, predicted=Rows((Prediction("road", 0.6), Prediction("juggling", 0.4))),
+        paths=Rows((path,)), accounting=Accounting(1.0, 0.5, 0.5, 2.0), blocks=("block3", "block4"),
+        coverage=0.5, searched=Rows(()), by_concept=Rows((NONE,)), cam=np.zeros((2, 2), np.float32),
+        unit_maps={}, concept_maps={}, shape=run.manifest["input"], seen=Box(0, 0, 64, 64),
     )  # fmt: skip
 
 
@@ -74,17 +76,17 @@ def test_no_unit_has_a_concept(run: Run, explanation: Explanation) -> None:
 
 def test_no_concept_is_present(run: Run, explanation: Explanation) -> None:
     concepts = (concept("ball", 0.0), concept("car", 0.0, probe=None), NONE)
-    note = explanation_note(run, replace(explanation, by_concept=concepts))
+    note = explanation_note(run, replace(explanation, by_concept=Rows(concepts)))
     assert note is not None
     assert "none of the 2 that units of block3 detect (ball, car) is present" in note
     assert "1 of their presence probes is poor." in note
     assert "conceptgraph show block3/2" in note
-    later = replace(explanation, by_concept=concepts, blocks=("block4",))
+    later = replace(explanation, by_concept=Rows(concepts), blocks=("block4",))
     assert "--blocks block3,block4." in (explanation_note(run, later) or "")
 
 
 def test_the_paths_shown_have_no_concept(run: Run, explanation: Explanation) -> None:
-    found = replace(explanation, by_concept=(concept("ball", 0.7), NONE))
+    found = replace(explanation, by_concept=Rows((concept("ball", 0.7), NONE)))
     note = explanation_note(run, found)
     assert note is not None
     assert "ball +0.70 is the most" in note
@@ -93,9 +95,9 @@ def test_the_paths_shown_have_no_concept(run: Run, explanation: Explanation) -> 
 
 def test_an_explanation_with_concepts_needs_no_note(run: Run, explanation: Explanation) -> None:
     (path,) = explanation.paths
-    units = tuple(unit_labels(run, ["block3/0", "block4/0"]).values())
+    units = Rows(unit_labels(run, ["block3/0", "block4/0"]).values())
     named = replace(path, units=units)
-    found = replace(explanation, by_concept=(concept("ball", 0.7), NONE), paths=(named,))
+    found = replace(explanation, by_concept=Rows((concept("ball", 0.7), NONE)), paths=Rows((named,)))
     assert explanation_note(run, found) is None
 
 
@@ -104,7 +106,7 @@ def test_an_explanation_with_concepts_needs_no_note(run: Run, explanation: Expla
 def test_flip_proposes_only_what_was_not_asked(
     run: Run, explanation: Explanation, at: tuple[str, ...] | None, everywhere: bool
 ) -> None:
-    found = replace(explanation, by_concept=(concept("ball", 0.7), concept("car", 0.1), NONE))
+    found = replace(explanation, by_concept=Rows((concept("ball", 0.7), concept("car", 0.1), NONE)))
     note = flip_note(run, found, most=5, at=at, everywhere=everywhere)
     assert "with all 2 concepts (ball, car) ablated" in note
     assert "still predicts road" in note
@@ -128,10 +130,10 @@ def test_a_flip_that_found_nothing_leaves_a_trace_on_the_page(
 
 def test_an_audit_without_suspects(run: Run) -> None:
     suspect = Suspect("object/ball", 2, 5, -0.1, -0.2, 0.0)
-    audit = Audit("a", "block3", Path("photos"), 10, 6, (), (), (suspect,))
+    audit = Audit("a", "block3", Path("photos"), 10, 6, (), Rows(()), Rows((suspect,)))
     assert "the 4 mistakes more often than the 6 right answers" in (audit_note(run, audit) or "")
     assert audit_note(run, replace(audit, right=10)) is None
-    assert audit_note(run, replace(audit, suspects=(replace(suspect, excess=0.2),))) is None
+    assert audit_note(run, replace(audit, suspects=Rows((replace(suspect, excess=0.2),)))) is None
     note = audit_note(without_names(run), audit)
     assert note is not None
     assert "no unit of block3 has one" in note

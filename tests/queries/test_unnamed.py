@@ -14,6 +14,7 @@ from conceptgraph.graph.stores.memory import open_store
 from conceptgraph.pages.write import render_page
 from conceptgraph.queries.cards import class_card, concept_card, unit_card
 from conceptgraph.queries.paths import class_paths
+from conceptgraph.queries.rows import Rows
 from conceptgraph.queries.unnamed import card_note, class_paths_note, unnamed_units
 from tests.command_line import call
 from tests.made_runs import small_run
@@ -113,7 +114,7 @@ def test_paths_with_a_concept_need_no_note(tmp_path: Path) -> None:
 
 def test_no_path_at_all(tmp_path: Path) -> None:
     run = unnamed_run(tmp_path, 1)
-    note = class_paths_note(run, replace(class_paths(run, "road"), paths=()))
+    note = class_paths_note(run, replace(class_paths(run, "road"), paths=Rows(())))
     assert note is not None
     assert "no path through block3 and block4 was found" in note
 

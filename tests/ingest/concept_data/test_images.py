@@ -14,14 +14,13 @@ from PIL import Image, ImageOps
 from conceptgraph.errors import DataError
 from conceptgraph.ingest.concept_data.decoding import decode_image
 from conceptgraph.ingest.concept_data.images import (
-    NETDISSECT_MEAN,
-    NETDISSECT_STD,
     normalise,
     open_image,
     read_header,
     to_array,
 )
 from conceptgraph.ingest.concept_data.writing.label_maps import rotate_mask
+from conceptgraph.ingest.network.preprocessing import NETDISSECT_MEAN, NETDISSECT_STD
 
 if TYPE_CHECKING:
     from pathlib import Path
