@@ -97,7 +97,9 @@ def test_an_explanation_with_concepts_needs_no_note(run: Run, explanation: Expla
     (path,) = explanation.paths
     units = Rows(unit_labels(run, ["block3/0", "block4/0"]).values())
     named = replace(path, units=units)
-    found = replace(explanation, by_concept=Rows((concept("ball", 0.7), NONE)), paths=Rows((named,)))
+    found = replace(
+        explanation, by_concept=Rows((concept("ball", 0.7), NONE)), paths=Rows((named,))
+    )
     assert explanation_note(run, found) is None
 
 
