@@ -112,7 +112,7 @@ def main() -> None:
             "resnet50",
             data,
             Path(name) / "a.cg",
-            Settings(precision=arguments.precision),
+            Settings(quantile=0.005, precision=arguments.precision),
             weights="random",
             device=arguments.device,
         )

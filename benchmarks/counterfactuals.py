@@ -148,7 +148,7 @@ class Figures:
             r = np.corrcoef(effects[:, column], effects[:, 2])[0, 1]
             cells.append(f"{ratio:.2f}, {error:.0%}, {r:.2f}")
         for kind in ("control", "encoded"):
-            others = np.array(self.effects[kind] or [(np.nan,) * 3])
+            others = np.array(self.effects[kind] or [Effect(np.nan, np.nan, np.nan)])
             cells.append(f"{np.abs(others[:, 0] - others[:, 2]).mean() / scale:.0%}")
         cells += [f"{np.mean([getattr(t, field) for t in self.things]):.0%}"
                   for field in ThingResult._fields]  # fmt: skip
@@ -156,8 +156,8 @@ class Figures:
         return "| " + " | ".join(cells) + " |"
 
 
-HEADER = """| cue | region evidence: ratio, error, r | painted over: ratio, error, r | control | encoded |\
- first thing is the cue's | it away: right | changed | clean: thing away changes | random |
+HEADER = """| cue | region evidence: ratio, error, r | painted over: ratio, error, r | control |\
+ encoded | first thing is the cue's | right without | changed | clean: changed | random |
 |---|---|---|---|---|---|---|---|---|---|"""
 
 

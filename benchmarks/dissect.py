@@ -73,11 +73,12 @@ def bare_pass(
     """Time one forward pass of the plain network; wall-clock seconds and CPU seconds."""
     dtype = DTYPES[precision]
     layout = torch.contiguous_format if dtype == torch.float32 else torch.channels_last
+    spec = network.architecture.input
     module = copy.deepcopy(network.module).to(device, dtype).to(memory_format=layout)
     start, cpu_start = time.perf_counter(), time.process_time()
     with torch.inference_mode(), full_float32():
         for pixels in decoded:
-            batch = normalise(pixels.to(device), *network.architecture.input[3:])
+            batch = normalise(pixels.to(device), spec.mean, spec.std)
             module(batch.to(dtype).contiguous(memory_format=layout))
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -222,7 +222,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", default="0,1,2", help="of the networks")
     parser.add_argument("--pictures", type=int, default=60, help="pictures of each situation")
-    parser.add_argument("--quantile", type=float, default=Settings().quantile)
+    parser.add_argument("--quantile", type=float, default=0.005)
     parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--json", type=Path, help="a JSON file to write")
     parser.add_argument("--plot", type=Path, help="an SVG file to write")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -18,6 +19,7 @@ from .commands import (
     export,
     ingest,
     neo4j_runs,
+    predict,
     query,
     report,
     show,
@@ -40,6 +42,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("ingest")(ingest.ingest)
+app.command("predict")(predict.predict)
 app.command("why")(why.why)
 app.command("audit")(audit.audit)
 app.command("show")(show.show)
@@ -80,6 +83,8 @@ def options(
 def main() -> None:
     """Run the command line; every error is one line on stderr and exit status 1 (2 for usage)."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # Pillow warns of broken metadata, which do not matter here.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     # Characters that the terminal's encoding lacks are escaped.
     cast("TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
     try:
@@ -113,7 +118,9 @@ def _fail(message: str, status: int = 1) -> None:
     if os.environ.get("CONCEPTGRAPH_DEBUG"):
         raise  # noqa: PLE0704 (called while the error is handled)
     if message:
-        sys.stderr.write(f"conceptgraph: error: {message}\n")
+        from .terminal import CONTROLS
+
+        sys.stderr.write(f"conceptgraph: error: {message.translate(CONTROLS)}\n")
     sys.exit(status)
 
 

@@ -13,50 +13,43 @@ from ..errors import StoreError
 from .terminal import ProgressBars, print_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..graph.run.reader import Run
     from ..graph.stores.memory import MemoryStore
     from ..graph.stores.neo4j_store import Neo4jStore
 
 
-def open_chosen_run(
-    path: Path | None,
-    otherwise: Callable[[], Run] | None = None,
-    *,
-    significant: bool = False,
-) -> Run:
+def open_chosen_run(path: Path | None, *, significant: bool = False) -> Run:
     """Open the run of --run, else of $CONCEPTGRAPH_RUN, else the newest one here.
 
     A run that was not given by --run is named on stderr.
 
     Args:
         path: the value of --run.
-        otherwise: opens a run if there is none to choose from.
         significant: let only significant labels name its units.
     """
-    from ..graph.run.reader import any_run, find_run, open_run
+    from ..graph.run.reader import find_run, open_run
     from ..graph.run.significant import SignificantLabels
 
-    if otherwise is not None and path is None and not any_run():
-        run = otherwise()
-    else:
-        chosen = find_run(path)
-        if path is None:
-            print_status(f"run: {chosen}")
-        run = open_run(chosen)
+    chosen = find_run(path)
+    if path is None:
+        print_status(f"run: {chosen}")
+    run = open_run(chosen)
     return SignificantLabels(run) if significant else run
 
 
-def open_demo_run() -> Run:
+def open_demo_run(*, significant: bool = False) -> Run:
     """Open the demo's run; say on stderr that it is used, and that it is ingested first."""
     from ..demo.cached import demo_run, demo_run_path
+    from ..graph.run.significant import SignificantLabels
 
     path = demo_run_path()
     print_status(f"run: the demo's, {path}")
     if not path.is_dir():
-        print_status("no run here: the demo's network is dissected first (once)")
-    return demo_run(ProgressBars())
+        print_status("the demo's network is dissected first (once)")
+    run = demo_run(ProgressBars())
+    return SignificantLabels(run) if significant else run
 
 
 def connect(uri: str | None, database: str | None) -> Neo4jStore:
@@ -110,6 +103,17 @@ def warn_of_incomplete_runs(store: MemoryStore | Neo4jStore) -> None:
     for run in store.runs():
         if run.status != "complete":
             print_status(f"{run.uid} is incomplete (status: {run.status}); you see a part of it")
+
+
+def say_what_is_kept(store: MemoryStore | Neo4jStore, run: str) -> None:
+    """Say on stderr that what is missing in an answer may have been left out of the graph."""
+    (loaded,) = (row for row in store.runs() if row.uid == run)
+    if loaded.share_left_out:
+        print_status(
+            f"The graph keeps the {loaded.edges_per_target} strongest contributions per target and "
+            f"sign, and leaves out {loaded.share_left_out:.0%} of the positive weight. What is "
+            "missing from these rows, or 0, may be one that was not kept."
+        )
 
 
 def _only_run(store: Neo4jStore) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..settings import Quantile
 
 RunOption = Annotated[
     Path | None,
@@ -16,6 +19,22 @@ RunOption = Annotated[
 WeightsOption = Annotated[
     str | None,
     typer.Option("--weights", help="Where the weights are now, if they moved since the ingest."),
+]
+NetworkModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="The network's module:factory, which lets its code run, if the run is not your own.",
+        show_default="the run's, if you made it or trust it",
+    ),
+]
+TrustRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust-run",
+        help="Let the code run that the run names, read its images, and remember that. Only if you "
+        "trust who made it.",
+    ),
 ]
 TrustPickleOption = Annotated[
     bool,
@@ -29,6 +48,13 @@ PathBlocksOption = Annotated[
     str | None,
     typer.Option(
         "--blocks", help="Neighbouring blocks of the paths, block3,block4; the last two if omitted."
+    ),
+]
+QuantileOption = Annotated[
+    str,
+    typer.Option(
+        help="Share of a unit's activations above its threshold, such as .005 (Network "
+        "Dissection's); auto: the one that suits the sizes of the concepts."
     ),
 ]
 WorkersOption = Annotated[
@@ -56,3 +82,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 def block_names(text: str | None) -> tuple[str, ...] | None:
     """Return the names in the value of --blocks, `block3,block4`."""
     return tuple(name.strip() for name in text.split(",")) if text else None
+
+
+def read_quantile(text: str) -> Quantile:
+    """Return the value of --quantile."""
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        message = f"{text!r} is neither a number nor auto"
+        raise typer.BadParameter(message, param_hint="--quantile") from None

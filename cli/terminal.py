@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from ..queries.labels import ConceptLabel
 
+CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
+}
+"""For `str.translate`: names from a run cannot steer the terminal."""
 # A pipe has no width: nothing is folded for it, unless $COLUMNS asks for it.
 _WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 10_000
 
@@ -29,17 +33,24 @@ err = Console(stderr=True, highlight=False)
 
 def print_line(text: str = "", style: str = "") -> None:
     """Print one line on stdout, unfolded and without markup."""
-    out.print(Text(text, style=style), soft_wrap=True)
+    out.print(_text(text, style), soft_wrap=True)
 
 
 def print_note(text: str) -> None:
     """Print an explanation of a result on stdout, dimmed."""
-    out.print(Text(text, style="dim"))
+    out.print(_text(text, "dim"))
+
+
+def print_paragraph(text: str | None) -> None:
+    """Print a paragraph of an answer on stdout, folded between words, and a blank line."""
+    if text:
+        out.print(Text(text))
+        print_line()
 
 
 def print_status(text: str) -> None:
     """Print one line on stderr, dimmed."""
-    err.print(Text(text, style="dim"), soft_wrap=True)
+    err.print(_text(text, "dim"), soft_wrap=True)
 
 
 def print_json(value: object) -> None:
@@ -63,7 +74,7 @@ def print_table(
         justify: Literal["left", "right"] = "right" if letter in right else "left"
         table.add_column(Text(column, style="dim"), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(_text(str(cell)) for cell in row))
     print_line(title, "bold")
     if table.rows:
         out.print(table)
@@ -77,6 +88,11 @@ def concept_text(concept: ConceptLabel | None) -> str:
     return "—" if concept is None else f"{concept.name} ({concept.iou:.2f})"
 
 
+def _text(text: str, style: str = "") -> Text:
+    """Return text without markup; its control characters are printed as escapes."""
+    return Text(text.translate(CONTROLS), style=style)
+
+
 class ProgressBars:
     """Progress bars with the time left, on stderr if that is a terminal."""
 
@@ -87,6 +103,10 @@ class ProgressBars:
             task = bars.add_task(name, total=total)
             yield lambda done: bars.advance(task, done)
             bars.update(task, completed=total)
+
+    def note(self, text: str) -> None:
+        """Print what was chosen, and why, on stderr."""
+        print_status(text)
 
     @contextmanager
     def steps(self) -> Iterator[Callable[[str, int, int], None]]:

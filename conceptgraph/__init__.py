@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .explain.ablation import ablate as ablate
     from .explain.audit import audit as audit
-    from .explain.explain import explain as explain
     from .explain.network import open_network as open_network
     from .graph.run.reader import open_run as open_run
     from .graph.stores.memory import open_store as open_store
     from .ingest.pipeline import ingest as ingest
+    from .pages.notebook import explain as explain
     from .pages.write import write_page as write_page
     from .queries.paths import class_paths as class_paths
     from .settings import Settings as Settings
@@ -34,7 +34,7 @@ _HOMES = {
     "ablate": ".explain.ablation",
     "audit": ".explain.audit",
     "class_paths": ".queries.paths",
-    "explain": ".explain.explain",
+    "explain": ".pages.notebook",
     "ingest": ".ingest.pipeline",
     "open_network": ".explain.network",
     "open_run": ".graph.run.reader",

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 IouVariant = Literal["paper", "lite", "unrestricted"]
-Preprocess = Literal["model", "netdissect"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Quantile = float | Literal["auto"]
 
+PREPROCESSINGS = ("model", "resize", "imagenet", "netdissect")
 BLOCKS = ("block1", "block2", "block3", "block4")
 _BLOCK = re.compile(r"block([1-9]\d*)")
 USUAL_BATCH, LARGEST_BATCH = 32, 256  # images, if no batch size is given
@@ -38,14 +39,17 @@ class Settings:
 
     Attributes:
         blocks: which residual stages to dissect, in network order.
-        quantile: share of a unit's activations, over all images and positions, above its threshold.
+        quantile: share of a unit's activations, over all images and positions, above its threshold;
+            `auto` chooses one that suits the sizes of the concepts. A run states what was chosen.
         iou: which activations count against a concept: in images labelled with its category
             (`paper`), NetDissect-Lite's variant (`lite`), or everywhere (`unrestricted`).
         min_iou: a unit is interpretable when its best IoU exceeds this.
-        preprocess: the model's own normalisation, or NetDissect's for parity.
+        preprocess: what becomes of photographs, and how colors are normalised: as the `model`
+            states it; the whole image resized (`resize`); the shorter side resized to 256 and the
+            center cropped to 224 (`imagenet`); NetDissect's, for parity (`netdissect`); or a JSON
+            file that says it.
         precision: number format of the forward pass; `auto` is float32.
-        image_size: side to which images are resized (aspect ratio ignored); None keeps the size
-            that the data state, if all images share one of up to 512 pixels a side, else 224.
+        image_size: side of the network's input; None takes what the network was made for.
         batch_size: images per forward pass; None leaves it to `batch_size_for`.
         threshold_split: fit thresholds on images of this split only.
         seed: fixes the order of the images (and an untrained network).
@@ -59,10 +63,10 @@ class Settings:
     """
 
     blocks: tuple[str, ...] = BLOCKS
-    quantile: float = 0.005
+    quantile: Quantile = "auto"
     iou: IouVariant = "paper"
     min_iou: float = 0.04
-    preprocess: Preprocess = "model"
+    preprocess: str = "model"
     precision: Precision = "auto"
     image_size: int | None = None
     batch_size: int | None = None
@@ -89,9 +93,9 @@ class Settings:
                 found=",".join(self.blocks) or "none",
                 expected="such as " + ",".join(BLOCKS),
             )
-        if not 0 < self.quantile < 1:
+        if self.quantile != "auto" and not 0 < self.quantile < 1:
             raise ConceptGraphError(
-                "quantile out of range", found=self.quantile, expected="between 0 and 1"
+                "quantile out of range", found=self.quantile, expected="between 0 and 1, or auto"
             )
         if not 0 <= self.min_iou < 1:
             raise ConceptGraphError(
@@ -100,6 +104,11 @@ class Settings:
         if not 0 < self.significance < 1:
             raise ConceptGraphError(
                 "significance out of range", found=self.significance, expected="between 0 and 1"
+            )
+        if self.preprocess not in PREPROCESSINGS and not self.preprocess.endswith(".json"):
+            raise ConceptGraphError(
+                f"there is no preprocessing {self.preprocess!r}",
+                expected=f"{', '.join(PREPROCESSINGS)}, or a .json file",
             )
         if self.null_samples < 0:
             raise ConceptGraphError(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from ..errors import QueryError
 from ..graph.uids import concept_uid
 from ..queries.names import find_concept
+from ..queries.rows import Rows
 from .ablation_masks import (
     ablated_units,
     ablation_hooks,
@@ -24,7 +26,7 @@ from .ablation_masks import (
 )
 from .explain import concept_evidence
 from .explanation import Prediction
-from .network import RunNetwork, network_of
+from .network import RunNetwork, network_of, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +46,14 @@ MAX_CONCEPTS = 5
 class _NamedConcept(NamedTuple):
     uid: str
     name: str
+
+
+class ClassChange(NamedTuple):
+    """A class, and its probability before and after an ablation."""
+
+    name: str
+    before: float
+    after: float
 
 
 @dataclass(frozen=True)
@@ -67,15 +77,33 @@ class Ablation:
     units: tuple[str, ...]
     everywhere: bool
     changed: bool
-    before: tuple[Prediction, ...]
-    after: tuple[Prediction, ...]
-    took_over: tuple[ConceptAttribution, ...]
+    before: Rows[Prediction]
+    after: Rows[Prediction]
+    took_over: Rows[ConceptAttribution]
     is_minimal: bool = False
 
     @property
     def flips(self) -> bool:
         """Whether another class is predicted."""
         return self.before[0].name != self.after[0].name
+
+    @property
+    def changes(self) -> Rows[ClassChange]:
+        """The classes with their probabilities, the most probable one before first."""
+        after = dict(self.after)
+        return Rows(ClassChange(row.name, row.probability, after[row.name]) for row in self.before)
+
+    def __repr__(self) -> str:
+        ablated = ", ".join(self.concepts or self.units)
+        outcome = "the decision changes" if self.flips else "the decision stays"
+        if not self.changed:
+            outcome = "not present in the image, so nothing changes"
+        return f"{ablated} ablated: {outcome}\n{self.changes!r}"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        title = repr(self).partition("\n")[0]
+        return f"<p>{escape(title)}</p>{self.changes._repr_html_()}"
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
@@ -120,16 +148,9 @@ def ablate(
         DataError: the image cannot be read.
         ModelError: the network cannot be loaded.
     """
+    masks = requested_masks(run_of(run), concepts, units, at=at, everywhere=everywhere)
     network = network_of(run)
     uids = [_concept_uid(network.run, name) for name in concepts]
-    masks = merge_masks(
-        [
-            *(ablation_of_concept(network.run, uid, at, everywhere=everywhere) for uid in uids),
-            ablation_of_units(network.run, units),
-        ]
-    )
-    if not masks:
-        raise QueryError("nothing to ablate", expected="a concept or a unit")
     logits = _logits(network, network.load_image(image), [{}, masks]).double()
     before, after = _predictions(network.run, logits)
     with network.intervene(ablation_hooks([masks])):
@@ -141,7 +162,7 @@ def ablate(
         bool((logits[0] != logits[1]).any()),
         before,
         after,
-        tuple(concept for concept in by_concept if concept.contribution > 0)[:5],
+        Rows(concept for concept in by_concept if concept.contribution > 0)[:5],
     )
 
 
@@ -229,17 +250,38 @@ def _drop_unnecessary(
     return chosen
 
 
+def requested_masks(
+    run: Run,
+    concepts: Sequence[str],
+    units: Sequence[str],
+    *,
+    at: Sequence[str] | None = None,
+    everywhere: bool = False,
+) -> AblationMasks:
+    """Return the masks of `ablate`, before any network is loaded.
+
+    Raises:
+        QueryError: no such concept, unit or block, or no unit detects a concept.
+    """
+    uids = [_concept_uid(run, name) for name in concepts]
+    by_concept = [ablation_of_concept(run, uid, at, everywhere=everywhere) for uid in uids]
+    masks = merge_masks([*by_concept, ablation_of_units(run, units)])
+    if not masks:
+        raise QueryError("nothing to ablate", expected="a concept or a unit")
+    return masks
+
+
 def _concept_uid(run: Run, name: str) -> str:
     rows = zip(run.concepts["uid"], run.concepts["name"], strict=True)
     return find_concept([_NamedConcept(str(uid), str(name)) for uid, name in rows], name).uid
 
 
-def _predictions(run: Run, logits: Tensor) -> tuple[tuple[Prediction, ...], tuple[Prediction, ...]]:
+def _predictions(run: Run, logits: Tensor) -> tuple[Rows[Prediction], Rows[Prediction]]:
     """Return the classes that are among the top 5 of either row of logits, (2, classes)."""
     top = sorted({i for row in logits for i in row.topk(min(5, len(row))).indices.tolist()})
     names = [str(run.classes["name"].iloc[i]) for i in top]
     before, after = (
-        tuple(sorted(map(Prediction, names, row), key=lambda p: -p.probability))
+        Rows(sorted(map(Prediction, names, row), key=lambda p: -p.probability))
         for row in logits.softmax(dim=1)[:, top].tolist()
     )
     return before, after

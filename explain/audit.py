@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 from ..errors import DataError, QueryError, nearest
 from ..graph.run.files import disk_errors
 from ..progress import NoProgress
+from ..queries.rows import Rows
 from .ablation_masks import ablation_of_concept
 from .audit_counts import Confusion, Suspect, Tally
 from .audit_rows import Auditor, CountFile, RowFile, load_batches
 from .concept_attribution import MIN_PROBE_F1, concept_attributor
-from .network import RunNetwork, network_of
+from .network import RunNetwork, network_of, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +61,8 @@ class Audit:
     images: int
     right: int
     unreadable: tuple[tuple[str, str], ...]
-    confusions: tuple[Confusion, ...]
-    suspects: tuple[Suspect, ...]
+    confusions: Rows[Confusion]
+    suspects: Rows[Suspect]
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
@@ -109,13 +110,14 @@ def audit(
 
     Raises:
         QueryError: a label is no class of the network.
-        DataError: there are no labels.
+        DataError: there are no labels, or no such folder.
         RunError: the run cannot be written to, or its rows are damaged.
         ModelError: the network cannot be loaded.
     """
-    network, folder, progress = network_of(run), Path(folder), progress or NoProgress()
+    folder, progress = Path(folder), progress or NoProgress()
+    check_labels(run_of(run), folder, labels)
+    network = network_of(run)
     chosen = tuple(blocks or network.last_blocks())
-    _check_labels(network, labels)
     attributor = concept_attributor(network.run, chosen[0])
     auditor = Auditor(network, chosen, attributor)
     key = _key(folder, labels, chosen)
@@ -123,7 +125,7 @@ def audit(
     with progress.step("attribute", len(labels)) as advance:
         _attribute(auditor, folder, labels, rows, advance)
     tally = Tally(attributor.uids)
-    for row in rows:
+    for row in rows.of(labels):
         tally.add(row)
     suspects = tally.suspects()
     if tried := [suspect.concept for suspect in suspects[:tries] if suspect.excess > 0]:
@@ -139,18 +141,32 @@ def audit(
         tally.images,
         tally.right,
         tuple(tally.unreadable),
-        tuple(tally.confusions()),
-        tuple(suspects),
+        Rows(tally.confusions()),
+        Rows(suspects),
     )
 
 
-def _check_labels(network: RunNetwork, labels: Sequence[ImageLabel]) -> None:
-    names = {str(name) for name in network.run.classes["name"]}
+def check_labels(run: Run, folder: Path, labels: Sequence[ImageLabel]) -> None:
+    """Refuse images and labels that cannot be audited, before any network is loaded.
+
+    Raises:
+        QueryError: a label is no class of the network.
+        DataError: there are no labels, no such folder, or none of the images is in it.
+    """
+    names = {str(name) for name in run.classes["name"]}
+    if not folder.is_dir():
+        raise DataError("no such folder of images", file=folder)
     if not labels:
         raise DataError("no labelled images", expected="rows of image,label")
     for file, label in labels:
         if label not in names:
             raise QueryError(f"{file}: no class {label!r}", remedy=nearest(label, sorted(names)))
+    if not any((folder / file).is_file() for file, _ in labels):
+        raise DataError(
+            f"none of the {len(labels)} labelled images is in the folder",
+            file=folder,
+            expected=labels[0][0],
+        )
 
 
 def _key(folder: Path, labels: Sequence[ImageLabel], blocks: Sequence[str]) -> str:
@@ -172,7 +188,7 @@ def _digest(value: object) -> str:
 
 
 def _file(network: RunNetwork, name: str) -> Path:
-    path = network.run.path / FOLDER / name
+    path = network.run.file(f"{FOLDER}/{name}")
     with disk_errors(path, "cannot be written"):
         path.parent.mkdir(exist_ok=True)
     return path

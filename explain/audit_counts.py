@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..queries.rows import Rows
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,7 +55,13 @@ class Confusion:
     truth: str
     predicted: str
     images: tuple[str, ...]
-    concepts: tuple[ConfusionConcept, ...]
+    concepts: Rows[ConfusionConcept]
+
+    def cells(self) -> dict[str, object]:
+        """Return what a table shows."""
+        evidence = ", ".join(f"{c.concept} {c.raises:+.2f}" for c in self.concepts[:PUSHING])
+        images = {"images": len(self.images), "evidence": evidence}
+        return {"class": self.truth, "predicted": self.predicted, **images}
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ class Tally:
             ]
             concepts.sort(key=lambda c: (-c.raises, c.concept))
             files = tuple(file for _, file in sorted(images))
-            confusions.append(Confusion(truth, predicted, files, tuple(concepts)))
+            confusions.append(Confusion(truth, predicted, files, Rows(concepts)))
         return sorted(confusions, key=lambda c: (-len(c.images), c.truth, c.predicted))
 
     def suspects(self) -> list[Suspect]:

@@ -7,11 +7,13 @@ cut off resumes. Images come in batches; one that cannot be read has a row too.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from ..errors import RunError
 from .ablation_masks import ablation_hooks
 from .line_file import LineFile
 
@@ -153,6 +155,18 @@ def load_batches(
 
 class RowFile(LineFile[AuditRow]):
     """A row for each label, in their order."""
+
+    def of(self, labels: Sequence[ImageLabel]) -> Iterator[AuditRow]:
+        """Yield all rows, given the labels that they must be of.
+
+        Raises:
+            RunError: they are of other images, which whoever made the run would choose.
+        """
+        for row, label in zip_longest(self, labels):
+            if row is None or label is None or (row.file, row.truth) != tuple(label):
+                remedy = "Delete it, and audit again"
+                raise RunError("not an audit of these images", file=self._path, remedy=remedy)
+            yield row
 
     def _from_json(self, value: Any) -> AuditRow:  # noqa: ANN401
         amounts = {name: tuple(value[name]) for name in ("raises", "lowers")}

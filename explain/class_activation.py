@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import QueryError
+from ..ingest.network.preprocessing import WHOLE_IMAGE
 from ..queries.labels import class_index
 from .decomposition import Downstream, decompose
 from .explain import predictions
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from ..ingest.network.preprocessing import Box
     from .explanation import Prediction
     from .network import RunNetwork
 
@@ -28,12 +30,14 @@ class ClassMap(NamedTuple):
         image: the file.
         probability: of the class.
         predicted: the most probable class.
+        seen: the part of the image that the network sees.
         cam: float32 (*grid) of the last block; its mean plus the head's bias is the class's logit.
     """
 
     image: Path
     probability: float
     predicted: Prediction
+    seen: Box
     cam: NDArray[np.float32]
 
 
@@ -55,14 +59,16 @@ def class_map(network: RunNetwork, class_name: str, images: Sequence[Path]) -> C
             continue
         logits, cam = _logits_and_map(network, batch, index)
         probability = float(logits.double().softmax(0)[index])
-        maps.append(ClassMap(image, probability, predictions(names, logits)[0], cam))
+        predicted = predictions(names, logits)[0]
+        maps.append(ClassMap(image, probability, predicted, WHOLE_IMAGE, cam))
     if not maps:
         if len(unreadable) == 1:
             raise QueryError(unreadable[0])
         raise QueryError(
             f"none of the {len(images)} images can be read; the first: {unreadable[0]}"
         )
-    return max(maps, key=lambda class_map: class_map.probability)
+    best = max(maps, key=lambda class_map: class_map.probability)
+    return best._replace(seen=network.load_photograph(best.image).seen)
 
 
 def _logits_and_map(

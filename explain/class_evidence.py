@@ -116,7 +116,7 @@ def class_evidence(
             batch = files[start : start + _BATCH]
             rows.append(source.rows([str(file) for file in batch], [next(loaded) for _ in batch]))
             advance(len(batch))
-    totals = _Totals(source, (row for row in rows))
+    totals = _Totals(source, rows.of(files))
     if not totals.images:
         raise DataError(
             "no image can be read", file=str(images), found=totals.unreadable[0][1]
@@ -127,7 +127,7 @@ def class_evidence(
         dict(totals.images),
         tuple(totals.unreadable),
         totals.table(),
-        _flows(source, rows, FlowFile(_file(network, f"{key}-flows.jsonl")), progress),
+        _flows(source, rows.of(files), FlowFile(_file(network, f"{key}-flows.jsonl")), progress),
     )
     write_class_evidence(network.run, result.evidence, result.flows, versus, result.images)
     return result
@@ -203,7 +203,7 @@ class _FlowKey(NamedTuple):
 
 
 def _flows(
-    source: ImageEvidence, rows: EvidenceFile, flows: FlowFile, progress: Progress
+    source: ImageEvidence, rows: Iterable[EvidenceRow], flows: FlowFile, progress: Progress
 ) -> pd.DataFrame:
     """Compute the flows of the first images of each class, and return their means (step 3)."""
     files = list(_first_images(rows))
@@ -217,7 +217,7 @@ def _flows(
     return _flow_table(source.blocks, flows)
 
 
-def _first_images(rows: EvidenceFile) -> Iterator[Path]:
+def _first_images(rows: Iterable[EvidenceRow]) -> Iterator[Path]:
     taken: dict[str, int] = defaultdict(int)
     for row in rows:
         if row.unreadable is None and taken[row.predicted] < FLOW_IMAGES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -12,18 +13,19 @@ from torch import Tensor
 
 from ..errors import QueryError
 from ..graph.uids import unit_uid
+from ..ingest.concept_data.images import open_image
 from ..ingest.engine.tensors import grid_mean
 from ..queries.labels import class_index, unit_labels
+from ..queries.rows import Rows
 from .concept_attribution import attribute_to_concepts, concept_attributor
 from .decomposition import Decomposition, decompose
 from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
 from .image_regions import ImageRegions, ImageToExplain, explain_regions
-from .network import RunNetwork, network_of
+from .network import RunNetwork, network_of, run_of
 from .path_search import PathSearch, measure_paths, search_edges, search_paths, strongest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -51,7 +53,7 @@ def explain(
 
     Args:
         run: an open run, or its network from `open_network`.
-        image: an image file; it is EXIF-transposed and resized, ignoring its aspect ratio.
+        image: an image file; it is EXIF-transposed, and resized and cropped as the run states.
         class_name: the class to explain; None means the predicted one.
         versus: explain the difference of the class's logit and this class's.
         blocks: neighbouring blocks up to the network's last; None means its last two.
@@ -67,9 +69,10 @@ def explain(
     """
     if top < 1 or beam < 1:
         raise QueryError("number of paths", found=min(top, beam), expected="at least 1")
+    check_question(run_of(run), image, class_name, versus)
     network = network_of(run)
-    pixels = network.load_pixels(image)
-    decomposed = _decompose(network, network.as_input(pixels[None]), blocks, class_name, versus)
+    photograph = network.load_photograph(image)
+    decomposed = _decompose(network, photograph.batch, blocks, class_name, versus)
     chosen, decomposition, pair = decomposed.blocks, decomposed.decomposition, decomposed.pair
     logits, downstream = decomposed.logits, network.downstream(chosen)
     if method == "one-unit":
@@ -89,16 +92,18 @@ def explain(
         logit=float(logits[pair[0]]),
         probability=float(logits.double().softmax(0)[pair[0]]),
         predicted=predictions(names, logits),
+        shape=network.run.manifest["input"],
+        seen=photograph.seen,
         paths=paths,
         accounting=_accounting(decomposition, paths),
         blocks=chosen,
         coverage=_coverage(paths, search),
-        searched=search.searched,
-        by_concept=by_concept,
+        searched=Rows(search.searched),
+        by_concept=Rows(by_concept),
         cam=decomposition.class_activation.float().numpy(),
         unit_maps=_unit_maps(decomposition, chosen, paths),
         concept_maps=concept_maps,
-        picture=explain_regions(network, decomposed.whole(network, pixels), region),
+        picture=explain_regions(network, decomposed.whole(network, photograph.pixels), region),
     )
 
 
@@ -192,11 +197,26 @@ def _decompose(
     return _Decomposed(chosen, pair, logits, all_blocks, decomposition)
 
 
-def predictions(names: Sequence[str], logits: Tensor) -> tuple[Prediction, ...]:
-    """Return the five most probable classes, given logits (classes,)."""
+def check_question(
+    run: Run, image: Path | str, class_name: str | None = None, versus: str | None = None
+) -> None:
+    """Refuse a question about an image that cannot be answered, before any network is loaded.
+
+    Raises:
+        QueryError: no such class.
+        DataError: the image cannot be read.
+    """
+    for name in (class_name, versus):
+        if name is not None:
+            class_index(run, name)
+    open_image(Path(image))
+
+
+def predictions(names: Sequence[str], logits: Tensor, top: int = 5) -> Rows[Prediction]:
+    """Return the most probable classes, given logits (classes,)."""
     probabilities = logits.double().softmax(0)
-    order = probabilities.argsort(descending=True, stable=True)[:5].tolist()
-    return tuple(Prediction(names[i], float(probabilities[i])) for i in order)
+    order = probabilities.argsort(descending=True, stable=True)[:top].tolist()
+    return Rows(Prediction(names[i], float(probabilities[i])) for i in order)
 
 
 def _accounting(decomposition: Decomposition, paths: Sequence[ImagePath]) -> Accounting:
@@ -271,7 +291,7 @@ def _image_paths(
     search: PathSearch,
     top: int,
     measure: Callable[[Tensor], Tensor],
-) -> tuple[ImagePath, ...]:
+) -> Rows[ImagePath]:
     """Return the paths with the largest |contribution|, with labels and measured effects."""
     rows, firsts = strongest(search.contributions, top).unbind(1)
     units = search.paths(rows, firsts)
@@ -280,7 +300,7 @@ def _image_paths(
     effects = measure(units).tolist() if len(units) else []
     uids = [[unit_uid(*unit) for unit in zip(blocks, path, strict=True)] for path in units.tolist()]
     labels = unit_labels(run, {uid for path in uids for uid in path})
-    return tuple(
-        ImagePath(rank, step[0], effect, tuple(labels[uid] for uid in path), tuple(step))
+    return Rows(
+        ImagePath(rank, step[0], effect, Rows(labels[uid] for uid in path), tuple(step))
         for rank, (step, effect, path) in enumerate(zip(steps, effects, uids, strict=True), start=1)
     )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..queries.labels import UnitLabel, path_json
+from ..queries.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..graph.run.manifest import InputShape
+    from ..ingest.network.preprocessing import Box
     from .image_regions import ImageRegions
 
 
@@ -46,7 +48,7 @@ class ImagePath:
     rank: int
     contribution: float
     measured: float
-    units: tuple[UnitLabel, ...]
+    units: Rows[UnitLabel]
     steps: tuple[float, ...]
 
     @property
@@ -54,6 +56,12 @@ class ImagePath:
         """Whether contribution and measured effect differ by more than `DISPUTED`."""
         larger = max(abs(self.contribution), abs(self.measured))
         return abs(self.contribution - self.measured) > DISPUTED * larger
+
+    def cells(self) -> dict[str, object]:
+        """Return what a table shows: rank, path, and both effects."""
+        path = " → ".join(map(str, self.units))
+        values = {"contribution": self.contribution, "measured": self.measured}
+        return {"rank": self.rank, "path": path, **values}
 
 
 class Accounting(NamedTuple):
@@ -92,6 +100,13 @@ class ConceptAttribution(NamedTuple):
     probe: float | None = None
     for_class: float | None = None
     against_other: float | None = None
+
+    def cells(self) -> dict[str, object]:
+        """Return what a table shows: all but `contribution`, which `present` equals."""
+        name = "units without a concept" if self.name is None else self.name
+        cells = {"concept": name, **self._asdict()}
+        del cells["name"], cells["contribution"]
+        return cells
 
 
 class CategoryAttribution(NamedTuple):
@@ -134,6 +149,8 @@ class Explanation:
         logit: of the class (not the difference).
         probability: of the class.
         predicted: the most probable classes.
+        shape: what the network was given, and where that is stated.
+        seen: the part of the image that the network sees.
         paths: the paths with the largest |contribution|.
         accounting: how the logit adds up.
         blocks: the blocks that the paths run through.
@@ -156,20 +173,30 @@ class Explanation:
     method: str
     logit: float
     probability: float
-    predicted: tuple[Prediction, ...]
-    paths: tuple[ImagePath, ...]
+    predicted: Rows[Prediction]
+    shape: InputShape
+    seen: Box
+    paths: Rows[ImagePath]
     accounting: Accounting
     blocks: tuple[str, ...]
     coverage: float
-    searched: tuple[SearchedBlock, ...]
-    by_concept: tuple[ConceptAttribution, ...]
+    searched: Rows[SearchedBlock]
+    by_concept: Rows[ConceptAttribution]
     cam: NDArray[np.float32]
     unit_maps: Mapping[str, NDArray[np.float32]]
     concept_maps: Mapping[str, NDArray[np.float32]]
     picture: ImageRegions
 
+    def __repr__(self) -> str:
+        target = self.class_name if self.versus is None else f"{self.class_name} − {self.versus}"
+        return (
+            f"<{type(self).__name__} of {self.image} by {self.run}: {target}, "
+            f"{self.probability:.1%}, logit {self.accounting.total:+.3f}; "
+            f"{len(self.paths)} paths, {len(self.by_concept) - 1} concepts>"
+        )
+
     @property
-    def by_category(self) -> tuple[CategoryAttribution, ...]:
+    def by_category(self) -> Rows[CategoryAttribution]:
         """`by_concept` summed over each category, largest |contribution| first."""
         sums: dict[str, list[float]] = {}
         for concept in self.by_concept:
@@ -178,7 +205,7 @@ class Explanation:
                 before = sums.get(concept.category, [0.0] * 4)
                 sums[concept.category] = [a + b for a, b in zip(before, values, strict=True)]
         categories = [CategoryAttribution(name, *values) for name, values in sums.items()]
-        return tuple(sorted(categories, key=lambda c: (-abs(c.contribution), c.category)))
+        return Rows(sorted(categories, key=lambda c: (-abs(c.contribution), c.category)))
 
     @property
     def agreement(self) -> float | None:
@@ -191,32 +218,6 @@ class Explanation:
         if len(predicted) < 3 or len(set(predicted)) == 1 or len(set(measured)) == 1:
             return None
         return statistics.correlation(predicted, measured)
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: paths, accounting and concepts as tables."""
-        target = self.class_name if self.versus is None else f"{self.class_name} − {self.versus}"
-        paths = [
-            (
-                path.rank,
-                f"{path.contribution:+.3f}",
-                f"{path.measured:+.3f}",
-                " → ".join(map(str, path.units)),
-            )
-            for path in self.paths
-        ]
-        sums = [[f"{value:+.3f}" for value in self.accounting]]
-        concepts = [
-            (concept.name or "units without a concept", f"{concept.contribution:+.3f}")
-            for concept in self.by_concept[:8]
-        ]
-        return "".join(
-            (
-                f"<h4>Why {escape(target)}? {self.probability:.1%}</h4>",
-                _table(("rank", "adds", "measured", "path"), paths),
-                _table(("paths shown", "other paths", "biases", target), sums),
-                _table(("concept", "adds"), concepts),
-            )
-        )
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
@@ -232,6 +233,7 @@ class Explanation:
             "predicted": [
                 {"class": name, "probability": probability} for name, probability in self.predicted
             ],
+            "preprocess": {**self.shape, "seen": list(self.seen)},
             "paths": [
                 {
                     "rank": path.rank,
@@ -249,11 +251,3 @@ class Explanation:
             "by_category": [category._asdict() for category in self.by_category],
             **self.picture.to_json(),
         }
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -8,11 +8,13 @@ exact, means over images add up, too.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ..errors import RunError
 from .decomposition import Decomposition, decompose, evidence_maps
 from .flows import FlowNode, concept_flows
 from .line_file import LineFile
@@ -21,6 +23,7 @@ from .regions import partitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -61,6 +64,18 @@ class EvidenceRow:
 
 class EvidenceFile(LineFile[EvidenceRow]):
     """A row for each image, in their order."""
+
+    def of(self, files: Sequence[Path]) -> Iterator[EvidenceRow]:
+        """Yield all rows, given the images that they must be of.
+
+        Raises:
+            RunError: they are of other images, which whoever made the run would choose.
+        """
+        for row, file in zip_longest(self, files):
+            if row is None or file is None or row.file != str(file):
+                remedy = "Delete it, and start again"
+                raise RunError("not the evidence of these images", file=self._path, remedy=remedy)
+            yield row
 
     def _from_json(self, value: Any) -> EvidenceRow:  # noqa: ANN401
         arrays = {name: tuple(value[name]) for name in ("biases", "evidence", "coverage")}

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,11 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConceptGraphError, ModelError, QueryError
-from ..ingest.concept_data.images import normalise, open_image, to_array
+from ..graph.run.trust import Factory, is_trusted, remember_run, trusted_factory
+from ..ingest.concept_data.images import normalise, open_image
 from ..ingest.engine.workers import prefetch
 from ..ingest.network.affine import affine_copy
+from ..ingest.network.builders import import_folder, is_code, made_by
 from ..ingest.network.forward import record_outputs, replace_outputs
-from ..ingest.network.loading import Network, load_network
+from ..ingest.network.loading import Network, load_network, network_digest
+from ..ingest.network.preprocessing import Box, seen_box, to_input
 from .decomposition import Downstream
 
 if TYPE_CHECKING:
@@ -31,11 +34,25 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
     from ..ingest.network.architecture import Head
 
-    Options = tuple[str | None, bool, torch.dtype]
+    Options = tuple[str | None, str | None, bool, bool, torch.dtype]
     Loaded = tuple[Network, nn.Module]
 
 _LOADED: WeakKeyDictionary[Run, dict[Options, Loaded]] = WeakKeyDictionary()
 """By open run and the options of `open_network`; freed with the run."""
+
+
+class Photograph(NamedTuple):
+    """A photograph as the network is given it.
+
+    Attributes:
+        pixels: resized and cropped, uint8 (height, width, 3).
+        batch: the network's input, (1, channels, height, width).
+        seen: the part of the photograph, upright, that the network sees.
+    """
+
+    pixels: NDArray[np.uint8]
+    batch: Tensor
+    seen: Box
 
 
 @dataclass(frozen=True)
@@ -96,17 +113,16 @@ class RunNetwork:
             )
         return Downstream([self.stage(block) for block in chosen[1:]], self.head)
 
-    def load_pixels(self, image: Path | str) -> NDArray[np.uint8]:
-        """Load an image file at the size that the network is given, uint8 (height, width, 3).
-
-        The image is EXIF-transposed, then resized, ignoring its aspect ratio.
+    def load_photograph(self, image: Path | str) -> Photograph:
+        """Load an image file: EXIF-transposed, then resized and cropped as the run states.
 
         Raises:
             DataError: it cannot be read.
         """
         shape = self.run.manifest["input"]
-        opened = open_image(Path(image), exif_transpose=True)
-        return to_array(opened, shape["height"], shape["width"])
+        opened = open_image(Path(image))
+        pixels = to_input(opened, shape)
+        return Photograph(pixels, self.as_input(pixels[None]), seen_box(opened.size, shape))
 
     def as_input(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Normalise uint8 (images, height, width, 3) to (images, channels, height, width)."""
@@ -120,7 +136,7 @@ class RunNetwork:
         Raises:
             DataError: it cannot be read.
         """
-        return self.as_input(self.load_pixels(image)[None])
+        return self.load_photograph(image).batch
 
     def load_images(self, images: Sequence[Path]) -> Iterator[Tensor | str]:
         """Yield what `load_image` loads, in order and prefetched; for one that fails, its error."""
@@ -191,24 +207,44 @@ def open_network(
     run: Run,
     *,
     weights: str | None = None,
+    model: str | None = None,
+    trust_run: bool = False,
     trust_pickle: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> RunNetwork:
     """Load the network that a run dissected; a second call for the same open run reads nothing.
 
+    A factory that a run names is imported only if the run is trusted (`graph.run.trust`), as those
+    ingested on this machine are.
+
     Args:
         run: an open run.
         weights: the checkpoint, if it is no longer where it was.
-        trust_pickle: load a checkpoint that runs code.
+        model: the network's name or `module:factory`, imported from the working directory or from
+            where Python imports, instead of what the run names.
+        trust_run: let the code run that the run names, and remember that the run is trusted.
+        trust_pickle: load a checkpoint that runs code: that of `weights`, or of a trusted run.
         dtype: of the explanations' arithmetic.
 
     Raises:
-        ModelError: there is no checkpoint, or it is not the one that was dissected.
+        ModelError: the run is not trusted and needs a factory, there is no checkpoint, or it is not
+            the one that was dissected.
+        RunError: the factory of a trusted run has changed.
     """
     by_options = _LOADED.setdefault(run, {})
-    options = (weights, trust_pickle, dtype)
+    options = (weights, model, trust_run, trust_pickle, dtype)
     if options not in by_options:
-        network = _load(run, weights, trust_pickle=trust_pickle)
+        if trust_pickle and weights is None and not (trust_run or is_trusted(run)):
+            raise ModelError(
+                f"run {run.name} names the checkpoint, and is not a run that you made or trust",
+                file=run.path,
+                found=run.manifest["model"]["weights"],
+                remedy="Name the checkpoint that may run code with --weights",
+            )
+        factory = _factory(run, model, trust_run=trust_run)
+        network = _load(run, weights, factory, trust_pickle=trust_pickle)
+        if trust_run:
+            remember_run(run, made_by(factory.model))
         by_options[options] = network, affine_copy(network.module).to(dtype)
     return RunNetwork(run, *by_options[options])
 
@@ -218,21 +254,47 @@ def network_of(run: Run | RunNetwork) -> RunNetwork:
     return run if isinstance(run, RunNetwork) else open_network(run)
 
 
-def _load(run: Run, weights: str | None, *, trust_pickle: bool) -> Network:
+def run_of(run: Run | RunNetwork) -> Run:
+    """Return an open run, as it was given or of a network."""
+    return run.run if isinstance(run, RunNetwork) else run
+
+
+def _factory(run: Run, model: str | None, *, trust_run: bool) -> Factory:
+    """Return what makes the network; refuse code that only the run names."""
+    stated = run.manifest["model"]["name"]
+    if model or trust_run or not is_code(stated):
+        return Factory(model or stated)
+    if (factory := trusted_factory(run)) is not None:
+        return factory
+    raise ModelError(
+        f"run {run.name} is not a run that you made or trust, and its network is made by code",
+        file=run.path,
+        found=f"the factory {stated}",
+        remedy=f"Read that code; then name it with --model {stated}, or trust it with --trust-run",
+    )
+
+
+def _load(run: Run, weights: str | None, factory: Factory, *, trust_pickle: bool) -> Network:
     """Load a run's network and compare its digest with the run's."""
-    model = run.manifest["model"]
-    path = weights or model["weights"]
+    stated = run.manifest["model"]
+    path = weights or stated["weights"]
     if path and not weights and Path(path).is_absolute() and not Path(path).is_file():
         remedy = "Name their new place with --weights"
         raise ModelError("the weights that were dissected are missing", file=path, remedy=remedy)
-    seed = cast("int", run.manifest["settings"]["seed"])
-    network = load_network(model["name"], path, None, trust_pickle=trust_pickle, seed=seed)
-    if network.digest != model["digest"]:
+    network = load_network(
+        factory.model,
+        path,
+        trust_pickle=trust_pickle,
+        seed=cast("int", run.manifest["settings"]["seed"]),
+        folder=import_folder(factory),
+    )
+    digest = network_digest(stated["name"], network.module)
+    if digest != stated["digest"]:
         raise ModelError(
             "not the weights that were dissected",
             file=path or network.name,
-            found=f"digest {network.digest[:12]}…",
-            expected=f"{model['digest'][:12]}…, as run {run.name} states",
+            found=f"digest {digest[:12]}…",
+            expected=f"{stated['digest'][:12]}…, as run {run.name} states",
             remedy="Give the right file with --weights, or ingest again",
         )
-    return network
+    return replace(network, digest=digest)

@@ -23,6 +23,7 @@ def _explanation_graph(run: Run, saved: SavedExplanation) -> ExplanationGraph:
     answer, uid = saved.answer, graph_uid(run.name, explanation_uid(saved.key))
     versus = f" − {answer['versus']}" if answer["versus"] else ""
     properties = {
+        "run": run.name,
         "name": f"{answer['class']}{versus}",
         "method": answer["method"],
         "versus": answer["versus"],
@@ -42,13 +43,14 @@ def _explanation_graph(run: Run, saved: SavedExplanation) -> ExplanationGraph:
         Edge("OF", uid, explained_class, {}),
     ]
     for path in answer["paths"]:
-        nodes.append(_path_node(uid, path))
+        nodes.append(_path_node(run.name, uid, path))
         edges += _path_edges(run.name, uid, path)
     return ExplanationGraph(tuple(nodes), tuple(edges))
 
 
-def _path_node(explanation: str, path: SavedPath) -> Node:
+def _path_node(run: str, explanation: str, path: SavedPath) -> Node:
     properties = {
+        "run": run,
         "name": f"{path['contribution']:+.3g}",
         "rank": path["rank"],
         "contribution": path["contribution"],

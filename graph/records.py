@@ -17,6 +17,7 @@ from ..errors import RunError
 from .elements import Edge, ExplanationGraph, Node, drop_missing
 from .explanation_graph import explanation_graphs
 from .pruning import PrunedEdges, positive_sums, prune
+from .run.measurement import label_settings
 from .uids import block_label, block_number, category_label, graph_uid, unit_uid
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def _run_node(run: Run, edges_per_target: int, share_left_out: float) -> Node:
         "device": manifest["device"],
         "settings": json.dumps(manifest["settings"], sort_keys=True),
         "settings_digest": manifest["settings_digest"],
+        "label_settings": label_settings(run),
         "min_iou": float(run.min_iou),
         "edges_per_target": edges_per_target,
         "share_left_out": share_left_out,
@@ -132,7 +134,7 @@ def _run_node(run: Run, edges_per_target: int, share_left_out: float) -> Node:
 
 def _block_nodes(run: Run) -> Iterator[Node]:
     for block in run.blocks:
-        properties = {"name": block, **run.manifest["blocks"][block]}
+        properties = {"run": run.name, "name": block, **run.manifest["blocks"][block]}
         yield Node(("Block",), graph_uid(run.name, block), drop_missing(properties))
 
 
@@ -144,6 +146,7 @@ def _unit_nodes(run: Run) -> Iterator[Node]:
         block = str(row.pop("block"))
         uid = str(row.pop("uid"))
         row |= {
+            "run": run.name,
             "name": f"{row['index']} {row['label']}" if interpretable else str(row["index"]),
             "block": block_number(block),
             "interpretable": interpretable,
@@ -170,7 +173,7 @@ def _concept_nodes(run: Run) -> Iterator[Node]:
 def _class_nodes(run: Run) -> Iterator[Node]:
     for row in _rows(run.classes):
         uid = graph_uid(run.name, str(row.pop("uid")))
-        yield Node(("Class",), uid, drop_missing(row))
+        yield Node(("Class",), uid, drop_missing({"run": run.name, **row}))
 
 
 def _structure(run: Run) -> Iterator[Edge]:

@@ -10,12 +10,14 @@
     (Image)-[:EXPLAINED_BY]->(Explanation)-[:OF]->(Class)
     (Explanation)-[:HAS_PATH]->(Path)-[:STEP {position}]->(Unit)
 
-Every node has a `uid` (see `uids`), unique within its label. `name` is the caption that a browser
-shows. No property is called `id`, `title` or `type`, which some engines use themselves. A property
-without a value is absent, never null.
+Every node has a `uid` (see `uids`), unique within its label, and a node that belongs to one run has
+the run's uid as `run`: all but the Run itself, and Concept and Image, which runs share. `name` is
+the caption that a browser shows. No property is called `id`, `title` or `type`, which some engines
+use themselves. A property without a value is absent, never null.
 
 Run          model and model_digest (sha256 over its name and weights); created, device; settings
-             (JSON), settings_digest; min_iou: a unit is interpretable above this IoU;
+             (JSON), settings_digest; label_settings: those that decide labels, as text;
+             min_iou: a unit is interpretable above this IoU;
              edges_per_target: contributions per target and sign in the graph; share_left_out: the
              share of all positive weight that is not in the graph
 Block        units; height and width of their activation maps
@@ -74,12 +76,20 @@ NODES: dict[str, Properties] = {
         "device": "string",
         "settings": "string",
         "settings_digest": "string",
+        "label_settings": "string",
         "min_iou": "double",
         "edges_per_target": "long",
         "share_left_out": "double",
     },
-    "Block": {"name": "string", "units": "long", "height": "long", "width": "long"},
+    "Block": {
+        "run": "string",
+        "name": "string",
+        "units": "long",
+        "height": "long",
+        "width": "long",
+    },
     "Unit": {
+        "run": "string",
         "name": "string",
         "block": "long",
         "index": "long",
@@ -94,9 +104,10 @@ NODES: dict[str, Properties] = {
         "thumbnails": "string[]",
     },
     "Concept": {"name": "string", "category": "string"},
-    "Class": {"name": "string", "index": "long"},
+    "Class": {"run": "string", "name": "string", "index": "long"},
     "Image": {"name": "string", "path": "string"},
     "Explanation": {
+        "run": "string",
         "name": "string",
         "method": "string",
         "versus": "string",
@@ -104,7 +115,13 @@ NODES: dict[str, Properties] = {
         "probability": "double",
         "coverage": "double",
     },
-    "Path": {"name": "string", "rank": "long", "contribution": "double", "measured": "double"},
+    "Path": {
+        "run": "string",
+        "name": "string",
+        "rank": "long",
+        "contribution": "double",
+        "measured": "double",
+    },
 }
 
 RELATIONSHIPS: dict[str, Relationship] = {

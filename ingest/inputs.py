@@ -10,10 +10,11 @@ import torch
 
 from ..errors import ConceptGraphError
 from .concept_data.decoding import batches
-from .concept_data.images import NETDISSECT_MEAN, NETDISSECT_STD, normalise
+from .concept_data.images import normalise
 from .engine.device import gpu_gigabytes
 from .network.affine import fold_batchnorm
 from .network.forward import DTYPES, BlockOutputs, block_outputs
+from .network.preprocessing import chosen_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from .network.loading import Network
 
 
-LARGEST_PREPARED = 512
-"""Side above which images that share a size are photographs, not prepared for a network."""
 PROBE_SPLIT = "train"
 PROBE_SHARE = 0.7
 """Of the images, where they are not split: those that fit the presence probes."""
@@ -52,20 +51,10 @@ def batch_size_for(
     settings: Settings, network: Network, data: ConceptData, device: torch.device
 ) -> int:
     """Return how many images a forward pass takes."""
-    height, width = _input_size(settings, network, data)
+    spec = chosen_input(network.architecture.input, settings)
     masks = (image.mask_height * image.mask_width for image in data.images)
-    pixels = max(height * width, *masks)
+    pixels = max(spec.height * spec.width, *masks)
     return settings.batch_size_for(len(data.images), pixels, gpu_gigabytes(device))
-
-
-def _input_size(settings: Settings, network: Network, data: ConceptData) -> tuple[int, int]:
-    """Return height and width that the network is given."""
-    if settings.image_size is not None:
-        return settings.image_size, settings.image_size
-    native = network.architecture.input.height, network.architecture.input.width
-    sizes = {(image.height, image.width) for image in data.images}
-    height, width = sizes.pop() if len(sizes) == 1 else native
-    return (height, width) if max(height, width) <= LARGEST_PREPARED else native
 
 
 class Inputs:
@@ -90,14 +79,8 @@ class Inputs:
         """Fix order, size and network.
 
         Raises:
-            ConceptGraphError: the network lacks a block, or no image is in the threshold split.
+            ConceptGraphError: no image is in the threshold split.
         """
-        missing = [block for block in settings.blocks if block not in network.blocks]
-        if missing:
-            raise ConceptGraphError(
-                f"{network.name} has no {', '.join(missing)}",
-                expected="--blocks among " + ",".join(network.blocks),
-            )
         self.network = network
         self.data = data
         self.settings = settings
@@ -106,7 +89,7 @@ class Inputs:
         self.batch_size = batch_size_for(settings, network, data, device)
         self.order = self._order()
         self.images = [data.images[number] for number in self.order]
-        self.shape = self._shape()
+        self.shape: InputShape = chosen_input(network.architecture.input, settings).shape
         self.module, self._layout = self._on_device()
         self._forward = BlockOutputs(self.module, self._stages(self.module))
 
@@ -136,15 +119,6 @@ class Inputs:
                 f"no image is in the split {split!r}", expected="one of " + ", ".join(known)
             )
         return [int(number) for number in order[np.argsort(unwanted, kind="stable")]]
-
-    def _shape(self) -> InputShape:
-        """Return what the network is given: one size for all images, one normalisation."""
-        height, width = _input_size(self.settings, self.network, self.data)
-        spec = self.network.architecture.input
-        mean, std = spec.mean, spec.std
-        if self.settings.preprocess == "netdissect":
-            mean, std = NETDISSECT_MEAN, NETDISSECT_STD
-        return {"height": height, "width": width, "mean": list(mean), "std": list(std)}
 
     def _on_device(self) -> tuple[nn.Module, torch.memory_format]:
         """Return the network on the device, in the layout that is the fastest there."""

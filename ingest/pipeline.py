@@ -1,10 +1,10 @@
 """An ingest: from images, masks and a network to a run directory.
 
 1. open               settings, network and concept data are read and checked
-2. label statistics   every mask is decoded once: label maps, concept areas, center bias; meanwhile
-                      the calibration batches give lower bounds of the thresholds
-3. forward pass       all images, once: cells of the activation maps to scratch, sums for the
-                      presence probes
+2. label statistics   every mask is decoded once: label maps, concept areas, center bias, and the
+                      quantile that suits them; meanwhile the network runs on the first images
+3. forward pass       lower bounds of the thresholds from these; all images, once: cells of the
+                      activation maps to scratch, sums for the presence probes
 4. thresholds         the exact T_k of every unit
 5. overlaps           intersections with the concepts, the permutation null, top images
 6. contributions      one-unit contributions between neighbouring blocks and to the classes
@@ -31,11 +31,14 @@ import torch
 
 from ..graph.run.files import disk_errors
 from ..graph.run.reader import Run, open_run
+from ..graph.run.trust import remember_run
 from ..graph.run.writer import RunWriter, check_out, is_complete
 from ..progress import NoProgress
 from ..settings import Settings
-from .concept_data.opening import open_concept_data
+from .concept_data.opening import check_layout, open_concept_data
+from .concept_data.quantile import choose_quantile
 from .contributions.one_unit import one_unit_contributions
+from .contributions.suitability import check_suitable
 from .dissection.activations import SparseActivations
 from .dissection.block import BlockDissections
 from .dissection.forward_pass import NAME as FORWARD_PASS
@@ -54,7 +57,9 @@ from .engine.process_group import ProcessGroup, environment_process_group, initi
 from .engine.scratch import DeviceCache, TensorFile, device_cache
 from .engine.workers import WorkerPool, default_workers
 from .inputs import Inputs, batch_size_for
+from .network.builders import made_by
 from .network.loading import load_network
+from .network.preprocessing import chosen_input, input_lines
 from .output.manifest import ingest_facts, manifest, run_facts
 from .output.tables import (
     classes_table,
@@ -65,7 +70,7 @@ from .output.tables import (
 )
 from .output.thumbnails import draw_batch
 from .statistics.batch_labels import labels_of_batch
-from .statistics.label_statistics import category_columns, count_labels
+from .statistics.label_statistics import category_columns, concept_areas, count_labels
 from .statistics.probes import PresenceProbes
 from .statistics.statistic import accumulate, resume
 
@@ -75,6 +80,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..progress import Advance, Progress
+    from .concept_data.quantile import QuantileChoice
     from .contributions.one_unit import Contribution
     from .dissection.block import BlockDissection, BlockPartial
     from .dissection.forward_pass import CalibrationPass
@@ -131,6 +137,7 @@ def ingest(
         if group.is_main and not (resume and (out / "manifest.json").is_file()):
             check_out(out, overwrite=overwrite, resume=resume)
         chosen = choose_device(device, group.local_rank)
+        check_layout(Path(data))
         network = load_network(
             model,
             weights,
@@ -138,6 +145,8 @@ def ingest(
             trust_pickle=trust_pickle,
             seed=settings.seed,
         )
+        spec = chosen_input(network.architecture.input, settings)
+        check_suitable(network, settings.blocks, spec)
         concept_data = open_concept_data(Path(data), label_zero=settings.iou == "lite")
         asked = settings.batch_size
         size = batch_size_for(settings, network, concept_data, chosen)
@@ -231,6 +240,7 @@ class Dissection:
     """What steps 2 to 5 give; the label maps and activations lie in scratch files."""
 
     labels: LabelStatistics
+    quantile: QuantileChoice
     activations: SparseActivations
     probes: PresenceProbes
     blocks: dict[str, BlockDissection]
@@ -243,6 +253,8 @@ class Dissection:
 
 def _run_steps(job: Job) -> None:
     """Run steps 2 to 8."""
+    for line in input_lines(job.inputs.shape):
+        job.progress.note(line)
     dissection = dissect(job)
     contributions = _contributions(job, dissection.blocks)
     _draw_thumbnails(job, dissection)
@@ -254,14 +266,17 @@ def _run_steps(job: Job) -> None:
     dissection.close()
     job.group.barrier()
     if job.group.is_main:
-        job.writer.publish()
+        run = open_run(job.writer.publish())
+        remember_run(run, made_by(job.inputs.network.name))
 
 
 def dissect(job: Job) -> Dissection:
     """Run steps 2 to 5: the dissection proper."""
     labels, calibration = _label_statistics(job)
-    activations, probes = _forward_pass(job, labels, calibration)
-    return Dissection(labels, activations, probes, _overlaps(job, labels, activations))
+    settings, areas = job.inputs.settings, concept_areas(job.inputs.data, labels)
+    quantile = choose_quantile(settings.quantile, areas, settings.min_iou)
+    activations, probes = _forward_pass(job, labels, calibration, quantile.quantile)
+    return Dissection(labels, quantile, activations, probes, _overlaps(job, labels, activations))
 
 
 def _label_statistics(job: Job) -> tuple[LabelStatistics, CalibrationPass | None]:
@@ -274,7 +289,7 @@ def _label_statistics(job: Job) -> tuple[LabelStatistics, CalibrationPass | None
         try:
             calibration = None
             if not job.checkpoints.exists(FORWARD_PASS):
-                calibration = thread.submit(run_calibration, inputs, job.pool, job.group, cancelled)
+                calibration = thread.submit(run_calibration, inputs, job.pool, cancelled)
             with job.step("label statistics") as advance:
                 labels = count_labels(
                     inputs.data,
@@ -294,14 +309,14 @@ def _label_statistics(job: Job) -> tuple[LabelStatistics, CalibrationPass | None
 
 
 def _forward_pass(
-    job: Job, labels: LabelStatistics, calibration: CalibrationPass | None
+    job: Job, labels: LabelStatistics, calibration: CalibrationPass | None, quantile: float
 ) -> tuple[SparseActivations, PresenceProbes]:
     """Run steps 3 and 4."""
     inputs, settings = job.inputs, job.inputs.settings
     activations = SparseActivations(
         job.scratch,
         job.cache,
-        settings.quantile,
+        quantile,
         inputs.threshold_images,
         inputs.batch_size,
         inputs.device,
@@ -395,4 +410,4 @@ def _write(job: Job, dissection: Dissection, contributions: list[Contribution]) 
         writer.table("classes", classes_table(inputs.network.classes))
     grids = {block: block_dissection.grid for block, block_dissection in dissection.blocks.items()}
     created = datetime.now(timezone.utc)
-    writer.seal(manifest(inputs, grids, job.timings, created))
+    writer.seal(manifest(inputs, grids, job.timings, created, dissection.quantile))

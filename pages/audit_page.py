@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ConceptGraphError
+from ..explain.no_answer import audit_note
+from ..ingest.network.preprocessing import seen_box
 from .document import render
-from .pictures import data_uri, photograph
+from .pictures import data_uri, frame_seen, photograph
 from .wording import why_command
 
 if TYPE_CHECKING:
@@ -28,11 +30,12 @@ def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str
     return render(
         "audit.html",
         audit=audit,
+        no_answer=audit_note(run, audit),
         mistakes=audit.images - audit.right,
         confusions=[
             (
                 confusion,
-                [(name, _small(audit.folder / name)) for name in confusion.images[:EXAMPLES]],
+                [(name, _small(run, audit.folder / name)) for name in confusion.images[:EXAMPLES]],
                 why_command(run, audit, confusion, why_options),
             )
             for confusion in audit.confusions[:CONFUSIONS]
@@ -42,11 +45,11 @@ def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str
     )
 
 
-def _small(path: Path) -> str | None:
+def _small(run: Run, path: Path) -> str | None:
     """Return a thumbnail; None for an image that has been removed since the audit."""
     try:
         image = photograph(path)
     except (ConceptGraphError, OSError):
         return None
     image.thumbnail((_SMALL, _SMALL))
-    return data_uri(image)
+    return data_uri(frame_seen(image, seen_box(image.size, run.manifest["input"])))

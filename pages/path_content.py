@@ -6,9 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..explain.no_answer import explanation_note
 from ..graph.uids import concept_uid
+from ..ingest.network.preprocessing import input_text, unseen_text
+from ..queries.unnamed import class_paths_note
 from .path_parts import PageAblation, PageAttribution, PageConcept, PagePath, PageUnit, PathPage
-from .pictures import cam_overlay, data_uri, heat_overlay, photograph, strip, thumbnail
+from .pictures import (
+    cam_overlay,
+    data_uri,
+    draw_on_seen,
+    frame_seen,
+    heat_overlay,
+    photograph,
+    strip,
+    thumbnail,
+)
 from .wording import (
     CONCEPTS_SHOWN,
     ablation_outcome,
@@ -18,8 +30,10 @@ from .wording import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from ..explain.ablation import Ablation
@@ -36,7 +50,7 @@ def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
         title=f"Why {class_paths.class_name}?",
         target=class_paths.class_name,
         value_name="score",
-        lead=_class_lead(class_paths),
+        lead=class_paths_note(run, class_paths) or _class_lead(class_paths),
         paths=tuple(
             PagePath(path.rank, path.score, tuple(units[u.uid] for u in path.units), path.shares)
             for path in class_paths.paths
@@ -49,7 +63,10 @@ def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
 
 
 def explanation_page(
-    run: Run, explanation: Explanation, ablations: Sequence[Ablation] = ()
+    run: Run,
+    explanation: Explanation,
+    ablations: Sequence[Ablation] = (),
+    no_flip: str | None = None,
 ) -> PathPage:
     """Return the page of one image, with what ablations of its concepts or units change."""
     image = photograph(Path(explanation.image))
@@ -61,7 +78,7 @@ def explanation_page(
         title=f"Why {explanation.class_name}{'' if versus is None else f', not {versus}'}?",
         target=explanation.class_name,
         value_name="logit contribution",
-        lead=_image_lead(explanation),
+        lead=_image_lead(run, explanation),
         paths=_image_paths(run, explanation, small),
         facts=(
             *_facts(run),
@@ -75,19 +92,21 @@ def explanation_page(
             ),
         ),
         accounting=tuple(zip(parts, explanation.accounting, strict=True)),
-        image=data_uri(image),
-        cam=data_uri(cam_overlay(image, explanation.cam)),
+        image=data_uri(frame_seen(image, explanation.seen)),
+        cam=data_uri(_drawn(image, explanation, cam_overlay, explanation.cam)),
         attributions=_attributions(explanation, small),
         categories=tuple((row.category, row.contribution) for row in explanation.by_category),
         versus=versus,
         ablations=tuple(map(_ablation, ablations)),
+        no_flip=no_flip,
     )
 
 
 def _image_paths(run: Run, explanation: Explanation, small: Image.Image) -> tuple[PagePath, ...]:
     units = _page_units(run, (unit for path in explanation.paths for unit in path.units))
     for uid, activation in explanation.unit_maps.items():
-        units[uid] = replace(units[uid], activation=data_uri(heat_overlay(small, activation)))
+        heat = data_uri(_drawn(small, explanation, heat_overlay, activation))
+        units[uid] = replace(units[uid], activation=heat)
     return tuple(
         PagePath(
             path.rank,
@@ -108,11 +127,23 @@ def _attributions(explanation: Explanation, small: Image.Image) -> tuple[PageAtt
     for concept in concepts[:CONCEPTS_SHOWN]:
         uid = concept_uid(concept.category or "", concept.name or "")
         values = explanation.concept_maps.get(uid)
-        overlay = None if values is None else data_uri(cam_overlay(small, values))
-        rows.append(replace(_sum(concept.name, concept.category, [concept]), map=overlay))
+        row = _sum(concept.name, concept.category, [concept])
+        if values is not None:
+            row = replace(row, map=data_uri(_drawn(small, explanation, cam_overlay, values)))
+        rows.append(row)
     if others := concepts[CONCEPTS_SHOWN:]:
         rows.append(_sum(f"{len(others)} more concepts", None, others))
     return (*rows, _sum(None, None, [unlabelled]))
+
+
+def _drawn(
+    image: Image.Image,
+    explanation: Explanation,
+    overlay: Callable[[Image.Image, NDArray[np.float32]], Image.Image],
+    values: NDArray[np.float32],
+) -> Image.Image:
+    """Return a map over the part of an image that the network sees."""
+    return draw_on_seen(image, explanation.seen, lambda part: overlay(part, values))
 
 
 def _sum(
@@ -137,27 +168,26 @@ def _sum(
 
 
 def _ablation(ablation: Ablation) -> PageAblation:
-    after = dict(ablation.after)
     minimal = "minimal ablation set: " if ablation.is_minimal else ""
     return PageAblation(
         minimal + ", ".join(ablation.concepts or ablation.units),
         f"{ablation_scope(ablation)}: {ablation_outcome(ablation)}",
-        tuple((row.name, row.probability, after[row.name]) for row in ablation.before),
+        tuple(ablation.changes),
         evidence_after(ablation),
     )
 
 
 def _class_lead(class_paths: StrongestPaths) -> str:
-    if not class_paths.paths:
-        return f"No path leads to {class_paths.class_name}."
     units = " feeds ".join(map(_unit_text, class_paths.paths[0].units))
     return f"The strongest path, without any image: {units}, which feeds {class_paths.class_name}."
 
 
-def _image_lead(explanation: Explanation) -> str:
+def _image_lead(run: Run, explanation: Explanation) -> str:
     predicted = explanation.predicted[0]
     opening = f"The network predicts {predicted.name} ({predicted.probability:.0%})."
-    return f"{opening} {path_sentence(explanation)}".strip()
+    answer = explanation_note(run, explanation) or path_sentence(explanation)
+    sentences = (opening, unseen_text(explanation.seen), answer)
+    return " ".join(filter(None, sentences))
 
 
 def path_sentence(explanation: Explanation) -> str:
@@ -209,7 +239,7 @@ def _page_units(run: Run, labels: Iterable[UnitLabel]) -> dict[str, PageUnit]:
             None if label.concept is None else PageConcept(*label.concept),
             status[uid],
             concepts[1:] if label.concept is not None else concepts,
-            strip([run.path / name for name in thumbnails]),
+            strip([run.file(name) for name in thumbnails]),
         )
     return units
 
@@ -220,8 +250,10 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
     return (
         ("run", run.name),
         ("model", str(manifest["model"]["name"])),
+        ("input", input_text(manifest["input"])),
+        ("input stated by", manifest["input"]["source"]),
         ("concept data", Path(str(manifest["data"]["folder"])).name),
-        ("quantile", str(settings["quantile"])),
+        ("quantile", str(run.quantile)),
         ("IoU", str(settings["iou"])),
         ("labels", label_criterion(run)),
     )

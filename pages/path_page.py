@@ -88,7 +88,7 @@ def render_paths(page: PathPage) -> str:
         limits=(MAX_NODES, MAX_EDGES),
         largest_path=_largest(v for path in listed for v in (path.value, path.measured or 0.0)),
         largest_part=_largest(v for attribution in page.attributions for v in attribution.values),
-        bars=_waterfall(page.accounting),
+        bars=waterfall(page.accounting),
         graph=_graph(units, page.target, columns, edges) | {"paths": chains},
         vis=_vis_network(),
     )
@@ -198,7 +198,7 @@ def _unit_texts(unit: PageUnit) -> dict[str, str | None]:
     }  # fmt: skip
 
 
-def _waterfall(parts: Sequence[tuple[str, float]]) -> list[WaterfallBar]:
+def waterfall(parts: Sequence[tuple[str, float]]) -> list[WaterfallBar]:
     """Return bars that start where the one before ended; the last, their sum, starts at zero."""
     if not parts:
         return []

@@ -142,6 +142,7 @@ class PathPage:
         categories: `present` of the attributions, summed over each category.
         versus: the class that the target is compared with, if any.
         ablations: units that were ablated, and the predictions then.
+        no_flip: why no ablation was found that changes the decision, if that was asked.
         panels: images to see before all else, side by side.
     """
 
@@ -158,4 +159,5 @@ class PathPage:
     categories: tuple[tuple[str, float], ...] = ()
     versus: str | None = None
     ablations: tuple[PageAblation, ...] = ()
+    no_flip: str | None = None
     panels: tuple[PagePanel, ...] = ()

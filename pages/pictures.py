@@ -7,18 +7,21 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from ..files import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from ..ingest.network.preprocessing import Box
+
 LARGEST = 640  # pixels of the longer side of an image
 SMALL = 200
+FRAME = (20, 20, 20)
 FOR, AGAINST = (31, 102, 173), (179, 38, 30)  # blue and red, as bars and paths of the pages are
 
 
@@ -26,7 +29,7 @@ def photograph(path: Path) -> Image.Image:
     """Open an image file, EXIF-transposed, as RGB, no larger than pages show it."""
     from ..ingest.concept_data.images import open_image
 
-    image = open_image(path, exif_transpose=True)
+    image = open_image(path)
     image.thumbnail((LARGEST, LARGEST))
     return image
 
@@ -42,7 +45,7 @@ def cam_overlay(image: Image.Image, cam: NDArray[np.float32]) -> Image.Image:
     """Draw a class activation map over its image: blue for evidence for the class, red against.
 
     Args:
-        image: the image; the network saw it resized, aspect ratio ignored.
+        image: the image, or the part of it that the network saw; resized, if need be.
         cam: float32 (height, width); up-sampled bilinearly, the largest value most opaque.
     """
     resized = Image.fromarray(cam).resize(image.size, Image.Resampling.BILINEAR)
@@ -68,10 +71,45 @@ def heat_overlay(image: Image.Image, activation: NDArray[np.float32]) -> Image.I
     return Image.fromarray((np.asarray(image) * light).astype(np.uint8))
 
 
-def save_cam(image: Path, cam: NDArray[np.float32], path: Path) -> None:
+def draw_on_seen(
+    image: Image.Image, seen: Box, draw: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """Return an image with the part that the network sees drawn by `draw`; the rest is pale.
+
+    Args:
+        image: a photograph.
+        seen: the part that the network sees.
+        draw: returns a picture of the size of the one it is given.
+    """
+    if seen.is_whole:
+        return draw(image)
+    left, top, right, bottom = _pixels(image, seen)
+    grey = ImageOps.grayscale(image).convert("RGB")
+    picture = Image.blend(grey, Image.new("RGB", image.size, "white"), 0.7)
+    picture.paste(draw(image.crop((left, top, right, bottom))), (left, top))
+    ImageDraw.Draw(picture).rectangle((left, top, right - 1, bottom - 1), outline=FRAME)
+    return picture
+
+
+def frame_seen(image: Image.Image, seen: Box) -> Image.Image:
+    """Return an image with the part that the network sees framed, and the rest pale."""
+    return draw_on_seen(image, seen, lambda part: part)
+
+
+def _pixels(image: Image.Image, box: Box) -> tuple[int, int, int, int]:
+    return (
+        round(box.left * image.width),
+        round(box.top * image.height),
+        round(box.right * image.width),
+        round(box.bottom * image.height),
+    )
+
+
+def save_cam(image: Path, seen: Box, cam: NDArray[np.float32], path: Path) -> None:
     """Write a class activation map over its image as a PNG file."""
     buffer = BytesIO()
-    cam_overlay(photograph(image), cam).save(buffer, format="PNG")
+    picture = draw_on_seen(photograph(image), seen, lambda part: cam_overlay(part, cam))
+    picture.save(buffer, format="PNG")
     write_bytes(path, buffer.getvalue())
 
 

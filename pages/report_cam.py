@@ -11,12 +11,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import ConceptGraphError
+from ..errors import ConceptGraphError, RunError
+from ..graph.run.files import inside
+from ..graph.run.trust import is_trusted
 from ..graph.uids import class_name, split_unit
-from .pictures import cam_overlay, data_uri, photograph, side_by_side
+from ..ingest.network.preprocessing import unseen_text
+from .pictures import (
+    cam_overlay,
+    data_uri,
+    draw_on_seen,
+    frame_seen,
+    photograph,
+    side_by_side,
+)
 
 if TYPE_CHECKING:
     from ..graph.run.reader import Run
+    from .report_page import Report
 
 CANDIDATES = 24
 """Images that the network is run on, to find one of the class."""
@@ -30,51 +41,69 @@ class CamPicture(NamedTuple):
     missing: str | None = None
 
 
-def draw_cam(
-    run: Run,
-    class_uid: str,
-    image: Path | None = None,
-    weights: str | None = None,
-    *,
-    trust_pickle: bool = False,
-) -> CamPicture:
-    """Return the class's activation map on an image, or on the best of the run's.
+def draw_cam(run: Run, class_uid: str, report: Report) -> CamPicture:
+    """Return the class's activation map on the report's image, or on the best of the run's.
 
     Raises:
         ConceptGraphError: the image or the weights that were given cannot be used.
     """
     try:
-        return _draw(run, class_uid, image, weights, trust_pickle)
+        return _draw(run, class_uid, report)
     except ConceptGraphError as error:
-        if image or weights or trust_pickle:
+        given = (report.image, report.weights, report.model, report.trust_run, report.trust_pickle)
+        if any(given):
             raise
         return CamPicture(None, "", str(error))
 
 
-def _draw(
-    run: Run, class_uid: str, image_file: Path | None, weights: str | None, trust_pickle: bool
-) -> CamPicture:
+def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
     from ..explain.class_activation import class_map
+    from ..explain.explain import check_question
     from ..explain.network import open_network
 
-    network = open_network(run, weights=weights, trust_pickle=trust_pickle)
-    images = [image_file] if image_file else _candidates(run, class_uid)
+    if report.image is not None:
+        check_question(run, report.image)
+    network = open_network(
+        run,
+        weights=report.weights,
+        model=report.model,
+        trust_run=report.trust_run,
+        trust_pickle=report.trust_pickle,
+    )
+    if report.image is not None:
+        images = [report.image]
+    else:
+        images = _candidates(run, class_uid, trusted=report.trust_run or is_trusted(run))
     class_activation = class_map(network, class_uid, images)
     image = photograph(class_activation.image)
     predicted, name = class_activation.predicted, class_name(class_uid)
     caption = f"{class_activation.image.name}: {predicted.name} ({predicted.probability:.0%})"
     if predicted.name != name:
         caption += f", {name} ({class_activation.probability:.0%})"
-    overlay = cam_overlay(image, class_activation.cam)
-    return CamPicture(data_uri(side_by_side([image, overlay])), caption)
+    seen = class_activation.seen
+    if unseen := unseen_text(seen):
+        caption += f". {unseen}"
+    overlay = draw_on_seen(image, seen, lambda part: cam_overlay(part, class_activation.cam))
+    return CamPicture(data_uri(side_by_side([frame_seen(image, seen), overlay])), caption)
 
 
-def _candidates(run: Run, class_uid: str) -> list[Path]:
-    """Return, of the last block's top images, those with most evidence for the class."""
+def _candidates(run: Run, class_uid: str, *, trusted: bool) -> list[Path]:
+    """Return, of the last block's top images, those with most evidence for the class.
+
+    They lie in the folder of the concept data, which can be any folder of this machine, and a page
+    is given to others: so they are only read for a run that the user made or trusts.
+    """
     folder = Path(run.manifest["data"]["folder"], "images")
+    if not trusted:
+        raise RunError(
+            f"the images of run {run.name} are outside of it, and you neither made nor trust it",
+            file=folder,
+            remedy="Name an image with --image, or trust the run with --trust-run",
+        )
     last, column = run.blocks[-1], list(run.classes["uid"]).index(class_uid)
     weights = run.contributions(last, "class")[:, column]
     rows = run.top_images[run.top_images["unit"].str.startswith(f"{last}/")]
     units = np.array([split_unit(uid)[1] for uid in rows["unit"]], np.int64)
     evidence = (rows["activation"] * weights[units]).groupby(rows["image"]).sum()
-    return [folder / str(name) for name in evidence.nlargest(CANDIDATES).index]
+    names = evidence.nlargest(CANDIDATES).index
+    return [path for name in names if (path := inside(folder, str(name))) is not None]

@@ -133,7 +133,7 @@ def unit_summary(run: Run, store: MemoryStore, uid: str) -> UnitSummary:
     """Return a unit's label and top images in a run."""
     card = unit_card(store, run.name, uid, top=5)
     label = card.concepts[0] if card.concepts and card.interpretable else None
-    picture = strip([run.path / row.thumbnail for row in card.images])
+    picture = strip([run.file(row.thumbnail) for row in card.images])
     if label is None:
         return UnitSummary(uid, None, None, 0.0, None, None, picture)
     return UnitSummary(
@@ -204,6 +204,6 @@ def contributors(
     units = []
     for row in store.ask(FedBy(run.name, target, counts[0])):
         images = unit_card(store, run.name, row.uid, top=3).images
-        picture = strip([run.path / image.thumbnail for image in images])
+        picture = strip([run.file(image.thumbnail) for image in images])
         units.append(Contributor(row, picture, contributors(run, store, row.uid, counts[1:])))
     return tuple(units)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..graph.stores.memory import open_store
 from ..graph.uids import class_name
 from ..queries.compare import compare
+from ..queries.unnamed import unnamed_units
 from . import report_content as content
 from .document import render
 from .figures import CONCEPTS, categories_by_block, concepts_by_units
@@ -31,6 +32,8 @@ class Report:
         class_name: the class shown with its units; else the first one.
         image: the image for its class activation map; else one of the run's.
         weights: the network's weights, if they are no longer where they were.
+        model: the network's `module:factory`, if the run is not trusted.
+        trust_run: trust the run: let the code run that it names, and read its concept images.
         trust_pickle: load a checkpoint that can run code.
     """
 
@@ -39,6 +42,8 @@ class Report:
     class_name: str | None = None
     image: Path | None = None
     weights: str | None = None
+    model: str | None = None
+    trust_run: bool = False
     trust_pickle: bool = False
 
 
@@ -55,6 +60,7 @@ def render_report(run: Run, report: Report) -> str:
     values: dict[str, object] = {
         "run": run,
         "lead": _lead(rows, tested=run.is_tested),
+        "no_answer": None if run.interpretable.any() else unnamed_units(run, run.blocks),
         "significance": run.settings.significance,
         "rows": rows,
         "above_center_bias": content.above_center_bias(run),
@@ -84,9 +90,7 @@ def render_report(run: Run, report: Report) -> str:
             "largest_weight": max((abs(row.weight) for row in weights), default=0) or 1,
             "class_name": class_name(class_uid),
             "contributors": content.contributors(run, store, class_uid, _CONTRIBUTORS),
-            "cam": draw_cam(
-                run, class_uid, report.image, report.weights, trust_pickle=report.trust_pickle
-            ),
+            "cam": draw_cam(run, class_uid, report),
         }
     if report.versus is not None:
         comparison = compare([run, report.versus])
@@ -116,7 +120,7 @@ def _facts(run: Run) -> list[tuple[str, object]]:
         ("model", run.manifest["model"]["name"]),
         ("images", run.manifest["data"]["images"]),
         ("concepts", len(run.concepts)),
-        ("quantile", run.settings.quantile),
+        ("quantile", run.quantile),
         ("IoU", run.settings.iou),
         ("created", run.manifest["created"]),
     ]

@@ -36,6 +36,7 @@ def write_page(
     path: Path | str,
     *,
     ablations: Sequence[Ablation] = (),
+    no_flip: str | None = None,
     why_options: Sequence[str] = (),
 ) -> None:
     """Write the page of a result.
@@ -46,13 +47,16 @@ def write_page(
             demo, or a `Report`, for a page of the whole run.
         path: the HTML file to write.
         ablations: what an explanation's page shows of ablated concepts and units.
+        no_flip: why no minimal ablation set was found, in words, to be shown beside them.
         why_options: options added to the `conceptgraph why` commands on an audit's page.
 
     Raises:
         QueryError: the result is of another run, or there is no page for it.
         ConceptGraphError: a picture of the page cannot be read, or the file not be written.
     """
-    document = render_page(run, result, ablations=ablations, why_options=why_options)
+    document = render_page(
+        run, result, ablations=ablations, no_flip=no_flip, why_options=why_options
+    )
     # A file name that is not valid Unicode, which a page may show, is written as its escape.
     write_bytes(Path(path), document.encode(errors="backslashreplace"))
 
@@ -62,6 +66,7 @@ def render_page(
     result: PageResult,
     *,
     ablations: Sequence[Ablation] = (),
+    no_flip: str | None = None,
     why_options: Sequence[str] = (),
 ) -> str:
     """Return the page of a result as an HTML document; the arguments are those of `write_page`."""
@@ -75,7 +80,7 @@ def render_page(
         return render_paths(class_page(run, result))
     if isinstance(result, Explanation):
         _check_run(run, result.run)
-        return render_paths(explanation_page(run, result, ablations))
+        return render_paths(explanation_page(run, result, ablations, no_flip))
 
     from .report_page import Report, render_report
 

@@ -58,13 +58,17 @@ class Parameter(NamedTuple):
 
 
 class CatalogueEntry(NamedTuple):
-    """A question as the catalogue lists it, with its parameters other than the run."""
+    """A question as the catalogue lists it, with its parameters other than the run.
+
+    `uses_contributions` says that the rows depend on which contributions are kept in the graph.
+    """
 
     name: str
     title: str
     description: str
     parameters: tuple[Parameter, ...]
     columns: tuple[str, ...]
+    uses_contributions: bool
 
 
 def entry(name: str) -> CatalogueEntry:
@@ -82,7 +86,10 @@ def entry(name: str) -> CatalogueEntry:
         if (key := field.name.rstrip("_")) in types
     )
     columns: tuple[str, ...] = getattr(question.row, "_fields", ())
-    return CatalogueEntry(name, head.title, head.description, parameters, columns)
+    uses_contributions = ":CONTRIBUTES]" in head.cypher
+    return CatalogueEntry(
+        name, head.title, head.description, parameters, columns, uses_contributions
+    )
 
 
 def make(store: Store, run: str, name: str, given: Mapping[str, str]) -> AnyQuestion:

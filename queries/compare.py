@@ -7,7 +7,8 @@ boxes around them are large; and units that would be interpretable if activation
 images (`--iou unrestricted`), since a small, well-separated category raises IoU by construction.
 
 Runs of the same network (equal digest) are compared unit by unit; others by the concepts that they
-detect.
+detect. Each pair says which settings differ: at another quantile or image size a unit's label is
+another measurement, not another concept that the unit learnt to detect.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import QueryError
+from ..graph.run.measurement import differences
 from ..graph.run.significant import SignificantLabels
 from ..graph.uids import concept_uids
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from ..graph.run.measurement import SettingDifference
     from ..graph.run.reader import Run
 
 
@@ -88,6 +91,7 @@ class RunPair:
     Attributes:
         first: name of the first run.
         second: name of the second run.
+        differences: what differs between them besides their labels, settings by their names.
         same_network: whether their networks have one digest, so that units can be compared.
         moves: per block that both have, of one network only.
         changes: units whose label changed, the largest IoU first, of one network only.
@@ -98,12 +102,34 @@ class RunPair:
 
     first: str
     second: str
+    differences: tuple[SettingDifference, ...]
     same_network: bool
     moves: tuple[ChangeCounts, ...]
     changes: tuple[LabelChange, ...]
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
     both: int
+
+    @property
+    def same_measurement(self) -> bool:
+        """Whether no setting that decides labels differs."""
+        return not self.settings_of_labels
+
+    @property
+    def settings_of_labels(self) -> tuple[str, ...]:
+        """The names of the settings that differ and decide labels."""
+        return tuple(row.setting for row in self.differences if row.decides_labels)
+
+    def caveat(self) -> str | None:
+        """Return what to know before labels are compared; None for one measurement."""
+        if self.same_measurement:
+            return None
+        names = self.settings_of_labels
+        differ = "differs" if len(names) == 1 else "differ"
+        return (
+            f"{', '.join(names)} {differ}, so these are two measurements: a unit that is labelled "
+            "otherwise here need not detect anything else. Only runs of equal settings show that."
+        )
 
 
 @dataclass(frozen=True)
@@ -220,6 +246,7 @@ def _pair(first: _LabelledUnits, second: _LabelledUnits, blocks: Sequence[str]) 
     return RunPair(
         first.run.name,
         second.run.name,
+        differences(first.run, second.run),
         same_network,
         tuple(moves),
         tuple(sorted(changes, key=lambda change: (-_largest_iou(change), change.unit))),
@@ -260,6 +287,9 @@ def _counts_json(counts: BlockCounts) -> dict[str, object]:
 def _pair_json(pair: RunPair) -> dict[str, object]:
     return {
         **vars(pair),
+        "differences": [difference._asdict() for difference in pair.differences],
+        "same_measurement": pair.same_measurement,
+        "note": pair.caveat(),
         "moves": [counts._asdict() for counts in pair.moves],
         "changes": [
             {

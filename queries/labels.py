@@ -35,6 +35,11 @@ class UnitLabel:
         """Return the unit as people read it: "block4/290 juggling"."""
         return self.uid if self.concept is None else f"{self.uid} {self.concept.name}"
 
+    def cells(self) -> dict[str, object]:
+        """Return what a table shows."""
+        name, category, iou = self.concept or (None, None, None)
+        return {"unit": self.uid, "concept": name, "category": category, "iou": iou}
+
 
 def class_index(run: Run, name: str) -> int:
     """Return the index of the class of this name, or of this uid if several share a name.

@@ -8,6 +8,7 @@ it is not a share of a logit: contributions do not add up across units.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from ..graph.pruning import incoming_shares
 from ..graph.uids import block_number, unit_uid
 from .best_paths import strongest_paths
 from .labels import UnitLabel, class_index, path_json, unit_labels
+from .rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +37,13 @@ class ConceptPath:
 
     rank: int
     score: float
-    units: tuple[UnitLabel, ...]
+    units: Rows[UnitLabel]
     shares: tuple[float, ...]
+
+    def cells(self) -> dict[str, object]:
+        """Return what a table shows."""
+        path = " → ".join(map(str, self.units))
+        return {"rank": self.rank, "path": path, "score": self.score}
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,14 @@ class StrongestPaths:
     run: str
     class_name: str
     blocks: tuple[str, ...]
-    paths: tuple[ConceptPath, ...]
+    paths: Rows[ConceptPath]
+
+    def __repr__(self) -> str:
+        return f"paths to {self.class_name} in {self.run}\n{self.paths!r}"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return f"<p>paths to <b>{escape(self.class_name)}</b></p>{self.paths._repr_html_()}"
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object: run, class, paths."""
@@ -99,13 +113,13 @@ def class_paths(
         ConceptPath(
             rank,
             path.score,
-            tuple(labels[uid] for uid in units),
+            Rows(labels[uid] for uid in units),
             _hop_shares(matrices, path.indices),
         )
         for rank, (path, units) in enumerate(zip(paths, uids, strict=True), start=1)
     ]
     name = str(run.classes["name"].iloc[target])
-    return StrongestPaths(run.name, name, tuple(blocks), tuple(labelled))
+    return StrongestPaths(run.name, name, tuple(blocks), Rows(labelled))
 
 
 def _checked_blocks(run: Run, blocks: Sequence[str]) -> tuple[str, ...]:

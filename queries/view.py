@@ -161,6 +161,11 @@ class RunView:
         (run,) = self.predecessors(block, "HAS_BLOCK")
         return run
 
+    def other_settings(self, run: str) -> str | None:
+        """Return the settings that decide another run's labels; None if they are this run's."""
+        settings = str(self.graph.nodes[run]["label_settings"])
+        return None if settings == self.graph.nodes[self.run]["label_settings"] else settings
+
     def probed_at(self, concept: str) -> Iterator[tuple[str, ProbedAtEdge]]:
         """Yield the run's blocks in which a concept has a presence probe."""
         for uid, edge in self.graph.adj.get(concept, {}).items():

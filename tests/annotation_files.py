@@ -90,6 +90,43 @@ def shape(kind: str = "rectangle", points: object = ((10, 5), (30, 35)), **more:
     return {"label": "walking", "shape_type": kind, "points": points, **more}
 
 
+def via_region(**attributes: object) -> dict[str, Any]:
+    """Return walking in the usual box, as VIA writes it."""
+    box = {"name": "rect", "x": 10, "y": 5, "width": 20, "height": 30}
+    return {"shape_attributes": box, "region_attributes": {"label": "walking", **attributes}}
+
+
+def cvat(shapes: str, image: str = "a.png", width: object = WIDTH) -> str:
+    return (
+        "<annotations><version>1.1</version><meta/>"
+        f'<image id="0" name="{image}" width="{width}" height="{HEIGHT}">{shapes}</image>'
+        "</annotations>"
+    )
+
+
+def cvat_box(more: str = "", **attributes: str) -> str:
+    inside = "".join(f'<attribute name="{k}">{v}</attribute>' for k, v in attributes.items())
+    box = 'label="walking" occluded="0" xtl="10" ytl="5" xbr="30" ybr="35"'
+    return f"<box {box} {more}>{inside}</box>"
+
+
+def label_studio(*results: dict[str, Any], image: str = "/data/upload/1/a.png") -> dict[str, Any]:
+    """Return a task of Label Studio's export, which one annotator completed."""
+    annotation = {"id": 1, "completed_by": 3, "was_cancelled": False, "result": list(results)}
+    return {"id": 1, "data": {"image": image}, "annotations": [annotation]}
+
+
+def label_studio_box(kind: str = "rectanglelabels", **value: object) -> dict[str, Any]:
+    """Return walking in the usual box, in percent, as Label Studio writes it."""
+    box = {"x": 100 * 10 / WIDTH, "y": 100 * 5 / HEIGHT, "width": 100 / 3, "height": 75.0}
+    return {
+        "type": kind,
+        "original_width": WIDTH,
+        "original_height": HEIGHT,
+        "value": {**box, kind: ["walking"], **value},
+    }
+
+
 def png_text(mask: NDArray[np.bool_]) -> str:
     """Encode a mask as LabelMe does."""
     file = io.BytesIO()

@@ -65,7 +65,7 @@ class ExpectedRun:
         return reference.count_overlaps(masks, self.labelled, self.category, categories, variant)
 
     def _check_block(self, run: Run, block: str, maps: reference.Floats) -> None:
-        thresholds = reference.thresholds(maps[self.threshold_images], self.settings.quantile)
+        thresholds = reference.thresholds(maps[self.threshold_images], run.quantile)
         units = run.units[run.units["block"] == block].reset_index()
         assert units["threshold"].tolist() == thresholds.tolist()
         masks = [

@@ -87,8 +87,16 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         "class-difference",
         {"class": "class/juggling", "other": OHARA_UID},
         [
-            ("action/juggling", "juggling", "action", 0.5, -0.5, 1.0),
-            ("object/ball", "ball", "object", 0.375, 1.0, -0.625),
+            ("action/juggling", "juggling", "action", 1, 0.5, 1, -0.5, 1.0),
+            ("object/ball", "ball", "object", 1, 0.375, 1, 1.0, -0.625),
+        ],
+    ),
+    (
+        "class-difference",
+        {"class": "class/🎉", "other": OHARA_UID},
+        [
+            ("object/ball", "ball", "object", 0, 0.0, 1, 1.0, -1.0),
+            ("action/juggling", "juggling", "action", 1, -0.25, 1, -0.5, 0.25),
         ],
     ),
     (
@@ -228,10 +236,14 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
     (
         "unit-in-other-runs",
         {"unit": "block4/0"},
-        [(BEFORE, "ball", "object", 0.5), (AFTER, None, None, None)],
+        [(BEFORE, "ball", "object", 0.5, None), (AFTER, None, None, None, "quantile 0.01")],
     ),
-    ("unit-in-other-runs", {"unit": "block4/0", "top": 1}, [(BEFORE, "ball", "object", 0.5)]),
-    ("unit-in-other-runs", {"run": AFTER, "unit": "block4/9"}, [(BEFORE, "ball", "object", 0.5)]),
+    ("unit-in-other-runs", {"unit": "block4/0", "top": 1}, [(BEFORE, "ball", "object", 0.5, None)]),
+    (
+        "unit-in-other-runs",
+        {"run": AFTER, "unit": "block4/9"},
+        [(BEFORE, "ball", "object", 0.5, "quantile 0.005")],
+    ),
     ("quiet-units", {}, [("block3/2", "dead"), ("block4/3", "sparse")]),
     (
         "units",

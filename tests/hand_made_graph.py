@@ -99,13 +99,14 @@ def hand_made_beside() -> tuple[Records, Records]:
     for name, interpretable in ((AFTER, False), (BEFORE, True)):
         units = [
             Node(("Unit", "Block4"), f"{name}/block4/{index}",
-                 {"block": 4, "index": index, "status": "ok", "interpretable": interpretable,
-                  "name": str(index), "label": "ball", "category": "object", "iou": 0.5})
+                 {"run": name, "block": 4, "index": index, "status": "ok",
+                  "interpretable": interpretable, "name": str(index),
+                  "label": "ball", "category": "object", "iou": 0.5})
             for index in (0, 9)
         ]  # fmt: skip
         nodes = (
             Node(("Run",), name, _run_properties(name)),
-            Node(("Block",), f"{name}/block4", {"name": "block4"}),
+            Node(("Block",), f"{name}/block4", {"run": name, "name": "block4"}),
             *units,
         )
         edges = [Edge("HAS_UNIT", f"{name}/block4", unit.uid, {}) for unit in units]
@@ -115,6 +116,7 @@ def hand_made_beside() -> tuple[Records, Records]:
 
 def _run_properties(name: str) -> dict[str, Value]:
     return {"name": name, "model": "resnet18", "model_digest": "0f0f", "created": "2026-11-24",
+            "label_settings": "quantile 0.01" if name == AFTER else "quantile 0.005",
             "min_iou": 0.04, "edges_per_target": 9, "share_left_out": 0.0}  # fmt: skip
 
 
@@ -122,15 +124,16 @@ def hand_made() -> Records:
     """Make the run's graph, with one saved explanation."""
     nodes = [
         Node(("Run",), RUN, _run_properties(RUN)),
-        *(Node(("Block",), _uid(f"block{i}"), {"name": f"block{i}"}) for i in range(1, 5)),
+        *(Node(("Block",), _uid(f"block{i}"), {"run": RUN, "name": f"block{i}"})
+          for i in range(1, 5)),
         *_units(),
-        *(Node(("Class",), _uid(f"class/{name}"), {"name": name, "index": i})
+        *(Node(("Class",), _uid(f"class/{name}"), {"run": RUN, "name": name, "index": i})
           for i, name in enumerate(_CLASSES)),
         *(Node(("Concept", category_label(c)), f"{c}/{name}", {"name": name, "category": c})
           for name, c, _, _ in _CONCEPTS),
         Node(("Image",), IMAGE, {"name": "a b.jpg", "path": "photos/a b.jpg"}),
         Node(("Explanation",), _uid("explanation/1"),
-             {"method": "exact", "logit": 5.0, "probability": 0.9, "coverage": 0.8}),
+             {"run": RUN, "method": "exact", "logit": 5.0, "probability": 0.9, "coverage": 0.8}),
         *_paths(),
     ]  # fmt: skip
     return Records(tuple(nodes), (*_structure(), *_measured(), *_explained()))
@@ -144,7 +147,8 @@ def _units() -> list[Node]:
     nodes = []
     for uid, (label, status, interpretable) in _UNITS.items():
         block, index = int(uid[5]), int(uid[7:])
-        properties: dict[str, Value] = {"block": block, "index": index, "status": status}
+        properties: dict[str, Value] = {"run": RUN, "block": block, "index": index}
+        properties["status"] = status
         properties |= {"threshold": 1.0, "interpretable": interpretable, "name": str(index)}
         if label:
             properties |= dict(zip(("label", "category", "iou"), label, strict=True))
@@ -159,7 +163,7 @@ def _units() -> list[Node]:
 def _paths() -> list[Node]:
     nodes = []
     for rank, contribution, measured, _ in _PATHS:
-        properties: dict[str, Value] = {"rank": rank, "contribution": contribution}
+        properties: dict[str, Value] = {"run": RUN, "rank": rank, "contribution": contribution}
         if measured is not None:
             properties["measured"] = measured
         nodes.append(Node(("Path",), _uid(f"explanation/1/{rank}"), properties))

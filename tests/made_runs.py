@@ -4,7 +4,7 @@ any size."""
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -32,18 +32,28 @@ BLOCK4_CLASS = np.array([[3, -1], [1, 2], [-2, 4]], dtype=np.float32)
 
 
 def run_facts(
-    widths: Mapping[str, int], network: str, concepts: Sequence[str] = CONCEPTS
+    widths: Mapping[str, int], network: str, concepts: Sequence[str] = CONCEPTS, **settings: Any
 ) -> RunFacts:
     """What an ingest would state about a run; `network` is the digest of the network."""
-    settings = Settings(blocks=tuple(widths))
+    chosen = Settings(blocks=tuple(widths), **settings)
     categories = dict.fromkeys(split_concept(uid)[0] for uid in concepts)
     return {
         "created": "2026-11-24T12:00:00Z",
-        "settings": settings.as_dict(),
-        "settings_digest": settings.digest,
-        "min_iou": settings.min_iou,
+        "settings": chosen.as_dict(),
+        "settings_digest": chosen.digest,
+        "min_iou": chosen.min_iou,
+        "quantile": 0.005 if chosen.quantile == "auto" else chosen.quantile,
+        "quantile_reason": "",
         "model": {"name": "resnet18", "weights": None, "classes": None, "digest": network},
-        "input": {"height": 224, "width": 224, "mean": [0.5] * 3, "std": [0.25] * 3},
+        "input": {
+            "height": 224,
+            "width": 224,
+            "mean": [0.5] * 3,
+            "std": [0.25] * 3,
+            "resize": None,
+            "interpolation": "bilinear",
+            "source": "assumed",
+        },
         "data": {
             "folder": "/data",
             "digest": "1" * 64,

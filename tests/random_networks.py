@@ -10,6 +10,8 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from conceptgraph.ingest.network.loading import Network, as_network
 
+SIDE = 64
+"""Pixels a side of the networks' inputs."""
 KINDS = ("basic", "bottleneck", "resnext", "wide", "factory")
 # Outputs of block1 … block4 for images of 32 × 32.
 SIZES = {"block1": (8, 8), "block2": (4, 4), "block3": (2, 2), "block4": (1, 1)}
@@ -17,6 +19,8 @@ SIZES = {"block1": (8, 8), "block2": (4, 4), "block3": (2, 2), "block4": (1, 1)}
 
 class NarrowResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
     """Torchvision's ResNet with an eighth of the channels in its four blocks."""
+
+    input_size = SIDE
 
     def __init__(
         self, block: type[BasicBlock | Bottleneck], classes: int, **group_widths: int
@@ -49,6 +53,7 @@ class CustomBlock(nn.Module):
 class CustomNetwork(nn.Module):
     """Three blocks, each halving the map, each a bare `CustomBlock` or a Sequential of one."""
 
+    input_size = SIDE
     mean = (0.5, 0.4, 0.3)
 
     def __init__(self, num_classes: int = 5) -> None:

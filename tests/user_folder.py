@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INGEST = shlex.split(
     "ingest --model resnet18 --weights data/untrained.pth.tar --classes data/classes.txt"
-    " --data data --quantile 0.05"
+    " --data data --quantile 0.05 --image-size 64"
 )
 
 

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from ..options import JsonOption, PathBlocksOption, RunOption, TrustPickleOption, WeightsOption
+from ..options import (
+    JsonOption,
+    NetworkModelOption,
+    PathBlocksOption,
+    RunOption,
+    TrustPickleOption,
+    TrustRunOption,
+    WeightsOption,
+)
 
 
 def audit(
@@ -20,6 +28,8 @@ def audit(
     html: Annotated[Path | None, typer.Option(help="Also write a page.")] = None,
     weights: WeightsOption = None,
     run_path: RunOption = None,
+    model: NetworkModelOption = None,
+    trust_run: TrustRunOption = False,
     trust_pickle: TrustPickleOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -31,8 +41,10 @@ def audit(
     Example: [bold]conceptgraph audit --images photos --labels labels.csv --html audit.html[/bold]
     """
     from ...explain.audit import audit as run_audit
+    from ...explain.audit import check_labels
     from ...explain.audit_labels import read_labels
     from ...explain.network import open_network
+    from ...explain.no_answer import audit_note
     from ..opening import open_chosen_run
     from ..options import block_names
     from ..tables.audit import print_audit
@@ -40,22 +52,27 @@ def audit(
 
     rows = read_labels(labels)
     run = open_chosen_run(run_path)
-    network = open_network(run, weights=weights, trust_pickle=trust_pickle)
+    check_labels(run, images, rows)
+    network = open_network(
+        run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
+    )
     result = run_audit(
         network, images, rows, blocks=block_names(blocks), tries=tries, progress=ProgressBars()
     )
     why_options = [
         *(("--blocks", blocks) if blocks else ()),
         *(("--weights", weights) if weights else ()),
+        *(("--model", model) if model else ()),
         *(("--trust-pickle",) if trust_pickle else ()),
     ]
     if html is not None:
         from ...pages.write import write_page
 
         write_page(run, result, html, why_options=why_options)
+    no_answer = audit_note(run, result)
     if as_json:
-        print_json(result.to_json())
+        print_json({**result.to_json(), "no_answer": no_answer})
         return
-    print_audit(run, result, why_options)
+    print_audit(run, result, no_answer, why_options)
     if html is not None:
         print_line(f"page: {html}")

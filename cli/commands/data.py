@@ -9,7 +9,7 @@ import typer
 
 from ...ingest.sources.annotations.format import format_names
 from ...settings import Settings
-from ..options import WorkersOption
+from ..options import QuantileOption, WorkersOption, read_quantile
 
 app = typer.Typer(no_args_is_help=True, help="Make, check and merge concept data.")
 DEFAULT = Settings()
@@ -31,7 +31,8 @@ def build(
     annotations: Annotated[
         Path,
         typer.Argument(
-            help="COCO .json, .csv of boxes, or a folder: VOC .xml, LabelMe .json, masks .png."
+            help="COCO, Label Studio, VIA .json, CVAT .xml, .csv of boxes; or a folder: VOC .xml, "
+            "LabelMe .json, YOLO .txt, masks .png."
         ),
     ],
     output: Annotated[Path, typer.Option("--out", help="The data set to write, a new folder.")],
@@ -125,10 +126,7 @@ def _check_format(name: str | None) -> str | None:
 @app.command()
 def check(
     folder: Annotated[Path, typer.Argument(help="Concept data in the Broden layout.")],
-    quantile: Annotated[
-        float,
-        typer.Option(help="Of the ingest: share of a unit's activations above its threshold."),
-    ] = DEFAULT.quantile,
+    quantile: QuantileOption = str(DEFAULT.quantile),
     min_iou: Annotated[
         float, typer.Option(help="Of the ingest: a unit is interpretable above this IoU.")
     ] = DEFAULT.min_iou,
@@ -149,7 +147,11 @@ def check(
     from ..terminal import ProgressBars, print_json
 
     report = run_check(
-        folder, quantile=quantile, min_iou=min_iou, workers=workers, progress=ProgressBars()
+        folder,
+        quantile=read_quantile(quantile),
+        min_iou=min_iou,
+        workers=workers,
+        progress=ProgressBars(),
     )
     if as_json:
         print_json(check_json(report))

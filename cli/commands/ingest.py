@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...settings import IouVariant, Precision, Preprocess, Settings
-from ..options import DatabaseOption, TrustPickleOption, WorkersOption, block_names
+from ...settings import IouVariant, Precision, Settings
+from ..options import (
+    DatabaseOption,
+    QuantileOption,
+    TrustPickleOption,
+    WorkersOption,
+    block_names,
+    read_quantile,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +48,7 @@ def ingest(
         Path | None, typer.Option(help="Class names, one a line, in the order of the logits.")
     ] = None,
     blocks: Annotated[str, typer.Option(help="Blocks to dissect.")] = ",".join(DEFAULT.blocks),
-    quantile: Annotated[
-        float, typer.Option(help="Share of a unit's activations above its threshold.")
-    ] = DEFAULT.quantile,
+    quantile: QuantileOption = str(DEFAULT.quantile),
     iou: Annotated[
         IouVariant,
         typer.Option(
@@ -55,7 +60,13 @@ def ingest(
         float, typer.Option(help="A unit is interpretable above this IoU.")
     ] = DEFAULT.min_iou,
     preprocess: Annotated[
-        Preprocess, typer.Option(help="The model's normalisation, or NetDissect's for parity.")
+        str,
+        typer.Option(
+            help="What becomes of photographs: as the model's configuration states it (model); "
+            "the whole image resized (resize); the shorter side resized to 256 and the center "
+            "cropped to 224 (imagenet); as NetDissect does, for parity (netdissect); or a JSON "
+            "file that says it."
+        ),
     ] = DEFAULT.preprocess,
     precision: Annotated[
         Precision, typer.Option(help="Precision of the forward pass; auto is float32.")
@@ -63,8 +74,8 @@ def ingest(
     image_size: Annotated[
         int | None,
         typer.Option(
-            help="Side to which images are resized, ignoring their aspect ratio; if omitted, the "
-            "size in the index if all images share one up to 512, else 224."
+            help="Side of the network's input, pixels.",
+            show_default="what its configuration states, else 224",
         ),
     ] = None,
     threshold_split: Annotated[
@@ -124,7 +135,7 @@ def ingest(
         )
     settings = Settings(
         blocks=block_names(blocks) or (),
-        quantile=quantile,
+        quantile=read_quantile(quantile),
         iou=iou,
         min_iou=min_iou,
         preprocess=preprocess,
@@ -145,7 +156,9 @@ def ingest(
         connect(neo4j, database).close()  # a wrong address is reported before the long work
     if model is None or data is None:
         from ...demo.cached import demo_network
+        from ..terminal import print_status
 
+        print_status("no --model and no --data: the demo's network and its drawn pictures")
         model, data, weights, classes = demo_network(ProgressBars())
     with _interruption_reported(output):
         run = run_ingest(

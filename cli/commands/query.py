@@ -45,7 +45,7 @@ def query(
     """
     if name is not None and cypher is not None:
         raise typer.BadParameter("give a question or --cypher, not both", param_hint="NAME")
-    from ..opening import chosen_store, warn_of_incomplete_runs
+    from ..opening import chosen_store, say_what_is_kept, warn_of_incomplete_runs
     from ..tables.query import print_catalogue, print_question_text, print_rows
 
     if name is None and cypher is None:
@@ -64,7 +64,10 @@ def query(
             from ...queries.catalogue import entry, make
 
             rows = store.ask(make(store, run, name or "", parameters))
-            columns = entry(name or "").columns
+            question = entry(name or "")
+            columns = question.columns
+            if question.uses_contributions:
+                say_what_is_kept(store, run)
     print_rows(name or "rows", columns, rows, as_json=as_json)
 
 

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ..options import RunOption, TrustPickleOption, WeightsOption
+from ..options import (
+    NetworkModelOption,
+    RunOption,
+    TrustPickleOption,
+    TrustRunOption,
+    WeightsOption,
+)
 
 
 def report(
@@ -32,6 +38,8 @@ def report(
         typer.Option(help="The image for the class activation map; one of the run's if omitted."),
     ] = None,
     weights: WeightsOption = None,
+    model: NetworkModelOption = None,
+    trust_run: TrustRunOption = False,
     trust_pickle: TrustPickleOption = False,
 ) -> None:
     """Write the whole run as one page that works offline, with the paper's figures and all units.
@@ -51,6 +59,9 @@ def report(
 
     run = open_chosen_run(run_path)
     other = None if versus is None else open_run(versus)
-    choices = Report(other, unit, class_name, image, weights, trust_pickle)
+    choices = Report(
+        other, unit, class_name, image, weights, model, trust_run=trust_run,
+        trust_pickle=trust_pickle,
+    )  # fmt: skip
     write_page(run, choices, output)
     print_line(f"page: {output}")

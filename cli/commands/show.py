@@ -39,6 +39,7 @@ def show(
         concept_card,
         unit_card,
     )
+    from ...queries.unnamed import card_note
     from ..opening import open_chosen_run
     from ..tables.cards import print_card
     from ..terminal import print_json
@@ -52,7 +53,8 @@ def show(
         card = unit_card(store, run.name, target.lower(), top=top)
     else:
         card = concept_card(store, run.name, target or "", top=top)
+    no_answer = card_note(run, card)
     if as_json:
-        print_json(card.to_json())
+        print_json({**card.to_json(), "no_answer": no_answer})
     else:
-        print_card(run, card)
+        print_card(run, card, no_answer)

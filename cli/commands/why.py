@@ -9,10 +9,12 @@ import typer
 
 from ..options import (
     JsonOption,
+    NetworkModelOption,
     PathBlocksOption,
     RunOption,
     SignificantOption,
     TrustPickleOption,
+    TrustRunOption,
     WeightsOption,
 )
 
@@ -90,6 +92,11 @@ def why(
         bool, typer.Option(help="Save the explanation in the run; `load` takes it to Neo4j.")
     ] = True,
     run_path: RunOption = None,
+    model: NetworkModelOption = None,
+    trust_run: TrustRunOption = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Ask the demo's network, which is dissected once.")
+    ] = False,
     trust_pickle: TrustPickleOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -101,29 +108,31 @@ def why(
     [bold]conceptgraph why --image x.jpg --html why.html[/bold]
     [bold]conceptgraph why --image x.jpg --class juggling --versus typing[/bold]
     [bold]conceptgraph why --image x.jpg --ablate "polka dotted" --flip[/bold]
+    [bold]conceptgraph why --demo --class juggling[/bold]
     """
     if class_name is None and image is None:
         raise typer.BadParameter("give --class, --image, or both", param_hint="--class")
     if image is None:
-        for option, value in (
+        _refuse(
             ("--versus", versus), ("--cam", cam), ("--weights", weights), ("--at", at),
             ("--ablate", ablate), ("--ablate-unit", ablate_unit), ("--flip", flip),
-            ("--everywhere", everywhere),
-        ):  # fmt: skip
-            if value:
-                raise typer.BadParameter("it needs --image", param_hint=option)
-    from ..opening import open_chosen_run, open_demo_run
+            ("--everywhere", everywhere), ("--model", model), ("--trust-run", trust_run),
+        )  # fmt: skip
     from ..options import block_names
     from ..terminal import print_json, print_line
 
-    run = open_chosen_run(run_path, otherwise=open_demo_run, significant=significant)
+    run = _chosen_run(run_path, demo=demo, significant=significant)
     if image is None:
         _explain_class(run, class_name or "", block_names(blocks), top, html, as_json=as_json)
         return
-    from ...explain.explain import explain
+    from ...explain.explain import check_question, explain
     from ...explain.network import open_network
 
-    network = open_network(run, weights=weights, trust_pickle=trust_pickle)
+    check_question(run, image, class_name, versus)
+    _check_ablation(run, ablate or (), ablate_unit or (), block_names(at))
+    network = open_network(
+        run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
+    )
     explanation = explain(
         network,
         image,
@@ -134,26 +143,58 @@ def why(
         method=method,
         beam=beam,
     )
-    ablations = _run_ablations(
+    ablations, no_flip = _run_ablations(
         network, explanation, ablate or (), ablate_unit or (),
         at=block_names(at), everywhere=everywhere, flip=flip,
     )  # fmt: skip
     if cam is None and not as_json:
         cam = Path(f"{image.stem}.cam.png")
-    _write_files(run, explanation, ablations, cam, html)
+    _write_files(run, explanation, ablations, no_flip, cam, html)
     if keep:
         extra = {"significant": True} if significant else {}
         _save(run, explanation, {"top": top, "beam": beam, **extra})
+    from ...explain.no_answer import explanation_note
+
+    no_answer = explanation_note(run, explanation)
     if as_json:
         what_if = [ablation.to_json() for ablation in ablations]
-        print_json({**explanation.to_json(), "what_if": what_if})
+        notes = {"no_answer": no_answer, "no_flip": no_flip}
+        print_json({**explanation.to_json(), "what_if": what_if, **notes})
         return
     from ..tables.explanation import print_explanation
 
-    print_explanation(explanation, ablations)
+    print_explanation(explanation, ablations, no_answer, no_flip)
     print_line(f"class activation map: {cam}")
     if html is not None:
         print_line(f"page: {html}")
+
+
+def _refuse(*options: tuple[str, object]) -> None:
+    """Refuse options, by name and value, that need --image."""
+    for option, value in options:
+        if value:
+            raise typer.BadParameter("it needs --image", param_hint=option)
+
+
+def _chosen_run(run_path: Path | None, *, demo: bool, significant: bool) -> Run:
+    """Open the run that is asked: the demo's only if that is said."""
+    from ..opening import open_chosen_run, open_demo_run
+
+    if not demo:
+        return open_chosen_run(run_path, significant=significant)
+    if run_path is not None:
+        raise typer.BadParameter("give --run or --demo, not both", param_hint="--demo")
+    return open_demo_run(significant=significant)
+
+
+def _check_ablation(
+    run: Run, concepts: Sequence[str], units: Sequence[str], at: tuple[str, ...] | None
+) -> None:
+    """Refuse names of concepts and units that do not exist, before the network is loaded."""
+    from ...explain.ablation import requested_masks
+
+    if concepts or units:
+        requested_masks(run, concepts, units, at=at)
 
 
 def _explain_class(
@@ -166,18 +207,20 @@ def _explain_class(
     as_json: bool,
 ) -> None:
     from ...queries.paths import class_paths
+    from ...queries.unnamed import class_paths_note
     from ..tables.explanation import print_class_paths
     from ..terminal import print_json, print_line
 
     paths = class_paths(run, class_name, blocks=blocks, top=top)
+    no_answer = class_paths_note(run, paths)
     if html is not None:
         from ...pages.write import write_page
 
         write_page(run, paths, html)
     if as_json:
-        print_json(paths.to_json())
+        print_json({**paths.to_json(), "no_answer": no_answer})
         return
-    print_class_paths(paths)
+    print_class_paths(paths, no_answer)
     if html is not None:
         print_line(f"page: {html}")
 
@@ -191,12 +234,12 @@ def _run_ablations(
     at: tuple[str, ...] | None,
     everywhere: bool,
     flip: bool,
-) -> list[Ablation]:
-    """Run the ablations that were asked for; say on stderr if --flip finds none."""
-    from ...explain.ablation import ablate, minimal_ablation_set
-    from ..terminal import print_status
+) -> tuple[list[Ablation], str | None]:
+    """Run the ablations that were asked for; return them, and why --flip found none, if so."""
+    from ...explain.ablation import MAX_CONCEPTS, ablate, minimal_ablation_set
+    from ...explain.no_answer import flip_note
 
-    ablations = []
+    ablations, no_flip = [], None
     if concepts or units:
         ablations.append(
             ablate(
@@ -212,16 +255,19 @@ def _run_ablations(
     if flip:
         minimal = minimal_ablation_set(network, explanation, at=at, everywhere=everywhere)
         if minimal is None:
-            print_status("No ablation of a few concepts was found that changes the decision.")
+            no_flip = flip_note(
+                network.run, explanation, most=MAX_CONCEPTS, at=at, everywhere=everywhere
+            )
         else:
             ablations.append(minimal)
-    return ablations
+    return ablations, no_flip
 
 
 def _write_files(
     run: Run,
     explanation: Explanation,
     ablations: Sequence[Ablation],
+    no_flip: str | None,
     cam: Path | None,
     html: Path | None,
 ) -> None:
@@ -229,9 +275,9 @@ def _write_files(
     from ...pages.write import write_page
 
     if cam is not None:
-        save_cam(Path(explanation.image), explanation.cam, cam)
+        save_cam(Path(explanation.image), explanation.seen, explanation.cam, cam)
     if html is not None:
-        write_page(run, explanation, html, ablations=ablations)
+        write_page(run, explanation, html, ablations=ablations, no_flip=no_flip)
 
 
 def _save(run: Run, explanation: Explanation, settings: dict[str, object]) -> None:
@@ -245,6 +291,6 @@ def _save(run: Run, explanation: Explanation, settings: dict[str, object]) -> No
     question = {name: answer[name] for name in ("class", "versus", "method", "blocks")}
     try:
         file = save_explanation(run, image, {**settings, **question}, answer)
-        save_cam(image, explanation.cam, file.with_suffix(".png"))
+        save_cam(image, explanation.seen, explanation.cam, file.with_suffix(".png"))
     except ConceptGraphError as error:
         print_status(f"not saved: {error}")

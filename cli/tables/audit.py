@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...pages.wording import why_command
-from ..terminal import print_line, print_note, print_table
+from ..terminal import print_line, print_note, print_paragraph, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +17,16 @@ _CONFUSIONS, _SUSPECTS, _UNREADABLE = 15, 12, 20
 _CONCEPTS = 3  # of a confusion
 
 
-def print_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> None:
-    """Print confusions, suspects, and the images that could not be read."""
+def print_audit(
+    run: Run, audit: Audit, no_answer: str | None, why_options: Sequence[str] = ()
+) -> None:
+    """Print confusions, suspects or why there are none, and images that could not be read."""
     print_line(
         f"{audit.images} images, {audit.right} right ({_percent(audit.right, audit.images)})"
     )
     _print_confusions(audit)
     _print_suspects(audit)
+    print_paragraph(no_answer)
     print_note(
         "A concept pushes a decision if it is among the three that raise its logit most, where it "
         "is present. Fixes, breaks: mistakes that become right, right answers that become wrong, "

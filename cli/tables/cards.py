@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...graph.uids import is_class
 from ...pages.wording import label_criterion
 from ...queries.cards import ClassCard, ConceptCard, UnitCard
-from ..terminal import print_line, print_note, print_table
+from ..terminal import print_line, print_note, print_paragraph, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 _SHARES = "Shares are of all positive weight into the same unit or class."
 
 
-def print_card(run: Run, card: UnitCard | ConceptCard | ClassCard) -> None:
-    """Print a card of any kind."""
+def print_card(run: Run, card: UnitCard | ConceptCard | ClassCard, no_answer: str | None) -> None:
+    """Print a card of any kind, and first why it has no concept or no unit, if so."""
     if isinstance(card, UnitCard):
-        _print_unit(run, card)
+        _print_unit(run, card, no_answer)
     elif isinstance(card, ConceptCard):
-        _print_concept(run, card)
+        _print_concept(run, card, no_answer)
     else:
-        _print_class(card)
+        _print_class(card, no_answer)
 
 
-def _print_unit(run: Run, card: UnitCard) -> None:
+def _print_unit(run: Run, card: UnitCard, no_answer: str | None) -> None:
     print_line(f"{card.uid}: {_unit_summary(run, card)}\n", "bold")
+    print_paragraph(no_answer)
     print_table(
         "concepts with the largest IoU",
         ("concept", "category", "IoU", "attainable IoU", "enrichment", "p"),
@@ -80,8 +81,9 @@ def _unit_summary(run: Run, card: UnitCard) -> str:
     return label if card.threshold is None else f"{label}; threshold {card.threshold:.4g}"
 
 
-def _print_concept(run: Run, card: ConceptCard) -> None:
+def _print_concept(run: Run, card: ConceptCard, no_answer: str | None) -> None:
     print_line(f"{card.name}: concept, {card.category}\n", "bold")
+    print_paragraph(no_answer)
     if card.presence:
         print_table(
             "presence probes of the blocks, at single positions of held-out images",
@@ -111,8 +113,9 @@ def _yes(holds: bool | None) -> str:
     return "—" if holds is None else "yes" if holds else "no"
 
 
-def _print_class(card: ClassCard) -> None:
+def _print_class(card: ClassCard, no_answer: str | None) -> None:
     print_line(f"{card.name}: class\n", "bold")
+    print_paragraph(no_answer)
     _print_shares("concepts whose units feed it", "concept", card.concepts)
     _print_contributions("fed by", card.fed_by)
     _print_contributions("inhibited by", card.inhibited_by)

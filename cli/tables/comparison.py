@@ -58,16 +58,17 @@ def _cells(counts: DetectionCounts) -> tuple[object, ...]:
 
 def _print_pair(pair: RunPair, top: int) -> None:
     title = f"{pair.first} → {pair.second}"
+    _print_differences(title, pair)
     if pair.same_network:
         print_table(
             f"{title}: one network, unit by unit",
-            ("block", "same label", "changed", "gained", "lost", "no label"),
+            ("block", "same label", "another label", "gained", "lost", "no label"),
             pair.moves,
             right="bcdef",
         )
         changes = pair.changes[:top]
         print_table(
-            f"{title}: {len(pair.changes)} units changed their label, {len(changes)} shown",
+            f"{title}: {len(pair.changes)} units {_changed(pair)}, {len(changes)} shown",
             ("unit", pair.first, "IoU", pair.second, "IoU"),
             [
                 (change.unit, *_label_cells(change.before), *_label_cells(change.after))
@@ -85,6 +86,27 @@ def _print_pair(pair: RunPair, top: int) -> None:
             f"only in {name} ({len(concepts)}): {names}{f' and {rest} more' if rest > 0 else ''}"
         )
     print_line()
+
+
+def _print_differences(title: str, pair: RunPair) -> None:
+    print_table(
+        f"{title}: what differs between the runs",
+        ("setting", pair.first, pair.second, "decides labels"),
+        [
+            (
+                row.setting,
+                *("not set" if value is None else value for value in (row.first, row.second)),
+                "yes" if row.decides_labels else "no",
+            )
+            for row in pair.differences
+        ],
+    )
+    if caveat := pair.caveat():
+        print_note(f"{caveat}\n")
+
+
+def _changed(pair: RunPair) -> str:
+    return "changed their label" if pair.same_measurement else "are labelled otherwise"
 
 
 def _label_cells(label: RunLabel | None) -> tuple[str, str]:

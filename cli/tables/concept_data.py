@@ -43,6 +43,9 @@ def print_build(report: BuildReport) -> None:
         _print_workers(report)
     else:
         print_note("One worker an image: no agreement is needed, every region counts.")
+    for note in _first(report.notes):
+        print_note(note)
+    _print_rest(len(report.notes), "--json lists all")
     if report.dropped:
         reasons = [(count, reason) for reason, count in report.dropped.items()]
         print_table("Dropped", ("regions", "reason"), _first(reasons), right="a")
@@ -157,6 +160,8 @@ def print_check(report: CheckReport) -> None:
         ],
         right="bcde",
     )
+    if report.quantile_reason:
+        print_note(f"Quantile of an ingest: {report.quantile:g} ({report.quantile_reason}).")
     _print_remarks(report, occurring)
     _print_unreachable(report)
     _print_duplicates(report)
@@ -176,6 +181,8 @@ def _print_remarks(report: CheckReport, occurring: int) -> None:
     if report.bare_images:
         bare = counted(report.bare_images, "image")
         print_note(f"{bare} without any label: used for thresholds only.")
+    for written, plain in report.renamed.items():
+        print_note(f"The label {written!a} of label.csv is read as {plain!r}.")
     unused = len(report.concepts) - occurring
     if unused:
         print_note(f"{counted(unused, 'label')} of label.csv in no image.")
@@ -207,7 +214,7 @@ def _print_unreachable(report: CheckReport) -> None:
     print_note(
         f"Attainable IoU: of a mask that covers {report.quantile:.1%} of the pixels of the "
         "category's images and lies within the concept or around it. A larger --quantile reaches "
-        "larger concepts, more images reach smaller ones."
+        "larger concepts, a smaller one smaller concepts."
     )
 
 

@@ -7,8 +7,9 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from ...explain.explanation import DISPUTED
+from ...ingest.network.preprocessing import input_text, unseen_text
 from ...pages.wording import CONCEPTS_SHOWN, ablation_outcome, ablation_scope, evidence_after
-from ..terminal import concept_text, print_line, print_note, print_table
+from ..terminal import concept_text, print_line, print_note, print_paragraph, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 _METHODS = {"exact": "exact accounting", "one-unit": "one-unit contributions × activation"}
 
 
-def print_class_paths(paths: StrongestPaths) -> None:
-    """Print the paths to a class, without an image."""
+def print_class_paths(paths: StrongestPaths, no_answer: str | None) -> None:
+    """Print the paths to a class, without an image; first why they have no concept, if so."""
+    print_paragraph(no_answer)
     _print_paths(
         f"{paths.class_name}: strongest concept paths in {paths.run}, exact over all units",
         ("score",),
@@ -35,14 +37,26 @@ def print_class_paths(paths: StrongestPaths) -> None:
     )
 
 
-def print_explanation(explanation: Explanation, ablations: Sequence[Ablation]) -> None:
-    """Print prediction, paths, accounting and concepts of one image, and ablations."""
+def print_explanation(
+    explanation: Explanation,
+    ablations: Sequence[Ablation],
+    no_answer: str | None = None,
+    no_flip: str | None = None,
+) -> None:
+    """Print prediction, paths, accounting and concepts of one image, and ablations.
+
+    `no_answer` says why no concept explains it, `no_flip` why no ablation set was found, if so.
+    """
     print_table(
         f"{explanation.image}: predicted",
         ("class", "probability"),
         [(name, f"{probability:.1%}") for name, probability in explanation.predicted],
         right="b",
     )
+    for line in filter(None, (input_text(explanation.shape), unseen_text(explanation.seen))):
+        print_line(line)
+    print_line()
+    print_paragraph(no_answer)
     _print_image_paths(explanation)
     value = "logit" if explanation.versus is None else "difference"
     print_table(
@@ -54,6 +68,7 @@ def print_explanation(explanation: Explanation, ablations: Sequence[Ablation]) -
     _print_concepts(explanation)
     for ablation in ablations:
         _print_ablation(ablation)
+    print_paragraph(no_flip)
     for note in _notes(explanation):
         print_note(note)
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from ...graph.run.reader import Run
 
-_FEW = 0.05  # of a block's units: then a larger quantile is suggested
-
 
 class BlockSummary(NamedTuple):
     """Counts of units and concepts of one block, and its unit with the largest IoU."""
@@ -58,13 +56,10 @@ def print_summary(run: Run) -> None:
         [_cells(block) for block in blocks],
         right="bcdefg",
     )
-    if few := [block.block for block in blocks if block.interpretable < _FEW * block.units]:
-        quantile = float(str(run.manifest["settings"]["quantile"]))
-        print_note(
-            f"Few units of {', '.join(few)} are interpretable (IoU above {run.min_iou:g}). If "
-            "concepts cover large parts of the images, activation areas of "
-            f"{quantile:.1%} are too small for them: try a larger --quantile, such as .05."
-        )
+    reason = run.manifest["quantile_reason"]
+    print_note(
+        f"Quantile {run.quantile:g} ({reason})." if reason else f"Quantile {run.quantile:g}."
+    )
     name = shlex.quote(str(run.classes["name"].iloc[0]))
     print_line(f"Next: conceptgraph why --run {shlex.quote(str(run.path))} --class {name}", "dim")
 
@@ -109,6 +104,9 @@ def _facts(run: Run) -> dict[str, object]:
         "device": manifest["device"],
         "images": manifest["data"]["images"],
         "concepts": manifest["data"]["concepts"],
+        "quantile": manifest["quantile"],
+        "quantile_reason": manifest["quantile_reason"],
+        "input": manifest["input"],
     }
 
 

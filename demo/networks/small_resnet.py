@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 from ..world.names import CLASSES
+from ..world.pictures import SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,10 @@ class SmallResNet(nn.Module):
     Attributes:
         mean: by channel, of inputs in [0, 1]; the loader reads it.
         std: likewise.
+        input_size: side of the world's pictures; the loader reads it.
     """
 
+    input_size = SIDE
     mean = (0.6, 0.6, 0.6)
     std = (0.25, 0.25, 0.25)
 

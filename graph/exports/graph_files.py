@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from typing import TYPE_CHECKING
 
 import networkx as nx
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
     from ..elements import Value
     from ..stores.memory import MemoryStore
 
+_NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 
 def write_graphml(store: MemoryStore, path: Path) -> None:
     """Write GraphML, with typed attributes, for Gephi, yEd, Cytoscape and networkx."""
-    nx.write_graphml_xml(flat_graph(store), path)
+    nx.write_graphml_xml(_valid_xml(flat_graph(store)), path)
 
 
 def write_gexf(store: MemoryStore, path: Path) -> None:
     """Write GEXF for Gephi, which shows a node's `label`: here its name."""
-    graph = flat_graph(store)
+    graph = _valid_xml(flat_graph(store))
     for _, node in graph.nodes(data=True):
         if "label" in node:
             node["concept"] = node.pop("label")
@@ -67,6 +70,23 @@ def flat_graph(store: MemoryStore) -> nx.DiGraph[str]:
         (source, target, _flat(edge)) for source, target, edge in store.graph.edges(data=True)
     )
     return graph
+
+
+def _valid_xml(graph: nx.DiGraph[str]) -> nx.DiGraph[str]:
+    """Return the graph with U+FFFD for each character that XML cannot hold, also in uids."""
+    for _, properties in graph.nodes(data=True):
+        properties.update({key: _valid_text(value) for key, value in properties.items()})
+    for _, _, properties in graph.edges(data=True):
+        properties.update({key: _valid_text(value) for key, value in properties.items()})
+    invalid = [uid for uid in graph if _valid_text(uid) != uid]
+    valid: nx.DiGraph[str] = nx.relabel_nodes(
+        graph, {uid: f"{_valid_text(uid)}" for uid in invalid}
+    )
+    return valid
+
+
+def _valid_text(value: object) -> object:
+    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
 
 
 def _flat(properties: Mapping[str, Value | tuple[str, ...]]) -> dict[str, str | int | float | bool]:

@@ -86,7 +86,7 @@ def save_explanation(
         digest = hashlib.sha256(image.read_bytes()).hexdigest()
     asked = json.dumps([digest, dict(question)], sort_keys=True)
     key = hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()
-    file = run.path / FOLDER / f"{key}.json"
+    file = run.file(f"{FOLDER}/{key}.json")
     content = {"schema": SCHEMA, "image": digest, "path": str(image), "answer": dict(answer)}
     text = json.dumps(content, ensure_ascii=False, allow_nan=False)
     with disk_errors(file, "cannot be written"):
@@ -98,7 +98,8 @@ def save_explanation(
 
 def saved_explanations(run: Run) -> list[SavedExplanation]:
     """Read all explanations of a run, by key; RunError for a file that is not one."""
-    return [_read(file) for file in sorted((run.path / FOLDER).glob("*.json"))]
+    files = sorted((run.path / FOLDER).glob("*.json"))
+    return [_read(run.file(f"{FOLDER}/{file.name}")) for file in files]
 
 
 def _read(file: Path) -> SavedExplanation:

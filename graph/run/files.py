@@ -78,6 +78,15 @@ TABLES: dict[str, dict[str, str]] = {
 """Column → Arrow type. `detections.unit` and `.concept` are the uids of the two other tables."""
 
 
+def inside(folder: Path, name: str) -> Path | None:
+    """Return a file below a folder; None if its name, or a link on the way, leads out of it."""
+    path = folder / name
+    try:
+        return path if path.resolve().is_relative_to(folder.resolve()) else None
+    except (OSError, ValueError, RuntimeError):  # a loop of links, a null character
+        return None
+
+
 @contextmanager
 def disk_errors(file: Path, what: str) -> Iterator[None]:
     """Turn an OSError (disk full, no permission, no such file) into one line naming `file`."""

@@ -27,12 +27,20 @@ class BlockShape(TypedDict):
 
 
 class InputShape(TypedDict):
-    """The network's input: images of this size, normalised from RGB in [0, 1]."""
+    """The network's input: images of this size, normalised from RGB in [0, 1].
+
+    `resize`: pixels to which the shorter side of a photograph is resized before a center crop; None
+    for whole photographs, resized without regard to their aspect ratio. Concept images always are.
+    `source` says in words where all this is stated.
+    """
 
     height: int
     width: int
     mean: list[float]
     std: list[float]
+    resize: int | None
+    interpolation: str
+    source: str
 
 
 class ModelSource(TypedDict):
@@ -59,7 +67,11 @@ class DataSource(TypedDict):
 
 
 class RunFacts(TypedDict):
-    """What an ingest states about a run. `timings` are seconds by step."""
+    """What an ingest states about a run.
+
+    `timings` are seconds by step. `quantile` is the one used; `quantile_reason` says why it was
+    chosen; of one that was asked for, which one `auto` would choose, if another.
+    """
 
     created: str
     settings: dict[str, object]
@@ -72,6 +84,8 @@ class RunFacts(TypedDict):
     device: str
     blocks: dict[str, BlockShape]
     min_iou: float
+    quantile: float
+    quantile_reason: str
 
 
 class Manifest(RunFacts):
@@ -104,11 +118,16 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "input.width": int,
     "input.mean": list,
     "input.std": list,
+    "input.resize": (int, type(None)),
+    "input.interpolation": str,
+    "input.source": str,
     "versions": dict,
     "timings": dict,
     "device": str,
     "blocks": dict,
     "min_iou": (int, float),
+    "quantile": float,
+    "quantile_reason": str,
 }
 """What `read_manifest` checks; it also checks each of `blocks`."""
 

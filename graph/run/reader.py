@@ -25,7 +25,7 @@ import numpy as np
 from ...errors import QueryError, RunError, nearest
 from ...settings import Settings
 from ..uids import block_number, concept_uids, unit_uid
-from .files import TABLES, read_array, read_table
+from .files import TABLES, inside, read_array, read_table
 from .manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ class Run:
     def min_iou(self) -> float:
         """The IoU above which a unit is interpretable and a detection counts."""
         return self.manifest["min_iou"]
+
+    @property
+    def quantile(self) -> float:
+        """The share of a unit's activations above its threshold, also where `auto` chose it."""
+        return self.manifest["quantile"]
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -226,8 +231,20 @@ class Run:
             self.contributions(source, target)
             self.contributions(source, target, pre=True)
 
+    def file(self, name: str) -> Path:
+        """Return a file of the run, to read or to write.
+
+        Raises:
+            RunError: its name, or a link on the way, leads out of the run: whoever made the run
+                would choose a file of this machine.
+        """
+        path = inside(self.path, name)
+        if path is None:
+            raise RunError("the run names a file outside of it", file=self.path, found=name)
+        return path
+
     def _table(self, name: str) -> pd.DataFrame:
-        file = self.path / f"{name}.parquet"
+        file = self.file(f"{name}.parquet")
         frame = read_table(file, TABLES[name])
         if "uid" in frame and not frame["uid"].is_unique:
             duplicate = frame["uid"][frame["uid"].duplicated()].iloc[0]
@@ -262,7 +279,7 @@ class Run:
 
     def _array(self, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
         if name not in self._arrays:
-            self._arrays[name] = read_array(self.path / f"{name}.npy", shape)
+            self._arrays[name] = read_array(self.file(f"{name}.npy"), shape)
         return self._arrays[name]
 
 
@@ -282,17 +299,11 @@ def find_run(explicit: Path | str | None = None) -> Path:
     path = explicit or os.environ.get("CONCEPTGRAPH_RUN")
     if path:
         return Path(path)
-    manifests = _manifests_in_folder()
+    manifests = list(Path().glob("*.cg/manifest.json"))
     if not manifests:
-        remedy = "Make one with `conceptgraph ingest`, or name one with --run or $CONCEPTGRAPH_RUN"
+        remedy = (
+            "Make one with `conceptgraph ingest`, or name one with --run or $CONCEPTGRAPH_RUN; "
+            "`conceptgraph demo` and `why --demo` need no network and no data of yours"
+        )
         raise RunError("no run named, and no *.cg in this folder", remedy=remedy)
     return max(manifests, key=lambda file: (file.stat().st_mtime_ns, file)).parent
-
-
-def any_run() -> bool:
-    """Return whether `find_run` finds a run without being given one."""
-    return bool(os.environ.get("CONCEPTGRAPH_RUN") or _manifests_in_folder())
-
-
-def _manifests_in_folder() -> list[Path]:
-    return list(Path().glob("*.cg/manifest.json"))

@@ -106,9 +106,13 @@ def _server_error(address: Neo4jAddress, error: Neo4jError) -> StoreError | Quer
 
 
 def _unreachable(address: Neo4jAddress, error: Exception) -> StoreError:
+    remedy = "Start it, or name another with --neo4j or $NEO4J_URI"
+    if address.uri.startswith("neo4j"):  # the server may name an address that only it can reach
+        direct = address.uri.replace("neo4j", "bolt", 1)
+        remedy += f"; a single server, for example in Docker, answers at {direct}"
     return StoreError(
         f"no Neo4j answers at {address.uri}: {_reason(str(error)) or type(error).__name__}",
-        remedy="Start it, or name another with --neo4j or $NEO4J_URI",
+        remedy=remedy,
     )
 
 

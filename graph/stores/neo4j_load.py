@@ -36,7 +36,12 @@ T = TypeVar("T")
 
 ROWS_PER_TRANSACTION = 10_000
 ROWS_PER_STATEMENT = 5_000
-INDEXED = (("Unit", "label"), ("Concept", "name"), ("Class", "name"))
+INDEXED = (
+    ("Unit", "label"),
+    ("Concept", "name"),
+    ("Class", "name"),
+    *((label, "run") for label, properties in NODES.items() if "run" in properties),
+)
 """Properties by which people search in a browser."""
 
 CREATE_RUN = """MERGE (run:Run {uid: $run})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
@@ -70,20 +71,39 @@ class CsvTable:
 
 
 def parse_digits(text: str) -> int | None:
-    """Return the number that plain digits write; None for anything else, also with a sign."""
+    """Return the number that digits write; None for anything else, also with a sign.
+
+    `26.0` is 26: so pandas writes whole numbers of a column that has empty cells.
+    """
+    whole, point, rest = text.partition(".")
+    if point and whole and set(rest) == {"0"}:
+        text = whole
     if not (text.isascii() and text.isdigit()):
         return None
     return int(text[-4000:])  # Python refuses to convert more digits than 4,300
 
 
-def read_csv(path: Path, required: Sequence[str]) -> CsvTable:
+def read_csv(
+    path: Path,
+    required: Sequence[str],
+    *,
+    delimiter: str = ",",
+    bad_rows: list[tuple[int, DataError]] | None = None,
+) -> CsvTable:
     """Read a CSV file in UTF-8, with or without a byte order mark. Empty lines are skipped.
 
+    Args:
+        path: the file.
+        required: columns that it must have.
+        delimiter: between cells.
+        bad_rows: receives line and error of rows with another number of cells than the header,
+            which raise if it is None.
+
     Raises:
-        DataError: unreadable, not UTF-8, not CSV, a column missing or duplicated, or a row with
-            another number of cells than the header.
+        DataError: unreadable, not UTF-8, not CSV, a column missing or duplicated, or such a row.
     """
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    text = read_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     lines: list[tuple[int, list[str]]] = []
     try:
         lines.extend((reader.line_num, cells) for cells in reader if cells)
@@ -97,25 +117,31 @@ def read_csv(path: Path, required: Sequence[str]) -> CsvTable:
     _check_columns(path, columns, required)
     rows = []
     for line, cells in lines[1:]:
-        if len(cells) != len(columns):
-            raise DataError(
-                f"row {line}: wrong number of cells",
-                file=path,
-                found=len(cells),
-                expected=f"{len(columns)} ({','.join(columns)})",
-            )
-        rows.append(CsvRow(line, dict(zip(columns, cells, strict=True))))
+        if len(cells) == len(columns):
+            rows.append(CsvRow(line, dict(zip(columns, cells, strict=True))))
+            continue
+        found, expected = len(cells), f"{len(columns)} ({','.join(columns)})"
+        if bad_rows is None:
+            what = f"row {line}: wrong number of cells"
+            raise DataError(what, file=path, found=found, expected=expected)
+        what = "wrong number of cells"
+        bad_rows.append((line, DataError(what, found=found, expected=expected)))
     return CsvTable(path, columns, tuple(rows))
 
 
-def _read_text(path: Path) -> str:
-    """Read a UTF-8 file, without its byte order mark."""
+def read_text(path: Path) -> str:
+    """Read a file in UTF-8, or in UTF-16 with a byte order mark, which is left out.
+
+    Raises:
+        DataError: unreadable, or in another encoding.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
     try:
-        return content.decode("utf-8-sig")
+        in_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if in_utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(

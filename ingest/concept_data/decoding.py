@@ -8,6 +8,7 @@ what is wrong with them.
 
 from __future__ import annotations
 
+import io
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,10 @@ import numpy as np
 import simplejpeg
 import torch
 from imagecodecs import png_decode
+from PIL import Image
 
 from ..engine.workers import prefetch
-from .images import open_image, to_array
+from .images import open_image, orientation_of, to_array
 from .labels import HIGHEST_NUMBER
 from .masks import SIGNATURE, read_file, read_mask
 
@@ -25,6 +27,7 @@ IMAGES_PER_CHUNK = 8
 """Images that a thread decodes before it takes more."""
 NO_NUMBER = HIGHEST_NUMBER + 1
 """No concept has this number."""
+_ORIENTATION_MARKS = (b"Exif\0", b"eXIf", b"tiff:Orientation", b"Raw profile type exif")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,20 +41,37 @@ if TYPE_CHECKING:
 def decode_image(path: Path, out: NDArray[np.uint8]) -> None:
     """Decode an image into an array (height, width, 3), resized to its size if it has another.
 
+    It is rotated as its EXIF orientation says.
+
     Raises:
         DataError: not an image that can be read.
     """
     try:
         content, _ = read_file(path)
-        if content.startswith(SIGNATURE):
+        if _may_be_rotated(content):
+            pass
+        elif content.startswith(SIGNATURE):
             png_decode(content, out=out)
             return
-        if simplejpeg.decode_jpeg_header(content)[:3] == (*out.shape[:2], "YCbCr"):
+        elif simplejpeg.decode_jpeg_header(content)[:3] == (*out.shape[:2], "YCbCr"):
             simplejpeg.decode_jpeg(content, "RGB", buffer=out)
             return
     except (OSError, ValueError, RuntimeError):  # another format or size, or damaged
         pass
     out[...] = to_array(open_image(path), *out.shape[:2])
+
+
+def _may_be_rotated(content: bytes) -> bool:
+    """Return whether a JPEG has an EXIF orientation, or a PNG may have one."""
+    if not any(mark in content for mark in _ORIENTATION_MARKS):
+        return False
+    if content.startswith(SIGNATURE):
+        return True  # rare
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return orientation_of(image) != 1
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return True  # `open_image` says what is wrong
 
 
 def decode_label_numbers(image: ConceptImage, out: NDArray[np.uint16]) -> None:

@@ -7,11 +7,13 @@ of them, its primary category: the one in which it covers most pixels (Network D
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ...graph.uids import concept_uid
+from .concepts import FIXED_COLUMNS
 from .csv_tables import read_csv
 
 if TYPE_CHECKING:
@@ -26,6 +28,30 @@ HIGHEST_NUMBER = 65_534
 # Broden appends these to names of the category; they are not part of the name.
 SUFFIXES = {"color": "-c", "scene": "-s"}
 _NAMED_CATEGORY = re.compile(r"([^;()]+?)\s*(?:\((\d{1,12})\))?")
+
+
+# Invisible, and without meaning in a name: soft hyphen, zero-width space, marks of direction, …
+# The joiners U+200C and U+200D are kept: Persian, Hindi and emoji need them.
+_INVISIBLE = re.compile(
+    r"[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def plain_name(name: str) -> str:
+    """Return a name without odd spaces and invisible characters, in Unicode's composed form.
+
+    No-break spaces, tabs, line ends and several spaces become one plain space; invisible
+    characters, except joiners (U+200C, U+200D), are removed.
+    """
+    return unicodedata.normalize("NFC", " ".join(_INVISIBLE.sub("", name).split()))
+
+
+def is_category(name: str) -> bool:
+    """Return whether a category may have a name, which becomes part of file names and cells."""
+    if not name or name != name.strip() or name in FIXED_COLUMNS:
+        return False
+    return not _INVISIBLE.search(name) and not set(name) & set("/\\;()\t\n\r\v\f")
 
 
 @dataclass(frozen=True)
@@ -58,10 +84,9 @@ def read_categories(folder: Path) -> tuple[str, ...]:
     categories: list[str] = []
     for row in table.rows:
         name = row.cells["name"]
-        if not name.strip() or set(name) & set("/\\;()"):
-            raise table.error(
-                row, "category name", found=repr(name), expected="a name without / \\ ; ( )"
-            )
+        if not is_category(name):
+            expected = "a name without / \\ ; ( ) that is no column of index.csv"
+            raise table.error(row, "category name", found=repr(name), expected=expected)
         if name in categories:
             raise table.error(row, f"category {name!r} is duplicated")
         categories.append(name)
@@ -122,7 +147,7 @@ def concept_of_row(
         )
     else:
         category = _last_largest(categories, images)
-    name = row.cells["name"].strip().removesuffix(SUFFIXES.get(category, ""))
+    name = plain_name(plain_name(row.cells["name"]).removesuffix(SUFFIXES.get(category, "")))
     if not name:
         raise table.error(row, "label without a name", found=repr(row.cells["name"]))
     return Concept(number, name, category)

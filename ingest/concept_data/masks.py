@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import DataError
+from .images import without_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +127,7 @@ def read_mask(path: Path, image: ConceptImage) -> NDArray[np.uint8]:
     """
     try:
         content = path.read_bytes()
+        content = without_texts(content) or content
         _check_chunks(content)
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             rgb = np.asarray(picture)

@@ -22,6 +22,8 @@ from .masks import check_mask
 if TYPE_CHECKING:
     from .csv_tables import CsvRow, CsvTable
 
+ROW_NUMBERS = ("", "Unnamed: 0")
+"""Columns of row numbers, which pandas writes unless told not to."""
 LARGEST_SIDE = 65_535
 """Of images and masks, pixels."""
 
@@ -42,7 +44,7 @@ def open_concept_data(
         DataError: anything invalid; the message names file and row.
     """
     folder = Path(folder)
-    _check_layout(folder)
+    check_layout(folder)
     categories = read_categories(folder)
     index = read_csv(folder / "index.csv", [*FIXED_COLUMNS, *categories])
     _check_unknown_columns(index, categories)
@@ -68,7 +70,12 @@ def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _check_layout(folder: Path) -> None:
+def check_layout(folder: Path) -> None:
+    """Refuse a folder without the tables and images of concept data; nothing is read.
+
+    Raises:
+        DataError: naming what is missing.
+    """
     missing = [
         name for name in ("index.csv", "label.csv", "category.csv") if not (folder / name).is_file()
     ]
@@ -85,7 +92,7 @@ def _check_layout(folder: Path) -> None:
 def _check_unknown_columns(index: CsvTable, categories: tuple[str, ...]) -> None:
     """Refuse columns of no category, unless they are empty: Broden's builder leaves some."""
     for column in index.columns:
-        if column in (*FIXED_COLUMNS, *categories):
+        if column in (*FIXED_COLUMNS, *categories, *ROW_NUMBERS):
             continue
         used = next((row for row in index.rows if row.cells[column]), None)
         if used is not None:

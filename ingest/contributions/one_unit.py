@@ -27,9 +27,10 @@ from ..engine.process_group import ProcessGroup
 from ..engine.tensors import grid_mean
 from ..engine.workers import WorkerPool
 from ..network.affine import without_biases
+from ..network.architecture import described
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -76,18 +77,27 @@ def one_unit_contributions(
         ModelError: unknown blocks or another order; a block whose last step is not a ReLU called
             `relu`; layers that are not positively homogeneous.
     """
-    blocks = _check_order(network, grids)
     contributions = []
-    for source, target in pairwise(blocks):
-        between = network.architecture.between(source, target)
-        stages = nn.Sequential(*(network.stage(block) for block in between))
-        step = _BlockStep(stages, target, torch.device(device))
-        weight, pre = step.measure(grids[source], batch_size, group or ProcessGroup(), advance)
-        contributions.append(Contribution(source, target, weight, pre))
+    for step in block_steps(network, grids, torch.device(device)):
+        weight, pre = step.measure(batch_size, group or ProcessGroup(), advance)
+        contributions.append(Contribution(step.source, step.target, weight, pre))
+    blocks = list(grids)
     if blocks and blocks[-1] == network.blocks[-1]:
         weight = network.head.weight.float().cpu().T.contiguous().numpy()
         contributions.append(Contribution(blocks[-1], "class", weight, weight))
     return contributions
+
+
+def block_steps(
+    network: Network, grids: Mapping[str, tuple[int, ...]], device: torch.device | None = None
+) -> Iterator[BlockStep]:
+    """Yield the steps between neighbouring blocks, ready to be measured; arguments as above.
+
+    Raises:
+        ModelError: unknown blocks or another order, or a block without a last `relu`.
+    """
+    for source, target in pairwise(_check_order(network, grids)):
+        yield BlockStep(network, source, target, grids[source], device or torch.device("cpu"))
 
 
 def _check_order(network: Network, grids: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -116,32 +126,79 @@ class _Recorder(nn.Module):
         return torch.relu(x)
 
 
-class _BlockStep:
-    """The stages from one block's output to the next block's, homogeneous and recorded."""
+class BlockStep:
+    """The stages from one block's output to the next block's, homogeneous and recorded.
 
-    def __init__(self, stages: nn.Sequential, target: str, device: torch.device) -> None:
-        self.target = target
-        self.device = device
+    Attributes:
+        source: the block whose units are run.
+        target: the block that is read.
+        stages: copies of the stages after `source`, up to `target`, with all biases off.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        source: str,
+        target: str,
+        grid: tuple[int, ...],
+        device: torch.device,
+    ) -> None:
+        """Copy the stages.
+
+        Args:
+            network: left as it is.
+            source: a block.
+            target: a later block.
+            grid: of the source's maps.
+            device: where to compute.
+
+        Raises:
+            ModelError: the target does not end in a child `relu`.
+        """
+        between = network.architecture.between(source, target)
+        self.source, self.target, self.device = source, target, device
+        self._names = [network.architecture.stages[block] for block in between]
+        self._grid = grid
+        stages = nn.Sequential(*(network.stage(block) for block in between))
         self.stages = without_biases(stages).to(device)
         self.recorder = _Recorder()
-        _last_block(self.stages, target).relu = self.recorder
+        self._last_block().relu = self.recorder
         self.sources = _input_channels(self.stages, target)
+
+    def full_name(self, name: str, module: nn.Module) -> str:
+        """Return the dotted name in the network, and the class, of a module of `stages`."""
+        number, _, rest = name.partition(".")
+        stage = self._names[int(number or 0)]
+        return described(module, f"{stage}.{rest}" if rest else stage)
+
+    def _last_block(self) -> nn.Module:
+        """Return the last residual block of the last stage: the stage itself, or its last child."""
+        name, stage = list(self.stages.named_children())[-1]
+        candidates = [(name, stage)]
+        candidates += [(f"{name}.{child}", part) for child, part in stage.named_children()][-1:]
+        for _, candidate in candidates:
+            if hasattr(candidate, "relu"):
+                return candidate
+        raise ModelError(
+            f"the last residual block of {self.target} has no child called `relu`",
+            found=self.full_name(*candidates[-1]),
+            expected="a block that ends in `return self.relu(…)`",
+        )
 
     def measure(
         self,
-        grid: tuple[int, ...],
         batch_size: int,
         group: ProcessGroup,
         advance: Advance | None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return `weight` and `pre`, each (sources, targets), for source maps of a grid."""
-        targets = self._check_homogeneous(grid)
+        """Return `weight` and `pre`, each (sources, targets)."""
+        targets = self.check()
         both = torch.zeros(2, self.sources, targets)
         starts = range(0, self.sources, batch_size)[group.rank :: group.world_size]
 
         def run_units(start: int) -> tuple[slice, Tensor]:
             units = slice(start, min(start + batch_size, self.sources))
-            after, before = self._run(self._maps(start, units.stop - start, grid))
+            after, before = self._run(self._maps(start, units.stop - start))
             return units, torch.stack([grid_mean(after), grid_mean(before)]).cpu()
 
         for units, means in WorkerPool(self.device).map(run_units, starts):
@@ -151,12 +208,12 @@ class _BlockStep:
         weight, pre = group.all_reduce(both) + 0.0  # no −0, which a sum over ranks would not keep
         return weight.numpy(), pre.numpy()
 
-    def _maps(self, start: int, count: int, grid: tuple[int, ...]) -> Tensor:
+    def _maps(self, start: int, count: int) -> Tensor:
         """Return (count, sources, *grid): in the i-th, unit start + i is 1 and all others 0."""
-        maps = torch.zeros(count, self.sources, *grid, device=self.device)
+        maps = torch.zeros(count, self.sources, *self._grid, device=self.device)
         rows = torch.arange(count, device=self.device)
         maps[rows, rows + start] = 1
-        channels_last = torch.channels_last if len(grid) == 2 else torch.channels_last_3d
+        channels_last = torch.channels_last if len(self._grid) == 2 else torch.channels_last_3d
         return maps.contiguous(memory_format=channels_last)
 
     @torch.inference_mode()
@@ -168,13 +225,18 @@ class _BlockStep:
         if before is None or not torch.equal(torch.relu(before), after):
             raise ModelError(
                 f"the output of {self.target} is not what its last residual block's `relu` gives",
+                found=self._names[-1],
                 expected="a block that ends in `return self.relu(…)`",
             )
         return after, before
 
-    def _check_homogeneous(self, grid: tuple[int, ...]) -> int:
-        """Return the number of targets, once the copy is seen to be homogeneous."""
-        maps = self._maps(0, 1, grid)
+    def check(self) -> int:
+        """Return the number of targets, once the copy is seen to be homogeneous.
+
+        Raises:
+            ModelError: it is not, or the target does not end in its `relu`.
+        """
+        maps = self._maps(0, 1)
         once = self._run(maps)[0]
         twice = self._run(2 * maps)[0]
         if not torch.allclose(2 * once, twice, rtol=1e-4, atol=1e-6):
@@ -183,18 +245,6 @@ class _BlockStep:
                 expected="convolutions, batch norm, ReLU and pooling only",
             )
         return once.shape[1]
-
-
-def _last_block(stages: nn.Module, target: str) -> nn.Module:
-    """Return the last residual block of the last stage: the stage itself, or its last child."""
-    stage = list(stages.children())[-1]
-    for candidate in (stage, *list(stage.children())[-1:]):
-        if hasattr(candidate, "relu"):
-            return candidate
-    raise ModelError(
-        f"the last residual block of {target} has no child called `relu`",
-        expected="a block that ends in `return self.relu(…)`",
-    )
 
 
 def _input_channels(stages: nn.Module, target: str) -> int:

@@ -132,6 +132,10 @@ class SparseActivations:
     """Steps 2 and 3 for all blocks: from block outputs to exact thresholds and stored cells.
 
     A block has a second part where units had to be stored again.
+
+    Attributes:
+        quantile: wanted tail.
+        parts: what is stored, by block.
     """
 
     def __init__(
@@ -155,7 +159,7 @@ class SparseActivations:
             device: of the work.
         """
         self._scratch = scratch
-        self._quantile = quantile
+        self.quantile = quantile
         self._fit = fit
         self._device = device
         self._batch_size = batch_size
@@ -178,7 +182,7 @@ class SparseActivations:
                 expected=f"{most} or less",
             )
         values = int(self._fit.sum()) * grid.height * grid.width
-        select = RadixSelect(grid.units, values_above(self._quantile, values), lower.device)
+        select = RadixSelect(grid.units, values_above(self.quantile, values), lower.device)
         name = f"{block}.{len(self.parts.get(block, []))}"
         file = CellFile(self._scratch, name, self._cache, state)
         return BlockActivations(grid, lower, file, select)

@@ -1,7 +1,8 @@
 """The long step: one forward pass over the images, for sparse activations and presence probes.
 
-The first images calibrate the lower bounds of the thresholds; that needs no label, so it can run
-beside the label statistics. Their block outputs are used again in the pass itself.
+The first images calibrate the lower bounds of the thresholds. To run the network on them needs no
+label, so that it can be done beside the label statistics, which say the quantile; their block
+outputs are used again in the pass itself.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..inputs import Batch, Inputs
     from ..statistics.label_statistics import LabelStatistics
     from ..statistics.probes import PresenceProbes, ProbePartial
-    from .activations import BatchCells, Calibration, SparseActivations
+    from .activations import BatchCells, SparseActivations
 
     Maps = dict[str, Tensor]
 
@@ -39,33 +40,24 @@ NAME = "forward_pass"
 
 
 class CalibrationPass(NamedTuple):
-    """What the calibration batches gave.
+    """The calibration batches.
 
     Attributes:
-        calibrations: by block.
-        outputs: block outputs of this rank's calibration batches, by number; used up by the pass.
+        batches: the first ones, of all ranks.
+        outputs: their block outputs.
     """
 
-    calibrations: Mapping[str, Calibration]
-    outputs: dict[int, Maps]
+    batches: Sequence[Batch]
+    outputs: Sequence[Maps]
 
 
-def run_calibration(
-    inputs: Inputs, pool: WorkerPool, group: ProcessGroup, cancelled: Event
-) -> CalibrationPass | None:
-    """Run the first batches, and compute lower bounds from them; None once `cancelled` is set."""
+def run_calibration(inputs: Inputs, pool: WorkerPool, cancelled: Event) -> CalibrationPass | None:
+    """Run the first batches; return None once `cancelled` is set."""
     number = -(-inputs.settings.calibration_images // inputs.batch_size)
     batches = inputs.batches()[:number]
     decoded = takewhile(lambda _: not cancelled.is_set(), inputs.decoded(batches))
     outputs = list(pool.map(lambda decoded_batch: inputs.outputs(decoded_batch[1]), decoded))
-    if cancelled.is_set():
-        return None
-    calibrations = calibrate(outputs, inputs.threshold_images, inputs.settings.quantile, pool)
-    own = {batch.number for batch in inputs.batches(group)}
-    by_number = {batch.number: maps for batch, maps in zip(batches, outputs, strict=True)}
-    return CalibrationPass(
-        calibrations, {number: maps for number, maps in by_number.items() if number in own}
-    )
+    return None if cancelled.is_set() else CalibrationPass(batches, outputs)
 
 
 class ForwardPartial(NamedTuple):
@@ -136,8 +128,7 @@ class ForwardPass:
         statistics = _ForwardStatistics(self._activations, self._probes)
         done = resume(statistics, NAME, checkpoints)
         if calibration is not None:
-            self._activations.start(calibration.calibrations)
-            self._outputs = calibration.outputs
+            self._start(calibration)
         self._agree_on_bounds(fresh=not done)
         if not done:
             self._probes.start(self._activations.lower)
@@ -162,6 +153,14 @@ class ForwardPass:
         )
         self._probes.solve()  # if no batch of this process has images held out
         self._outputs.clear()
+
+    def _start(self, calibration: CalibrationPass) -> None:
+        """Compute lower bounds of the thresholds; keep the outputs of this rank's batches."""
+        fit, quantile = self._inputs.threshold_images, self._activations.quantile
+        self._activations.start(calibrate(calibration.outputs, fit, quantile, self._pool))
+        own = {batch.number for batch in self._inputs.batches(self._group)}
+        outputs = zip(calibration.batches, calibration.outputs, strict=True)
+        self._outputs = {batch.number: maps for batch, maps in outputs if batch.number in own}
 
     def repeat(self, advance: Advance) -> Iterator[tuple[int, Mapping[str, BatchCells]]]:
         """Run all batches of this process once more, for cells alone."""

@@ -38,7 +38,7 @@ class Affine(nn.Module):
         self.bias = nn.Parameter(bias, requires_grad=False)
 
     @classmethod
-    def from_batchnorm(cls, norm: nn.BatchNorm2d | nn.SyncBatchNorm) -> Affine:
+    def from_batchnorm(cls, norm: nn.BatchNorm2d | nn.SyncBatchNorm, name: str = "") -> Affine:
         """Return what `norm` computes in eval mode; from float64, in its own dtype.
 
         Raises:
@@ -48,6 +48,7 @@ class Affine(nn.Module):
         if mean is None or var is None:
             raise ModelError(
                 "a batch norm keeps no running statistics",
+                found=f"{name} ({type(norm).__name__})",
                 expected="track_running_stats=True, so that images do not depend on each other",
             )
         weight = torch.ones_like(mean) if norm.weight is None else norm.weight.detach()
@@ -75,7 +76,7 @@ def affine_copy(module: nn.Module) -> nn.Module:
     # Duplicates too: one batch norm under two names must be replaced under both.
     for name, child in list(clone.named_modules(remove_duplicate=False)):
         if isinstance(child, BatchNorm):
-            clone.set_submodule(name, Affine.from_batchnorm(child))
+            clone.set_submodule(name, Affine.from_batchnorm(child, name))
         elif isinstance(child, nn.ReLU):
             child.inplace = False
     return clone

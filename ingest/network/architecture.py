@@ -12,40 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-import torch
 from torch import Tensor, nn
 
 from ...errors import ModelError, nearest
 from ...graph.uids import block_name
 from ..engine.tensors import grid_mean
+from .preprocessing import InputSpec
+from .stated_input import of_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-Channels = tuple[float, ...]
-
-IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
-IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
-NATIVE_SIZE = 224
-"""Pixels a side that networks were trained on, where they do not say."""
-
-
-class InputSpec(NamedTuple):
-    """What a network takes: images in [0, 1], normalised channel by channel.
-
-    Attributes:
-        channels: of an image.
-        height: pixels that the network was made for.
-        width: likewise.
-        mean: of each channel.
-        std: likewise.
-    """
-
-    channels: int
-    height: int
-    width: int
-    mean: Channels
-    std: Channels
 
 
 class Head(NamedTuple):
@@ -127,6 +103,11 @@ class Architecture:
         return Head(cast("nn.Linear", module.get_submodule(self.head)))
 
 
+def described(module: nn.Module, name: str) -> str:
+    """Return a module's dotted name in its network, and its class."""
+    return f"{name} ({type(module).__name__})"
+
+
 def torchvision_resnet(module: nn.Module) -> Layout | None:
     """Return the layout of torchvision's ResNets: layer1, layer2, … and a linear layer fc."""
     stages: list[str] = []
@@ -145,38 +126,25 @@ def recognise(module: nn.Module, name: str) -> Architecture:
     """Find blocks, head and input of a network.
 
     Args:
-        module: a network of one of `FAMILIES`; its attributes `mean` and `std`, if any, replace
-            ImageNet's.
+        module: a network of one of `FAMILIES`; `of_module` says which of its attributes state its
+            input.
         name: what messages call it.
 
     Raises:
-        ModelError: it is of no known family, or has a mean that is not one number a channel.
+        ModelError: it is of no known family, or an attribute that states its input is invalid.
     """
     layout = next(filter(None, (family(module) for family in FAMILIES)), None)
     if layout is None:
-        children = [child for child, _ in module.named_children()]
+        children = [described(part, child) for child, part in module.named_children()]
         listed = ", ".join([*children[:12], "…"] if len(children) > 12 else children)
         raise ModelError(
             f"{name} is not a network that can be dissected",
             found=f"the children {listed}",
             expected="layer1, layer2, … one after another, and a final nn.Linear called fc",
+            remedy="docs/add-a-network.md says how to give modules these names",
         )
-    mean, std = _channels(module, "mean", IMAGENET_MEAN), _channels(module, "std", IMAGENET_STD)
+    spec = InputSpec()
+    for stated in reversed(of_module(module)):
+        spec = spec.overridden(stated)
     stages = {block_name(number): stage for number, stage in enumerate(layout.stages, start=1)}
-    return Architecture(stages, layout.head, InputSpec(3, NATIVE_SIZE, NATIVE_SIZE, mean, std))
-
-
-def _channels(module: nn.Module, attribute: str, default: Channels) -> Channels:
-    """Read one number a channel from a module's attribute: a sequence, or a tensor of any shape."""
-    value = getattr(module, attribute, None)
-    if value is None:
-        return default
-    try:
-        red, green, blue = torch.as_tensor(value, dtype=torch.float64).flatten().tolist()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"the network's attribute {attribute!r} is invalid",
-            found=repr(value)[:80],
-            expected="three numbers: red, green, blue, of inputs in [0, 1]",
-        ) from error
-    return red, green, blue
+    return Architecture(stages, layout.head, spec)

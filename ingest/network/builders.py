@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_builder, get_model_weights, list_models
 
 from ...errors import ModelError, nearest
+from ...graph.run.trust import Factory
 from .published import PUBLISHED_MODELS
+from .stated_input import of_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from .stated_input import StatedInput
 
 Builder = Callable[[int | None], nn.Module]
 
@@ -35,17 +40,21 @@ def architectures() -> tuple[str, ...]:
     return tuple(name for name in list_models() if get_model_builder(name).__module__ == module)
 
 
-def builder(model: str) -> Builder:
+def builder(model: str, folder: Path | None = None) -> Builder:
     """Return the builder for an architecture's name or for `module:factory`.
 
-    A factory gets `num_classes` if it takes it. Its module is imported from the working directory
-    or, if it is not there, from where Python imports.
+    A factory gets `num_classes` if it takes it.
+
+    Args:
+        model: the name. A factory's module is imported now: its code runs.
+        folder: where the module is looked for first, before the places where Python looks; None
+            means the working directory.
 
     Raises:
         ModelError: no such name, module or factory; building may raise it for a failing factory.
     """
     if ":" in model:
-        return _factory(model)
+        return _factory(model, folder or Path.cwd())
     if model not in architectures():
         raise ModelError(
             f"unknown model {model!r}",
@@ -65,8 +74,16 @@ def weights_names(model: str) -> tuple[str, ...]:
     return tuple(get_model_weights(model).__members__)
 
 
-def download(model: str, weights: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Download torchvision's weights, or take them from its cache; with the class names.
+class PublishedWeights(NamedTuple):
+    """Torchvision's weights: the state dict, the class names, and the input they were made for."""
+
+    state: dict[str, Tensor]
+    classes: tuple[str, ...]
+    stated: StatedInput
+
+
+def download(model: str, weights: str) -> PublishedWeights:
+    """Download torchvision's weights, or take them from its cache.
 
     Raises:
         ModelError: they cannot be downloaded.
@@ -82,7 +99,8 @@ def download(model: str, weights: str) -> tuple[dict[str, Tensor], tuple[str, ..
             found=f"{type(error).__name__}: {error}",
             remedy="Give a checkpoint with --weights FILE",
         ) from error
-    return state, tuple(entry.meta["categories"])
+    stated = of_weights(entry.transforms(), f"torchvision's weights {entry.name}")
+    return PublishedWeights(state, tuple(entry.meta["categories"]), stated)
 
 
 def fitting_architecture(state: Mapping[str, Tensor]) -> str | None:
@@ -105,9 +123,29 @@ def _body_shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     }
 
 
-def _factory(model: str) -> Builder:
+def is_code(model: str) -> bool:
+    """Return whether a model is a factory, but for the demo's, which are this package's."""
+    return ":" in model and re.fullmatch(r"conceptgraph\.demo\.networks\.\w+:\w+", model) is None
+
+
+def made_by(model: str) -> Factory | None:
+    """Return a factory that was used, with the file of its module; None for any other model."""
+    module = sys.modules.get(model.partition(":")[0]) if is_code(model) else None
+    file = getattr(module, "__file__", None)  # a notebook has none
+    return None if file is None else Factory(model, Path(file).absolute())
+
+
+def import_folder(factory: Factory) -> Path | None:
+    """Return the folder in which Python finds a factory's module as its file."""
+    if factory.file is None:
+        return None
+    parents = factory.model.partition(":")[0].count(".") + (factory.file.stem == "__init__")
+    return factory.file.parents[parents]
+
+
+def _factory(model: str, folder: Path) -> Builder:
     module_name, _, attribute = model.partition(":")
-    with _working_directory_importable():
+    with _importable(folder):
         try:
             module = importlib.import_module(module_name)
         except Exception as error:
@@ -125,7 +163,7 @@ def _factory(model: str) -> Builder:
         ) from error
 
     def build(classes: int | None) -> nn.Module:
-        with _working_directory_importable():
+        with _importable(folder):
             try:
                 counted = classes is not None and _takes_classes(factory)
                 made = factory(num_classes=classes) if counted else factory()
@@ -150,10 +188,9 @@ def _takes_classes(factory: Callable[..., object]) -> bool:
 
 
 @contextmanager
-def _working_directory_importable() -> Iterator[None]:
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
+def _importable(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
     try:
         yield
     finally:
-        sys.path.remove(here)
+        sys.path.remove(str(folder))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,46 @@ def record_outputs(blocks: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor
     handles = [stage.register_forward_hook(record(name)) for name, stage in blocks.items()]
     try:
         yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class Call(NamedTuple):
+    """A module that was run on one tensor: its name, itself, and copies of its input and output."""
+
+    name: str
+    module: nn.Module
+    x: Tensor
+    y: Tensor
+
+
+@contextmanager
+def record_calls(network: nn.Module) -> Iterator[list[Call]]:
+    """Yield a list of all modules that are run within the context, in the order they finish.
+
+    Modules that are given or return anything but one tensor are left out.
+    """
+    calls: list[Call] = []
+    entered: dict[str, Tensor] = {}
+
+    def hooks(name: str) -> tuple[Callable[..., None], Callable[..., None]]:
+        def before(module: nn.Module, inputs: tuple[object, ...]) -> None:
+            if len(inputs) == 1 and isinstance(inputs[0], Tensor):
+                entered[name] = inputs[0].clone()  # what runs in place would change it
+
+        def after(module: nn.Module, inputs: object, output: object) -> None:
+            if name in entered and isinstance(output, Tensor):
+                calls.append(Call(name, module, entered.pop(name), output.clone()))
+
+        return before, after
+
+    handles = []
+    for name, module in network.named_modules():
+        before, after = hooks(name)
+        handles += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+    try:
+        yield calls
     finally:
         for handle in handles:
             handle.remove()

@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from ...errors import ModelError, nearest
 from .architecture import recognise
 from .builders import builder, download, fitting_architecture, weights_names
+from .class_lists import read_classes
 from .published import (
     PUBLISHED_MODELS,
     architecture_of,
     check_rows,
     check_weights,
-    class_names,
     list_beside,
 )
-from .weights import check_finite, first_of, plain_state, read_weights
+from .stated_input import StatedInput
+from .weights import check_finite, first_of, plain_state, read_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,28 +83,31 @@ def load_network(
     *,
     trust_pickle: bool = False,
     seed: int = 0,
+    folder: Path | None = None,
 ) -> Network:
     """Load a network, with its weights and class names.
 
     Args:
         model: one of `architectures()` or `PUBLISHED_MODELS`, or `module:factory`. A factory's
             network must run `layer1`, `layer2`, … one after another, pool, and end in a Linear
-            `fc`; its attributes `mean` and `std`, if any, replace ImageNet's.
+            `fc`.
         weights: a file; a name of torchvision's, as IMAGENET1K_V2; "random" (untrained); None for
             torchvision's default, or for what a factory makes.
-        classes: a text file of class names, one a line, in the order of the logits.
+        classes: a file of class names, in the order of the logits, in a form of `class_lists`.
         trust_pickle: let a checkpoint run the code that it names.
         seed: of untrained weights.
+        folder: where a factory's module is; None means the working directory, or where Python
+            imports.
 
     Raises:
         ModelError: unknown names, unreadable or unfitting weights, a wrong number of classes.
     """
     weights = None if weights is None else str(weights)
     classes = None if classes is None else Path(classes)
-    build = builder(architecture_of(model))
+    build = builder(architecture_of(model), folder)
     check_weights(model, weights)
-    given = None if classes is None else _names(model, classes)
-    state, names = _weights(model, weights, trust_pickle)
+    given = None if classes is None else read_classes(classes)
+    state, names, stated = _weights(model, weights, trust_pickle)
     rows = len(given) if given is not None else None
     module = _build(build, rows, seed)
     if state is not None:
@@ -112,11 +116,27 @@ def load_network(
             rows = head.shape[0]
             check_rows(model, rows, weights)
             beside = list_beside(model, rows, weights)
-            names = _names(model, beside) if beside else names
+            names = read_classes(beside) if beside else names
             module = _build(build, rows, seed)
         _fill(module.float(), state, model, weights or "torchvision's weights")
     network = as_network(module, model, given or names, origin=classes)
-    return replace(network, weights=weights, classes_file=classes)
+    architecture = _with_input(network.architecture, model, stated)
+    return replace(network, architecture=architecture, weights=weights, classes_file=classes)
+
+
+def _with_input(
+    architecture: Architecture, model: str, stated: Sequence[StatedInput]
+) -> Architecture:
+    """Return an architecture with the input that name and weights state; the first counts most."""
+    spec = architecture.input
+    everything = list(stated)
+    if model in PUBLISHED_MODELS:
+        everything.append(PUBLISHED_MODELS[model].stated)
+    elif ":" not in model:
+        everything.append(StatedInput("native to torchvision's ResNets", (224, 224)))
+    for source in reversed(everything):
+        spec = spec.overridden(source)
+    return replace(architecture, input=spec)
 
 
 def _build(build: Builder, classes: int | None, seed: int) -> nn.Module:
@@ -155,33 +175,8 @@ def as_network(
         name,
         names,
         architecture,
-        _digest(name, module),
+        network_digest(name, module),
     )
-
-
-def read_classes(path: Path) -> tuple[str, ...]:
-    """Read class names from a text file, one a line, without blank lines and outer spaces.
-
-    Raises:
-        ModelError: no such file, not UTF-8, or no names.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(
-            "cannot be read as class names",
-            file=path,
-            found=f"{type(error).__name__}: {error}",
-            expected="a UTF-8 text file, one name a line",
-        ) from error
-    names = tuple(line.strip() for line in lines if line.strip())
-    if not names:
-        raise ModelError("names no classes", file=path, expected="one name a line")
-    return names
-
-
-def _names(model: str, path: Path) -> tuple[str, ...]:
-    return class_names(model, read_classes(path), path)
 
 
 def _check_names(names: tuple[str, ...], rows: int, model: str, origin: Path | None) -> None:
@@ -202,25 +197,31 @@ def _check_names(names: tuple[str, ...], rows: int, model: str, origin: Path | N
         )
 
 
-def _weights(
-    model: str, weights: str | None, trust_pickle: bool
-) -> tuple[dict[str, Tensor] | None, tuple[str, ...] | None]:
-    """Return the state dict to load, if any, and its class names, if it is torchvision's."""
+class _Weights(NamedTuple):
+    """The state dict to load, if any, its class names, if it is torchvision's, and its input."""
+
+    state: dict[str, Tensor] | None = None
+    classes: tuple[str, ...] | None = None
+    stated: tuple[StatedInput, ...] = ()
+
+
+def _weights(model: str, weights: str | None, trust_pickle: bool) -> _Weights:
     own = ":" in model or model in PUBLISHED_MODELS
     known = () if own else weights_names(model)
     choice = "DEFAULT" if weights is None and known else weights
     if choice is None or choice == "random":
-        return None, None
+        return _Weights()
     if choice in known:
-        state, names = download(model, choice)
-        return plain_state(state), names
+        published = download(model, choice)
+        return _Weights(plain_state(published.state), published.classes, (published.stated,))
     path = Path(choice)
     if not path.exists() and known and not path.suffix:
         raise ModelError(
             f"{model} has no weights {choice!r}, and there is no such file",
             remedy=nearest(choice, ("random", *known)),
         )
-    return read_weights(path, trust_pickle=trust_pickle), None
+    checkpoint = read_checkpoint(path, trust_pickle=trust_pickle)
+    return _Weights(checkpoint.state, None, checkpoint.stated)
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor], model: str, origin: str) -> None:
@@ -260,7 +261,8 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _digest(name: str, module: nn.Module) -> str:
+def network_digest(name: str, module: nn.Module) -> str:
+    """Return the sha256 of a network's name and weights, in hexadecimal."""
     digest = hashlib.sha256(f"{name}\0".encode())
     for key, tensor in sorted(_tensors(module).items()):
         array = tensor.contiguous().numpy()

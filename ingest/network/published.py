@@ -1,25 +1,21 @@
 """Published checkpoints by name: Moments in Time and Places365, which are torchvision's ResNets.
 
-A name stands for an architecture, for the versions of its checkpoint, which differ in their number
-of classes, and for the format of the published class list. Both kinds are a dict with `state_dict`,
+A name stands for an architecture, and for the versions of its checkpoint, which differ in their
+number of classes. Both kinds are a dict with `state_dict`,
 with keys `module.…` (DataParallel), and are normalised as ImageNet is. The script of Moments in
-Time resizes images to 224 × 224 (aspect ratio ignored), as an ingest does; of Places365's scripts
-one does so too, another crops the center. Nothing is downloaded. The class lists and these scripts
-are in zhoubolei/moments_models and CSAILVision/places365 on GitHub.
+Time (test_model.py) resizes images to 224 × 224, aspect ratio ignored. Places365's networks were
+validated (train_placesCNN.py) on the center of images whose shorter side is resized to 256; its
+demo scripts resize to 224 × 224, or crop from 256 × 256. Nothing is downloaded. The class lists and
+these scripts are in zhoubolei/moments_models and CSAILVision/places365 on GitHub.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ...errors import ModelError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_PLACES_LINE = re.compile(r"/[a-z]/(?P<name>\S+) (?P<index>\d+)")
+from .stated_input import IMAGENET_MEAN, IMAGENET_STD, WHOLE, StatedInput
 
 
 class Version(NamedTuple):
@@ -36,13 +32,18 @@ class PublishedModel(NamedTuple):
         architecture: torchvision's name.
         versions: by number of classes.
         origin: where the checkpoints are published.
+        stated: its input.
     """
 
     architecture: str
     versions: dict[int, Version]
     origin: str
+    stated: StatedInput
 
 
+_COLORS = ("bilinear", IMAGENET_MEAN, IMAGENET_STD)
+_MOMENTS_INPUT = StatedInput("the script of Moments in Time", (224, 224), WHOLE, *_COLORS)
+_PLACES_INPUT = StatedInput("the validation of Places365", (224, 224), 256, *_COLORS)
 _MOMENTS = {
     339: Version("moments_RGB_resnet50_imagenetpretrained.pth.tar", "category_momentsv1.txt"),
     305: Version("moments_v2_RGB_resnet50_imagenetpretrained.pth.tar", "category_momentsv2.txt"),
@@ -50,13 +51,14 @@ _MOMENTS = {
 
 PUBLISHED_MODELS = {
     "moments-resnet50": PublishedModel(
-        "resnet50", _MOMENTS, "http://moments.csail.mit.edu/moments_models/"
+        "resnet50", _MOMENTS, "http://moments.csail.mit.edu/moments_models/", _MOMENTS_INPUT
     ),
     **{
         f"places365-{architecture}": PublishedModel(
             architecture,
             {365: Version(f"{architecture}_places365.pth.tar", "categories_places365.txt")},
             "http://places2.csail.mit.edu/models_places365/",
+            _PLACES_INPUT,
         )
         for architecture in ("resnet18", "resnet50")
     },
@@ -108,27 +110,3 @@ def list_beside(model: str, rows: int, weights: str | None) -> Path | None:
         return None
     path = Path(weights).with_name(published.versions[rows].classes)
     return path if path.is_file() else None
-
-
-def class_names(model: str, lines: Sequence[str], origin: Path) -> tuple[str, ...]:
-    """Return the names in a published class list.
-
-    Places365 writes `/a/airfield 0`: the letter is dropped, and the numbers are checked.
-
-    Raises:
-        ModelError: lines of both forms, or numbers out of order.
-    """
-    if model not in PUBLISHED_MODELS or not _PLACES_LINE.fullmatch(lines[0]):
-        return tuple(lines)
-    names = []
-    for index, line in enumerate(lines):
-        match = _PLACES_LINE.fullmatch(line)
-        if match is None or int(match["index"]) != index:
-            raise ModelError(
-                f"class {index} of a Places365 list",
-                file=origin,
-                found=repr(line),
-                expected=f"/letter/name {index}",
-            )
-        names.append(match["name"])
-    return tuple(names)

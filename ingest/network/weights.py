@@ -3,15 +3,17 @@
 Accepted: `.safetensors`, and all that `torch.load` reads; a state dict alone or under one of
 `WRAPPERS`; keys that all begin with one of `PREFIXES` (DataParallel, Lightning, …); half precision;
 `last_linear.*` for `fc.*` (Moments in Time, pretrainedmodels). A pickle that would run code is
-refused unless the caller trusts it.
+refused unless the caller trusts it; the `argparse.Namespace` in which training scripts keep their
+arguments runs none.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -19,9 +21,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...errors import ModelError
+from .stated_input import of_checkpoint, of_files_beside
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from .stated_input import StatedInput
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "model.", "backbone.")
@@ -30,8 +35,20 @@ PYTHON_2 = "latin1"
 EXPECTED = "a checkpoint (.pth, .pt, .pth.tar or .safetensors)"
 
 
-def read_weights(path: Path, *, trust_pickle: bool = False) -> dict[str, Tensor]:
-    """Read the weights in a file, by torchvision's names; floating point as float32, on the CPU.
+class Checkpoint(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+        state: the weights, by torchvision's names; floating point as float32, on the CPU.
+        stated: what it, and then the files beside it, state about the network's input.
+    """
+
+    state: dict[str, Tensor]
+    stated: tuple[StatedInput, ...]
+
+
+def read_checkpoint(path: Path, *, trust_pickle: bool = False) -> Checkpoint:
+    """Read the weights in a file, and what it states about the network's input.
 
     Args:
         path: the file.
@@ -51,7 +68,7 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> dict[str, Tensor]
         content = _read_pickle(path)
     state = plain_state(_find_state(content, path))
     check_finite(state, path)
-    return state
+    return Checkpoint(state, (*of_checkpoint(content, path.name), *of_files_beside(path)))
 
 
 def plain_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -108,7 +125,8 @@ def _read_pickle(path: Path) -> object:
         with warnings.catch_warnings():
             # torch warns that it ignores the encoding here, but uses it.
             warnings.filterwarnings("ignore", message="pickle_load_args")
-            return torch.load(path, map_location="cpu", weights_only=True, encoding=PYTHON_2)
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                return torch.load(path, map_location="cpu", weights_only=True, encoding=PYTHON_2)
     except PermissionError as error:
         raise _unreadable(path, str(error)) from error
     # A damaged pickle can fail in any step of torch's unpickler, with any error. Their messages are

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..engine.device import device_name
+from ..network.preprocessing import chosen_input
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from ...graph.run.manifest import RunFacts
+    from ...graph.run.manifest import InputShape, RunFacts
     from ...graph.run.reader import Run
     from ...settings import Settings
     from ..concept_data.concepts import ConceptData
+    from ..concept_data.quantile import QuantileChoice
     from ..dissection.cells import Grid
     from ..engine.process_group import ProcessGroup
     from ..inputs import Inputs
@@ -33,6 +35,7 @@ def manifest(
     grids: Mapping[str, Grid],
     timings: Mapping[str, float],
     created: datetime,
+    quantile: QuantileChoice,
 ) -> RunFacts:
     """Return the manifest's content; paths are absolute, so that `why` finds the network again."""
     settings, network, data = inputs.settings, inputs.network, inputs.data
@@ -41,6 +44,8 @@ def manifest(
         "settings": settings.as_dict(),
         "settings_digest": settings.digest,
         "min_iou": settings.min_iou,
+        "quantile": quantile.quantile,
+        "quantile_reason": quantile.reason,
         "model": {
             "name": network.name,
             "weights": _absolute(network.weights),
@@ -76,10 +81,9 @@ def ingest_facts(
     group: ProcessGroup,
 ) -> dict[str, object]:
     """Return all that must stay the same for an ingest to be resumed, by what it is called."""
-    spec = network.architecture.input
+    shape = chosen_input(network.architecture.input, settings).shape
     return {
-        **_facts(settings.as_dict(), network.digest, data.digest, network.classes),
-        "mean and deviation of colors": [list(spec.mean), list(spec.std)],
+        **_facts(settings.as_dict(), network.digest, data.digest, network.classes, shape),
         "state of an image or mask file": data.state,
         "number of processes": group.world_size,
         "kind of device": _kind(device),
@@ -91,17 +95,23 @@ def run_facts(run: Run) -> dict[str, object]:
     """Return those of them that a complete run states."""
     network, data = run.manifest["model"]["digest"], run.manifest["data"]["digest"]
     classes = [str(name) for name in run.classes["name"]]
-    return _facts(run.manifest["settings"], str(network), str(data), classes)
+    shape = run.manifest["input"]
+    return _facts(run.manifest["settings"], str(network), str(data), classes, shape)
 
 
 def _facts(
-    settings: Mapping[str, object], network: str, data: str, classes: Sequence[str]
+    settings: Mapping[str, object],
+    network: str,
+    data: str,
+    classes: Sequence[str],
+    shape: InputShape,
 ) -> dict[str, object]:
     return {
         **{name.replace("_", "-"): value for name, value in settings.items()},
         "network (digest of its weights)": network,
         "list of classes (digest)": hashlib.sha256("\n".join(classes).encode()).hexdigest(),
         "data set (digest)": data,
+        "input of the network": {key: value for key, value in shape.items() if key != "source"},
     }
 
 

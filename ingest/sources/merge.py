@@ -9,7 +9,8 @@
    give the same pixel counts once; one that a single set counts twice (in two label maps) still
    does.
 4. An image keeps its name; of several names, the first in alphabetical order. Different images of
-   one name get the start of their sha256 appended. An image keeps its split; where sets disagree,
+   one name get the start of their sha256 appended. What not every file system can hold becomes `_`
+   in names. An image keeps its split; where sets disagree,
    the split follows from its content.
 
 The result does not depend on how the sets are combined: a merge of merges is byte for byte the
@@ -21,9 +22,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections import Counter, defaultdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,11 +34,12 @@ from ..concept_data.masks import read_label_maps
 from ..concept_data.opening import open_concept_data
 from ..concept_data.writing.input_checks import check_output_folder
 from ..concept_data.writing.label_maps import pack_label_maps, resample
+from ..concept_data.writing.names import SUFFIX_DIGITS, SUFFIXED, distinct_names, writable_name
 from ..concept_data.writing.writer import label_numbers
 from .source import ConceptSource, SourceImage, check_side, write_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,11 +50,6 @@ if TYPE_CHECKING:
 Rows: TypeAlias = "list[tuple[int, ConceptImage]]"
 # How often a concept counts at each pixel, by category and name.
 PixelCounts: TypeAlias = "dict[tuple[str, str], NDArray[np.uint8]]"
-
-_SUFFIX_DIGITS = 8  # of the sha256 appended to a name that several images have
-_SUFFIXED = re.compile(
-    rf"(?P<stem>.+)~(?P<digits>[0-9a-f]{{{_SUFFIX_DIGITS}}})(?P<suffix>\.[^./~]*)?"
-)
 
 
 class MergeReport(NamedTuple):
@@ -141,9 +137,9 @@ class MergedData(ConceptSource[MergeReport]):
                     self._occurring[position][columns[columns > 0] - 1] = True
                     self._occurring[position][list(image.image_labels)] = True
                     advance(1)
-        self._names = _distinct_names(
+        self._names = distinct_names(
             {
-                digest: min(_original_name(image.name, digest) for _, image in rows)
+                digest: min(writable_name(_original_name(image.name, digest)) for _, image in rows)
                 for digest, rows in self._rows.items()
             },
             self._categories(),
@@ -250,7 +246,7 @@ class MergedData(ConceptSource[MergeReport]):
             images,
             sum(len(set(sets)) > 1 for sets in positions),
             sum(len(sets) - len(set(sets)) for sets in positions),
-            sum(_SUFFIXED.fullmatch(name) is not None for name in self._names.values()),
+            sum(SUFFIXED.fullmatch(name) is not None for name in self._names.values()),
             self._finer_masks,
             {category: len(names) for category, names in self.concepts().items()},
             sum(count > 1 for count in sets_with.values()),
@@ -278,26 +274,7 @@ def _count_pixels(data: ConceptData, label_maps: NDArray[np.uint16]) -> PixelCou
 
 def _original_name(name: str, digest: str) -> str:
     """Return a name without the part of the sha256 that an earlier merge appended."""
-    match = _SUFFIXED.fullmatch(name)
-    if match is None or match["digits"] != digest[:_SUFFIX_DIGITS]:
+    match = SUFFIXED.fullmatch(name)
+    if match is None or match["digits"] != digest[:SUFFIX_DIGITS]:
         return name
     return match["stem"] + (match["suffix"] or "")
-
-
-def _distinct_names(originals: Mapping[str, str], categories: Sequence[str]) -> dict[str, str]:
-    """Name each image, by digest, so that neither images nor their masks share a name.
-
-    Names are compared without their suffix, which masks do not have, and without case, which some
-    file systems ignore.
-    """
-    any_category = "|".join(map(re.escape, categories))
-    like_a_mask = re.compile(rf".*_({any_category})(_\d+)?", re.IGNORECASE | re.DOTALL)
-    stems = {digest: str(PurePosixPath(name).with_suffix("")) for digest, name in originals.items()}
-    images = Counter(stem.casefold() for stem in stems.values())
-    names = {}
-    for digest, name in originals.items():
-        stem = stems[digest]
-        ambiguous = images[stem.casefold()] > 1 or like_a_mask.fullmatch(stem)
-        digits = f"~{digest[:_SUFFIX_DIGITS]}" if ambiguous else ""
-        names[digest] = f"{stem}{digits}{name[len(stem) :]}"
-    return names

@@ -88,6 +88,12 @@ class CenterBias:
         """Return whether any of a category's concepts is inside, bool (…, categories)."""
         return (inside > 0).double() @ self._one_hot > 0
 
+    @property
+    def image_area(self) -> NDArray[np.int64]:
+        """Pixels of the images that count for each category, int64 (categories,)."""
+        areas: NDArray[np.int64] = self.counts.activation_area[-1].cpu().numpy()
+        return areas
+
     def best(self) -> NDArray[np.float64]:
         """Return the largest IoU that a box has with each concept, float64 (concepts,)."""
         intersection, area = (counts.cpu().numpy() for counts in self.counts)

@@ -14,6 +14,7 @@ import torch
 
 from ..concept_data.decoding import IMAGES_PER_CHUNK, decode_label_numbers
 from ..concept_data.masks import read_label_maps
+from ..concept_data.quantile import ConceptAreas
 from ..engine.workers import prefetch, single_threaded
 from .center_bias import CenterBias, box_areas, labelled_inside
 
@@ -43,6 +44,7 @@ class LabelStatistics(NamedTuple):
         concept_area: int64 (concepts,), labelled pixels of each concept over all images and label
             maps; an image-level label counts all pixels of the image's mask.
         images: int64 (concepts,), images in which the concept occurs.
+        category_area: int64 (categories,), pixels of the images that count for each category.
         has_category: bool (images, categories), whether the image has any label of the category.
         center_bias: float64 (concepts,), IoU of the center-bias baseline.
     """
@@ -50,6 +52,7 @@ class LabelStatistics(NamedTuple):
     label_maps: TensorFile
     concept_area: NDArray[np.int64]
     images: NDArray[np.int64]
+    category_area: NDArray[np.int64]
     has_category: NDArray[np.bool_]
     center_bias: NDArray[np.float64]
 
@@ -85,6 +88,14 @@ def image_level_labels(
     labels = torch.zeros(len(images), concepts, dtype=torch.float64, device=device)
     index = torch.tensor([row, column], dtype=torch.int64).to(device, non_blocking=True)
     return labels.index_put_((index[0], index[1]), labels.new_ones(()))
+
+
+def concept_areas(data: ConceptData, statistics: LabelStatistics) -> ConceptAreas:
+    """Return how much of the data each concept covers."""
+    image_level = np.zeros(len(data.concepts), np.bool_)
+    image_level[[column for image in data.images for column in image.image_labels]] = True
+    area = np.maximum(statistics.category_area[category_columns(data)], 1)
+    return ConceptAreas(statistics.concept_area / area, statistics.images, image_level)
 
 
 def count_labels(
@@ -239,6 +250,12 @@ class _LabelCounter:
         """Return the counts over all ranks."""
         counts = (group.all_reduce(counts) for counts in (self._concept_area, self._images))
         concept_area, images = (total.cpu().numpy() for total in counts)
-        center_bias = self._center_bias.all_reduce(group).best()
-        has_category = self._has_category.cpu().numpy()
-        return LabelStatistics(self._label_maps, concept_area, images, has_category, center_bias)
+        center_bias = self._center_bias.all_reduce(group)
+        return LabelStatistics(
+            self._label_maps,
+            concept_area,
+            images,
+            center_bias.image_area,
+            self._has_category.cpu().numpy(),
+            center_bias.best(),
+        )

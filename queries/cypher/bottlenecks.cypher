@@ -1,6 +1,8 @@
 // Bottleneck units
 // The units of the last block that are among the strongest contributors of most classes,
 // and how many units are in turn among their own strongest contributors.
+// Only contributions kept in the graph count: a unit counts for a class only if it is among that class's
+// strongest.
 // $run: uid of a run
 // $beam: only contributions of rank below this (default 8)
 // $top: at most this many rows (default 10)

@@ -1,7 +1,8 @@
 // Bottlenecks of a class
 // The units of the last block but one whose paths carry most of a class's score: how many paths through
 // the last block, and the sum of their products of shares.
-// Uses only the contributions stored in the graph; `conceptgraph why` finds the exact paths.
+// Only contributions kept in the graph count: a path that is missing may have a step that was not kept.
+// `conceptgraph why` finds the exact paths.
 // $run: uid of a run
 // $class: a class, as class/road
 // $beam: only contributions of rank below this (default 1000)

@@ -1,6 +1,8 @@
 // Concepts that feed a class
 // Which concepts of the last block feed a class: the sum of the shares of the units labelled with them,
 // negative shares included.
+// Only contributions kept in the graph count: a concept that is missing may have units whose
+// contributions were not kept.
 // $run: uid of a run
 // $class: a class, as class/road
 // $top: at most this many rows (default 10)

@@ -1,6 +1,7 @@
 // Strongest paths to a class
 // The paths unit → unit → class whose product of shares is largest.
-// Uses only the contributions stored in the graph; `conceptgraph why` finds the exact paths.
+// Only contributions kept in the graph count: a path that is missing may have a step that was not kept.
+// `conceptgraph why` finds the exact paths.
 // $run: uid of a run
 // $class: a class, as class/road
 // $beam: only contributions of rank below this (default 1000)

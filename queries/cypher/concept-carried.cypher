@@ -1,10 +1,12 @@
 // Contributions within a concept
 // Contributions from units labelled with a concept to units of the next block labelled with it too.
+// Only contributions kept in the graph are listed: one that is missing may be among those that were not
+// kept.
 // $run: uid of a run
 // $concept: a concept, as action/typing
 // $top: at most this many rows (default 10)
 MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(u:Unit)
-WHERE u.uid STARTS WITH $run + '/' AND u.interpretable
+WHERE u.run = $run AND u.interpretable
   AND u.label = k.name AND u.category = k.category
 MATCH (u)-[e:CONTRIBUTES]->(t:Unit)
 WHERE t.interpretable AND t.label = k.name AND t.category = k.category AND e.share > 0

@@ -1,6 +1,7 @@
 // Paths from a concept to a class
 // The strongest paths to a class from the units that detect a concept.
-// Uses only the contributions stored in the graph; `conceptgraph why` finds the exact paths.
+// Only contributions kept in the graph count: a path that is missing may have a step that was not kept.
+// `conceptgraph why` finds the exact paths.
 // $run: uid of a run
 // $concept: a concept, as action/typing
 // $class: a class, as class/road

@@ -1,10 +1,12 @@
 // Concepts that feed a concept
 // The concepts of earlier blocks whose units feed the units labelled with a concept, by their shares.
+// Only contributions kept in the graph count: a concept that is missing may have units whose
+// contributions were not kept.
 // $run: uid of a run
 // $concept: a concept, as action/typing
 // $top: at most this many rows (default 10)
 MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(t:Unit)
-WHERE t.uid STARTS WITH $run + '/' AND t.interpretable
+WHERE t.run = $run AND t.interpretable
   AND t.label = k.name AND t.category = k.category
 MATCH (t)<-[e:CONTRIBUTES]-(u:Unit)
 WHERE u.interpretable AND e.share > 0

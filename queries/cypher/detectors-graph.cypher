@@ -5,7 +5,7 @@
 // $top: at most this many paths (default 10)
 MATCH (r:Run {uid: $run})
 MATCH p = (:Concept {uid: $concept})<-[d:DETECTS]-(u:Unit)
-WHERE u.uid STARTS WITH $run + '/' AND u.status = 'ok' AND d.iou > r.min_iou
+WHERE u.run = $run AND u.status = 'ok' AND d.iou > r.min_iou
 WITH p, u, d
 ORDER BY d.iou DESC, u.uid
 LIMIT $top

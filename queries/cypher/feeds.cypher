@@ -1,6 +1,8 @@
 // What a unit feeds
 // The units or classes of whose positive weight a unit has the largest share.
 // Weights to different targets are on different scales; shares are not.
+// Only contributions kept in the graph are listed, the strongest of each target: a target that is missing
+// may have one from this unit that was not kept.
 // $run: uid of a run
 // $unit: a unit, as block4/290
 // $top: at most this many rows (default 10)

@@ -1,5 +1,7 @@
 // What inhibits a unit or class
 // The inhibitors of a unit or class: the most negative contributions before the ReLU.
+// Only contributions kept in the graph are listed: a unit that is missing may have a weaker one that was
+// not kept.
 // $run: uid of a run
 // $target: a unit or class, as block4/290 or class/road
 // $top: at most this many rows (default 10)

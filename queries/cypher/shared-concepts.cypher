@@ -1,5 +1,7 @@
 // Classes that share concepts
 // The classes that share the most concepts with a class: concepts whose units feed both.
+// Only contributions kept in the graph count: a concept that is missing may feed a class by contributions
+// that were not kept.
 // $run: uid of a run
 // $class: a class, as class/road
 // $top: at most this many rows (default 10)
@@ -7,7 +9,7 @@ MATCH (c:Class {uid: $run + '/' + $class})<-[e:CONTRIBUTES]-(u:Unit)
 WHERE u.interpretable AND e.share > 0
 WITH DISTINCT c, u.category + '/' + u.label AS concept
 MATCH (k:Concept {uid: concept})<-[:DETECTS]-(v:Unit)
-WHERE v.uid STARTS WITH $run + '/' AND v.interpretable
+WHERE v.run = $run AND v.interpretable
   AND v.label = k.name AND v.category = k.category
 MATCH (v)-[f:CONTRIBUTES]->(other:Class)
 WHERE f.share > 0 AND other.uid <> c.uid

@@ -1,5 +1,7 @@
 // Units that tell two classes apart
 // The units that are evidence for one class and against another.
+// Only contributions kept in the graph count: a unit that is missing may have a weight to one of the two
+// classes that was not kept.
 // $run: uid of a run
 // $class: a class, as class/road
 // $other: the class that they are evidence against, as class/sky

@@ -1,6 +1,8 @@
 // Classes that a unit reaches
 // The classes that a unit of the last block but one reaches through the units it feeds.
 // The score is the sum over these paths of the product of shares.
+// Only contributions kept in the graph count: a class that is missing may be reached by contributions
+// that were not kept.
 // $run: uid of a run
 // $unit: a unit, as block4/290
 // $top: at most this many rows (default 10)

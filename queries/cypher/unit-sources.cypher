@@ -1,6 +1,8 @@
 // Concepts that feed a unit
 // Which concepts of the previous block feed a unit: the sum of the shares of the units labelled with them,
 // negative shares included.
+// Only contributions kept in the graph count: a concept that is missing may have units whose
+// contributions were not kept.
 // $run: uid of a run
 // $unit: a unit, as block4/290
 // $top: at most this many rows (default 10)

@@ -1,5 +1,7 @@
 // Contributors without a concept
 // The contributors to a class that are not interpretable.
+// Only contributions kept in the graph are listed: a unit that is missing may have a weaker one that was
+// not kept.
 // $run: uid of a run
 // $class: a class, as class/road
 // $top: at most this many rows (default 10)

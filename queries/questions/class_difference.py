@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 
 class ClassDifferenceRow(NamedTuple):
-    """A concept, and its share of each of two classes."""
+    """A concept, and its share of each of two classes.
+
+    `units` and `other_units` are the contributions in the graph that are added up; a share without
+    any is 0.
+    """
 
     uid: str
     name: str
     category: str
+    units: int
     share: float
+    other_units: int
     other_share: float
     difference: float
 
@@ -43,7 +49,10 @@ class ClassDifference(CypherQuestion):
         other_shares = shares_by_concept(view, view.graph_uid(self.other))
         rows = []
         for label in {*shares, *other_shares}:
-            share = ordered_sum(shares.get(label, ()))
-            other_share = ordered_sum(other_shares.get(label, ()))
-            rows.append(ClassDifferenceRow(*label, share, other_share, share - other_share))
+            each, other_each = shares.get(label, []), other_shares.get(label, [])
+            share, other_share = ordered_sum(each), ordered_sum(other_each)
+            row = ClassDifferenceRow(
+                *label, len(each), share, len(other_each), other_share, share - other_share
+            )
+            rows.append(row)
         return sorted(rows, key=lambda row: (-abs(row.difference), row.uid))[: self.top]

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 
 class OtherRunRow(NamedTuple):
-    """A unit's label in another run; None if it is not interpretable in that run."""
+    """A unit's label in another run; None if it is not interpretable in that run.
+
+    `other_settings` are those that decide labels, if they are not those of the run asked about.
+    """
 
     run: str
     concept: str | None
     category: str | None
     iou: float | None
+    other_settings: str | None
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class UnitInOtherRuns(CypherQuestion):
                 label and label.name,
                 label and label.category,
                 view.unit(uid)["iou"] if label else None,
+                view.other_settings(view.run_of(uid)),
             )
             rows.append(row)
         return sorted(rows, key=lambda row: row.run)[: self.top]

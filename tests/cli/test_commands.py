@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from conceptgraph import open_run
 from conceptgraph.cli.app import app
@@ -39,9 +40,12 @@ ESCAPE = "\x1b["
 # Ingest
 
 
-def test_ingest_prints_a_summary_and_nothing_else(user_folder: UserFolder) -> None:
+def test_ingest_prints_the_input_and_a_summary_and_nothing_else(user_folder: UserFolder) -> None:
     assert user_folder.ingested.status == 0
-    assert user_folder.ingested.err == ""
+    size, source, advice = user_folder.ingested.err.splitlines()
+    assert size.startswith("input: 64 × 64 pixels, whole photographs resized")
+    assert source.startswith("source: size: --image-size; resizing: assumed")
+    assert "conceptgraph predict" in advice
     title, header, *rows, empty, following, end = user_folder.ingested.out.split("\n")
     assert re.fullmatch(r"net\.cg: 16 images, \d+ concepts, [\d.]+ s on (cpu|cuda.*)", title)
     assert header.split()[:5] == ["block", "units", "interpretable", "significant", "concepts"]
@@ -226,6 +230,18 @@ def test_no_run_at_all(tmp_path: Path) -> None:
     done = call("show", "block4/1", folder=tmp_path)
     assert (done.status, done.out) == (1, "")
     assert "conceptgraph ingest" in done.err
+    assert "conceptgraph demo" in done.err
+
+
+def test_why_asks_the_demo_only_if_that_is_said(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "x.png")
+    for words in (("--image", "x.png"), ("--class", "juggling")):
+        done = call("why", *words, folder=tmp_path)
+        assert (done.status, done.out) == (1, "")
+        assert "no run named, and no *.cg in this folder" in done.err
+        assert "why --demo" in done.err
+    both = call("why", "--class", "juggling", "--demo", "--run", "net.cg", folder=tmp_path)
+    assert (both.status, "not both" in both.err) == (2, True)
 
 
 # Terminals and pipes

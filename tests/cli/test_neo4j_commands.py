@@ -56,6 +56,16 @@ def test_a_run_goes_in_answers_and_comes_out(neo4j_server: Neo4jServer, folder: 
     assert json.loads(ask(neo4j_server, folder, "runs", "--json").out) == []
 
 
+def test_what_was_left_out_of_the_graph_is_said(tmp_path: Path) -> None:
+    random_run(tmp_path / "a.cg", {"block3": 70, "block4": 80})
+    asked = ("query", "class-difference", "-p", "class=road", "-p", "other=juggling", "--json")
+    done = run(*asked, folder=tmp_path)
+    assert "keeps the 32 strongest contributions per target and sign" in done.err
+    assert "may be one that was not kept" in done.err
+    assert json.loads(done.out)
+    assert "kept" not in run("query", "blocks", folder=tmp_path).err
+
+
 def test_an_ingest_can_load_at_once(neo4j_5: Neo4jServer, tmp_path: Path) -> None:
     neo4j_5.clear()
     data = draw_concept_data(tmp_path / "data", 8, size=64)

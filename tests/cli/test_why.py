@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 def test_why_of_a_class(user_folder: UserFolder) -> None:
     answer = user_folder.json("why --class juggling --top 4")
-    assert list(answer) == ["run", "class", "paths"]
+    assert list(answer) == ["run", "class", "paths", "no_answer"]
     assert (answer["run"], answer["class"]) == ("net", "juggling")
     assert [path["rank"] for path in answer["paths"]] == [1, 2, 3, 4]
     scores = [path["score"] for path in answer["paths"]]
@@ -146,6 +146,7 @@ def test_ablations_of_concepts_and_units(user_folder: UserFolder) -> None:
     assert first["before"][0] == pytest.approx(predicted)
     assert first["flips"] == (first["after"][0]["class"] != predicted["class"])
     assert all(ablation["flips"] for ablation in explanation["what_if"][1:])
+    assert (explanation["no_flip"] is None) == (len(explanation["what_if"]) == 2)
     text = user_folder.call(words)
     assert f"ablation: {uid} (" in text
     failed = call("why", "--image", "x.jpg", "--ablate", "polka doted", folder=user_folder.folder)

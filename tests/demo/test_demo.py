@@ -133,7 +133,7 @@ def test_the_page(demo: tuple[Path, CommandResult], browser: Browser) -> None:
         opened.close()
 
 
-def test_without_model_and_data_those_of_the_demo_are_used(
+def test_why_asks_the_demos_network_if_that_is_said(
     demo: tuple[Path, CommandResult], tmp_path: Path
 ) -> None:
     folder, _ = demo
@@ -143,12 +143,14 @@ def test_without_model_and_data_those_of_the_demo_are_used(
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    result = run_command("why", "--class", "juggling", "--json", folder=elsewhere, env=env)
+    result = run_command(
+        "why", "--demo", "--class", "juggling", "--json", folder=elsewhere, env=env
+    )
     assert result.status == 0, result.err
     assert "the demo's network is dissected first" in result.err
     assert json.loads(result.out)["run"] == "demo"
     assert list(elsewhere.iterdir()) == []
-    again = run_command("why", "--class", "typing", folder=elsewhere, env=env)
+    again = run_command("why", "--demo", "--class", "typing", folder=elsewhere, env=env)
     assert again.status == 0
     assert again.err.startswith("run: the demo's, ")
     assert len(again.err.splitlines()) == 1

@@ -110,17 +110,25 @@ def test_a_format_of_the_page_names_file_and_row(
         in call(*words, folder=tmp_path).err
     )
     table = (tmp_path / "circles.tsv").read_text(encoding="utf-8")
+    (tmp_path / "circles.tsv").write_text(table.replace("radius", "r"), encoding="utf-8")
+    done = call(*words, "--category", "object", folder=tmp_path)
+    assert "circles.tsv: row 1: header" in done.err
+    assert not (tmp_path / "again").exists()
     for damaged, message in [
-        (table.replace("radius", "r"), "circles.tsv: row 1: header"),
-        (table.replace("\t10\n", "\n"), "circles.tsv: row 2: cells; found 4; expected 5"),
-        (table.replace("\t8\n", "\twide\n"), "circles.tsv: row 3: radius; found 'wide'"),
-        (table.replace("\t15\n", "\t-1\n"), "circles.tsv: row 4: circle without an area"),
+        (table.replace("\t10\n", "\n"), 'cells,found 4; expected 5,"circles.tsv, row 2"'),
+        (
+            table.replace("\t8\n", "\twide\n"),
+            "radius,found 'wide'; expected a number of pixels,\"circles.tsv, row 3\"",
+        ),
+        (
+            table.replace("\t15\n", "\t-1\n"),
+            'circle without an area,found radius -1,"circles.tsv, row 4"',
+        ),
     ]:
         (tmp_path / "circles.tsv").write_text(damaged, encoding="utf-8")
-        done = call(*words, "--category", "object", folder=tmp_path)
-        assert done.status == 1
-        assert message in done.err
-        assert not (tmp_path / "again").exists()
+        done = call(*words, "--category", "object", "--overwrite", folder=tmp_path)
+        assert done.status == 0, done.err
+        assert message in (tmp_path / "again" / "dropped.csv").read_text(encoding="utf-8")
 
 
 def test_what_the_page_names_exists() -> None:

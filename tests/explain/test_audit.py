@@ -21,6 +21,7 @@ from conceptgraph.explain.audit_counts import PUSHING, Tally, excess
 from conceptgraph.explain.audit_rows import AuditRow, RowFile
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import RunNetwork, open_network
+from conceptgraph.progress import NoProgress
 from tests.command_line import call
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
@@ -63,7 +64,7 @@ def labels(data: Path, network: RunNetwork) -> list[tuple[str, str]]:
     return rows
 
 
-class CompleteProgress:
+class CompleteProgress(NoProgress):
     """Progress in which every step must come to its end."""
 
     @contextmanager
@@ -228,7 +229,8 @@ def test_images_that_changed_get_new_rows(network: RunNetwork, tmp_path: Path) -
     folder = tmp_path / "images" / "drawn"
     folder.mkdir(parents=True)
     labels = [("a.png", CLASSES[0])]
-    assert audited(network, tmp_path, labels).images == 0
+    with pytest.raises(DataError, match="none of the 1 labelled images is in the folder"):
+        audited(network, tmp_path, labels)
     Image.effect_mandelbrot((90, 60), (-2, -1, 1, 1), 30).convert("RGB").save(folder / "a.png")
     assert audited(network, tmp_path, labels).images == 1
     before = [row.probability for file in row_files(network.run) for row in RowFile(file)]

@@ -61,6 +61,18 @@ def test_gexf_holds_everything_with_the_names_gephi_uses(
     assert edges == expected_edges
 
 
+def test_characters_that_xml_cannot_hold(store: MemoryStore, tmp_path: Path) -> None:
+    odd = "bell \x07 \x0b \ud800 \ufffe end"
+    uid = next(iter(store.graph))
+    nx.relabel_nodes(store.graph, {uid: odd}, copy=False)
+    store.graph.nodes[odd]["name"] = odd
+    write_graphml(store, tmp_path / "a.graphml")
+    write_gexf(store, tmp_path / "a.gexf")
+    for graph in (nx.read_graphml(tmp_path / "a.graphml"), nx.read_gexf(tmp_path / "a.gexf")):
+        assert len(graph) == len(store.graph)
+        assert graph.nodes["bell \ufffd \ufffd \ufffd \ufffd end"]["name"].startswith("bell \ufffd")
+
+
 def test_json_holds_everything_with_its_lists(store: MemoryStore, tmp_path: Path) -> None:
     write_json(store, tmp_path / "a.json")
     with (tmp_path / "a.json").open(encoding="utf-8") as file:

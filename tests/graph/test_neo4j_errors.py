@@ -48,6 +48,17 @@ def test_a_wrong_password_or_none(neo4j_server: Neo4jServer) -> None:
     assert refusal(uri, user=None) == f"{uri} refuses this user or password. {remedy}"
 
 
+def test_routing_that_fails_names_the_direct_scheme() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    for scheme in ("neo4j", "neo4j+s", "neo4j+ssc"):
+        direct = scheme.replace("neo4j", "bolt")
+        line = refusal(f"{scheme}://127.0.0.1:{port}")
+        assert line.endswith(f"in Docker, answers at {direct}://127.0.0.1:{port}")
+    assert "in Docker" not in refusal(f"bolt://127.0.0.1:{port}")
+
+
 @pytest.mark.parametrize("scheme", ["bolt", "neo4j"])
 def test_an_unknown_database(neo4j_server: Neo4jServer, scheme: str) -> None:
     uri = neo4j_server.uri.replace("bolt", scheme)

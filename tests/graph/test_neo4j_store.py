@@ -128,6 +128,21 @@ def test_questions_are_answered(store: Neo4jStore, tmp_path: Path) -> None:
         store.ask(Classes("camvit"))
 
 
+def test_what_a_run_owns_is_found_by_its_name(
+    neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path
+) -> None:
+    """`WHERE u.run = $run` is what people write; an index serves it."""
+    for name in ("a", "b"):
+        store.load(some_records(tmp_path / f"{name}.cg"))
+    text = "MATCH (u:Unit) WHERE u.run = $run RETURN count(u) AS units, min(u.uid) AS first"
+    assert store.cypher(text, {"run": "a"}).rows == [(22, "a/block3/0")]
+    indexes = "SHOW INDEXES YIELD name, labelsOrTypes AS labels, properties"
+    with neo4j_server.driver() as driver:
+        rows = driver.execute_query(indexes).records
+    indexed = {row["labels"][0] for row in rows if row["properties"] == ["run"]}
+    assert indexed == {"Block", "Unit", "Class", "Explanation", "Path"}
+
+
 @pytest.mark.usefixtures("short_transactions")
 def test_loading_twice_changes_nothing(
     neo4j_server: Neo4jServer, store: Neo4jStore, tmp_path: Path

@@ -15,6 +15,7 @@ from conceptgraph.errors import RunError, StoreError
 from conceptgraph.graph.elements import Edge, Node
 from conceptgraph.graph.pruning import incoming_shares, prune
 from conceptgraph.graph.records import Records, records
+from conceptgraph.graph.run.explanations import save_explanation
 from conceptgraph.graph.run.reader import Run
 from conceptgraph.graph.schema import NODES, RELATIONSHIPS
 from conceptgraph.graph.stores.memory import MemoryStore
@@ -113,6 +114,7 @@ def test_nodes_of_the_small_run(tmp_path: Path) -> None:
     best = _node(graph, "camvid/block4/0")
     assert best.labels == ("Unit", "Block4")
     assert best.properties == {
+        "run": "camvid",
         "name": "0 juggling",
         "block": 4,
         "index": 0,
@@ -126,7 +128,14 @@ def test_nodes_of_the_small_run(tmp_path: Path) -> None:
         "activations": [4.0, 3.0],
         "thumbnails": ["thumbnails/a.jpg", "thumbnails/b.jpg"],
     }
-    dead = {"name": "2", "block": 3, "index": 2, "threshold": 0.0, "status": "dead"}
+    dead = {
+        "run": "camvid",
+        "name": "2",
+        "block": 3,
+        "index": 2,
+        "threshold": 0.0,
+        "status": "dead",
+    }
     assert _node(graph, "camvid/block3/2").properties == {**dead, "interpretable": False}
     names = [_node(graph, f"camvid/block4/{i}").properties["name"] for i in (1, 2)]
     assert names == ["1", "2"]
@@ -134,6 +143,21 @@ def test_nodes_of_the_small_run(tmp_path: Path) -> None:
     assert action.labels == ("Concept", "Action")
     assert action.properties == {"name": "juggling", "category": "action"}
     assert _node(graph, "camvid/class/juggling").labels == ("Class",)
+
+
+def test_every_node_of_one_run_says_so(tmp_path: Path) -> None:
+    """The Run is itself; concepts and images are shared."""
+    run = small_run(tmp_path / "camvid.cg")
+    (tmp_path / "a.jpg").write_bytes(b"one")
+    paths = [{"rank": 1, "contribution": 2.0, "measured": 1.0, "units": ["block4/0"]}]
+    answer: dict[str, object] = {
+        "image": "a.jpg", "class": "road", "versus": None, "method": "exact", "logit": 4.0,
+        "probability": 0.75, "coverage": 0.5, "paths": paths, "accounting": {},
+    }  # fmt: skip
+    save_explanation(run, tmp_path / "a.jpg", {}, answer)
+    owners = {(node.labels[0], node.properties.get("run")) for node in records(run).all_nodes()}
+    own = {(label, "camvid") for label in ("Block", "Unit", "Class", "Explanation", "Path")}
+    assert owners == own | {("Run", None), ("Concept", None), ("Image", None)}
 
 
 def test_edges_of_the_small_run(tmp_path: Path) -> None:

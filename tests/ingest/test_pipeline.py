@@ -15,17 +15,20 @@ from PIL import Image
 from torch import Tensor, nn
 
 from conceptgraph.errors import ConceptGraphError, DataError, RunError
+from conceptgraph.ingest.concept_data.checking.check import check
 from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.concept_data.quantile import QUANTILES
 from conceptgraph.ingest.dissection import thresholds
 from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.forward import block_outputs
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.progress import NoProgress
 from conceptgraph.settings import BLOCKS, Settings
 from tests import reference
 from tests.drawn_data import draw_concept_data, write_broden, write_mask
 from tests.expected_run import ExpectedRun, maps_of
-from tests.random_networks import CustomBlock, CustomNetwork, random_network
+from tests.random_networks import SIDE, CustomBlock, CustomNetwork, random_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,8 +161,8 @@ def test_folding_batch_norm_changes_thresholds_by_rounding_only(drawn: Path, mod
     fast = maps_of(inputs)
     inputs.module = load_network(f"{__name__}:{model}").module
     for block, maps in maps_of(inputs).items():
-        expected = reference.thresholds(maps.numpy(), settings.quantile)
-        found = reference.thresholds(fast[block].numpy(), settings.quantile)
+        expected = reference.thresholds(maps.numpy(), 0.05)
+        found = reference.thresholds(fast[block].numpy(), 0.05)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -292,7 +295,7 @@ def test_batches_of_another_size_change_nothing_but_rounding(tmp_path: Path, dra
             assert difference.mean() < 1e-5
 
 
-class Watched:
+class Watched(NoProgress):
     """Progress that counts what every step does, and presses Ctrl-C in one of them."""
 
     def __init__(self, interrupt: str = "") -> None:
@@ -384,7 +387,7 @@ def test_a_damaged_file_is_named_and_nothing_is_left(
 def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path: Path, drawn: Path) -> None:
     out = tmp_path / "a.cg"
     wrong = {
-        r"no block4; expected --blocks among block1,block2,block3": Settings(),
+        r"no block4; .* expected --blocks among block1,block2,block3": Settings(),
         r"no image is in the split 'test'; expected one of train, val": Settings(
             blocks=BLOCKS[:3], threshold_split="test"
         ),
@@ -439,25 +442,42 @@ def test_the_manifest_says_where_the_numbers_come_from(tmp_path: Path, drawn: Pa
     run.check()
 
 
-def test_the_size_of_the_input(tmp_path: Path) -> None:
-    data = draw_concept_data(tmp_path / "data", 3, size=48)
-    prepared = open_concept_data(data)
+def test_the_quantile_suits_the_data_unless_one_is_asked_for(tmp_path: Path, drawn: Path) -> None:
+    given = given_network("basic", drawn)
+    settings = dataclasses.replace(SETTINGS, quantile="auto", min_iou=0.1, blocks=BLOCKS[1:3])
+    auto = dissect(given, tmp_path / "auto.cg", settings, device="cpu")
+    report = check(drawn, min_iou=0.1)
+    assert auto.settings.quantile == "auto"
+    assert (auto.quantile, auto.manifest["quantile_reason"]) == (
+        report.quantile,
+        report.quantile_reason,
+    )
+    assert auto.quantile in QUANTILES[1:]
+    again = dissect(given, tmp_path / "auto.cg", settings, device="cpu", resume=True)
+    assert again.manifest == auto.manifest
+    settings = dataclasses.replace(settings, quantile=auto.quantile)
+    asked = dissect(given, tmp_path / "asked.cg", settings, device="cpu")
+    assert (asked.quantile, asked.manifest["quantile_reason"]) == (auto.quantile, "")
+    assert_same(auto, asked)
+    settings = dataclasses.replace(settings, quantile=0.005)
+    other = dissect(given, tmp_path / "other.cg", settings, device="cpu")
+    assert other.quantile == 0.005
+    assert f"auto would be {auto.quantile:g}" in other.manifest["quantile_reason"]
+
+
+@pytest.mark.parametrize("side", [48, 96])
+def test_the_input_is_the_networks_not_the_concept_images(tmp_path: Path, side: int) -> None:
+    data = draw_concept_data(tmp_path / "data", 3, size=side)
     network = random_network("basic")
 
-    def sides(height: int) -> tuple[int, int]:
-        images = (prepared.images[0], dataclasses.replace(prepared.images[1], height=height))
-        chosen = dataclasses.replace(prepared, images=images)
-        shape = Inputs(network, chosen, Settings(), CPU, 1).shape
-        return shape["height"], shape["width"]
+    def shape(settings: Settings) -> tuple[int, int, int | None]:
+        made = Inputs(network, open_concept_data(data), settings, CPU, 1).shape
+        return made["height"], made["width"], made["resize"]
 
-    assert sides(48) == (48, 48)
-    assert sides(64) == (224, 224)  # not all alike
-    large = [dataclasses.replace(image, height=600, width=800) for image in prepared.images]
-    photographs = dataclasses.replace(prepared, images=tuple(large))
-    shape = Inputs(network, photographs, Settings(), CPU, 1).shape
-    assert (shape["height"], shape["width"]) == (224, 224)
-    shape = Inputs(network, photographs, Settings(image_size=96), CPU, 1).shape
-    assert (shape["height"], shape["width"]) == (96, 96)
+    assert shape(Settings()) == (SIDE, SIDE, None)
+    assert shape(Settings(image_size=112)) == (112, 112, None)
+    assert shape(Settings(preprocess="imagenet")) == (224, 224, 256)
+    assert shape(Settings(preprocess="imagenet", image_size=112)) == (112, 112, 128)
 
 
 def test_labels_are_compared_with_chance(tmp_path: Path, drawn: Path) -> None:

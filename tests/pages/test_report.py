@@ -16,6 +16,7 @@ from conceptgraph.errors import ModelError, QueryError
 from conceptgraph.explain.class_activation import class_map
 from conceptgraph.explain.network import open_network
 from conceptgraph.graph.run.reader import Run, open_run
+from conceptgraph.graph.run.trust import remember_run
 from conceptgraph.graph.stores.memory import open_store
 from conceptgraph.pages.figures import categories_by_block, concepts_by_units
 from conceptgraph.pages.report_content import chosen_unit, class_weights
@@ -62,6 +63,9 @@ def test_the_page_in_a_browser(runs: tuple[Run, Run], tmp_path: Path, browser: B
         assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         assert tab.locator("figure img").count() > 5
         assert tab.locator(".change").count() == 12
+        versus = tab.locator("section[aria-label^=Comparison]").inner_text()
+        assert "quantile differs, so these are two measurements" in versus
+        assert "quantile 0.05 0.2 yes" in " ".join(versus.split())
         assert tab.locator(".tree > li").count() == 5
         assert tab.locator("figure.cam img").count() == 1
         assert "class activation map of juggling" in tab.locator("figure.cam").inner_text()
@@ -180,6 +184,7 @@ def test_a_page_without_the_network(runs: tuple[Run, Run], tmp_path: Path) -> No
     assert "the weights that were dissected are missing" in page
     run = Run(runs[0].path, copy.deepcopy(runs[0].manifest))
     run.manifest["data"]["folder"] = "/gone"
+    remember_run(run, None)
     write_page(run, Report(), tmp_path / "b.html")
     assert "no such image" in (tmp_path / "b.html").read_text()
     run = Run(runs[0].path, runs[0].manifest)

@@ -277,6 +277,15 @@ def test_texts_match_their_heads(name: str) -> None:
         assert "ORDER BY" in body or name == "unit"
 
 
+@pytest.mark.parametrize("name", [*QUESTIONS])
+def test_what_was_not_kept_is_spoken_of(name: str) -> None:
+    """The graph has the strongest contributions only: a zero or a gap may be none at all."""
+    question = entry(name)
+    assert question.uses_contributions == (":CONTRIBUTES" in cypher_text(name).cypher)
+    if question.uses_contributions:
+        assert "kept in the graph" in question.description
+
+
 def test_texts_use_only_cypher_that_all_engines_know() -> None:
     folder = ROOT / "queries" / "cypher"
     files = {file.stem for file in folder.glob("*.cypher")}

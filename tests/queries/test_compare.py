@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from conceptgraph.errors import QueryError
 from conceptgraph.graph.run.files import TABLES
+from conceptgraph.graph.run.measurement import SettingDifference, differences
 from conceptgraph.graph.run.reader import Run, open_run
 from conceptgraph.graph.run.writer import RunWriter
+from conceptgraph.pages.report_page import Report, render_report
 from conceptgraph.queries.compare import (
     ChangeCounts,
     DetectionCounts,
@@ -21,6 +23,7 @@ from conceptgraph.queries.compare import (
 )
 from tests.command_line import call
 from tests.made_runs import run_facts, small_run
+from tests.page_samples import draw_thumbnails
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,22 +33,24 @@ if TYPE_CHECKING:
 WIDTHS = {"block3": 3, "block4": 3}
 
 
-def other_run(first: Run, out: Path, digest: str = "one") -> Run:
+def other_run(first: Run, out: Path, digest: str = "one", **settings: Any) -> Run:
     """Relabel the first run: block3/0 is a ball now, block4/0 nothing, block4/1 a ball."""
     units = first.units.copy()
     units.loc[0, ["label", "category", "iou"]] = ["ball", "object", 0.4]
     units.loc[3, "iou"] = 0.01
     units.loc[4, "iou"] = 0.07
-    return _written(first, out, {"units": units}, digest)
+    return _written(first, out, {"units": units}, digest, **settings)
 
 
-def _written(run: Run, out: Path, tables: dict[str, pd.DataFrame], digest: str) -> Run:
+def _written(
+    run: Run, out: Path, tables: dict[str, pd.DataFrame], digest: str, **settings: Any
+) -> Run:
     with RunWriter(out) as writer:
         for name in TABLES:
             writer.table(name, tables.get(name, getattr(run, name)))
         for file in run.path.glob("*.npy"):
             writer.array(file.stem, np.load(file))
-        return open_run(writer.commit(run_facts(WIDTHS, digest)))
+        return open_run(writer.commit(run_facts(WIDTHS, digest, **settings)))
 
 
 @pytest.fixture
@@ -92,6 +97,53 @@ def test_units_whose_label_changed(first: Run, tmp_path: Path) -> None:
         (),
         1,
     )
+
+
+def test_another_quantile_is_another_measurement(first: Run, tmp_path: Path) -> None:
+    second = other_run(first, tmp_path / "second.cg", quantile=0.02, top_k=8)
+    (pair,) = compare([first, second]).pairs
+    assert pair.differences == (
+        SettingDifference("quantile", 0.005, 0.02, decides_labels=True),
+        SettingDifference("top_k", 32, 8, decides_labels=False),
+    )
+    assert not pair.same_measurement
+    assert len(pair.changes) == 3
+    (same,) = compare([first, other_run(first, tmp_path / "third.cg", top_k=8)]).pairs
+    assert same.same_measurement
+    assert same.caveat() is None
+    words = ("compare", "first.cg", "second.cg")
+    printed = call(*words, folder=tmp_path).out
+    assert "quantile differs, so these are two measurements" in printed
+    assert "3 units are labelled otherwise" in printed
+    assert "changed" not in printed
+    (pair_json,) = json.loads(call(*words, "--json", folder=tmp_path).out)["pairs"]
+    assert pair_json["differences"][0] == {
+        "setting": "quantile", "first": 0.005, "second": 0.02, "decides_labels": True,
+    }  # fmt: skip
+    assert pair_json["same_measurement"] is False
+    for run in (first, second):
+        draw_thumbnails(run)
+    page = render_report(first, Report(versus=second))
+    assert "quantile differs, so these are two measurements" in page
+    assert "changed their label" not in page
+
+
+def test_what_differs_besides_settings(first: Run, tmp_path: Path) -> None:
+    """Another network, other data, other blocks, images of another size."""
+    second = other_run(first, tmp_path / "second.cg", digest="another")
+    manifest: Any = {
+        **second.manifest,
+        "data": {**second.manifest["data"], "folder": "/elsewhere/streets", "digest": "2" * 64},
+        "input": {**second.manifest["input"], "height": 96, "width": 128},
+        "blocks": {"block4": second.manifest["blocks"]["block4"]},
+    }
+    found = {row.setting: row for row in differences(first, Run(second.path, manifest))}
+    assert set(found) == {"model", "data", "image_size", "blocks"}
+    assert found["image_size"][1:] == ("224×224", "96×128", True)
+    assert found["blocks"][1:] == ("block3, block4", "block4", False)
+    assert "streets, 10 images, 4 concepts" in str(found["data"].second)
+    moved: Any = {**first.manifest, "data": {**first.manifest["data"], "folder": "/elsewhere"}}
+    assert differences(first, Run(first.path, moved)) == ()
 
 
 def test_only_significant_labels(first: Run, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from ....progress import NoProgress
 from ....settings import Settings
+from ..quantile import ConceptAreas, choose_quantile
 from .duplicates import near_duplicates
 from .tables import Defects, check_tables
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ....progress import Progress
+    from ....settings import Quantile
     from ..concepts import ConceptData
     from .duplicates import Fingerprint
     from .rows import CheckedRow
@@ -89,9 +91,11 @@ class CheckReport(NamedTuple):
         categories: in order.
         concepts: in order of number, also those of no image.
         quantile: share of a unit's activations above its threshold, for `attainable`.
+        quantile_reason: why it was chosen, as `QuantileChoice.reason`.
         min_iou: from which a unit is interpretable.
         duplicates: groups of images that are equal or nearly so.
         defects: all, in order of file and row.
+        renamed: labels of label.csv with odd spaces or invisible characters, and how they are read.
     """
 
     folder: Path
@@ -101,9 +105,11 @@ class CheckReport(NamedTuple):
     categories: tuple[CategoryCounts, ...]
     concepts: tuple[ConceptCounts, ...]
     quantile: float
+    quantile_reason: str
     min_iou: float
     duplicates: tuple[DuplicateGroup, ...]
     defects: tuple[Defect, ...]
+    renamed: dict[str, str]
 
     @property
     def unreachable(self) -> list[ConceptCounts]:
@@ -118,7 +124,7 @@ class CheckReport(NamedTuple):
 def check(
     folder: Path,
     *,
-    quantile: float | None = None,
+    quantile: Quantile | None = None,
     min_iou: float | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -127,7 +133,8 @@ def check(
 
     Args:
         folder: the data set.
-        quantile: share of a unit's activations above its threshold; that of `Settings` if None.
+        quantile: share of a unit's activations above its threshold, or `auto` for that which an
+            ingest would choose (with `--iou paper`); that of `Settings` if None.
         min_iou: from which a unit is interpretable; that of `Settings` if None.
         workers: threads that decode; `default_workers()` if None.
         progress: receives each row.
@@ -153,17 +160,19 @@ def check(
             defects.extend(checked.defects)
             counts.add(checked)
             advance(1)
+    choice = choose_quantile(settings.quantile, counts.areas(), settings.min_iou)
     return CheckReport(
         folder,
         dict(sorted(counts.splits.items())),
         {f"{width}×{height}": count for (height, width), count in sorted(counts.shapes.items())},
         counts.bare,
         counts.by_category(),
-        counts.by_concept(settings.quantile),
-        settings.quantile,
+        counts.by_concept(choice.quantile),
+        *choice,
         settings.min_iou,
         _find_duplicates(counts.fingerprints, counts.split_of),
         defects.ordered(),
+        tables.renamed,
     )
 
 
@@ -187,6 +196,7 @@ class _RowCounts:
         self._data = data
         self._category = np.array([data.categories.index(c.category) for c in data.concepts])
         self._labelled = np.zeros((len(data.concepts), 2), np.int64)  # images, pixels
+        self._image_level = np.zeros(len(data.concepts), np.bool_)
         self._annotated = np.zeros((len(data.categories), 2), np.int64)  # images, their area
 
     def add(self, row: CheckedRow) -> None:
@@ -200,6 +210,7 @@ class _RowCounts:
                 self._annotated[category] += 1, area
         for column, pixels in row.pixels.items():
             self._labelled[column] += 1, pixels
+        self._image_level[list(row.image_labels)] = True
         self.bare += not row.pixels
         if row.fingerprint is not None:
             self.fingerprints[row.name] = row.fingerprint
@@ -213,6 +224,12 @@ class _RowCounts:
             concepts, pixels = int((labelled[:, 0] > 0).sum()), int(labelled[:, 1].sum())
             counts.append(CategoryCounts(name, concepts, images, pixels, area))
         return tuple(counts)
+
+    def areas(self) -> ConceptAreas:
+        """Return how much of the data each concept covers."""
+        images, pixels = self._labelled.T
+        area = np.maximum(self._annotated[self._category, 1], 1)
+        return ConceptAreas(pixels / area, images, self._image_level)
 
     def by_concept(self, quantile: float) -> tuple[ConceptCounts, ...]:
         """Return the counts of each concept."""

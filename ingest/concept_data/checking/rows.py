@@ -35,6 +35,7 @@ class CheckedRow:
         defects: of the row and its files.
         shape: height and width of its masks; None if the row does not state them.
         pixels: labelled, by concept column.
+        image_labels: columns of the concepts that label the whole image.
         fingerprint: of the image; None if it cannot be decoded.
     """
 
@@ -43,6 +44,7 @@ class CheckedRow:
     defects: Defects
     shape: tuple[int, int] | None = None
     pixels: dict[int, int] = field(default_factory=dict)
+    image_labels: set[int] = field(default_factory=set)
     fingerprint: Fingerprint | None = None
 
 
@@ -109,6 +111,7 @@ def _check_item(
     if column >= 0 and checked.shape is not None:
         pixels = checked.shape[0] * checked.shape[1]
         checked.pixels[column] = checked.pixels.get(column, 0) + pixels
+        checked.image_labels.add(column)
     elif column < 0 and number:
         what = f"image-level label in column {category!r}"
         error = DataError(what, found=f"number {item[:20]}", expected="0 or a number of label.csv")

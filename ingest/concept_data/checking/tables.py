@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -14,9 +13,10 @@ from ..labels import (
     Concept,
     concept_of_row,
     coverage_paths,
+    plain_name,
     read_categories,
 )
-from ..opening import open_concept_data
+from ..opening import ROW_NUMBERS, open_concept_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -70,10 +70,12 @@ class CheckedTables:
         data: categories and concepts, without images. A label whose row has a defect has a name
             like `label 7`, so that masks with it have no defect.
         index: the rows of index.csv that have all cells.
+        renamed: names of label.csv that are not plain, and how they are read.
     """
 
     data: ConceptData
     index: CsvTable
+    renamed: dict[str, str]
 
 
 def check_tables(folder: Path, defects: Defects) -> CheckedTables:
@@ -101,7 +103,9 @@ def check_tables(folder: Path, defects: Defects) -> CheckedTables:
         raise DataError("no images", file=index.path, expected="one row per image")
     _check_index(index, categories, defects)
     ordered = tuple(concepts[number] for number in sorted(concepts))
-    return CheckedTables(ConceptData(folder, categories, ordered, (), "", ""), index)
+    written = (row.cells["name"].strip(" ") for row in labels.rows)
+    renamed = {name: plain_name(name) for name in written if name != plain_name(name)}
+    return CheckedTables(ConceptData(folder, categories, ordered, (), "", ""), index, renamed)
 
 
 def _read_rows(path: Path, required: Sequence[str], defects: Defects) -> CsvTable:
@@ -110,29 +114,11 @@ def _read_rows(path: Path, required: Sequence[str], defects: Defects) -> CsvTabl
     Raises:
         DataError: the table cannot be read, or lacks a column.
     """
-    try:
-        return read_csv(path, required)
-    except DataError:
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.reader(file, strict=True)
-                lines = [(reader.line_num, cells) for cells in reader if cells]
-        except (OSError, ValueError, csv.Error):
-            lines = []
-        columns = tuple(lines[0][1]) if lines else ()
-        if not set(required) <= set(columns) or len(set(columns)) < len(columns):
-            raise
-    for line, cells in lines[1:]:
-        if len(cells) != len(columns):
-            found, expected = len(cells), f"{len(columns)} ({','.join(columns)})"
-            what = "wrong number of cells"
-            defects.add(path, line, DataError(what, found=found, expected=expected))
-    rows = (
-        CsvRow(line, dict(zip(columns, cells, strict=True)))
-        for line, cells in lines[1:]
-        if len(cells) == len(columns)
-    )
-    return CsvTable(path, columns, tuple(rows))
+    bad_rows: list[tuple[int, DataError]] = []
+    table = read_csv(path, required, bad_rows=bad_rows)
+    for line, error in bad_rows:
+        defects.add(path, line, error)
+    return table
 
 
 def _check_coverage(
@@ -194,7 +180,9 @@ def _check_label(
 def _check_index(index: CsvTable, categories: tuple[str, ...], defects: Defects) -> None:
     """Check for duplicated images, and for columns of no category that are not empty."""
     lines: dict[str, int] = {}
-    unknown = [name for name in index.columns if name not in {*FIXED_COLUMNS, *categories}]
+    unknown = [
+        name for name in index.columns if name not in {*FIXED_COLUMNS, *categories, *ROW_NUMBERS}
+    ]
     for row in index.rows:
         name = row.cells["image"]
         if name in lines:

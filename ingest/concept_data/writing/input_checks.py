@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from ....errors import DataError
-from ..concepts import FIXED_COLUMNS
 from ..csv_tables import parse_digits
-from ..labels import HIGHEST_NUMBER
+from ..images import read_header
+from ..labels import HIGHEST_NUMBER, is_category, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+    from PIL import Image
 
-_LONGEST_PART = 200  # bytes; file systems allow 255, and a mask's name adds its category
+UNWRITABLE = frozenset('\\;:*?"<>|')
+"""Characters that an image's name may not have."""
+LONGEST_PART = 200
+"""Of a name, in bytes; file systems allow 255, and a mask's name adds its category."""
 
 
 def check_output_folder(folder: Path, *, overwrite: bool) -> None:
@@ -63,16 +66,13 @@ def encode_image(name: str, image: Image.Image | bytes | Path) -> bytes:
 
 
 def read_image_size(name: str, content: bytes) -> tuple[int, int]:
-    """Read width and height of an image from its header.
+    """Read width and height of an image, as it is seen, from its header.
 
     Raises:
         DataError: not an image that Pillow reads.
     """
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return image.width, image.height
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError("not an image", file=name, found=str(error)[:80]) from error
+    header = read_header(content, name=name)
+    return header.width, header.height
 
 
 def invalid_number(
@@ -103,20 +103,30 @@ def check_concepts(concepts: Mapping[str, tuple[str, ...]]) -> None:
     if sum(map(len, concepts.values())) > HIGHEST_NUMBER:
         raise DataError("too many concepts", expected=f"{HIGHEST_NUMBER} at most")
     for category, names in concepts.items():
-        if not _is_plain(category) or set(category) & set("/\\;()") or category in FIXED_COLUMNS:
+        if not is_category(category):
             raise DataError(
                 "category that cannot be written",
                 found=repr(category),
                 expected="a name without / \\ ; ( ) that is no column of index.csv",
             )
         for name in names:
-            if not _is_plain(name):
+            if not name or name != plain_name(name):
                 raise DataError(
-                    f"name of category {category!r} that cannot be written", found=repr(name)
+                    f"name of category {category!r} that cannot be written",
+                    found=repr(name),
+                    expected=repr(plain_name(name)),
                 )
         duplicated = [name for name, times in Counter(names).items() if times > 1]
         if duplicated:
             raise DataError(f"concept {duplicated[0]!r} of category {category!r} is duplicated")
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether every file system, and a cell of index.csv, can hold a name."""
+    parts = name.split("/")
+    plain = _is_plain(name) and not set(name) & UNWRITABLE and parse_digits(name) is None
+    short = all(len(part.encode("utf-8", "replace")) <= LONGEST_PART for part in parts)
+    return plain and short and not set(parts) & {"", ".", ".."}
 
 
 def check_image_name(name: str) -> None:
@@ -125,10 +135,7 @@ def check_image_name(name: str) -> None:
     Raises:
         DataError: naming it.
     """
-    parts = name.split("/")
-    plain = _is_plain(name) and not set(name) & set('\\;:*?"<>|') and parse_digits(name) is None
-    short = all(len(part.encode("utf-8", "replace")) <= _LONGEST_PART for part in parts)
-    if not (plain and short and not set(parts) & {"", ".", ".."}):
+    if not is_image_name(name):
         raise DataError(
             "name of an image that cannot be written",
             found=repr(name[:300]),

@@ -50,6 +50,20 @@ def _average_rows(values: NDArray[np.bool_] | NDArray[np.float64], new: int) -> 
     return averages
 
 
+def rotate_mask(mask: NDArray[np.bool_], orientation: int) -> NDArray[np.bool_]:
+    """Rotate or mirror a mask as an EXIF orientation from 1 to 8 does its image."""
+    rotated: dict[int, NDArray[np.bool_]] = {
+        2: mask[:, ::-1],
+        3: mask[::-1, ::-1],
+        4: mask[::-1],
+        5: mask.T,
+        6: mask[::-1].T,
+        7: mask[::-1, ::-1].T,
+        8: mask.T[::-1],
+    }
+    return rotated.get(orientation, mask)
+
+
 def resample(pixels: NDArray[Pixel], shape: tuple[int, int]) -> NDArray[Pixel]:
     """Resample (…, height, width) by the nearest pixel; exact where the new sides are multiples."""
     if pixels.shape[-2:] == shape:

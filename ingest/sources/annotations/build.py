@@ -1,7 +1,7 @@
 """Annotations as a source of concept data.
 
 1. Read the annotations, whatever their format.
-2. Check every image: it exists, EXIF does not rotate it, its size is what the annotations state.
+2. Find every image: by its name, or one that is like it; its size is what the annotations state.
 3. Image by image: draw its regions at its own resolution; find what its annotators agree on; resize
    each concept's mask to the mask size; pack concepts of a category that overlap into several
    label maps.
@@ -9,7 +9,8 @@
    why), agreement.csv (how far annotators agreed, by image and concept) and workers.csv (how many
    of each annotator's regions were kept).
 
-In memory are the annotations and one image.
+A region, an image or a file of many that cannot be used is dropped with its reason; the build goes
+on without it. In memory are the annotations and one image.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from typing import TYPE_CHECKING
 from ....errors import DataError
 from ....progress import NoProgress
 from ...concept_data.writing.input_checks import check_output_folder
-from ...concept_data.writing.label_maps import pack_label_maps, resize_mask
+from ...concept_data.writing.label_maps import pack_label_maps, resize_mask, rotate_mask
+from ...concept_data.writing.names import output_names
 from ...concept_data.writing.writer import label_numbers
 from ..source import ConceptSource, SourceImage, check_side, write_source
 from .consensus import AgreementRules, DrawnRegion, find_consensus
 from .draw import draw
 from .format import read_annotations
-from .image_files import image_sizes
-from .report import BuildLog, BuildReport
+from .images import AnnotatedImages
+from .report import BuildLog, BuildReport, none_kept
 from .run_lengths import decode, union
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from ....progress import Progress
     from ..source import ExtraTable
+    from .image_files import View
     from .regions import Annotations, Region
 
 MASK_SIZE = 112  # Broden's
@@ -106,6 +109,8 @@ def build(
         format_name=settings.format_name,
         progress=progress,
     )
+    if not content.regions and content.dropped:
+        raise none_kept(annotations, content.dropped)
     if not content.regions:
         raise DataError("no regions", file=annotations, expected="at least one")
     return write_source(
@@ -124,7 +129,7 @@ class AnnotationSource(ConceptSource[BuildReport]):
     def __init__(
         self, annotations: Annotations, folder: Path, settings: BuildSettings, progress: Progress
     ) -> None:
-        """Sort the regions by image, and check the image files.
+        """Find and check the image files, and sort the regions by image.
 
         Args:
             annotations: with one region or more.
@@ -133,28 +138,28 @@ class AnnotationSource(ConceptSource[BuildReport]):
             progress: receives the check.
 
         Raises:
-            DataError: an image file that is missing or does not fit.
+            DataError: no image is found, or none fits.
         """
         self._folder, self._settings = folder, settings
-        self._regions: dict[str, list[Region]] = {
-            name: [] for name in sorted(annotations.sizes) if settings.empty_images
-        }
-        for region in sorted(annotations.regions, key=lambda region: region.image):
-            self._regions.setdefault(region.image, []).append(region)
+        named = {region.image for region in annotations.regions}
+        images = AnnotatedImages(folder, annotations, progress, unlabelled=settings.empty_images)
+        self._regions, self._views = images.regions, images.views
         self._concepts: dict[str, list[str]] = {}
-        pairs = {(region.category, region.concept) for region in annotations.regions}
-        for category, concept in sorted(pairs):
+        kept = [region for regions in self._regions.values() for region in regions]
+        for category, concept in sorted({(region.category, region.concept) for region in kept}):
             self._concepts.setdefault(category, []).append(concept)
         self._numbers = label_numbers(self._concepts)
-        self._log = BuildLog(self._regions, len({*annotations.sizes, *self._regions}))
-        self._sizes = image_sizes(folder, self._regions, annotations.sizes, progress)
+        self._names = output_names(self._views, self._concepts)
+        self._log = BuildLog(
+            self._regions, len({*annotations.sizes, *named}), images.dropped, images.notes
+        )
 
     def concepts(self) -> dict[str, list[str]]:
         """Return the names of the annotated concepts by category, sorted."""
         return self._concepts
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._views)
 
     def images(self) -> Iterator[SourceImage]:
         """Yield each image with what is kept of its regions.
@@ -163,39 +168,39 @@ class AnnotationSource(ConceptSource[BuildReport]):
             DataError: no region of any image is kept.
         """
         side = self._settings.mask_size
-        for name, size in self._sizes.items():
+        for name, view in self._views.items():
             label_maps = {
                 category: pack_label_maps(masks)
-                for category, masks in self._masks(name, size).items()
+                for category, masks in self._masks(name, view).items()
             }
-            yield SourceImage(name, self._folder / name, label_maps, mask_shape=(side, side))
+            path = self._folder / name
+            yield SourceImage(self._names[name], path, label_maps, mask_shape=(side, side))
         self._log.check_any_kept(self._folder)
 
-    def _masks(self, name: str, size: tuple[int, int]) -> dict[str, dict[int, NDArray[np.bool_]]]:
+    def _masks(self, name: str, view: View) -> dict[str, dict[int, NDArray[np.bool_]]]:
         """Return the mask of each concept of an image, by category and label number."""
         by_concept: dict[tuple[str, str], list[Region]] = {}
         for region in self._regions[name]:
             by_concept.setdefault((region.category, region.concept), []).append(region)
         masks: dict[str, dict[int, NDArray[np.bool_]]] = {}
         for pair in sorted(by_concept):
-            mask = self._mask(name, by_concept[pair], size)
+            mask = self._mask(name, by_concept[pair], view)
             if mask is not None:
                 masks.setdefault(pair[0], {})[self._numbers[pair]] = mask
         return masks
 
-    def _mask(
-        self, name: str, regions: Sequence[Region], size: tuple[int, int]
-    ) -> NDArray[np.bool_] | None:
+    def _mask(self, name: str, regions: Sequence[Region], view: View) -> NDArray[np.bool_] | None:
         """Return what is kept of one concept in one image, at mask size; None if nothing is."""
         drawn = [
-            DrawnRegion(region.worker, region.verified, draw(region.geometry, *size))
+            DrawnRegion(region.worker, region.verified, draw(region.geometry, *view.size))
             for region in regions
         ]
         consensus = find_consensus(drawn, self._log.workers_of(name), self._settings.rules)
         side = self._settings.mask_size
         mask = None
         if consensus.masks:
-            mask = resize_mask(decode(union(consensus.masks)), side, side)
+            mask = rotate_mask(decode(union(consensus.masks)), view.orientation)
+            mask = resize_mask(mask, side, side)
             if not mask.any():
                 reason = f"too small for masks of {side}×{side}"
                 too_small = dict.fromkeys(range(len(regions)), reason)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from array import array
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from ....errors import DataError
-from .regions import Box, Polygons
+from ...concept_data.images import read_pixels
+from .regions import Box, Polygons, Shares
 from .run_lengths import RunLengths, encode, from_polygons
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def draw(geometry: Geometry, height: int, width: int) -> RunLengths:
     Raises:
         DataError: run lengths or a mask of another size than the image's.
     """
+    if isinstance(geometry, Shares):
+        return draw(_scale(geometry.shape, height, width), height, width)
     if isinstance(geometry, Box):
         return _draw_box(geometry, height, width)
     if isinstance(geometry, Polygons):
@@ -37,6 +40,19 @@ def draw(geometry: Geometry, height: int, width: int) -> RunLengths:
     values = _recent_values(geometry.path, geometry.path.stat().st_mtime_ns)
     _check_size("mask", values.shape, (height, width), geometry.path)
     return encode(values == geometry.value)
+
+
+def _scale(shape: Box | Polygons, height: int, width: int) -> Box | Polygons:
+    """Return a shape in pixels whose coordinates are shares of the image."""
+    if isinstance(shape, Box):
+        return Box(shape.x * width, shape.y * height, shape.width * width, shape.height * height)
+    sides = width, height
+    return Polygons(
+        tuple(
+            array("d", [value * sides[place % 2] for place, value in enumerate(ring)])
+            for ring in shape.rings
+        )
+    )
 
 
 def _check_size(
@@ -79,12 +95,11 @@ def read_values(path: Path, *, in_color: bool | None = None) -> NDArray[np.int32
         DataError: not a PNG, damaged, or of the other kind.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
-            mode = picture.mode
-            pixels = np.asarray(picture.convert("RGB") if mode == "RGBA" else picture)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        what = "mask cannot be read"
-        raise DataError(what, file=path, found=str(error)[:80], expected="a PNG") from error
+        picture = read_pixels(path)
+    except DataError as error:
+        raise DataError("mask cannot be read", file=path, expected="a PNG") from error
+    mode = picture.mode
+    pixels = np.asarray(picture.convert("RGB") if mode == "RGBA" else picture)
     if (pixels.ndim == 3) != (pixels.ndim == 3 if in_color is None else in_color) or mode == "LA":
         expected = "colors, as the table has" if in_color else "a palette or grey, as the table has"
         raise DataError("mask of another kind", file=path, found=f"mode {mode}", expected=expected)

@@ -20,22 +20,31 @@ def files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     Raises:
         DataError: no such folder, or no such file in it.
     """
-    if not folder.is_dir():
-        raise DataError("no such folder", file=folder)
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    paths = [folder / name for name in list_files(folder) if name.lower().endswith(tuple(suffixes))]
     if not paths:
         raise DataError("nothing to read", file=folder, expected="files *" + ", *".join(suffixes))
     return paths
 
 
+def list_files(folder: Path) -> list[str]:
+    """List all files below a folder, sorted, as paths with `/`; not hidden ones.
+
+    Raises:
+        DataError: no such folder.
+    """
+    if not folder.is_dir():
+        raise DataError("no such folder", file=folder)
+    names = []
+    for below, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        start = Path(below).relative_to(folder)
+        names += [(start / name).as_posix() for name in files if not name.startswith(".")]
+    return sorted(names)
+
+
 def has_file(folder: Path, suffix: str) -> bool:
     """Return whether any file below a folder has the suffix; False if it is no folder."""
-    return folder.is_dir() and any(path.suffix.lower() == suffix for path in folder.rglob("*"))
+    return folder.is_dir() and any(name.lower().endswith(suffix) for name in list_files(folder))
 
 
 def worker_of(folder: Path, path: Path) -> str:
@@ -55,7 +64,7 @@ def find_image(images: Path, path: Path, root: Path, name: str) -> str:
     Returns:
         A path below `images`, the first of these that exists: `name` relative to the annotation
         file; `name` itself; `name` in the subfolder that the annotation file has below `root`; the
-        last part of `name`. If none does, `name` without `..`.
+        last part of `name`. If none does, `name` without `..`, for `image_files` to look for.
     """
     parts = [part for part in name.split("/") if part not in {"", ".", ".."}]
     folder = _normalise(images)
@@ -68,17 +77,3 @@ def find_image(images: Path, path: Path, root: Path, name: str) -> str:
 
 def _normalise(path: Path) -> Path:
     return Path(os.path.normpath(path.absolute()))
-
-
-def images_by_stem(folder: Path) -> dict[str, list[str]]:
-    """List images below a folder, by their path without the suffix, and by the last part of it.
-
-    Raises:
-        DataError: no such folder, or no images.
-    """
-    names: dict[str, list[str]] = {}
-    for path in files_below(folder, IMAGE_SUFFIXES):
-        name = path.relative_to(folder).as_posix()
-        for stem in {name.removesuffix(path.suffix), path.stem}:
-            names.setdefault(stem, []).append(name)
-    return names

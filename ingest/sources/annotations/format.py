@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ....errors import DataError, nearest
 from ....progress import NoProgress
 from . import formats
+from .assumptions import with_notes, with_plain_labels, with_shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,5 +122,8 @@ def read_annotations(
     Raises:
         DataError: anything invalid, no category, or a format that cannot be determined.
     """
+    if not path.exists():
+        raise DataError("no such file or folder", file=path)
     annotation_format = load_format(format_name or detect_format(path))
-    return annotation_format.read(AnnotationInput(path, images, category, progress or NoProgress()))
+    given = AnnotationInput(path, images, category, progress or NoProgress())
+    return with_notes(with_shares(with_plain_labels(annotation_format.read(given))))

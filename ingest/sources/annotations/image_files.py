@@ -1,102 +1,216 @@
-"""Checks the image files of annotations: they exist, are not rotated, and have the stated size."""
+"""Finds the image files that annotations name, and the view on which their regions were drawn.
+
+A name is looked for below the folder of images: as it is; by its last parts; then with another
+Unicode normal form, another case, another suffix. It is found if exactly one file fits best, and no
+other name of the annotations fits that file as well.
+
+Regions were drawn on the image as it is seen, rotated as its EXIF orientation says: annotation
+tools show it so. If the annotations state the size of the stored pixels instead, and it differs,
+they were drawn on those.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import unicodedata
+from collections import defaultdict
+from functools import cache, cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
 
-from PIL import ExifTags, Image, UnidentifiedImageError
-
-from ....errors import DataError
+from ....errors import DataError, nearest
+from ...concept_data.images import open_image, read_header
+from .folders import IMAGE_SUFFIXES, list_files
 from .run_lengths import RunLengths
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from ....progress import Progress
+    from ...concept_data.images import ImageHeader
     from .regions import Region
 
+    Key = Callable[[str], str]
+
 Size = tuple[int, int]
+_SUGGESTED = 20  # missing images for which a similar name is looked for; each takes a while
 
 
-def image_sizes(
-    folder: Path,
-    regions: Mapping[str, Sequence[Region]],
-    stated: Mapping[str, Size | None],
-    progress: Progress,
-) -> dict[str, Size]:
-    """Read height and width of every image from its header.
+class View(NamedTuple):
+    """What the regions of an image were drawn on.
+
+    Attributes:
+        height: of the pixels on which they were drawn.
+        width: of these.
+        orientation: EXIF's, by which their masks are still to be rotated; 1 if by none.
+        rotated: whether the image itself has an orientation.
+    """
+
+    height: int
+    width: int
+    orientation: int
+    rotated: bool
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.height, self.width
+
+
+class Match(NamedTuple):
+    """A file that fits a name; the smaller `rank`, the better."""
+
+    rank: tuple[int, bool]
+    file: str
+
+
+class ImageFiles:
+    """The image files below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look at nothing yet.
+
+        Args:
+            folder: of the images.
+        """
+        self._folder = folder
+
+    def resolve(self, names: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Find the files of several names.
+
+        Returns:
+            Files by name, as paths below the folder with `/`; and for names without a file what is
+            in the way.
+        """
+        found: dict[str, str] = {}
+        problems: dict[str, str] = {}
+        by_file: dict[str, list[tuple[tuple[int, bool], str]]] = defaultdict(list)
+        for name in names:
+            match = self.find(name)
+            if isinstance(match, Match):
+                by_file[match.file].append((match.rank, name))
+            else:
+                problems[name] = match or self._suggest(name, len(problems))
+        for file, claims in by_file.items():
+            best = min(claims)[0]
+            first, *others = sorted(name for rank, name in claims if rank == best)
+            if others:
+                what = f"{file!r} fits several names: " + ", ".join(map(repr, [first, *others][:3]))
+                problems.update(dict.fromkeys([first, *others], what))
+            else:
+                found[first] = file
+            what = f"{file!r} is the image of {first!r}"
+            problems.update({name: what for rank, name in claims if rank != best})
+        return found, problems
+
+    def find(self, name: str) -> Match | str | None:
+        """Find the file that fits a name best; if several do, say so; None if none does."""
+        if has_image(self._folder, name):
+            return Match((-1, False), name)
+        wanted = PurePosixPath(name).parts
+        for rank, key in enumerate(_KEYS):
+            files = self._by_key(key).get(key(wanted[-1]), [])
+            if not files:
+                continue
+            shared = {file: _shared_parts(wanted, PurePosixPath(file).parts) for file in files}
+            best = [file for file in files if shared[file] == max(shared.values())]
+            if len(best) > 1:
+                return f"several files fit: {', '.join(map(repr, best[:3]))}"
+            rest = len(PurePosixPath(best[0]).parts) > shared[best[0]] < len(wanted)
+            return Match((rank, rest), best[0])
+        return None
+
+    @cached_property
+    def _files(self) -> list[str]:
+        return [name for name in list_files(self._folder) if _has_image_suffix(name)]
+
+    @cache  # noqa: B019 - lives as long as one build
+    def _by_key(self, key: Key) -> dict[str, list[str]]:
+        files: dict[str, list[str]] = defaultdict(list)
+        for file in self._files:
+            files[key(PurePosixPath(file).name)].append(file)
+        return files
+
+    def _suggest(self, name: str, before: int) -> str:
+        files = self._files if before < _SUGGESTED else []
+        return nearest(name, files) if files else ""
+
+
+def has_image(folder: Path, name: str) -> bool:
+    """Return whether a file of that name is below a folder; False also for impossible names."""
+    try:
+        return (folder / name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _has_image_suffix(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def stem(name: str) -> str:
+    """Return a name without the suffix of an image."""
+    return name[: -len(PurePosixPath(name).suffix)] if _has_image_suffix(name) else name
+
+
+_KEYS: tuple[Callable[[str], str], ...] = (
+    str,
+    _composed,
+    _folded,
+    stem,
+    lambda name: _composed(stem(name)),
+    lambda name: _folded(stem(name)),
+)
+"""What names and files are compared by, the strictest first."""
+
+
+def _shared_parts(first: Sequence[str], second: Sequence[str]) -> int:
+    """Count the folders that two paths share before their names, from the end; and the name."""
+    pairs = zip(reversed(first[:-1]), reversed(second[:-1]), strict=False)
+    shared = 1
+    for a, b in pairs:
+        if _folded(a) != _folded(b):
+            break
+        shared += 1
+    return shared
+
+
+def find_view(path: Path, stated: Size | None, regions: Sequence[Region]) -> View:
+    """Find what the regions of an image were drawn on.
 
     Args:
-        folder: of the images.
-        regions: by image, as a path below the folder; every image is a key.
-        stated: sizes that the annotations state.
-        progress: receives each image.
+        path: the image file.
+        stated: height and width that the annotations state.
+        regions: of the image; run lengths state a size, too.
 
     Raises:
-        DataError: an image that is missing, unreadable, rotated by its EXIF orientation, or of
-            another size than stated; the message says how many are missing or rotated.
+        DataError: not an image that can be read, or one of neither size.
     """
-    sizes: dict[str, Size] = {}
-    missing, rotated = [], []
-    with progress.step("check images", len(regions)) as advance:
-        for name, drawn in regions.items():
-            path = folder / name
-            if path.is_file():
-                sizes[name], is_rotated = _read_header(path)
-                if is_rotated:
-                    rotated.append(name)
-                else:
-                    _check_size(path, sizes[name], stated.get(name), drawn)
-            else:
-                missing.append(name)
-            advance(1)
-    if missing:
-        source = next((f" (of {region.source})" for region in regions[missing[0]]), "")
-        remedy = "Name their folder with --images"
-        what = f"no image {_and_more(missing)}{source}"
-        raise DataError(what, file=folder, remedy=remedy)
-    if rotated:
-        raise DataError(
-            f"image rotated by its EXIF orientation: {_and_more(rotated)}",
-            file=folder,
-            expected="images stored without rotation, so that the pixels of a region are certain",
-            remedy="Run mogrify -auto-orient on them and annotate the result",
-        )
-    return sizes
+    header = read_header(path)
+    if header.deep:
+        open_image(path)  # raises if its values cannot be shown
+    runs = [region.geometry for region in regions if isinstance(region.geometry, RunLengths)]
+    claim = stated or next(((one.height, one.width) for one in runs), None)
+    rotated = header.orientation != 1
+    if claim is None or claim == header.shown:
+        return View(*header.shown, 1, rotated)
+    if claim == header.stored:
+        return View(*header.stored, header.orientation, rotated)
+    raise _wrong_size(path, header, claim)
 
 
-def _and_more(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{names[0]!r}{more}"
-
-
-def _read_header(path: Path) -> tuple[Size, bool]:
-    """Read height and width, and whether the EXIF orientation rotates the image."""
-    try:
-        with Image.open(path) as image:
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            return (image.height, image.width), orientation not in {0, 1}
-    except UnidentifiedImageError:
-        expected = "a format Pillow reads, such as JPEG or PNG"
-        raise DataError("not an image", file=path, expected=expected) from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"image cannot be read: {error}", file=path) from error
-
-
-def _check_size(path: Path, size: Size, stated: Size | None, regions: Sequence[Region]) -> None:
-    claims = [(stated, "the annotations")] if stated else []
-    claims += [
-        ((region.geometry.height, region.geometry.width), region.source)
-        for region in regions
-        if isinstance(region.geometry, RunLengths)
-    ]
-    for claim, source in claims:
-        if claim != size:
-            raise DataError(
-                "image of another size than annotated",
-                file=path,
-                found=f"{size[1]}×{size[0]}",
-                expected=f"{claim[1]}×{claim[0]}, as {source} says",
-                remedy="Give the images that were annotated, not resized copies",
-            )
+def _wrong_size(path: Path, header: ImageHeader, claim: Size) -> DataError:
+    return DataError(
+        "image of another size than annotated",
+        file=path,
+        found=f"{header.width}×{header.height}",
+        expected=f"{claim[1]}×{claim[0]}, as the annotations say",
+        remedy="Give the images that were annotated, not resized copies",
+    )

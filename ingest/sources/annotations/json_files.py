@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError
+from .folders import IMAGE_SUFFIXES, list_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .fields import AnnotationItem
+    from .items import AnnotationItem
 
 
-def read_json_object(path: Path) -> dict[str, object]:
-    """Read a file that holds one JSON object.
+def read_json(path: Path) -> object:
+    """Read a JSON file.
 
     Raises:
-        DataError: unreadable, not UTF-8, not JSON, or not an object.
+        DataError: unreadable, not UTF-8, or not JSON.
     """
     try:
-        value = json.loads(path.read_bytes().decode("utf-8-sig"))
+        value: object = json.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
     except UnicodeDecodeError as error:
@@ -32,32 +33,78 @@ def read_json_object(path: Path) -> dict[str, object]:
         raise DataError(what, file=path, remedy="Export the annotations again") from error
     except (RecursionError, ValueError) as error:
         raise DataError(f"not JSON that can be read: {error}", file=path) from error
+    return value
+
+
+def read_json_object(path: Path) -> dict[str, object]:
+    """Read a file that holds one JSON object.
+
+    Raises:
+        DataError: unreadable, not UTF-8, not JSON, or not an object.
+    """
+    value = read_json(path)
     if not isinstance(value, dict):
         raise DataError("not annotations", file=path, found=kind(value), expected="a JSON object")
     return value
 
 
-def json_keys(path: Path) -> frozenset[str]:
-    """Return the keys of a file's JSON object; none if it is a folder or not JSON.
+class JsonOutline(NamedTuple):
+    """What a JSON file holds, as far as it tells formats apart.
+
+    Attributes:
+        is_list: whether it is a list of objects.
+        keys: of the object, or of the list's first object.
+        inner_keys: of the object's first value, if that is an object.
+    """
+
+    is_list: bool
+    keys: frozenset[str]
+    inner_keys: frozenset[str]
+
+
+NO_JSON = JsonOutline(is_list=False, keys=frozenset(), inner_keys=frozenset())
+
+
+def json_outline(path: Path) -> JsonOutline:
+    """Return the outline of a JSON file, or of the first in a folder that is an object or list.
 
     Raises:
         DataError: a file named .json that cannot be read.
     """
-    if not path.is_file():
-        return frozenset()
+    if path.is_dir():
+        names = [name for name in list_files(path) if name.lower().endswith(".json")]
+        return next(filter(None, map(_try_outline, (path / name for name in names))), NO_JSON)
+    if not path.is_file() or path.suffix.lower() in IMAGE_SUFFIXES:
+        return NO_JSON
     state = path.stat()
-    return _recent_keys(path, (state.st_size, state.st_mtime_ns))
+    return _recent_outline(path, (state.st_size, state.st_mtime_ns))
 
 
-@lru_cache(maxsize=1)
-def _recent_keys(path: Path, state: tuple[int, int]) -> frozenset[str]:
-    """Read a file's keys, or return them again for the next format; `state`: size, time."""
+def _try_outline(path: Path) -> JsonOutline | None:
     try:
-        return frozenset(read_json_object(path))
+        outline = json_outline(path)
+    except DataError:
+        return None
+    return outline if outline.keys else None
+
+
+@lru_cache(maxsize=4)
+def _recent_outline(path: Path, state: tuple[int, int]) -> JsonOutline:
+    """Read a file's outline, or return it again for the next format; `state`: size, time."""
+    try:
+        value = read_json(path)
     except DataError:
         if path.suffix.lower() == ".json":
             raise
-        return frozenset()
+        return NO_JSON
+    is_list = isinstance(value, list)
+    first = next(iter(value), None) if isinstance(value, list) else value
+    if not isinstance(first, dict):
+        return NO_JSON
+    inner = next(iter(first.values()), None)
+    return JsonOutline(
+        is_list, frozenset(first), frozenset(inner if isinstance(inner, dict) else ())
+    )
 
 
 def read_list(item: AnnotationItem, record: dict[str, object], name: str) -> list[object]:

@@ -8,20 +8,27 @@ resolution, as run lengths (COCO's RLE, by pycocotools):
     Polygons    one or several rings, filled by COCO's rule
     RunLengths  run lengths
     MaskValue   the pixels of a mask file that have one value
+    Shares      a box or polygons in shares of the image
 
-Coordinates are in pixels from the top left corner of the image as it is stored (without EXIF
-rotation).
+Coordinates are in pixels from the top left corner of the image as it is seen, or as it is stored,
+without EXIF rotation: `image_files` finds out which.
+
+A region that cannot be read is dropped, never the whole file: `Annotations.region` sees to it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from ....errors import DataError
+from .items import AnnotationItem, ItemError
 from .run_lengths import RunLengths
 
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -47,7 +54,13 @@ class MaskValue(NamedTuple):
     value: int
 
 
-Geometry: TypeAlias = Box | Polygons | RunLengths | MaskValue
+class Shares(NamedTuple):
+    """A shape whose coordinates are shares of the image's width and height, from 0 to 1."""
+
+    shape: Box | Polygons
+
+
+Geometry: TypeAlias = Box | Polygons | RunLengths | MaskValue | Shares
 
 
 @dataclass(frozen=True)
@@ -73,14 +86,95 @@ class Region:
     source: str
 
 
-class Annotations(NamedTuple):
+class DroppedRegion(NamedTuple):
+    """A row of dropped.csv: what is known of the region, and why it was dropped.
+
+    `reason` is the same for all regions of one kind, `detail` says what is special about this one.
+    """
+
+    image: str
+    category: str
+    concept: str
+    worker: str
+    reason: str
+    detail: str
+    source: str
+
+
+@dataclass
+class RegionDraft:
+    """A region that is being read: the fields of `Region`, as far as they are known."""
+
+    image: str = ""
+    concept: str = ""
+    category: str = ""
+    geometry: Geometry | None = None
+    worker: str = ""
+    verified: bool | None = None
+
+    def region(self, source: str) -> Region:
+        """Return the finished region; its geometry must be set."""
+        if self.geometry is None:
+            raise TypeError("a region without geometry")
+        facts = (self.image, self.concept, self.category)
+        return Region(*facts, self.geometry, self.worker, self.verified, source)
+
+    def dropped(self, reason: str, detail: str, source: str) -> DroppedRegion:
+        """Return the row of dropped.csv for a region that cannot be read."""
+        facts = (self.image, self.category, self.concept, self.worker)
+        return DroppedRegion(*facts, reason, detail, source)
+
+
+@dataclass
+class Annotations:
     """What a format's reader returns.
 
     Attributes:
         regions: in the order of the file.
         sizes: height and width by image, None where not stated; every image that the annotations
             name is a key, also one without a region.
+        dropped: what could not be read of them.
+        notes: what was assumed or changed on reading, in sentences for the user.
+        unticked: regions whose box "verified" is not ticked.
     """
 
-    regions: list[Region]
-    sizes: dict[str, tuple[int, int] | None]
+    regions: list[Region] = field(default_factory=list)
+    sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    dropped: list[DroppedRegion] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unticked: int = 0
+
+    def add_image(self, image: str, size: tuple[int, int] | None = None) -> None:
+        """Note that the annotations name an image, and its size if they state it."""
+        self.sizes[image] = size or self.sizes.get(image)
+
+    @contextmanager
+    def region(self, item: AnnotationItem) -> Iterator[RegionDraft]:
+        """Yield a draft to fill; if that raises an ItemError, the region is dropped."""
+        draft = RegionDraft()
+        try:
+            yield draft
+        except ItemError as error:
+            self.dropped.append(draft.dropped(error.reason, error.detail, item.source))
+        else:
+            self.regions.append(draft.region(item.source))
+
+    def drop(self, item: AnnotationItem, error: ItemError) -> None:
+        """Note an item, other than a region, that cannot be used."""
+        self.dropped.append(RegionDraft().dropped(error.reason, error.detail, item.source))
+
+    def note_unticked(self, attributes: Mapping[str, object]) -> None:
+        """Count a box "verified" that is not ticked, which is taken as no answer."""
+        self.unticked += attributes.get("verified") is False
+
+    @contextmanager
+    def file(self, path: Path) -> Iterator[None]:
+        """Drop a whole file, one of many, if reading it raises a DataError."""
+        try:
+            yield
+        except ItemError as error:
+            row = RegionDraft().dropped(error.reason, error.detail, path.name)
+            self.dropped.append(row)
+        except DataError as error:
+            row = RegionDraft().dropped("file that cannot be read", str(error), path.name)
+            self.dropped.append(row)

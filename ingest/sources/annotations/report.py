@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError
 from ..source import ExtraTable
+from .regions import DroppedRegion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,17 +15,6 @@ if TYPE_CHECKING:
 
     from .consensus import Consensus
     from .regions import Region
-
-
-class DroppedRegion(NamedTuple):
-    """A row of dropped.csv."""
-
-    image: str
-    category: str
-    concept: str
-    worker: str
-    reason: str
-    source: str
 
 
 class ImageAgreement(NamedTuple):
@@ -92,6 +82,7 @@ class BuildReport(NamedTuple):
         shared_images: images with several workers.
         concepts: in order of category and name.
         dropped: regions by reason.
+        notes: what was assumed or changed, in sentences.
     """
 
     folder: Path
@@ -101,19 +92,29 @@ class BuildReport(NamedTuple):
     shared_images: int
     concepts: tuple[AnnotatedConcept, ...]
     dropped: dict[str, int]
+    notes: tuple[str, ...]
 
 
 class BuildLog:
     """Collects what becomes of the regions while a build goes through the images."""
 
-    def __init__(self, regions: Mapping[str, Sequence[Region]], named_images: int) -> None:
+    def __init__(
+        self,
+        regions: Mapping[str, Sequence[Region]],
+        named_images: int,
+        dropped: Sequence[DroppedRegion] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
         """Note who drew what.
 
         Args:
             regions: by image.
             named_images: images that the annotations name.
+            dropped: what could not be read or has no image.
+            notes: what was assumed or changed on reading.
         """
         self._regions, self._named_images = regions, named_images
+        self._unread, self._notes = list(dropped), notes
         self._workers = {
             name: {region.worker for region in drawn} for name, drawn in regions.items()
         }
@@ -130,7 +131,7 @@ class BuildLog:
         for position, reason in sorted(consensus.reasons.items()):
             region = regions[position]
             concept = (region.category, region.concept)
-            row = DroppedRegion(image, *concept, region.worker, reason, region.source)
+            row = DroppedRegion(image, *concept, region.worker, reason, "", region.source)
             self._dropped.append(row)
         iou = "" if consensus.mean_iou is None else f"{consensus.mean_iou:.4f}"
         kept = len(regions) - len(consensus.reasons)
@@ -145,16 +146,14 @@ class BuildLog:
             DataError: none was; the message gives the most frequent reasons.
         """
         if not self._kept_images():
-            reasons = Counter(region.reason for region in self._dropped).most_common(3)
-            found = ", ".join(f"{count} × {reason}" for reason, count in reasons)
-            raise DataError("no region is kept", file=images, found=found)
+            raise none_kept(images, [*self._unread, *self._dropped])
 
     def _kept_images(self) -> int:
         return len({row.image for row in self._agreement if row.kept})
 
     def tables(self) -> list[ExtraTable]:
         """Return dropped.csv and, if any image has several workers, the tables of agreement."""
-        tables = [ExtraTable("dropped.csv", DroppedRegion._fields, self._dropped)]
+        tables = [ExtraTable("dropped.csv", DroppedRegion._fields, [*self._unread, *self._dropped])]
         if self._shared_images:
             workers = self._worker_summaries()
             tables += [
@@ -184,8 +183,24 @@ class BuildLog:
             self._worker_summaries(),
             self._shared_images,
             tuple(_summarise(*pair, rows[pair]) for pair in sorted(rows)),
-            dict(Counter(region.reason for region in self._dropped).most_common()),
+            dict(_reasons([*self._unread, *self._dropped]).most_common()),
+            tuple(self._notes),
         )
+
+
+def none_kept(images: Path, dropped: Sequence[DroppedRegion]) -> DataError:
+    """Return the error of a build that keeps no region: the reasons, with an example of each."""
+    examples = {row.reason: row for row in reversed(dropped)}
+    parts = []
+    for reason, count in _reasons(dropped).most_common(3):
+        row = examples[reason]
+        example = "; ".join(text for text in (row.source, row.image, row.detail) if text)
+        parts.append(f"{count} × {reason} ({example})")
+    return DataError("no region is kept", file=images, found=", ".join(parts))
+
+
+def _reasons(dropped: Sequence[DroppedRegion]) -> Counter[str]:
+    return Counter(row.reason for row in dropped)
 
 
 def _summarise(category: str, concept: str, rows: Sequence[ImageAgreement]) -> AnnotatedConcept:

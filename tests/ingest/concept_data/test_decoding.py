@@ -90,10 +90,13 @@ def test_other_images_as_pillow_decodes_them(tmp_path: Path, mode: str) -> None:
     check(saved(picture().convert(mode), tmp_path / "a.tif"))
 
 
-def test_exif_turns_no_image(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_exif_rotates_every_image(tmp_path: Path, suffix: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    check(saved(picture(), tmp_path / "a.jpg", exif=exif))
+    path = saved(picture(), tmp_path / f"a.{suffix}", exif=exif)
+    assert open_image(path).size == picture().size[::-1]
+    check(path)
 
 
 def same_or_refused(path: Path) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from conceptgraph.errors import DataError
+from conceptgraph.ingest.concept_data.decoding import decode_image
 from conceptgraph.ingest.concept_data.images import (
-    NETDISSECT_MEAN,
-    NETDISSECT_STD,
     normalise,
     open_image,
+    read_header,
     to_array,
 )
+from conceptgraph.ingest.concept_data.writing.label_maps import rotate_mask
+from conceptgraph.ingest.network.preprocessing import NETDISSECT_MEAN, NETDISSECT_STD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,13 +92,105 @@ def test_palettes(tmp_path: Path, transparent: bool) -> None:
     assert opened(path).tolist() == [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [0, 255, 0]]]
 
 
-def test_exif_turns_photographs_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotates_every_image(tmp_path: Path, orientation: int) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was held upright
+    exif[0x0112] = orientation
     path = saved(Image.fromarray(colours()), tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(opened(path), colours())
-    transposed = np.asarray(open_image(path, exif_transpose=True))
-    np.testing.assert_array_equal(transposed, np.rot90(colours(), -1))
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(opened(path), expected)
+    header = read_header(path)
+    assert (header.orientation, header.shown) == (orientation, expected.shape[:2])
+    assert header.stored == colours().shape[:2]
+    for channel in range(3):
+        stored = colours()[..., channel]
+        rotated = rotate_mask(stored > 100, orientation)
+        np.testing.assert_array_equal(rotated, expected[..., channel] > 100)
+
+
+def chunk(kind: bytes, content: bytes, *, damaged: bool = False) -> bytes:
+    checksum = zlib.crc32(kind + content) ^ damaged
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+
+BROKEN_METADATA = {
+    "EXIF of zeros": chunk(b"eXIf", bytes(8)),
+    "EXIF that ends": chunk(b"eXIf", b"MM\0\x2a\0\0\0\x08\0\xff"),
+    "a long comment": chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"x" * 5_000_000)),
+    "a damaged text": chunk(b"tEXt", b"Comment\0text", damaged=True),
+    "a damaged profile": chunk(b"iCCP", b"name\0\0no deflate"),
+    "an unknown chunk": chunk(b"abCd", b"1234", damaged=True),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_METADATA)
+def test_broken_metadata_are_ignored(tmp_path: Path, kind: str) -> None:
+    path = saved(Image.fromarray(colours()), tmp_path / "a.png")
+    content = path.read_bytes()
+    for start in (33, content.rindex(b"IEND") - 4):  # after the header; before the end
+        path.write_bytes(content[:start] + BROKEN_METADATA[kind] + content[start:])
+        np.testing.assert_array_equal(opened(path), colours())
+        assert read_header(path).shown == colours().shape[:2]
+
+
+@pytest.mark.parametrize("mark", [b"Exif\0\0", b"Exif\0\0MM\0\x2a\0\0\0\x08\xff\xff"])
+def test_broken_exif_of_a_jpeg_is_ignored(tmp_path: Path, mark: bytes) -> None:
+    path = saved(Image.fromarray(colours()), tmp_path / "a.jpg", quality=95)
+    expected, content = opened(path), path.read_bytes()
+    segment = b"\xff\xe1" + struct.pack(">H", len(mark) + 2) + mark
+    path.write_bytes(content[:2] + segment + content[2:])
+    np.testing.assert_array_equal(opened(path), expected)
+    out = np.zeros_like(expected)
+    decode_image(path, out)
+    np.testing.assert_array_equal(out, expected)
+
+
+def ramp(high: float, kind: str, low: float = 0) -> NDArray[np.generic]:
+    return np.tile(np.linspace(low, high, 256), (8, 1)).astype(kind)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ramp(1, "f4"),
+        ramp(255, "f4"),
+        ramp(255, "i4"),
+        ramp(4095, "i4"),
+        ramp(65535, "i4"),
+        ramp(255, "u2"),
+        ramp(4095, "u2"),
+        ramp(65535, "u2"),
+    ],
+)
+def test_deep_images_are_scaled(tmp_path: Path, values: NDArray[np.generic]) -> None:
+    path = saved(Image.fromarray(values), tmp_path / "a.tif")
+    grey = opened(path)[0, :, 0].astype(int)
+    assert np.abs(grey - np.arange(256)).max() <= 1
+    paths = [path]
+    if values.dtype == np.uint16:
+        paths.append(saved(Image.fromarray(values), tmp_path / "a.png"))
+    for one in paths:
+        out = np.zeros((8, 256, 3), np.uint8)
+        decode_image(one, out)
+        np.testing.assert_array_equal(out, opened(path))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ramp(1.5, "f4"),
+        ramp(70_000, "f4"),
+        ramp(1, "f4", -1),
+        ramp(70_000, "i4"),
+        ramp(9, "i4", -9),
+        np.full((8, 8), np.nan, "f4"),
+    ],
+)
+def test_values_without_a_scale_are_refused(tmp_path: Path, values: NDArray[np.generic]) -> None:
+    path = saved(Image.fromarray(values), tmp_path / "a.tif")
+    with pytest.raises(DataError, match=r"a\.tif: image of values that cannot be shown.*Scale it"):
+        open_image(path)
 
 
 def test_the_first_frame_of_several(tmp_path: Path) -> None:

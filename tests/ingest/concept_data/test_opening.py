@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from conceptgraph.errors import DataError
 from conceptgraph.ingest.concept_data.masks import check_mask, read_label_maps
@@ -428,3 +429,16 @@ def test_every_damage_to_a_mask_is_noticed(tmp_path: Path) -> None:
             path.write_bytes(content)
             with pytest.raises(DataError, match=r"row 3 of index\.csv"):
                 read_label_maps(data, image)
+
+
+def test_texts_in_a_mask_do_not_matter(tmp_path: Path) -> None:
+    folder = draw_concept_data(tmp_path / "set", 2, size=32, mask_size=16)
+    before = open_concept_data(folder)
+    image = next(one for one in before.images if one.masks)
+    expected = read_label_maps(before, image)
+    path = image.mask_paths[0]
+    with Image.open(path) as picture:
+        texts = PngInfo()
+        texts.add_text("Comment", "x" * 5_000_000, zip=True)
+        picture.save(path, pnginfo=texts)
+    np.testing.assert_array_equal(read_label_maps(open_concept_data(folder), image), expected)

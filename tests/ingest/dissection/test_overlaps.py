@@ -78,7 +78,9 @@ def label_statistics_of(
         for concept, number in enumerate(category):
             has_category[row, number] |= labels.has(concept)
     unused = np.zeros(len(category), np.int64)
-    return LabelStatistics(label_maps, unused, unused, has_category, unused.astype(np.float64))
+    return LabelStatistics(
+        label_maps, unused, unused, unused, has_category, unused.astype(np.float64)
+    )
 
 
 @dataclass

@@ -9,9 +9,10 @@ import torch
 from torchvision.models import get_model
 
 from conceptgraph.errors import ModelError
-from conceptgraph.ingest.network.architecture import IMAGENET_MEAN, IMAGENET_STD
+from conceptgraph.ingest.network.class_lists import read_classes
 from conceptgraph.ingest.network.loading import load_network
-from conceptgraph.ingest.network.published import PUBLISHED_MODELS, class_names
+from conceptgraph.ingest.network.published import PUBLISHED_MODELS
+from conceptgraph.ingest.network.stated_input import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def test_places_with_its_list_beside_it(tmp_path: Path) -> None:
     assert network.name == "places365-resnet18"
     assert network.classes[:2] == ("place0", "place1")
     assert network.classes[-2:] == ("apartment_building/outdoor", "zen_garden")
-    assert network.architecture.input[3:] == (IMAGENET_MEAN, IMAGENET_STD)
+    assert network.architecture.input[3:5] == (IMAGENET_MEAN, IMAGENET_STD)
     plain = load_network("resnet18", str(weights))
     for key, tensor in network.module.state_dict().items():
         assert torch.equal(tensor, plain.module.state_dict()[key])
@@ -104,5 +105,7 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["/a/airfield 2", "airfield", "/a/air field 1"])
 def test_a_damaged_places_list(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(f"/a/abbey 0\n{line}\n", encoding="utf-8")
     with pytest.raises(ModelError, match=r"class 1 of a Places365 list.*expected /letter/name 1"):
-        class_names("places365-resnet18", ["/a/abbey 0", line], tmp_path / "list.txt")
+        read_classes(path)

@@ -38,9 +38,12 @@ from tests.annotation_files import (
     HEIGHT,
     WIDTH,
     coco,
+    cvat,
+    cvat_box,
     labelme,
     png_text,
     shape,
+    via_region,
     voc,
     voc_object,
     write_image,
@@ -54,7 +57,7 @@ if TYPE_CHECKING:
 
 BOX = np.zeros((HEIGHT, WIDTH), np.bool_)
 BOX[5:35, 10:30] = True
-OTHER_FORMS: set[str] = set()
+OTHER_FORMS = {"yolo", "label_studio"}
 """Formats that cannot hold this box, its worker or verification; each has a test of its own."""
 
 
@@ -67,6 +70,17 @@ def images(tmp_path: Path) -> Path:
 
 def pixels(region: Region) -> Bools:
     return decode(draw(region.geometry, HEIGHT, WIDTH))
+
+
+def write_of_tool(folder: Path, form: str) -> Path:
+    """The same, of tools that have attributes for who and whether."""
+    if form == "cvat":
+        path = folder / "annotations.xml"
+        path.write_text(cvat(cvat_box(annotator="ann", verified="true")), encoding="utf-8")
+        return path
+    region = via_region(annotator="ann", verified="yes")
+    images = {"a.png1": {"filename": "a.png", "size": 1, "regions": [region]}}
+    return write_json(folder / "via.json", {"_via_settings": {}, "_via_img_metadata": images})
 
 
 def write(folder: Path, form: str) -> Path:
@@ -84,6 +98,8 @@ def write(folder: Path, form: str) -> Path:
     if form == "masks":
         masks = {"ann/a.png": BOX.astype(np.uint8) * 3}
         return write_masks(folder / "masks", masks, (3, "walking"), (255, ""))
+    if form in {"via", "cvat"}:
+        return write_of_tool(folder, form)
     target = folder / form / "ann"
     target.mkdir(parents=True)
     if form == "voc":
@@ -108,7 +124,8 @@ def test_every_format_gives_the_same_region(form: str, tmp_path: Path, images: P
     assert np.array_equal(pixels(region), BOX)
     named = {"a.png", "b.png"} if form == "coco" else {"a.png"}
     assert set(annotations.sizes) == named
-    assert annotations.sizes["a.png"] == (None if form == "csv" else (HEIGHT, WIDTH))
+    unstated = form in {"csv", "via"}
+    assert annotations.sizes["a.png"] == (None if unstated else (HEIGHT, WIDTH))
     assert Path(region.source.split(",")[0]).suffix in {".json", ".csv", ".xml", ".png"}
 
 
@@ -145,7 +162,10 @@ def test_coco_attributes_as_cvat_writes_them(tmp_path: Path, images: Path) -> No
     content = coco()
     content["annotations"][0]["attributes"] = {"annotator": 7, "verified": False}
     region = read_annotations(write_json(tmp_path / "a.json", content), images).regions[0]
-    assert (region.worker, region.verified) == ("7", False)
+    assert (region.worker, region.verified) == ("7", None), "an unticked box is no answer"
+    content["annotations"][0]["attributes"] = {"worker": "yes", "round": True, "verified": "no"}
+    region = read_annotations(write_json(tmp_path / "a.json", content), images).regions[0]
+    assert (region.worker, region.verified) == ("", False)
 
 
 def test_a_table_may_give_corners_and_categories(tmp_path: Path, images: Path) -> None:
@@ -253,8 +273,8 @@ def test_formats_are_detected(tmp_path: Path) -> None:
     (tmp_path / "both").mkdir()
     with pytest.raises(DataError, match="found none that is known"):
         detect_format(tmp_path / "both")
-    for name in ("a.xml", "a.json"):
-        (tmp_path / "both" / name).write_text("{}", encoding="utf-8")
+    (tmp_path / "both" / "a.xml").write_text(voc(""), encoding="utf-8")
+    write_json(tmp_path / "both" / "a.json", labelme())
     with pytest.raises(DataError, match=r"found labelme and voc\. Name it with --format"):
         detect_format(tmp_path / "both")
     other: dict[str, Any] = {"info": 1}
@@ -262,7 +282,7 @@ def test_formats_are_detected(tmp_path: Path) -> None:
         detect_format(write_json(tmp_path / "other.json", other))
     assert json.loads((tmp_path / "other.json").read_text("utf-8")) == other
     with pytest.raises(
-        DataError, match=r"none that is known\. Name it with --format: coco, csv, l"
+        DataError, match=r"none that is known\. Name it with --format: coco, csv, c"
     ):
         detect_format(write_json(tmp_path / "other.geojson", other))
     (tmp_path / "other.txt").write_text("no JSON", encoding="utf-8")

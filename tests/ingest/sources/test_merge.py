@@ -24,7 +24,7 @@ from conceptgraph.ingest.sources.merge import merge
 from conceptgraph.settings import BLOCKS, Settings
 from tests.annotation_files import write_image
 from tests.command_line import call
-from tests.drawn_data import draw_concept_data, write_broden, write_mask
+from tests.drawn_data import draw_concept_data, write_broden, write_csv, write_mask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -361,3 +361,66 @@ def test_images_of_another_set_do_not_count_for_a_category(tmp_path: Path) -> No
     merge([first, tmp_path / "b"], tmp_path / "set")
     counts_of = {row.category: row for row in check(tmp_path / "set").categories}
     assert (counts_of["object"].images, counts_of["action"].images) == (2, 1)
+
+
+ODD_NAMES = ["soccer\u00a0ball", "foot  ball", "می\u200cدود", "a\tb", "x\x07y", 'q"uote', "a, b;c"]
+ODD_IMAGES = [
+    "a:1.jpg",
+    "b?.jpg",
+    "nb\u00a0sp.jpg",
+    "line\nend.jpg",
+    " outer.jpg",
+    f"{'x' * 230}.jpg",
+]
+ODD_CATEGORIES = ["my\u00a0things", "a  b", "می\u200cدود"]
+
+
+@pytest.mark.parametrize("category", ODD_CATEGORIES)
+def test_what_check_takes_merge_takes(category: str, tmp_path: Path) -> None:
+    for part in ("one", "two"):
+        folder = tmp_path / part
+        rows = []
+        for place, name in enumerate(ODD_IMAGES):
+            write_image(folder / "images" / name, place + 10 * (part == "two"))
+            rows.append((name, "train", 40, 60, 8, 8, "m.png", place + 1))
+        write_mask(folder / "images" / "m.png", np.full((8, 8), 1))
+        columns = ("image", "split", "ih", "iw", "sh", "sw", category, "scene")
+        write_csv(folder / "index.csv", columns, rows)
+        labels = [(k, name, category) for k, name in enumerate(ODD_NAMES, 1)]
+        write_csv(folder / "label.csv", ("number", "name", "category"), labels)
+        write_csv(folder / "category.csv", ("name",), [(category,), ("scene",)])
+        report = check(folder)
+        assert report.defects == ()
+        assert set(report.renamed) == {"soccer\u00a0ball", "foot  ball", "a\tb", "x\x07y"}
+    merge([tmp_path / "one", tmp_path / "two"], tmp_path / "joined")
+    assert check(tmp_path / "joined").defects == ()
+    names = {concept.name for concept in open_concept_data(tmp_path / "joined").concepts}
+    assert names <= {"soccer ball", "foot ball", "می\u200cدود", "a b", "xy", 'q"uote', "a, b;c"}
+    assert counts(tmp_path / "joined") == joined(tmp_path / "one", tmp_path / "two")
+    merge([tmp_path / "one", tmp_path / "joined"], tmp_path / "again")
+    assert read_files(tmp_path / "again") == read_files(tmp_path / "joined")
+
+
+@pytest.mark.parametrize("name", ["a/b", "a;b", "a(b)", " a", "image", "split", "a\nb", "a\u200bb"])
+def test_a_category_that_cannot_be_written_is_not_read_either(name: str, tmp_path: Path) -> None:
+    folder = draw_concept_data(tmp_path / "set", 4, size=32, mask_size=16)
+    write_csv(folder / "category.csv", ("name",), [(name,)])
+    with pytest.raises(DataError, match=r"category\.csv: row \d: category name"):
+        check(folder)
+    with pytest.raises(DataError, match=r"category\.csv: row \d: category name"):
+        merge([folder], tmp_path / "joined")
+    with pytest.raises(DataError, match="category that cannot be written"):
+        BrodenWriter(tmp_path / "new", {name: ["x"]})
+
+
+def test_whole_numbers_as_pandas_writes_them(tmp_path: Path) -> None:
+    folder = draw_concept_data(tmp_path / "set", 6, size=32, mask_size=16)
+    expected = open_concept_data(folder)
+    for table in ("index.csv", "label.csv"):
+        with (folder / table).open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        cells = [[f"{cell}.0" if cell.isdigit() else cell for cell in row] for row in rows]
+        write_csv(folder / table, ["", *header], [[k, *row] for k, row in enumerate(cells)])
+    assert open_concept_data(folder).images == expected.images
+    assert open_concept_data(folder).concepts == expected.concepts
+    assert check(folder).defects == ()

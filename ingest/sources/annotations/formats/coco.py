@@ -1,112 +1,153 @@
 """COCO: a JSON file with `images`, `categories` and `annotations`: boxes, polygons or run lengths.
 
-A segmentation has precedence over a box. The `name` of a COCO category is the concept; its
-`supercategory` is the category, unless one is given. Worker and verifier's answer are fields of the
-annotation, or of its `attributes` (as CVAT exports them); COCO itself has none.
+Also a folder with one or several such files, as Roboflow and CVAT export it. A segmentation has
+precedence over a box. The `name` of a COCO category is the concept; its `supercategory` is the
+category, unless one is given. Worker and verifier's answer are fields of the annotation, or of its
+`attributes` (as CVAT exports them); COCO itself has none. LVIS states no `file_name`: the image is
+the last part of its `coco_url`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from .....errors import DataError
 from ..fields import (
-    AnnotationItem,
-    Value,
     read_box,
     read_image_name,
     read_name,
-    read_ring,
+    read_rings,
     read_size,
     read_verified,
     read_worker,
+    reference_key,
     resolve_reference,
 )
+from ..folders import files_below, worker_of
 from ..format import AnnotationFormat
-from ..json_files import json_keys, kind, read_json_object, read_list, read_record
-from ..regions import Annotations, Polygons, Region
+from ..items import AnnotationItem, ItemError
+from ..json_files import json_outline, kind, read_json_object, read_list, read_record
+from ..regions import Annotations
 from ..run_lengths import RunLengths, from_lengths, lengths_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..format import AnnotationInput
-    from ..regions import Geometry
+    from ..regions import Geometry, RegionDraft
+
+Value = TypeVar("Value")
+_KEYS = {"images", "annotations"}
+_NO_CATEGORY = {"", "none"}  # what exporters write that know no supercategories
+
+
+class _Tables(NamedTuple):
+    """Images, and name and category of the COCO categories, by id; None for an id of several."""
+
+    images: dict[str, str | None]
+    concepts: dict[str, tuple[str, str] | None]
 
 
 def read(given: AnnotationInput) -> Annotations:
-    """Read a JSON file.
+    """Read a JSON file, or all in a folder that are COCO's.
 
     Raises:
-        DataError: anything invalid; the message names file and item, counted from 1.
+        DataError: not COCO, or a category is missing and none is given.
     """
-    path = given.path
+    annotations = Annotations()
+    if not given.path.is_dir():
+        _read_file(annotations, given.path, given.category, "")
+        return annotations
+    for path in files_below(given.path, (".json",)):
+        if json_outline(path).keys >= _KEYS:
+            _read_file(annotations, path, given.category, worker_of(given.path, path))
+    return annotations
+
+
+def _recognises(path: Path) -> bool:
+    outline = json_outline(path)
+    return not outline.is_list and "annotations" in outline.keys - {"shapes"}
+
+
+FORMAT = AnnotationFormat(recognises=_recognises, read=read)
+
+
+def _read_file(annotations: Annotations, path: Path, category: str | None, folder: str) -> None:
+    """Read a file; images of a folder of several are looked for in the same subfolder first."""
     content = read_json_object(path)
     whole = AnnotationItem(path, "file")
-    images: dict[object, str] = {}
-    sizes: dict[str, tuple[int, int] | None] = {}
+    tables = _Tables({}, {})
     for number, value in enumerate(read_list(whole, content, "images"), 1):
-        item = AnnotationItem(path, f"image {number}")
-        record = read_record(item, value)
-        name = read_image_name(item, record.get("file_name"))
-        _add_record(item, images, record.get("id"), name)
-        if name in sizes:
-            raise item.error(f"image {name!r} is duplicated")
-        sizes[name] = read_size(item, record.get("height"), record.get("width"))
-    concepts = _read_concepts(path, read_list(whole, content, "categories"), given.category)
-    regions = []
+        _read_image(annotations, AnnotationItem(path, f"image {number}"), value, folder, tables)
+    for number, value in enumerate(read_list(whole, content, "categories"), 1):
+        _read_concept(annotations, AnnotationItem(path, f"category {number}"), value, tables)
     for number, value in enumerate(read_list(whole, content, "annotations"), 1):
         item = AnnotationItem(path, f"annotation {number}")
+        with annotations.region(item) as draft:
+            record = read_record(item, value)
+            draft.image = resolve_reference(item, "image_id", record.get("image_id"), tables.images)
+            key = record.get("category_id")
+            draft.concept, own = resolve_reference(item, "category_id", key, tables.concepts)
+            draft.category = category or _check_category(path, draft.concept, own)
+            _read_region(annotations, item, record, draft)
+
+
+def _read_image(
+    annotations: Annotations, item: AnnotationItem, value: object, folder: str, tables: _Tables
+) -> None:
+    """Read an image's name and size; without a name or an id, its regions have no image."""
+    try:
         record = read_record(item, value)
-        image = resolve_reference(item, "image_id", record.get("image_id"), images)
-        concept, category = resolve_reference(
-            item, "category_id", record.get("category_id"), concepts
-        )
-        attributes = record.get("attributes")
-        fields = {**(attributes if isinstance(attributes, dict) else {}), **record}
-        regions.append(
-            Region(
-                image,
-                concept,
-                category,
-                _read_geometry(item, record, sizes[image]),
-                read_worker(item, fields),
-                read_verified(item, fields),
-                item.source,
-            )
-        )
-    return Annotations(regions, sizes)
+        named = record.get("file_name") or record.get("coco_url") or record.get("path")
+        name = "/".join(filter(None, (folder, read_image_name(item, named))))
+        _add_record(item, tables.images, record.get("id"), name)
+    except ItemError as error:
+        annotations.drop(item, error)
+        return
+    annotations.add_image(name, read_size(record.get("height"), record.get("width")))
 
 
-FORMAT = AnnotationFormat(recognises=lambda path: "annotations" in json_keys(path), read=read)
+def _read_concept(
+    annotations: Annotations, item: AnnotationItem, value: object, tables: _Tables
+) -> None:
+    """Read name and category of a COCO category."""
+    try:
+        record = read_record(item, value)
+        name = read_name(item, "name", record.get("name"))
+        own = str(record.get("supercategory") or "").strip()
+        _add_record(item, tables.concepts, record.get("id"), (name, own))
+    except ItemError as error:
+        annotations.drop(item, error)
 
 
 def _add_record(
-    item: AnnotationItem, records: dict[object, Value], key: object, value: Value
+    item: AnnotationItem, records: dict[str, Value | None], key: object, value: Value
 ) -> None:
-    if isinstance(key, bool) or not isinstance(key, int | str):
+    text = reference_key(key)
+    if text is None:
         raise item.error("id", found=kind(key), expected="a number")
-    if key in records:
-        raise item.error(f"id {key!r} is duplicated")
-    records[key] = value
+    earlier = records.setdefault(text, value)
+    if earlier != value:
+        records[text] = None
+        raise item.error(f"id {key!r} is duplicated", found=repr(value), expected=repr(earlier))
 
 
-def _read_concepts(
-    path: Path, records: list[object], category: str | None
-) -> dict[object, tuple[str, str]]:
-    """Read name and category of each COCO category, by id."""
-    concepts: dict[object, tuple[str, str]] = {}
-    for number, value in enumerate(records, 1):
-        item = AnnotationItem(path, f"category {number}")
-        record = read_record(item, value)
-        name = read_name(item, "name", record.get("name"))
-        its_category = category
-        if its_category is None:
-            if not record.get("supercategory"):
-                remedy = "Name the category with --category"
-                raise item.error(f"no supercategory of {name!r}", remedy=remedy)
-            its_category = read_name(item, "supercategory", record["supercategory"])
-        _add_record(item, concepts, record.get("id"), (name, its_category))
-    return concepts
+def _check_category(path: Path, concept: str, own: str) -> str:
+    if own.lower() in _NO_CATEGORY:
+        remedy = "Name the category with --category"
+        raise DataError(f"no supercategory of {concept!r}", file=path, remedy=remedy)
+    return own
+
+
+def _read_region(
+    annotations: Annotations, item: AnnotationItem, record: dict[str, object], draft: RegionDraft
+) -> None:
+    found = record.get("attributes")
+    attributes = found if isinstance(found, dict) else {}
+    draft.worker = read_worker(item, record, attributes)
+    draft.verified = read_verified(item, record, attributes)
+    draft.geometry = _read_geometry(item, record, annotations.sizes[draft.image])
+    annotations.note_unticked(attributes)
 
 
 def _read_geometry(
@@ -115,16 +156,18 @@ def _read_geometry(
     shape = record.get("segmentation")
     if isinstance(shape, dict):
         return _read_runs(item, shape, size)
-    if isinstance(shape, list) and shape:
+    if isinstance(shape, list) and any(shape):
         rings = shape if isinstance(shape[0], list) else [shape]
         if not all(isinstance(ring, list) for ring in rings):
             raise item.error("segmentation", found="a mixture", expected="a list of polygons")
-        return Polygons(tuple(read_ring(item, ring) for ring in rings))
-    if shape not in (None, []):
+        return read_rings(item, rings)
+    if isinstance(shape, list):
+        shape = None  # an empty list, or one of empty rings
+    if shape is not None:
         raise item.error("segmentation", found=kind(shape), expected="polygons or run lengths")
     box = record.get("bbox")
-    if not isinstance(box, list):
-        found = "neither" if box is None else f"bbox: {kind(box)}"
+    if not isinstance(box, list) or not box:
+        found = "neither" if not box else f"bbox: {kind(box)}"
         raise item.error("no region", found=found, expected="a bbox or a segmentation")
     return read_box(item, box)
 
@@ -135,7 +178,7 @@ def _read_runs(
     stated, counts = shape.get("size"), shape.get("counts")
     if not isinstance(stated, list) or len(stated) != 2:
         raise item.error("size of run lengths", found=stated, expected="[height, width]")
-    height, width = read_size(item, *stated) or (0, 0)
+    height, width = read_size(*stated) or (0, 0)
     if size is not None and size != (height, width):
         found, expected = f"{width}×{height}", f"{size[1]}×{size[0]}, as the image"
         raise item.error("size of run lengths", found=found, expected=expected)

@@ -4,91 +4,209 @@
     image,label,xmin,ymin,xmax,ymax[,…]
 
 `x, y` is the top left corner; `xmax, ymax` is just outside (a box from 0 to 10 is 10 pixels wide).
-The column `label` may be named `concept` or `name`, the corners `x1,y1,x2,y2`.
+Columns may have other usual names, in any case: `filename`, `image_path`; `class`, `label_name`;
+`x1,y1,x2,y2`, `left,top,right,bottom`, `bbox_x,…`; `x_center,y_center` is the middle of the box.
+`width,height` beside corners, and `image_width,image_height`, state the image's size. The separator
+is a comma, a semicolon, a tab or `|`, whichever splits the header most.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 from .....errors import DataError
-from ....concept_data.csv_tables import read_csv
+from ....concept_data.csv_tables import read_csv, read_text
 from ..fields import (
-    AnnotationItem,
     parse_number,
     read_box,
     read_image_name,
     read_name,
+    read_size,
     read_verified,
     read_worker,
 )
 from ..format import AnnotationFormat
-from ..regions import Annotations, Region
+from ..items import AnnotationItem
+from ..regions import Annotations
 
 if TYPE_CHECKING:
-    from ....concept_data.csv_tables import CsvTable
-    from ..format import AnnotationInput
-    from ..regions import Box
+    from pathlib import Path
 
-_LABELS = ("label", "concept", "name")
-_SIDES = ("x", "y", "width", "height")
-_CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))
+    from ....concept_data.csv_tables import CsvRow, CsvTable
+    from ..format import AnnotationInput
+    from ..regions import Box, RegionDraft
+
+_SEPARATORS = ",;\t|"
+_IMAGES = (
+    *("image", "filename", "file", "imagepath", "imagename", "imagefile", "path", "filepath"),
+    *("img", "imgname", "imgpath", "imagefilename", "imageid", "frame"),
+)
+_LABELS = (
+    *("label", "concept", "class", "classname", "labelname", "categoryname", "objectclass"),
+    *("name", "tag", "object", "classlabel", "annotation", "category"),
+)
+_CORNERS = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x1", "y1", "x2", "y2"),
+    ("x0", "y0", "x1", "y1"),
+    ("left", "top", "right", "bottom"),
+    ("xtl", "ytl", "xbr", "ybr"),
+    ("bboxxmin", "bboxymin", "bboxxmax", "bboxymax"),
+    ("bboxx1", "bboxy1", "bboxx2", "bboxy2"),
+)
+_CENTRES = (
+    ("xcenter", "ycenter", "width", "height"),
+    ("centerx", "centery", "width", "height"),
+    ("xcentre", "ycentre", "width", "height"),
+    ("cx", "cy", "w", "h"),
+    ("cx", "cy", "width", "height"),
+)
+_SIDES = (
+    ("x", "y", "width", "height"),
+    ("x", "y", "w", "h"),
+    ("xmin", "ymin", "width", "height"),
+    ("xmin", "ymin", "w", "h"),
+    ("left", "top", "width", "height"),
+    ("bboxx", "bboxy", "bboxwidth", "bboxheight"),
+    ("bboxx", "bboxy", "bboxw", "bboxh"),
+    ("bboxleft", "bboxtop", "bboxwidth", "bboxheight"),
+)
+_USUAL = "x,y,width,height or xmin,ymin,xmax,ymax"
+_IMAGE_SIZES = (("imageheight", "imagewidth"), ("imgheight", "imgwidth"), ("height", "width"))
+
+
+class _Columns(NamedTuple):
+    """The columns of a table, by what they mean; `category` and `size` may be missing."""
+
+    image: str
+    label: str
+    box: tuple[str, ...]
+    kind: str
+    category: str | None
+    size: tuple[str, ...] | None
 
 
 def read(given: AnnotationInput) -> Annotations:
     """Read a table of boxes.
 
     Raises:
-        DataError: anything invalid; the message names file and row.
+        DataError: a table that cannot be read, or without the columns.
     """
     path, category = given.path, given.category
-    table = read_csv(path, ["image"])
-    label = _choose_columns(table, [(name,) for name in _LABELS])[0]
-    columns = _choose_columns(table, [_SIDES, *_CORNERS])
-    if category is None and "category" not in table.columns:
+    bad_rows: list[tuple[int, DataError]] = []
+    delimiter = _find_delimiter(read_text(path))
+    table = read_csv(path, [], delimiter=delimiter, bad_rows=bad_rows)
+    columns = _find_columns(table)
+    if category is None and columns.category is None:
         remedy = "Name the category with --category"
         raise DataError("row 1: no column 'category'", file=path, remedy=remedy)
-    regions = []
+    annotations = Annotations()
+    for line, _ in bad_rows:
+        item = AnnotationItem(path, f"row {line}")
+        annotations.drop(item, item.error("wrong number of cells"))
     for row in table.rows:
         item = AnnotationItem(path, f"row {row.line}")
-        cells: dict[str, object] = dict(row.cells)
-        regions.append(
-            Region(
-                read_image_name(item, cells["image"]),
-                read_name(item, label, cells[label]),
-                category or read_name(item, "category", cells["category"]),
-                _read_box(item, columns, row.cells),
-                read_worker(item, cells),
-                read_verified(item, cells),
-                item.source,
-            )
-        )
-    if not regions:
+        with annotations.region(item) as draft:
+            _read_row(annotations, item, row, columns, category, draft)
+    if not table.rows:
         raise DataError("no boxes", file=path, expected="one row per box")
-    return Annotations(regions, {region.image: None for region in regions})
+    return annotations
 
 
-FORMAT = AnnotationFormat(
-    recognises=lambda path: path.suffix.lower() == ".csv" and path.is_file(), read=read
-)
+def _recognises(path: Path) -> bool:
+    """Return whether a file is a table of boxes; one named .csv is, unless it is VIA's."""
+    suffix = path.suffix.lower()
+    if suffix not in {".csv", ".tsv", ".txt"} or not path.is_file():
+        return False
+    try:
+        header = read_text(path).partition("\n")[0]
+        if "region_shape_attributes" in header:
+            return False
+        names = header.strip().split(_find_delimiter(header))
+        return suffix == ".csv" or _has_columns(path, names)
+    except DataError:
+        return suffix == ".csv"
 
 
-def _choose_columns(table: CsvTable, choices: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the first choice of columns that the table has."""
+FORMAT = AnnotationFormat(recognises=_recognises, read=read)
+
+
+def _has_columns(path: Path, names: list[str]) -> bool:
+    from ....concept_data.csv_tables import CsvTable
+
+    return bool(_find_columns(CsvTable(path, tuple(names), ())))
+
+
+def _find_delimiter(text: str) -> str:
+    header = text.lstrip("\r\n").partition("\n")[0]
+    return max(_SEPARATORS, key=header.count)
+
+
+def _plain(column: str) -> str:
+    return re.sub(r"[\W_]+", "", column).lower()
+
+
+def _find_columns(table: CsvTable) -> _Columns:
+    """Find the columns by their usual names.
+
+    Raises:
+        DataError: one is missing.
+    """
+    by_name = {_plain(column): column for column in reversed(table.columns)}
+    label = _choose(table, by_name, [(name,) for name in _LABELS], "label")[0]
+    image = _choose(table, by_name, [(name,) for name in _IMAGES], "image")[0]
+    box = _choose(table, by_name, [*_CORNERS, *_CENTRES, *_SIDES], _USUAL)
+    names = tuple(map(_plain, box))
+    kind = "corners" if names in _CORNERS else "centre" if names in _CENTRES else "sides"
+    sizes = [pair for pair in _IMAGE_SIZES if set(pair) <= set(by_name) - set(names)]
+    size = tuple(by_name[name] for name in sizes[0]) if sizes else None
+    category = by_name.get("category")
+    return _Columns(image, label, box, kind, category if category != label else None, size)
+
+
+def _choose(
+    table: CsvTable, by_name: dict[str, str], choices: list[tuple[str, ...]], usual: str
+) -> tuple[str, ...]:
+    """Return the first choice of columns that the table has, as it writes them."""
     for choice in choices:
-        if set(choice) <= set(table.columns):
-            return choice
+        if set(choice) <= set(by_name):
+            return tuple(by_name[name] for name in choice)
     raise DataError(
         "row 1: column missing",
         file=table.path,
-        found=",".join(table.columns),
-        expected=" or ".join(",".join(choice) for choice in choices),
+        found=",".join(table.columns) or "an empty file",
+        expected=usual,
     )
 
 
-def _read_box(item: AnnotationItem, columns: tuple[str, ...], cells: dict[str, str]) -> Box:
-    numbers = [parse_number(item, column, cells[column]) for column in columns]
-    if columns != _SIDES:
+def _read_row(
+    annotations: Annotations,
+    item: AnnotationItem,
+    row: CsvRow,
+    columns: _Columns,
+    category: str | None,
+    draft: RegionDraft,
+) -> None:
+    cells = row.cells
+    fields: dict[str, object] = {_plain(name): cell for name, cell in cells.items()}
+    fields["worker_id"] = fields.get("workerid")
+    draft.image = read_image_name(item, cells[columns.image])
+    draft.concept = read_name(item, columns.label, cells[columns.label])
+    draft.category = category or read_name(item, "category", cells[columns.category or ""])
+    draft.worker = read_worker(item, fields)
+    draft.verified = read_verified(item, fields)
+    stated = [cells[side] for side in columns.size] if columns.size else [None, None]
+    annotations.add_image(draft.image, read_size(*stated))
+    draft.geometry = _read_box(item, columns, cells)
+
+
+def _read_box(item: AnnotationItem, columns: _Columns, cells: dict[str, str]) -> Box:
+    numbers = [parse_number(item, column, cells[column]) for column in columns.box]
+    if columns.kind == "corners":
         left, top, right, bottom = numbers
         numbers = [left, top, right - left, bottom - top]
+    if columns.kind == "centre":
+        x, y, width, height = numbers
+        numbers = [x - width / 2, y - height / 2, width, height]
     return read_box(item, numbers)

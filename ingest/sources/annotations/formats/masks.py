@@ -6,7 +6,8 @@
 
 `value` is a palette index or a grey level from 0 to 65,535; `color` is `#rrggbb`. 0 and #000000 are
 unlabelled unless the table names them; so are values in a row without a name (Pascal's 255). Any
-other value that is not in the table is an error. Each value in a mask is one region.
+other value that is not in the table is dropped. Each value in a mask is one region. Masks and
+images may be in one folder: then a mask is a PNG beside an image of its name and another suffix.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import numpy as np
 from .....errors import DataError, nearest
 from ....concept_data.csv_tables import read_csv
 from ..draw import read_values
-from ..fields import AnnotationItem, read_name
-from ..folders import files_below, images_by_stem, worker_of
+from ..fields import read_name
+from ..folders import IMAGE_SUFFIXES, files_below, worker_of
 from ..format import AnnotationFormat
-from ..regions import Annotations, MaskValue, Region
+from ..items import AnnotationItem
+from ..regions import Annotations, MaskValue
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ....concept_data.csv_tables import CsvRow, CsvTable
@@ -39,38 +42,79 @@ def read(given: AnnotationInput) -> Annotations:
     """Read a folder of masks.
 
     Raises:
-        DataError: anything invalid; the message names file and row or value.
+        DataError: no table of labels, or an invalid one; no masks, or no images.
     """
     table = read_csv(given.path / TABLE, ["name"])
     in_color = "color" in table.columns
     concepts = _read_concepts(table, in_color, given.category)
-    stems = images_by_stem(given.images)
-    regions: list[Region] = []
-    sizes: dict[str, tuple[int, int] | None] = {}
-    paths = [
-        path for path in files_below(given.path, (".png",)) if not path.is_relative_to(given.images)
-    ]
+    paths, stems = _sort_files(given.path, given.images)
+    annotations = Annotations()
     with given.progress.step("read masks", len(paths)) as advance:
         for path in paths:
-            values = read_values(path, in_color=in_color)
-            worker = worker_of(given.path, path)
-            image = _find_image(path, worker, stems)
-            sizes[image] = values.shape
-            for value in np.unique(values).tolist():
-                item = AnnotationItem(path, f"value {_format_value(value, in_color)}")
-                concept = concepts.get(value)
-                if concept is None and value not in concepts and value:
-                    raise item.error(
-                        f"not in {TABLE}", expected=f"one of its {len(concepts)} values"
-                    )
-                if concept is not None:
-                    shape = MaskValue(path, value)
-                    regions.append(Region(image, *concept, shape, worker, None, item.source))
+            with annotations.file(path):
+                worker = worker_of(given.path, path)
+                image = _find_image(path, worker, stems)
+                _read_mask(annotations, path, image, worker, concepts, in_color)
             advance(1)
-    return Annotations(regions, sizes)
+    return annotations
 
 
 FORMAT = AnnotationFormat(recognises=lambda path: (path / TABLE).is_file(), read=read)
+
+
+def _read_mask(
+    annotations: Annotations,
+    path: Path,
+    image: str,
+    worker: str,
+    concepts: Mapping[int, tuple[str, str] | None],
+    in_color: bool,
+) -> None:
+    values = read_values(path, in_color=in_color)
+    annotations.add_image(image, (values.shape[0], values.shape[1]))
+    for value in np.unique(values).tolist():
+        item = AnnotationItem(path, f"value {_format_value(value, in_color)}")
+        concept = concepts.get(value)
+        if concept is None and (value in concepts or not value):
+            continue
+        with annotations.region(item) as draft:
+            draft.image, draft.worker = image, worker
+            if concept is None:
+                raise item.error(f"value that is not in {TABLE}")
+            draft.concept, draft.category = concept
+            draft.geometry = MaskValue(path, value)
+
+
+def _sort_files(masks: Path, images: Path) -> tuple[list[Path], dict[str, list[str]]]:
+    """Tell masks from images, which may be in one folder, or one in a subfolder of the other.
+
+    Returns:
+        The masks: PNG files below `masks`; if images are there too, those of which an image has the
+        same name apart from the suffix. And the images, as paths below their folder, by their path
+        without the suffix and by the last part of it.
+    """
+    nested = images != masks and images.is_relative_to(masks)
+    below = [
+        path
+        for path in files_below(masks, (".png",))
+        if not (nested and path.is_relative_to(images))
+    ]
+    pictures = files_below(images, IMAGE_SUFFIXES)
+    if images == masks:
+        others = {path.with_suffix("") for path in pictures if path.suffix.lower() != ".png"}
+        names = {path.name for path in others}
+        below = [p for p in below if p.with_suffix("") in others or p.stem in names]
+        if not below:
+            expected = "masks beside images of the same name and another suffix"
+            raise DataError("no masks", file=masks, expected=expected)
+    chosen = set(below)
+    stems: dict[str, list[str]] = {}
+    for path in pictures:
+        if path not in chosen:
+            name = path.relative_to(images).as_posix()
+            for stem in {name.removesuffix(path.suffix), path.stem}:
+                stems.setdefault(stem, []).append(name)
+    return below, stems
 
 
 def _read_concepts(
@@ -116,9 +160,8 @@ def _find_image(path: Path, worker: str, stems: dict[str, list[str]]) -> str:
     stem = f"{worker}/{path.stem}" if worker else path.stem
     images = stems.get(stem) or stems.get(path.stem, [])
     if len(images) != 1:
-        raise DataError(
+        raise AnnotationItem(path, "mask").error(
             "mask of several images" if images else "mask without an image",
-            file=path,
             found=", ".join(images[:3]) or f"no image {path.stem!r}",
             expected="one image of the mask's name, apart from the suffix",
             remedy=None if images else nearest(path.stem, stems),

@@ -2,22 +2,17 @@
 
 Coordinates are Pascal's: pixels counted from 1, the last one included. The worker is `<worker>`,
 `<annotator>` or `<round>` of the object or the file, else the subfolder of the file: one folder per
-annotator.
+annotator. An empty or missing `<filename>` is the name of the XML file.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from xml.etree.ElementTree import ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 
 from .....errors import DataError
 from ..fields import (
-    VERIFIED_FIELDS,
+    VERIFIED,
     WORKER_FIELDS,
-    AnnotationItem,
     parse_number,
     read_box,
     read_image_name,
@@ -28,7 +23,9 @@ from ..fields import (
 )
 from ..folders import files_below, find_image, has_file, worker_of
 from ..format import AnnotationFormat
-from ..regions import Annotations, Region
+from ..items import AnnotationItem
+from ..regions import Annotations
+from ..xml_files import read_xml, root_tag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,73 +36,56 @@ if TYPE_CHECKING:
 
 
 def read(given: AnnotationInput) -> Annotations:
-    """Read every XML file below a folder.
+    """Read every XML file below a folder, or one file.
 
     Raises:
-        DataError: anything invalid, or no category, as VOC has none; the message names file and
-            object, counted from 1.
+        DataError: no category, as VOC has none, or a single file that cannot be read.
     """
-    folder, category = given.path, given.required_category()
-    regions: list[Region] = []
-    sizes: dict[str, tuple[int, int] | None] = {}
-    for path in files_below(folder, (".xml",)):
-        root = _read_xml(path)
-        whole = AnnotationItem(path, "file")
-        named = read_image_name(whole, root.findtext("filename"))
-        image = find_image(given.images, path, folder, named)
-        size = root.find("size")
-        if size is not None:
-            stated = (_whole_number(whole, size, name) for name in ("height", "width"))
-            sizes[image] = read_size(whole, *stated)
-        sizes.setdefault(image, None)
-        defaults = {"worker": worker_of(folder, path), **_read_fields(root)}
-        for number, record in enumerate(root.iterfind("object"), 1):
-            item = AnnotationItem(path, f"object {number}")
-            fields = {**defaults, **_read_fields(record)}
-            regions.append(
-                Region(
-                    image,
-                    read_name(item, "name", record.findtext("name")),
-                    category,
-                    _read_corners(item, record),
-                    read_worker(item, fields),
-                    read_verified(item, fields),
-                    item.source,
-                )
-            )
-    return Annotations(regions, sizes)
+    annotations, category = Annotations(), given.required_category()
+    if not given.path.is_dir():
+        _read_file(annotations, given, given.path, category)
+        return annotations
+    for path in files_below(given.path, (".xml",)):
+        with annotations.file(path):
+            _read_file(annotations, given, path, category)
+    return annotations
 
 
-FORMAT = AnnotationFormat(recognises=lambda path: has_file(path, ".xml"), read=read)
+def _recognises(path: Path) -> bool:
+    """Return whether a file or folder is VOC's; also a folder of XML of which none can be read."""
+    tag = root_tag(path)
+    return tag == "annotation" or (not tag and has_file(path, ".xml"))
 
 
-def _read_xml(path: Path) -> Element:
-    try:
-        root: Element = fromstring(path.read_bytes(), forbid_dtd=True)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", file=path) from error
-    except ParseError as error:
-        line, column = error.position
-        raise DataError(f"line {line}, column {column}: not XML: {error}", file=path) from error
-    except (DefusedXmlException, ValueError, LookupError) as error:
-        what = f"XML with a document type or an encoding that is refused: {error}"
-        raise DataError(what, file=path) from error
+FORMAT = AnnotationFormat(recognises=_recognises, read=read)
+
+
+def _read_file(annotations: Annotations, given: AnnotationInput, path: Path, category: str) -> None:
+    folder = given.path if given.path.is_dir() else path.parent
+    root = read_xml(path)
+    whole = AnnotationItem(path, "file")
     if root.tag != "annotation":
         found, expected = f"<{root.tag}>", "<annotation>"
         raise DataError("not a VOC annotation", file=path, found=found, expected=expected)
-    return root
+    named = (root.findtext("filename") or "").strip() or path.stem
+    image = find_image(given.images, path, folder, read_image_name(whole, named))
+    size = (root.findtext(f"size/{side}") for side in ("height", "width"))
+    annotations.add_image(image, read_size(*size))
+    defaults = {"worker": worker_of(folder, path), **_read_fields(root)}
+    for number, record in enumerate(root.iterfind("object"), 1):
+        item = AnnotationItem(path, f"object {number}")
+        with annotations.region(item) as draft:
+            draft.image, draft.category = image, category
+            draft.concept = read_name(item, "name", record.findtext("name"))
+            fields = {**defaults, **_read_fields(record)}
+            draft.worker = read_worker(item, fields)
+            draft.verified = read_verified(item, fields)
+            draft.geometry = _read_corners(item, record)
 
 
 def _read_fields(record: Element) -> dict[str, object]:
-    names = (*WORKER_FIELDS, *VERIFIED_FIELDS)
+    names = (*WORKER_FIELDS, VERIFIED)
     return {name: text for name in names if (text := (record.findtext(name) or "").strip())}
-
-
-def _whole_number(item: AnnotationItem, record: Element, name: str) -> int:
-    text = (record.findtext(name) or "").strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise item.error(name, found=repr(text[:40]), expected="a whole number of pixels")
-    return int(text)
 
 
 def _read_corners(item: AnnotationItem, record: Element) -> Box:

@@ -1,0 +1,49 @@
+"""`conceptgraph predict`: what the network says of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..options import JsonOption, RunOption, TrustPickleOption, WeightsOption
+
+
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
+    top: Annotated[int, typer.Option(min=1, help="Classes to show.")] = 5,
+    weights: WeightsOption = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "cpu",
+    run_path: RunOption = None,
+    trust_pickle: TrustPickleOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what the network predicts for images, to compare with what you know of it.
+
+    Example: [bold]conceptgraph predict --run net.cg x.jpg y.jpg[/bold]
+    """
+    from ...explain.explain import check_question
+    from ...explain.network import open_network
+    from ...explain.predict import predict as run_predict
+    from ...ingest.network.preprocessing import input_lines, unseen_text
+    from ..opening import open_chosen_run
+    from ..terminal import print_json, print_status, print_table
+
+    run = open_chosen_run(run_path)
+    for image in images:
+        check_question(run, image)
+    shape = run.manifest["input"]
+    for line in input_lines(shape):
+        print_status(line)
+    network = open_network(run, weights=weights, trust_pickle=trust_pickle)
+    answers = run_predict(network, images, top=top, device=device)
+    if as_json:
+        predictions = [answer.to_json() for answer in answers]
+        print_json({"run": run.name, "preprocess": shape, "images": predictions})
+        return
+    for answer in answers:
+        if unseen := unseen_text(answer.seen):
+            print_status(f"{answer.image}: {unseen}")
+        rows = [(name, f"{probability:.2%}") for name, probability in answer.predicted]
+        print_table(str(answer.image), ("class", "probability"), rows, right="b")

@@ -1,0 +1,147 @@
+"""Explanations, searches and audits that found no concept say so, why, and what else to try."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conceptgraph.explain.audit import Audit
+from conceptgraph.explain.audit_counts import Suspect
+from conceptgraph.explain.explanation import (
+    Accounting,
+    ConceptAttribution,
+    Explanation,
+    ImagePath,
+    Prediction,
+)
+from conceptgraph.explain.image_regions import ImageRegions
+from conceptgraph.explain.no_answer import audit_note, explanation_note, flip_note
+from conceptgraph.ingest.network.preprocessing import Box
+from conceptgraph.pages.write import render_page
+from conceptgraph.queries.labels import unit_labels
+from conceptgraph.queries.rows import Rows
+from tests.made_runs import small_run
+from tests.page_samples import draw_thumbnails
+
+if TYPE_CHECKING:
+    from conceptgraph.graph.run.reader import Run
+
+NOTHING_SEEN = ImageRegions(
+    (), {}, (), (), None, None, (), {}, np.zeros((64, 64, 3), np.uint8)
+)  # fmt: skip
+NONE = ConceptAttribution(None, None, 0.0, 0.0, 1.5, 0.5)
+
+
+def concept(name: str, present: float, probe: float | None = 0.8) -> ConceptAttribution:
+    return ConceptAttribution(name, "object", present, present, 0.1, 0.1, probe)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = small_run(tmp_path / "a.cg")
+    draw_thumbnails(run)
+    return run
+
+
+@pytest.fixture
+def explanation(run: Run) -> Explanation:
+    """Explain an image by one path, of units without a concept."""
+    image = run.path.parent / "x.jpg"
+    Image.new("RGB", (64, 64), "red").save(image)
+    labels = unit_labels(run, ["block3/2", "block4/1"])
+    path = ImagePath(1, 1.0, 1.0, Rows((labels["block3/2"], labels["block4/1"])), (1.0, 1.0))
+    return Explanation(
+        run="a", image=str(image), class_name="road", versus=None, method="exact", logit=2.0,
+        probability=0.6, predicted=Rows((Prediction("road", 0.6), Prediction("juggling", 0.4))),
+        paths=Rows((path,)), accounting=Accounting(1.0, 0.5, 0.5, 2.0), blocks=("block3", "block4"),
+        coverage=0.5, searched=Rows(()), by_concept=Rows((NONE,)), cam=np.zeros((2, 2), np.float32),
+        unit_maps={}, concept_maps={}, shape=run.manifest["input"], seen=Box(0, 0, 1, 1),
+        picture=NOTHING_SEEN,
+    )  # fmt: skip
+
+
+def without_names(run: Run) -> Run:
+    units: Any = run.units.assign(iou=0.001)
+    run.units = units
+    vars(run).pop("interpretable", None)
+    return run
+
+
+def test_no_unit_has_a_concept(run: Run, explanation: Explanation) -> None:
+    note = explanation_note(without_names(run), explanation)
+    assert note is not None
+    assert note.startswith("No concept explains this: no unit of block3 has one. Of the 3 units")
+    assert note in render_page(run, explanation)
+
+
+def test_no_concept_is_present(run: Run, explanation: Explanation) -> None:
+    concepts = (concept("ball", 0.0), concept("car", 0.0, probe=None), NONE)
+    note = explanation_note(run, replace(explanation, by_concept=Rows(concepts)))
+    assert note is not None
+    assert "none of the 2 that units of block3 detect (ball, car) is present" in note
+    assert "1 of their presence probes is poor." in note
+    assert "conceptgraph show block3/2" in note
+    later = replace(explanation, by_concept=Rows(concepts), blocks=("block4",))
+    assert "--blocks block3,block4." in (explanation_note(run, later) or "")
+
+
+def test_the_paths_shown_have_no_concept(run: Run, explanation: Explanation) -> None:
+    found = replace(explanation, by_concept=Rows((concept("ball", 0.7), NONE)))
+    note = explanation_note(run, found)
+    assert note is not None
+    assert "ball +0.70 is the most" in note
+    assert "Of the 6 units of block3 and block4, 3 are interpretable" in note
+
+
+def test_an_explanation_with_concepts_needs_no_note(run: Run, explanation: Explanation) -> None:
+    (path,) = explanation.paths
+    units = Rows(unit_labels(run, ["block3/0", "block4/0"]).values())
+    named = replace(path, units=units)
+    found = replace(
+        explanation, by_concept=Rows((concept("ball", 0.7), NONE)), paths=Rows((named,))
+    )
+    assert explanation_note(run, found) is None
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+@pytest.mark.parametrize("at", [None, ("block4",)])
+def test_flip_proposes_only_what_was_not_asked(
+    run: Run, explanation: Explanation, at: tuple[str, ...] | None, everywhere: bool
+) -> None:
+    found = replace(explanation, by_concept=Rows((concept("ball", 0.7), concept("car", 0.1), NONE)))
+    note = flip_note(run, found, most=5, at=at, everywhere=everywhere)
+    assert "with all 2 concepts (ball, car) ablated" in note
+    assert "still predicts road" in note
+    assert "add +2.00 to the +2.00 explained" in note
+    assert ("--everywhere" in note) is not everywhere
+    assert ("no --at" in note) is (at is not None)
+    assert "--ablate-unit block3/2" in note
+
+
+def test_flip_without_anything_to_ablate(run: Run, explanation: Explanation) -> None:
+    note = flip_note(without_names(run), explanation, most=5)
+    assert note.startswith("--flip found nothing to ablate: no unit has a concept. Of the 3 units")
+
+
+def test_a_flip_that_found_nothing_leaves_a_trace_on_the_page(
+    run: Run, explanation: Explanation
+) -> None:
+    note = flip_note(run, explanation, most=5)
+    assert note in render_page(run, explanation, no_flip=note)
+
+
+def test_an_audit_without_suspects(run: Run) -> None:
+    suspect = Suspect("object/ball", 2, 5, -0.1, -0.2, 0.0)
+    audit = Audit("a", "block3", Path("photos"), 10, 6, (), Rows(()), Rows((suspect,)))
+    assert "the 4 mistakes more often than the 6 right answers" in (audit_note(run, audit) or "")
+    assert audit_note(run, replace(audit, right=10)) is None
+    assert audit_note(run, replace(audit, suspects=Rows((replace(suspect, excess=0.2),)))) is None
+    note = audit_note(without_names(run), audit)
+    assert note is not None
+    assert "no unit of block3 has one" in note
+    assert note in render_page(run, audit)

@@ -1,0 +1,156 @@
+"""Networks that cannot be dissected or explained are refused at once, by the module's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from conceptgraph.errors import DataError, ModelError
+from conceptgraph.ingest.contributions.suitability import check_suitable
+from conceptgraph.ingest.network.loading import as_network
+from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.settings import Settings
+from tests.random_networks import KINDS, CustomBlock, CustomNetwork, random_network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BLOCKS = ("block1", "block2", "block3")
+
+
+class Gate(nn.Module):
+    """Squeeze-and-excitation, its sigmoid a function."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.fc = nn.Conv2d(units, units, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.fc(x.mean((2, 3), keepdim=True)))
+
+
+class Gated(CustomBlock):
+    def __init__(self) -> None:
+        super().__init__(8, 10)
+        self.norm = nn.Sequential(nn.BatchNorm2d(10), Gate(10))  # type: ignore[assignment]
+
+
+class WithNorm(CustomBlock):
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__(8, 10)
+        self.norm = norm  # type: ignore[assignment]
+
+
+def with_norm(norm: nn.Module) -> nn.Module:
+    network = CustomNetwork()
+    network.layer2 = nn.Sequential(WithNorm(norm))
+    return network
+
+
+def gated() -> nn.Module:
+    network = CustomNetwork()
+    network.layer2 = nn.Sequential(Gated())
+    return network
+
+
+class WithHead(CustomNetwork):
+    """A network with another pooling, and layers around its last one."""
+
+    def __init__(self, pool: nn.Module, before: nn.Module, after: nn.Module) -> None:
+        super().__init__()
+        self.pool, self.before, self.after = pool, before, after
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer3(self.layer2(self.layer1(self.stem(x))))
+        y: Tensor = self.after(self.fc(self.before(self.pool(x).flatten(1))))
+        return y
+
+
+class Parallel(CustomNetwork):
+    """Its third block is given more than the output of the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer2: nn.Module = CustomBlock(8, 10)
+        self.branch = nn.Conv2d(8, 10, 2, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer1(self.stem(x))
+        x = self.layer3(self.layer2(x) + self.branch(x))
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits
+
+
+class Unpooled(CustomNetwork):
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer3(self.layer2(self.layer1(self.stem(x))))
+        logits: Tensor = self.fc(x.amax((2, 3)))
+        return logits
+
+
+MEAN, SAME = nn.AdaptiveAvgPool2d(1), nn.Identity()
+
+
+@pytest.mark.parametrize(
+    ("make", "obstacle"),
+    [
+        (gated, r"layer2\.0\.norm\.1 \(Gate\) is not piecewise affine"),
+        (lambda: with_norm(nn.GELU()), r"layer2\.0\.norm \(GELU\) is not piecewise affine"),
+        (lambda: with_norm(nn.ReLU6()), r"layer2\.0\.norm \(ReLU6\) is not piecewise affine"),
+        (lambda: with_norm(nn.GroupNorm(2, 10)), r"layer2\.0\.norm \(GroupNorm\) is not"),
+        (
+            lambda: with_norm(nn.BatchNorm2d(10, track_running_stats=False)),
+            r"no running statistics; found layer2\.0\.norm \(BatchNorm2d\)",
+        ),
+        (Parallel, r"layer3 \(Sequential\) is not run on the output of layer2 alone"),
+        (Unpooled, r"layer3, than global average .* found fc \(Linear\) is not given the mean"),
+        (
+            lambda: WithHead(nn.AdaptiveMaxPool2d(1), SAME, SAME),
+            r"global average pooling .* found pool \(AdaptiveMaxPool2d\)",
+        ),
+        (lambda: WithHead(MEAN, nn.Linear(12, 12), SAME), r"found before \(Linear\)"),
+        (lambda: WithHead(MEAN, SAME, nn.Softmax(1)), r"found after \(Softmax\)"),
+    ],
+)
+def test_the_obstacle_is_named(make: Callable[[], nn.Module], obstacle: str) -> None:
+    torch.manual_seed(0)
+    network = as_network(make(), "odd")
+    with pytest.raises(ModelError, match=obstacle):
+        check_suitable(network, BLOCKS, network.architecture.input)
+
+
+@pytest.mark.parametrize("make", [gated, Parallel, lambda: WithHead(MEAN, nn.Linear(12, 12), SAME)])
+def test_a_block_without_contributions_needs_none_of_this(make: Callable[[], nn.Module]) -> None:
+    network = as_network(make(), "odd")
+    check_suitable(network, BLOCKS[1:2], network.architecture.input)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_networks_that_can_be_dissected(kind: str) -> None:
+    network = random_network(kind)
+    check_suitable(network, network.blocks, network.architecture.input)
+    check_suitable(network, network.blocks[::2], network.architecture.input)
+    assert not any(child._forward_hooks for child in network.module.modules())
+
+
+def test_dropout_in_the_head_is_nothing() -> None:
+    network = as_network(WithHead(MEAN, nn.Dropout(0.5), SAME), "dropout")
+    check_suitable(network, BLOCKS, network.architecture.input)
+
+
+def test_an_ingest_refuses_before_it_reads_the_data(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "images").mkdir(parents=True)
+    for name in ("index.csv", "label.csv", "category.csv"):
+        (data / name).write_text("not read")
+    with pytest.raises(ModelError, match=r"layer2\.0\.norm\.1 \(Gate\)"):
+        ingest(f"{__name__}:gated", data, tmp_path / "a.cg", Settings(blocks=BLOCKS))
+    with pytest.raises(ModelError, match="no block4; found block1"):
+        ingest(f"{__name__}:gated", data, tmp_path / "a.cg")
+    with pytest.raises(DataError, match="no such folder"):
+        ingest("no_module:no_factory", tmp_path / "none", tmp_path / "a.cg")
+    assert list(tmp_path.iterdir()) == [data]

@@ -1,0 +1,156 @@
+"""Answers without a concept say why, and propose nothing that the run's settings already are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conceptgraph.graph.run.reader import Run, open_run
+from conceptgraph.graph.run.significant import SignificantLabels
+from conceptgraph.graph.stores.memory import open_store
+from conceptgraph.pages.write import render_page
+from conceptgraph.queries.cards import class_card, concept_card, unit_card
+from conceptgraph.queries.paths import class_paths
+from conceptgraph.queries.rows import Rows
+from conceptgraph.queries.unnamed import card_note, class_paths_note, unnamed_units
+from tests.command_line import call
+from tests.made_runs import small_run
+from tests.page_samples import draw_thumbnails
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+
+def unnamed_run(folder: Path, ratio: float, **settings: Any) -> Run:
+    """Make a run without a name, whose concepts are `ratio` times as large as activation areas."""
+    run = small_run(folder / "a.cg")
+    manifest: Any = {**run.manifest, "settings": {**run.manifest["settings"], **settings}}
+    (run.path / "manifest.json").write_text(json.dumps(manifest))
+    units, detections = run.units.copy(), run.detections.copy()
+    units["iou"] = units["iou"] / 20
+    detections["iou"] /= 20
+    detections["truth"] = (detections["activation"] * ratio).astype("int64")
+    detections["attainable_iou"] = min(ratio, 1 / ratio)
+    for name, table in (("units", units), ("detections", detections)):
+        table.to_parquet(run.path / f"{name}.parquet")
+    return open_run(run.path)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "quantile", "proposed"),
+    [
+        (100, 0.005, "--quantile 0.05."),
+        (100, 0.02, "--quantile 0.05."),
+        (100, 0.05, None),
+        (100, 0.2, None),
+        (0.01, 0.2, "--quantile 0.002."),
+        (0.01, 0.0005, None),
+    ],
+)
+def test_the_quantile_that_is_proposed_is_nearer_and_another(
+    tmp_path: Path, ratio: float, quantile: float, proposed: str | None
+) -> None:
+    text = unnamed_units(unnamed_run(tmp_path, ratio, quantile=quantile), ("block3", "block4"))
+    size = "large" if ratio > 1 else "small"
+    assert f"none is interpretable (IoU above 0.04 at quantile {quantile:g})" in text
+    assert f"3 of 3 concepts are too {size} for activation areas" in text
+    assert (proposed in text) if proposed else ("--quantile" not in text)
+
+
+def test_few_concepts_are_the_reason_where_sizes_fit(tmp_path: Path) -> None:
+    text = unnamed_units(unnamed_run(tmp_path, 1), ("block4",))
+    assert "Of the 3 units of block4, none is interpretable" in text
+    assert "The largest IoU is 0.015, of block4/0 with juggling." in text
+    assert "have 4 concepts only" in text
+    assert "--quantile" not in text
+
+
+def test_units_that_hardly_fire_are_the_reason(tmp_path: Path) -> None:
+    run = unnamed_run(tmp_path, 1)
+    units: pd.DataFrame = run.units.assign(status="dead")
+    run.units = units
+    assert "3 are never active on the 10 images" in unnamed_units(run, ("block4",))
+
+
+def test_significance_is_named_where_it_hides_names(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "a.cg")
+    detections: pd.DataFrame = run.detections.assign(significant=False)
+    run.detections = detections
+    text = unnamed_units(SignificantLabels(run), ("block3",))
+    assert "2 more have such an IoU by labels that are not significant" in text
+    assert "leave --significant out" in text
+    assert "significant" not in unnamed_units(run, ("block3",))
+
+
+def test_a_class_without_a_concept(tmp_path: Path) -> None:
+    """On the terminal, in JSON and on its page, in the same words."""
+    run = unnamed_run(tmp_path, 100)
+    draw_thumbnails(run)
+    paths = class_paths(run, "juggling")
+    note = class_paths_note(run, paths)
+    assert note is not None
+    assert note.startswith("No concept leads to juggling here: none of the 4 units on these paths")
+    assert "ingest again with --quantile 0.05" in note
+    page = render_page(run, paths)
+    assert note in page
+    assert "(no concept) feeds" not in page
+    words = ("why", "--run", "a.cg", "--class", "juggling")
+    printed = call(*words, folder=tmp_path).out
+    assert printed.index("No concept leads to juggling") < printed.index("strongest concept paths")
+    assert json.loads(call(*words, "--json", folder=tmp_path).out)["no_answer"] == note
+
+
+def test_paths_with_a_concept_need_no_note(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "a.cg")
+    assert class_paths_note(run, class_paths(run, "juggling")) is None
+    words = ("why", "--run", "a.cg", "--class", "juggling", "--json")
+    assert json.loads(call(*words, folder=tmp_path).out)["no_answer"] is None
+
+
+def test_no_path_at_all(tmp_path: Path) -> None:
+    run = unnamed_run(tmp_path, 1)
+    note = class_paths_note(run, replace(class_paths(run, "road"), paths=Rows(())))
+    assert note is not None
+    assert "no path through block3 and block4 was found" in note
+
+
+def test_cards(tmp_path: Path) -> None:
+    run = unnamed_run(tmp_path, 100)
+    store = open_store(run)
+    notes = {
+        "class": card_note(run, class_card(store, "a", "juggling")),
+        "concept": card_note(run, concept_card(store, "a", "ball")),
+        "unit": card_note(run, unit_card(store, "a", "block4/0")),
+        "dead": card_note(run, unit_card(store, "a", "block3/2")),
+        "sparse": card_note(run, unit_card(store, "a", "block4/2")),
+    }
+    expected = {
+        "class": "No concept feeds juggling. Of the 3 units of block4, none",
+        "concept": "It covers 100 times the pixels of an activation area, so 0.010 is about",
+        "unit": "The best, juggling, has an IoU of 0.015; areas of these sizes could reach 0.010.",
+        "dead": "it is never active on the 10 images",
+        "sparse": "less than 0.005 of its activations are above 0",
+    }
+    for kind, text in expected.items():
+        assert text in (notes[kind] or ""), kind
+    assert "presence probe of block3 has an F1 of 0.60" in (notes["concept"] or "")
+    for card in ("block4/0", "ball"):
+        words = ("show", card, "--run", "a.cg")
+        told = json.loads(call(*words, "--json", folder=tmp_path).out)["no_answer"]
+        assert told.split(":")[0] in call(*words, folder=tmp_path).out
+
+
+def test_cards_with_an_answer_need_no_note(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "a.cg")
+    store = open_store(run)
+    for card in (
+        class_card(store, "a", "juggling"),
+        concept_card(store, "a", "ball"),
+        unit_card(store, "a", "block4/0"),
+    ):
+        assert card_note(run, card) is None
