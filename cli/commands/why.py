@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ...explain.network import RunNetwork
     from ...graph.run.reader import Run
 
+PATHS = 10
+"""Unit paths to compute, unless --top says how many."""
+
 
 def why(
     class_name: Annotated[
@@ -40,7 +43,25 @@ def why(
     versus: Annotated[
         str | None, typer.Option(help="With --image: explain the difference to this class.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Paths to show.")] = 10,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Paths to show: 10, but with --image no unit paths unless this is given.",
+            show_default=False,
+        ),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,WIDTH,HEIGHT",
+            help="With --image: how much this part matters, in pixels of the image.",
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="With --image: likewise the part where this picture is not black."),
+    ] = None,
     blocks: PathBlocksOption = None,
     method: Annotated[
         Literal["exact", "one-unit"],
@@ -106,6 +127,7 @@ def why(
     [bold]conceptgraph why --class juggling[/bold]
     [bold]conceptgraph why --class juggling --significant[/bold]
     [bold]conceptgraph why --image x.jpg --html why.html[/bold]
+    [bold]conceptgraph why --image x.jpg --region 40,60,80,90[/bold]
     [bold]conceptgraph why --image x.jpg --class juggling --versus typing[/bold]
     [bold]conceptgraph why --image x.jpg --ablate "polka dotted" --flip[/bold]
     [bold]conceptgraph why --demo --class juggling[/bold]
@@ -117,16 +139,20 @@ def why(
             ("--versus", versus), ("--cam", cam), ("--weights", weights), ("--at", at),
             ("--ablate", ablate), ("--ablate-unit", ablate_unit), ("--flip", flip),
             ("--everywhere", everywhere), ("--model", model), ("--trust-run", trust_run),
+            ("--region", region), ("--mask", mask),
         )  # fmt: skip
     from ..options import block_names
     from ..terminal import print_json, print_line
 
     run = _chosen_run(run_path, demo=demo, significant=significant)
     if image is None:
-        _explain_class(run, class_name or "", block_names(blocks), top, html, as_json=as_json)
+        _explain_class(
+            run, class_name or "", block_names(blocks), top or PATHS, html, as_json=as_json
+        )
         return
     from ...explain.explain import check_question, explain
     from ...explain.network import open_network
+    from ...explain.user_region import chosen_region
 
     check_question(run, image, class_name, versus)
     _check_ablation(run, ablate or (), ablate_unit or (), block_names(at))
@@ -139,9 +165,10 @@ def why(
         class_name,
         versus=versus,
         blocks=block_names(blocks),
-        top=top,
+        top=top or PATHS,
         method=method,
         beam=beam,
+        region=chosen_region(run, image, region, mask),
     )
     ablations, no_flip = _run_ablations(
         network, explanation, ablate or (), ablate_unit or (),
@@ -152,7 +179,7 @@ def why(
     _write_files(run, explanation, ablations, no_flip, cam, html)
     if keep:
         extra = {"significant": True} if significant else {}
-        _save(run, explanation, {"top": top, "beam": beam, **extra})
+        _save(run, explanation, {"top": top or PATHS, "beam": beam, **extra})
     from ...explain.no_answer import explanation_note
 
     no_answer = explanation_note(run, explanation)
@@ -163,7 +190,7 @@ def why(
         return
     from ..tables.explanation import print_explanation
 
-    print_explanation(explanation, ablations, no_answer, no_flip)
+    print_explanation(explanation, ablations, no_answer, no_flip, paths=top is not None)
     print_line(f"class activation map: {cam}")
     if html is not None:
         print_line(f"page: {html}")

@@ -10,6 +10,7 @@ from ...explain.explanation import DISPUTED
 from ...ingest.network.preprocessing import input_text, unseen_text
 from ...pages.wording import CONCEPTS_SHOWN, ablation_outcome, ablation_scope, evidence_after
 from ..terminal import concept_text, print_line, print_note, print_paragraph, print_table
+from .picture import print_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -42,21 +43,35 @@ def print_explanation(
     ablations: Sequence[Ablation],
     no_answer: str | None = None,
     no_flip: str | None = None,
+    *,
+    paths: bool = False,
 ) -> None:
-    """Print prediction, paths, accounting and concepts of one image, and ablations.
+    """Print the finding, what the network sees where, ablations; and unit paths, if asked for.
 
     `no_answer` says why no concept explains it, `no_flip` why no ablation set was found, if so.
     """
-    print_table(
-        f"{explanation.image}: predicted",
-        ("class", "probability"),
-        [(name, f"{probability:.1%}") for name, probability in explanation.predicted],
-        right="b",
-    )
+    predicted = ", ".join(f"{name} {share:.0%}" for name, share in explanation.predicted[:3])
+    print_line(f"{explanation.image}: {predicted}")
+    print_picture(explanation)
+    for ablation in ablations:
+        _print_ablation(ablation)
+    print_paragraph(no_flip)
+    if paths:
+        print_paragraph(no_answer)
+        _print_unit_paths(explanation)
     for line in filter(None, (input_text(explanation.shape), unseen_text(explanation.seen))):
-        print_line(line)
-    print_line()
-    print_paragraph(no_answer)
+        print_note(line)
+    predicted_class = explanation.predicted[0].name
+    if explanation.versus is None and explanation.class_name != predicted_class:
+        words = f"--class {shlex.quote(explanation.class_name)}"
+        print_note(
+            f"The network predicts {predicted_class}. To explain the difference: {words} "
+            f"--versus {shlex.quote(predicted_class)}"
+        )
+
+
+def _print_unit_paths(explanation: Explanation) -> None:
+    """Print single paths of units, how they add up, and concepts by the units that detect them."""
     _print_image_paths(explanation)
     value = "logit" if explanation.versus is None else "difference"
     print_table(
@@ -66,9 +81,6 @@ def print_explanation(
         right="abcd",
     )
     _print_concepts(explanation)
-    for ablation in ablations:
-        _print_ablation(ablation)
-    print_paragraph(no_flip)
     for note in _notes(explanation):
         print_note(note)
 
@@ -197,10 +209,6 @@ def _notes(explanation: Explanation) -> Iterator[str]:
             "where a unit fires counts as present."
         )
         yield from _search_notes(explanation)
-    predicted = explanation.predicted[0].name
-    if explanation.versus is None and explanation.class_name != predicted:
-        words = f"--class {shlex.quote(explanation.class_name)} --versus {shlex.quote(predicted)}"
-        yield f"The network predicts {predicted}. To explain the difference: {words}"
 
 
 def _search_notes(explanation: Explanation) -> Iterator[str]:

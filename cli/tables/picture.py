@@ -1,0 +1,131 @@
+"""What a network sees where in an image, as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...explain.verdict import shown_regions, thing_names, verdict
+from ..terminal import print_line, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...explain.explanation import Explanation
+    from ...explain.flows import Flow
+    from ...explain.image_regions import ImageRegions, ImageThing
+
+_THINGS, _REGIONS, _FLOWS, _CONCEPTS = 4, 5, 4, 4
+
+
+def print_picture(explanation: Explanation) -> None:
+    """Print the finding, then things, regions and concept paths."""
+    picture = explanation.picture
+    print_line(verdict(explanation), "bold")
+    print_line()
+    value = "logit" if explanation.versus is None else "difference"
+    if picture.chosen is not None:
+        _print_things("the region asked about", [picture.chosen], value)
+    _print_things("things in the picture", picture.things[:_THINGS], value)
+    _print_regions(picture)
+    _print_flows(picture, explanation.class_name)
+    _print_concepts(explanation)
+    _print_sum(picture, explanation.accounting.total, value)
+
+
+def _print_things(title: str, things: Sequence[ImageThing], value: str) -> None:
+    print_table(
+        title,
+        ("", "", "of the picture", "evidence", f"{value} loses", "painted over, it says"),
+        [
+            (
+                number,
+                thing_names(thing.concepts) or "your region",
+                f"{thing.coverage:.0%}",
+                f"{thing.evidence:+.2f}",
+                *_painted(thing),
+            )
+            for number, thing in enumerate(things, start=1)
+        ],
+        right="acde",
+    )
+
+
+def _painted(thing: ImageThing) -> tuple[str, str]:
+    result = thing.counterfactual
+    if result is None:
+        return "", ""
+    doubt = "?" if thing.disputed else ""
+    return f"{result.measured:+.2f}{doubt}", f"{result.answer.name} {result.answer.probability:.0%}"
+
+
+def _print_regions(picture: ImageRegions) -> None:
+    regions = shown_regions(picture)
+    if not regions:
+        return
+    *named, none = regions
+    block, category = none.block, none.category
+    rest = named[_REGIONS:]
+    rows = [
+        (region.name, f"{region.coverage:.0%}", f"{region.evidence:+.2f}", f"{region.units:+.2f}")
+        for region in named[:_REGIONS]
+    ]
+    if rest:
+        rows.append((f"{len(rest)} more", "", f"{sum(r.evidence for r in rest):+.2f}", ""))
+    rows.append(("none of them", f"{none.coverage:.0%}", f"{none.evidence:+.2f}", ""))
+    print_table(
+        f"where it sees each {category} ({block})",
+        (category, "of the picture", "evidence", "by its units"),
+        rows,
+        right="bcd",
+    )
+
+
+def _print_flows(picture: ImageRegions, target: str) -> None:
+    flows = shown_flows(picture)[:_FLOWS]
+    if flows:
+        source, last = flows[0].source.block, flows[0].target.block
+        print_table(
+            f"concept paths, {source} → {last} → class",
+            ("", "evidence"),
+            [
+                (
+                    f"{flow.source.name or 'elsewhere'} → {flow.target.name or 'elsewhere'} "
+                    f"→ {target}",
+                    f"{flow.evidence:+.2f}",
+                )
+                for flow in flows
+            ],
+            right="b",
+        )
+
+
+def shown_flows(picture: ImageRegions) -> list[Flow]:
+    """Return the flows within the category that `shown_regions` shows, the largest first."""
+    regions = shown_regions(picture)
+    category = regions[0].category if regions else None
+    flows = [
+        flow
+        for flow in picture.flows
+        if flow.source.category == category == flow.target.category
+        and (flow.source.name or flow.target.name)
+    ]
+    return sorted(flows, key=lambda flow: -abs(flow.evidence))
+
+
+def _print_concepts(explanation: Explanation) -> None:
+    """Print one line: what concepts add through the units that detect them."""
+    concepts = [concept for concept in explanation.by_concept[:-1] if concept.contribution]
+    parts = [f"{c.name} {c.contribution:+.2f}" for c in concepts[:_CONCEPTS]]
+    if parts:
+        print_line(f"by the units that detect them, where present: {' · '.join(parts)}")
+
+
+def _print_sum(picture: ImageRegions, total: float, value: str) -> None:
+    if picture.blocks:
+        block = picture.blocks[max(0, len(picture.blocks) - 2)]
+        biases = picture.biases_after[block]
+        print_line(
+            f"adds up: evidence in the picture {total - biases:+.2f} + bias terms {biases:+.2f} "
+            f"= {value} {total:+.2f}"
+        )
+    print_line()

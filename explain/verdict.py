@@ -1,0 +1,109 @@
+"""The finding of an explanation in one sentence: what the answer is mostly due to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .explanation import Explanation
+    from .image_regions import ImageRegions, ImageThing
+    from .presence import ConceptName
+    from .regions import Region
+
+NAMES_SHOWN = 4
+"""Of a thing."""
+LEADING = 0.5
+"""A thing leads if its evidence is at least this share of the strongest region's."""
+
+
+def verdict(explanation: Explanation) -> str:
+    """Return the finding: which thing or which part of the image speaks most for the class."""
+    picture = explanation.picture
+    versus = f", not {explanation.versus}" if explanation.versus else ""
+    opening = f"{explanation.class_name}{versus}"
+    thing, region = leading_thing(picture), strongest_region(picture)
+    if thing is not None and _leads(thing, region):
+        return f"{opening}: mostly because of {_thing_text(thing)}.{_without(explanation, thing)}"
+    if region is not None:
+        return (
+            f"{opening}: mostly because of what it sees as {region.name} "
+            f"({region.coverage:.0%} of the picture, {region.evidence:+.2f})."
+            f"{_change(explanation)}"
+        )
+    return (
+        f"{opening}: nothing in the picture that a concept of the data names speaks for it. "
+        f"Of the {explanation.accounting.total:+.2f} explained, bias terms after "
+        f"{picture.blocks[-1]} are {picture.biases_after[picture.blocks[-1]]:+.2f}."
+        if picture.blocks
+        else f"{opening}: no block of the run can be explained."
+    )
+
+
+def leading_thing(picture: ImageRegions) -> ImageThing | None:
+    """Return the thing that speaks most for the class, if any does."""
+    return picture.things[0] if picture.things and picture.things[0].strength > 0 else None
+
+
+def strongest_region(picture: ImageRegions) -> Region | None:
+    """Return the named region of the category shown that speaks most for the class, if any does."""
+    named = [region for region in shown_regions(picture) if region.name and region.evidence > 0]
+    return max(named, key=lambda region: region.evidence, default=None)
+
+
+def shown_regions(picture: ImageRegions) -> list[Region]:
+    """Return the regions of the block of things, in the category whose concepts name most.
+
+    The largest |evidence| first, none of them last.
+    """
+    block = picture.blocks[max(0, len(picture.blocks) - 2)] if picture.blocks else ""
+    by_category: dict[str, list[Region]] = {}
+    for region in picture.regions:
+        if region.block == block:
+            by_category.setdefault(region.category, []).append(region)
+    regions = max(by_category.values(), key=_named, default=[])
+    return sorted(regions, key=lambda region: (region.name is None, -abs(region.evidence)))
+
+
+def thing_names(concepts: Sequence[ConceptName]) -> str:
+    """Return the names of a thing, each once: "bag · leather · polka dotted"."""
+    names = list(dict.fromkeys(concept.name for concept in concepts))
+    return " · ".join(names[:NAMES_SHOWN]) + (" …" if len(names) > NAMES_SHOWN else "")
+
+
+def _named(regions: Sequence[Region]) -> tuple[bool, float]:
+    """Rank a category: whole-image categories last, then by the |evidence| that has a name."""
+    parts = [region for region in regions if region.name is not None]
+    is_local = any(region.coverage < 1 for region in parts)
+    return is_local, sum(abs(region.evidence) for region in parts)
+
+
+def _leads(thing: ImageThing, region: Region | None) -> bool:
+    return region is None or thing.strength >= LEADING * region.evidence
+
+
+def _thing_text(thing: ImageThing) -> str:
+    size = f"{thing.evidence:+.2f}, {thing.coverage:.0%} of the picture"
+    return f"{thing_names(thing.concepts)} ({size})"
+
+
+def _without(explanation: Explanation, thing: ImageThing) -> str:
+    result = thing.counterfactual
+    if result is None:
+        return ""
+    name, probability = result.answer
+    still = "still " if name == explanation.predicted[0].name else ""
+    doubt = "" if not thing.disputed else f" The logit loses {result.measured:.2f} then."
+    return f" Painted over, the network {still}says {name} ({probability:.0%}).{doubt}"
+
+
+def _change(explanation: Explanation) -> str:
+    change = explanation.picture.change
+    if change is None:
+        return ""
+    things = " and ".join(
+        thing_names(explanation.picture.things[number].concepts) for number in change.things
+    )
+    name, probability = change.answer
+    return f" With {things} painted over, it says {name} ({probability:.0%})."
