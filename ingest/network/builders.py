@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Builder = Callable[[int | None], nn.Module]
+_BODY = re.compile(r"(conv|bn|layer)\d+\.")
 
 
 @lru_cache(maxsize=1)
@@ -101,7 +103,7 @@ def _body_shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     return {
         key: tensor.shape
         for key, tensor in state.items()
-        if not key.startswith("fc.") and not key.endswith("num_batches_tracked")
+        if _BODY.match(key) and not key.endswith("num_batches_tracked")
     }
 
 

@@ -1,0 +1,93 @@
+"""A normalising layer's mean and std in a checkpoint: what the network's input is normalised by."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...errors import ModelError
+from .parts import shared_pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .parts import Part
+    from .state_dicts import Entry
+
+_MEAN = re.compile(r"((new|pixel|image|img|input|rgb|norm)?_?)mean")
+_NO_INPUT = re.compile("loss|criterion|metric|target|label", re.IGNORECASE)
+
+
+class Normaliser(NamedTuple):
+    """Mean and standard deviation of each channel, of inputs in [0, 1], and their names."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    paths: tuple[str, str]
+
+
+def find_normaliser(
+    part: Part, entries: Mapping[str, Entry], channels: int, origin: Path | str
+) -> Normaliser | None:
+    """Find the normaliser that stands the nearest to a part.
+
+    Args:
+        part: the network.
+        entries: all tensors in the file.
+        channels: of an image.
+        origin: the file, for the error.
+
+    Raises:
+        ModelError: several that are equally near differ, or one is not of inputs in [0, 1].
+    """
+    used = set(part.paths.values())
+    holders = {entries[path].holder for path in used}
+    found = [
+        normaliser
+        for path in entries
+        if path not in used
+        and any(holder[: len(entries[path].holder)] == entries[path].holder for holder in holders)
+        and (normaliser := _normaliser(path, entries, channels))
+    ]
+    if not found:
+        return None
+    shared = [shared_pieces(it.paths[0], part.key) for it in found]
+    nearest = [it for it, count in zip(found, shared, strict=True) if count == max(shared)]
+    _check(nearest, origin)
+    return nearest[0]
+
+
+def _normaliser(path: str, entries: Mapping[str, Entry], channels: int) -> Normaliser | None:
+    start, dot, name = path.rpartition(".")
+    named = _MEAN.fullmatch(name)
+    if named is None or _NO_INPUT.search(start):
+        return None
+    std = f"{start}{dot}{named[1]}std"
+    if std not in entries:
+        return None
+    numbers = [entries[it].tensor.detach().double().flatten().tolist() for it in (path, std)]
+    if any(len(it) not in (1, channels) for it in numbers):
+        return None
+    mean, deviation = (tuple(it * channels if len(it) == 1 else it) for it in numbers)
+    return Normaliser(mean, deviation, (path, std))
+
+
+def _check(nearest: list[Normaliser], origin: Path | str) -> None:
+    first = nearest[0]
+    for other in nearest[1:]:
+        if other[:2] != first[:2]:
+            raise ModelError(
+                "holds two normalisers that differ",
+                file=origin,
+                found=f"{first.paths[0]} and {other.paths[0]}",
+                expected="one",
+            )
+    if not (all(0 <= it <= 1 for it in first.mean) and all(0 < it <= 1 for it in first.std)):
+        raise ModelError(
+            "a normaliser that is not of inputs from 0 to 1",
+            file=origin,
+            found=f"{first.paths[0]} {first.mean} and {first.paths[1]} {first.std}",
+            expected="a mean from 0 to 1 and a std above 0, up to 1: red, green, blue",
+            remedy="Divide both by the largest value of a pixel, and mind the order of channels",
+        )
