@@ -88,6 +88,10 @@ class ProgressBars:
             yield lambda done: bars.advance(task, done)
             bars.update(task, completed=total)
 
+    def note(self, text: str) -> None:
+        """Print what was chosen, and why, on stderr."""
+        print_status(text)
+
     @contextmanager
     def steps(self) -> Iterator[Callable[[str, int, int], None]]:
         """Show steps by their names; call what it yields with name, amount done, and total."""

@@ -17,6 +17,10 @@ class Progress(Protocol):
         """Open a step of `total` units of work; call what it yields with each amount done."""
         ...
 
+    def note(self, text: str) -> None:
+        """Take one line that says what was chosen, and why."""
+        ...
+
 
 class NoProgress:
     """Progress that nobody watches."""
@@ -25,6 +29,9 @@ class NoProgress:
     def step(self, name: str, total: int) -> Iterator[Advance]:
         """Yield an advance that does nothing."""
         yield no_advance
+
+    def note(self, text: str) -> None:
+        """Do nothing with it."""
 
 
 def no_advance(done: int) -> None:

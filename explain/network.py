@@ -195,7 +195,14 @@ def _load(run: Run, weights: str | None, *, trust_pickle: bool) -> Network:
         remedy = "Name their new place with --weights"
         raise ModelError("the weights that were dissected are missing", file=path, remedy=remedy)
     seed = cast("int", run.manifest["settings"]["seed"])
-    network = load_network(model["name"], path, None, trust_pickle=trust_pickle, seed=seed)
+    network = load_network(
+        model["name"],
+        path,
+        None,
+        weights_key=model["weights_key"],
+        trust_pickle=trust_pickle,
+        seed=seed,
+    )
     if network.digest != model["digest"]:
         raise ModelError(
             "not the weights that were dissected",

@@ -42,7 +42,14 @@ def run_facts(
         "settings": settings.as_dict(),
         "settings_digest": settings.digest,
         "min_iou": settings.min_iou,
-        "model": {"name": "resnet18", "weights": None, "classes": None, "digest": network},
+        "model": {
+            "name": "resnet18",
+            "weights": None,
+            "weights_key": None,
+            "weights_notes": [],
+            "classes": None,
+            "digest": network,
+        },
         "input": {"height": 224, "width": 224, "mean": [0.5] * 3, "std": [0.25] * 3},
         "data": {
             "folder": "/data",

@@ -92,12 +92,12 @@ def check_kind(path: Path) -> Format:
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
-        kind = _kind(path, head)
+        kind = None if _is_safetensors(head) else _kind(path, head)
     except OSError as error:
         raise unreadable(path, str(error)) from error
     if kind is not None:
         raise ModelError(f"is {kind.what}", file=path, expected=EXPECTED, remedy=kind.remedy)
-    return "safetensors" if _is_safetensors(head) or path.suffix == ".safetensors" else "torch"
+    return "safetensors" if _is_safetensors(head) else "torch"
 
 
 def unreadable(path: Path, found: str) -> ModelError:
@@ -124,7 +124,7 @@ def _kind(path: Path, head: bytes) -> _Kind | None:
         return _ARCHIVE
     if head.startswith(b"\x80") and head[2:14] != _TORCH_PICKLE and _is_pickle(path):
         return _PICKLE
-    return None if _is_safetensors(head) else _kind_of_text(path, head)
+    return _kind_of_text(path, head)
 
 
 def _kind_of_name(path: Path) -> _Kind | None:
@@ -137,8 +137,10 @@ def _kind_of_zip(path: Path) -> _Kind | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except zipfile.BadZipFile as error:
         raise unreadable(path, "a file cut short: the end of its archive is missing") from error
+    except Exception as error:  # a damaged archive fails in any step of its reading
+        raise unreadable(path, f"{type(error).__name__}: {error}") from error
     parts = {name.partition("/")[2] for name in names}
     if "constants.pkl" in parts or any(part.startswith("code/") for part in parts):
         return _TORCHSCRIPT

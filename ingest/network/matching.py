@@ -49,7 +49,7 @@ class Checkpoint(NamedTuple):
         mean: of each channel of the input, if the file has a normaliser; else None.
         std: likewise.
         left_out: what is in the file and not used, by groups.
-        others: keys of other parts that fit.
+        others: keys of other parts that fit, which `key` chooses.
         metadata: what stands beside the weights and their wrappers, but for tensors.
     """
 
@@ -66,13 +66,15 @@ class Checkpoint(NamedTuple):
         """Say what a user may not expect, a line each."""
         notes = []
         if self.left_out:
-            notes.append(f"left out: {', '.join(self.left_out)}")
+            notes.append(f"checkpoint: left out {', '.join(self.left_out)}")
         if self.others:
-            chosen = f"weights from {self.key or 'the top of the file'}"
-            notes.append(f"{chosen}; --weights-key takes {' or '.join(map(_shown, self.others))}")
+            others = " or ".join(map(_shown, self.others))
+            notes.append(
+                f"checkpoint: weights from {_shown(self.key)}; with --weights-key from {others}"
+            )
         if self.mean is not None and self.std is not None:
             mean, std = (", ".join(f"{it:.3g}" for it in each) for each in (self.mean, self.std))
-            notes.append(f"input normalised by the checkpoint's mean {mean} and std {std}")
+            notes.append(f"checkpoint: its mean {mean} and std {std} normalise the input")
         return tuple(notes)
 
 
@@ -130,7 +132,7 @@ def match(
         fit.part.key,
         normaliser.mean if normaliser else None,
         normaliser.std if normaliser else None,
-        _left_out(fit, entries, normaliser),
+        _left_out(fit, others, entries, normaliser),
         others,
         metadata_of(content, _holder(fit, entries)),
     )
@@ -207,9 +209,9 @@ class _Search:
         """Return the error for a file without the network, from the part that is most like it."""
         if not parts or len(parts[0].paths) < len(self.own.tensors) / 4:
             return ModelError(
-                f"holds no weights of {self.model}",
+                f"the weights do not fit {self.model}",
                 file=self.origin,
-                found=f"{len(self.entries)} tensors: {first_of(list(self.entries))}",
+                found=f"{len(self.entries)} tensors, {first_of(list(self.entries))}",
                 expected=first_of(list(self.own.tensors)),
             )
         part = parts[0]
@@ -269,16 +271,20 @@ def _float32(tensor: Tensor) -> Tensor:
 
 
 def _left_out(
-    fit: _Fit, entries: Mapping[str, Entry], normaliser: Normaliser | None
+    fit: _Fit,
+    others: Sequence[str],
+    entries: Mapping[str, Entry],
+    normaliser: Normaliser | None,
 ) -> tuple[str, ...]:
     """List what is not used, by the piece where a name leaves the prefix of the weights.
 
-    Not what every checkpoint has: counters of batches, and the optimizer.
+    Not other parts that fit, nor what every checkpoint has: counters of batches, the optimizer.
     """
     used = {*fit.paths.values(), *(normaliser.paths if normaliser else ())}
     groups: dict[str, list[str]] = {}
     for path in entries:
-        if path in used or path.endswith("num_batches_tracked") or "optim" in path.lower():
+        is_usual = path.endswith("num_batches_tracked") or "optim" in path.lower()
+        if path in used or is_usual or any(path.startswith(f"{key}.") for key in others):
             continue
         group = path.rpartition(".")[2] if is_counter(path) else _group(path, fit.part.prefix)
         groups.setdefault(group, []).append(path)

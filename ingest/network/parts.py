@@ -24,7 +24,8 @@ WRAPPERS = ("_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 COUNTERS = ("num_batches_tracked", "total_ops", "total_params", "n_averaged")
 """Tensors that eval mode does not read: of batch norms, of thop, of averaged models."""
 _BRANCHES = re.compile(
-    "loss|criterion|metric|teacher|momentum|ema|aux|decoder|discriminator|proj|pred", re.IGNORECASE
+    "(^|[^a-z])(loss|criterion|metric|teacher|momentum|ema|aux|decoder|discriminator)",
+    re.IGNORECASE,
 )
 """Children beside the network's that lead away from its logits, whatever they are made of."""
 

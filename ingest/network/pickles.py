@@ -44,6 +44,8 @@ _STOOD_IN = {
 }
 """Modules of Python's own library whose objects programs keep beside weights."""
 _FRAME = 149  # the first operation of a pickle of protocol 4 or 5
+_NO_RECORD = re.compile("Can only (extend|append|SETITEM)|update sequence|unhashable|not iterable")
+"""In messages of torch and Python: what a class does that a stand-in cannot do for it."""
 _RUNS_CODE = {"eval", "exec", "compile", "open", "input", "breakpoint", "__import__"}
 
 
@@ -85,7 +87,7 @@ def read_pickle(path: Path) -> object:
             raise unreadable(path, str(error)) from error
         name = _refused(str(error))
         if name is None or name in known or not _may_stand_in(name):
-            raise _not_read(path, error, stood_in=len(known) > len(_plain_classes())) from error
+            raise _not_read(path, str(error)) from error
         known[name] = StandIn
 
 
@@ -111,12 +113,16 @@ def module_state(value: object) -> Mapping[str, object] | None:
 
 
 def _standin_state(value: object) -> Iterable[tuple[str, object]]:
-    attributes = vars(value)
-    unsaved = attributes.get("_non_persistent_buffers_set") or ()
-    for tensors in (attributes.get("_parameters"), attributes.get("_buffers")):
-        yield from ((name, it) for name, it in (tensors or {}).items() if name not in unsaved)
-    for name, child in (attributes.get("_modules") or {}).items():
+    unsaved = vars(value).get("_non_persistent_buffers_set") or ()
+    for kind in ("_parameters", "_buffers"):
+        yield from ((name, it) for name, it in _mapping(value, kind).items() if name not in unsaved)
+    for name, child in _mapping(value, "_modules").items():
         yield from ((f"{name}.{inner}", it) for inner, it in (module_state(child) or {}).items())
+
+
+def _mapping(value: object, attribute: str) -> Mapping[str, object]:
+    found = vars(value).get(attribute)
+    return found if isinstance(found, dict) else {}
 
 
 def _load(
@@ -167,10 +173,10 @@ def _paths() -> dict[str, Callable[..., object]]:
 def _numpy_classes() -> dict[str, Callable[..., object]]:
     """Return what NumPy's scalars and arrays are made of, by the names of its versions 1 and 2."""
     multiarray = "numpy.core.multiarray", "numpy._core.multiarray"
-    array: object = np.empty(0).__reduce__()[0]
-    scalar: object = np.float64(0).__reduce__()[0]
+    array = np.empty(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
     functions = {"_reconstruct": array, "scalar": scalar}
-    dtypes = [getattr(np.dtypes, name) for name in np.dtypes.__all__]
+    dtypes = [it for it in vars(np.dtypes).values() if isinstance(it, type)]
     return {
         **{f"{it.__module__}.{it.__qualname__}": it for it in (np.ndarray, np.dtype, *dtypes)},
         **{f"{module}.{name}": it for module in multiarray for name, it in functions.items()},
@@ -194,8 +200,7 @@ def _may_stand_in(name: str) -> bool:
     return root in _STOOD_IN or root not in sys.stdlib_module_names
 
 
-def _not_read(path: Path, error: Exception, *, stood_in: bool) -> ModelError:
-    message = str(error)
+def _not_read(path: Path, message: str) -> ModelError:
     if "DTensor" in message:
         return ModelError(
             "holds tensors that are spread over processes (DTensor)",
@@ -203,7 +208,7 @@ def _not_read(path: Path, error: Exception, *, stood_in: bool) -> ModelError:
             expected="whole tensors",
             remedy="Save a full state dict where the network is trained",
         )
-    code = _code_in_pickle(message, stood_in=stood_in)
+    code = _code_in_pickle(message)
     if code is None:
         return unreadable(path, f"{path.stat().st_size} bytes that torch.load cannot read")
     return ModelError(
@@ -215,7 +220,7 @@ def _not_read(path: Path, error: Exception, *, stood_in: bool) -> ModelError:
     )
 
 
-def _code_in_pickle(message: str, *, stood_in: bool) -> str | None:
+def _code_in_pickle(message: str) -> str | None:
     """Return what a refused file would run, from torch's message; None if it is damaged."""
     if name := _refused(message):
         return name.removeprefix("builtins.")
@@ -225,4 +230,4 @@ def _code_in_pickle(message: str, *, stood_in: bool) -> str | None:
         return "a pickle of protocol 4 or 5, which torch reads in no other way"
     if "legacy .tar format" in message:
         return "a pickle in torch's old .tar format"
-    return "objects that only their own classes can make" if stood_in else None
+    return "objects that only their own classes can make" if _NO_RECORD.search(message) else None

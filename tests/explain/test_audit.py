@@ -21,6 +21,7 @@ from conceptgraph.explain.audit_counts import PUSHING, Tally, excess
 from conceptgraph.explain.audit_rows import AuditRow, RowFile
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import RunNetwork, open_network
+from conceptgraph.progress import NoProgress
 from tests.command_line import call
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
@@ -63,7 +64,7 @@ def labels(data: Path, network: RunNetwork) -> list[tuple[str, str]]:
     return rows
 
 
-class CompleteProgress:
+class CompleteProgress(NoProgress):
     """Progress in which every step must come to its end."""
 
     @contextmanager

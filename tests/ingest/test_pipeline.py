@@ -21,6 +21,7 @@ from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.forward import block_outputs
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.progress import NoProgress
 from conceptgraph.settings import BLOCKS, Settings
 from tests import reference
 from tests.drawn_data import draw_concept_data, write_broden, write_mask
@@ -292,7 +293,7 @@ def test_batches_of_another_size_change_nothing_but_rounding(tmp_path: Path, dra
             assert difference.mean() < 1e-5
 
 
-class Watched:
+class Watched(NoProgress):
     """Progress that counts what every step does, and presses Ctrl-C in one of them."""
 
     def __init__(self, interrupt: str = "") -> None:

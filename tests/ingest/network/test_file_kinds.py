@@ -20,6 +20,7 @@ from torch import nn
 from conceptgraph.errors import ModelError
 from conceptgraph.ingest.network.file_kinds import check_kind
 from conceptgraph.ingest.network.weights import read_file
+from tests.checkpoint_wrappings import Config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,3 +173,20 @@ def test_checkpoints_are_known_by_their_content(
     assert check_kind(path) == "torch"
     save_file(STATE, path)
     assert check_kind(path) == "safetensors"
+
+
+class Names(list[str]):
+    """A list of a package's own, which torch's unpickler cannot fill."""
+
+
+def test_damage_and_objects_that_need_their_code_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({**STATE, "names": Names(["a"])}, path)
+    with pytest.raises(ModelError, match="would run code: objects that only their own classes can"):
+        read_file(path)
+    content = {"config": Config(lr=1), **STATE}
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+    assert read_file(path).keys() == content.keys()  # type: ignore[attr-defined]  # a dict
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(ModelError, match=r"cannot be read as weights; found \d+ bytes"):
+        read_file(path)

@@ -122,13 +122,13 @@ def test_what_is_left_out_is_said() -> None:
     assert matched(state)[1] == ()
     assert matched(WRAPPINGS["with an optimizer"](state))[1] == ()
     assert matched(WRAPPINGS["Lightning with a loss"](state))[1] == (
-        "left out: state_dict.criterion.weight",
+        "checkpoint: left out state_dict.criterion.weight",
     )
-    assert matched(WRAPPINGS["thop"](state))[1] == ("left out: total_ops (33 tensors)",)
+    assert matched(WRAPPINGS["thop"](state))[1] == ("checkpoint: left out total_ops (33 tensors)",)
     moco = {"state_dict": {**prefixed(state, "module.encoder_q."), "module.queue": QUEUE}}
-    assert matched(moco)[1] == ("left out: state_dict.module.queue",)
+    assert matched(moco)[1] == ("checkpoint: left out state_dict.module.queue",)
     assert matched(WRAPPINGS["Sequential of normaliser and network"](state))[1] == (
-        "input normalised by the checkpoint's mean 0.25, 0.5, 0.75 and std 0.5, 0.25, 0.125",
+        "checkpoint: its mean 0.25, 0.5, 0.75 and std 0.5, 0.25, 0.125 normalise the input",
     )
 
 
@@ -136,8 +136,7 @@ def test_a_moving_average_stands_back_and_can_be_chosen() -> None:
     state = state_of()
     content = {"state_dict": state, "state_dict_ema": shifted(state)}
     assert matched(content)[1] == (
-        "left out: state_dict_ema (77 tensors)",
-        "weights from state_dict; --weights-key takes state_dict_ema",
+        "checkpoint: weights from state_dict; with --weights-key from state_dict_ema",
     )
     chosen, _ = matched(content, "state_dict_ema")
     assert torch.equal(chosen["conv1.weight"], state["conv1.weight"] + 1)
@@ -276,7 +275,7 @@ UNFITTING: dict[str, tuple[Callable[[State], object], str]] = {
     ),
     "another kind of network": (
         lambda s: {"patch_embed.proj.weight": torch.ones(4, 3, 16, 16), "cls_token": torch.ones(4)},
-        "holds no weights of the network; found 2 tensors: patch_embed.proj.weight, cls_token; ",
+        "the weights do not fit the network; found 2 tensors, patch_embed.proj.weight, cls_token; ",
     ),
     "an encoder of another width": (
         lambda s: {

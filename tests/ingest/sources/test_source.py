@@ -15,6 +15,7 @@ from conceptgraph.errors import DataError
 from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.sources.source import ConceptSource, ExtraTable, SourceImage, write_source
+from conceptgraph.progress import NoProgress
 from tests.annotation_files import write_image
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def test_progress_counts_every_image(tmp_path: Path) -> None:
     steps: list[tuple[str, int]] = []
     done: list[int] = []
 
-    class Recorder:
+    class Recorder(NoProgress):
         @contextmanager
         def step(self, name: str, total: int) -> Iterator[Advance]:
             steps.append((name, total))
