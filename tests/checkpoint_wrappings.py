@@ -49,6 +49,15 @@ class Phase(enum.Enum):
     TRAIN = "train"
 
 
+class Slots:
+    """An object without a dict of attributes."""
+
+    __slots__ = ("step",)
+
+    def __init__(self) -> None:
+        self.step = 3
+
+
 @dataclass
 class Score:
     top1: float
@@ -200,6 +209,9 @@ WRAPPINGS: dict[str, Callable[[State], object]] = {
         | normaliser("module.attacker.normalize.", "new_mean", "new_std")
     },
     "Sequential of normaliser and network": lambda s: normaliser("0.") | prefixed(s, "1."),
+    "normaliser of other names": lambda s: (
+        normaliser("module.norm.", "mu", "sigma") | prefixed(s, "module.net.")
+    ),
     "mean and std inside": lambda s: {"net": s | normaliser("")},
     "thop": counted,
     "Namespace": lambda s: {"model": s, "args": argparse.Namespace(lr=0.1, data=Path("data"))},
@@ -220,6 +232,7 @@ WRAPPINGS: dict[str, Callable[[State], object]] = {
         "model": s,
         "config": Config(name="net", phase=Phase.TRAIN),
         "score": Score(0.7),
+        "slots": Slots(),
         "activation": nn.functional.relu,
         "lambda": partial(torch.add, alpha=2),
     },

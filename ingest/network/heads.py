@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 USUAL = (
     *("fc", "head", "heads", "classifier", "linear", "last_linear", "logits", "output", "out"),
-    *("cls_head", "classification_head", "head_cls", "clf", "final"),
+    *("cls", "clf", "cls_head", "class_head", "classification_head", "head_cls", "prediction"),
+    *("final", "final_layer", "last_layer", "output_layer", "fc_out", "new_fc"),
 )
 
 

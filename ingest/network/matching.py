@@ -278,13 +278,21 @@ def _left_out(
 ) -> tuple[str, ...]:
     """List what is not used, by the piece where a name leaves the prefix of the weights.
 
-    Not other parts that fit, nor what every checkpoint has: counters of batches, the optimizer.
+    Not other parts that fit, nor what every checkpoint has: counters of batches, the optimizer,
+    single numbers beside the weights.
     """
+    holder = _holder(fit, entries)
     used = {*fit.paths.values(), *(normaliser.paths if normaliser else ())}
     groups: dict[str, list[str]] = {}
-    for path in entries:
+    for path, entry in entries.items():
         is_usual = path.endswith("num_batches_tracked") or "optim" in path.lower()
-        if path in used or is_usual or any(path.startswith(f"{key}.") for key in others):
+        is_number = entry.tensor.ndim == 0 and entry.holder != holder
+        if (
+            path in used
+            or is_usual
+            or is_number
+            or any(path.startswith(f"{key}.") for key in others)
+        ):
             continue
         group = path.rpartition(".")[2] if is_counter(path) else _group(path, fit.part.prefix)
         groups.setdefault(group, []).append(path)

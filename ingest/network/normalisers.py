@@ -9,13 +9,15 @@ from ...errors import ModelError
 from .parts import shared_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from .parts import Part
     from .state_dicts import Entry
 
-_MEAN = re.compile(r"((new|pixel|image|img|input|rgb|norm)?_?)mean")
+_MEAN = re.compile(r"((?:new|pixel|image|img|input|rgb|norm)?_?)(means?|mu)")
+_STD = {"mean": ("std", "sigma", "sd"), "means": ("stds", "sds"), "mu": ("sigma", "std", "sd")}
+_LAYER = re.compile(r"normali[sz]|preproc", re.IGNORECASE)
 _NO_INPUT = re.compile("loss|criterion|metric|target|label", re.IGNORECASE)
 
 
@@ -39,18 +41,19 @@ def find_normaliser(
         origin: the file, for the error.
 
     Raises:
-        ModelError: several that are equally near differ, or one is not of inputs in [0, 1].
+        ModelError: several that are equally near differ, or one is not of inputs in [0, 1] or has
+            no mean and std.
     """
     used = set(part.paths.values())
     holders = {entries[path].holder for path in used}
-    found = [
-        normaliser
-        for path in entries
-        if path not in used
-        and any(holder[: len(entries[path].holder)] == entries[path].holder for holder in holders)
-        and (normaliser := _normaliser(path, entries, channels))
+    beside = [
+        path
+        for path, entry in entries.items()
+        if path not in used and any(it[: len(entry.holder)] == entry.holder for it in holders)
     ]
+    found = [it for path in beside if (it := _normaliser(path, entries, channels)) is not None]
     if not found:
+        _refuse_unknown(beside, entries, channels, origin)
         return None
     shared = [shared_pieces(it.paths[0], part.key) for it in found]
     nearest = [it for it, count in zip(found, shared, strict=True) if count == max(shared)]
@@ -63,14 +66,31 @@ def _normaliser(path: str, entries: Mapping[str, Entry], channels: int) -> Norma
     named = _MEAN.fullmatch(name)
     if named is None or _NO_INPUT.search(start):
         return None
-    std = f"{start}{dot}{named[1]}std"
-    if std not in entries:
+    names = (f"{start}{dot}{named[1]}{std}" for std in _STD[named[2]])
+    std = next((name for name in names if name in entries), None)
+    if std is None:
         return None
     numbers = [entries[it].tensor.detach().double().flatten().tolist() for it in (path, std)]
     if any(len(it) not in (1, channels) for it in numbers):
         return None
     mean, deviation = (tuple(it * channels if len(it) == 1 else it) for it in numbers)
     return Normaliser(mean, deviation, (path, std))
+
+
+def _refuse_unknown(
+    beside: Iterable[str], entries: Mapping[str, Entry], channels: int, origin: Path | str
+) -> None:
+    for path in beside:
+        layer = path.rpartition(".")[0]
+        is_normaliser = _LAYER.search(layer) is not None and _NO_INPUT.search(layer) is None
+        if is_normaliser and entries[path].tensor.numel() == channels:
+            raise ModelError(
+                "a normaliser without mean and std",
+                file=origin,
+                found=path,
+                expected="both, of each channel",
+                remedy="Leave it out of the file, and give the network attributes mean and std",
+            )
 
 
 def _check(nearest: list[Normaliser], origin: Path | str) -> None:

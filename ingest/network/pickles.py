@@ -52,13 +52,13 @@ _RUNS_CODE = {"eval", "exec", "compile", "open", "input", "breakpoint", "__impor
 class StandIn:
     """Makes, for a class or function that is not run, a record of the object's attributes.
 
-    The record is an OrderedDict, which torch lets a pickle fill: with items where the object is a
-    mapping, and with attributes.
+    The record is a Counter, the one class that torch lets a pickle fill with everything: with items
+    where the object is a mapping, with attributes, and with slots.
     """
 
-    def __new__(cls, *_: object, **__: object) -> collections.OrderedDict[str, object]:  # type: ignore[misc]
+    def __new__(cls, *_: object, **__: object) -> collections.Counter[str]:  # type: ignore[misc]
         """Return an empty record."""
-        return collections.OrderedDict()
+        return collections.Counter()
 
 
 class InertFunction:

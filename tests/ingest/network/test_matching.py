@@ -33,7 +33,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NETWORKS = ("basic", "bottleneck", "resnext")
-NORMALISED = {"robustness", "Sequential of normaliser and network", "mean and std inside"}
+NORMALISED = {
+    "robustness",
+    "Sequential of normaliser and network",
+    "normaliser of other names",
+    "mean and std inside",
+}
 
 
 def state_of(network: str = "basic", classes: int = 7) -> State:
@@ -272,6 +277,10 @@ UNFITTING: dict[str, tuple[Callable[[State], object], str]] = {
             prefixed(s, "1.") | normaliser("0.") | {k: t / 2 for k, t in normaliser("2.").items()}
         ),
         "holds two normalisers that differ; found 0.mean and 2.mean; expected one",
+    ),
+    "a normaliser that is not understood": (
+        lambda s: prefixed(s, "1.") | {"0.normalize.offset": torch.ones(3)},
+        "a normaliser without mean and std; found 0.normalize.offset; expected both",
     ),
     "another kind of network": (
         lambda s: {"patch_embed.proj.weight": torch.ones(4, 3, 16, 16), "cls_token": torch.ones(4)},
