@@ -123,7 +123,8 @@ def match(
             expected="names and tensors, alone or wrapped",
         )
     search = _Search(entries, own_tensors(module, head), model, origin)
-    fit, others = search.choose(search.fits(key))
+    fits = search.fits(key)
+    fit, others = search.choose(fits)
     tensors = {name: _float32(entries[path].tensor) for name, path in fit.paths.items()}
     check_finite(tensors, origin)
     normaliser = find_normaliser(fit.part, entries, channels, origin)
@@ -132,7 +133,7 @@ def match(
         fit.part.key,
         normaliser.mean if normaliser else None,
         normaliser.std if normaliser else None,
-        _left_out(fit, others, entries, normaliser),
+        _left_out(fit, fits, entries, normaliser),
         others,
         metadata_of(content, _holder(fit, entries)),
     )
@@ -167,7 +168,7 @@ class _Search:
     def choose(self, fits: Sequence[_Fit]) -> tuple[_Fit, tuple[str, ...]]:
         """Return the part to take, and the keys of others: moving averages."""
         distinct: list[_Fit] = []
-        for fit in sorted(fits, key=lambda fit: len(fit.part.prefix)):
+        for fit in sorted(fits, key=lambda fit: (self._is_average(fit), len(fit.part.prefix))):
             if not any(self._equal(fit, known) for known in distinct):
                 distinct.append(fit)
         first = [fit for fit in distinct if not self._is_average(fit)] or distinct
@@ -272,7 +273,7 @@ def _float32(tensor: Tensor) -> Tensor:
 
 def _left_out(
     fit: _Fit,
-    others: Sequence[str],
+    fits: Sequence[_Fit],
     entries: Mapping[str, Entry],
     normaliser: Normaliser | None,
 ) -> tuple[str, ...]:
@@ -282,17 +283,13 @@ def _left_out(
     single numbers beside the weights.
     """
     holder = _holder(fit, entries)
+    others = tuple(it.part.prefix for it in fits if it is not fit and it.part.prefix)
     used = {*fit.paths.values(), *(normaliser.paths if normaliser else ())}
     groups: dict[str, list[str]] = {}
     for path, entry in entries.items():
         is_usual = path.endswith("num_batches_tracked") or "optim" in path.lower()
         is_number = entry.tensor.ndim == 0 and entry.holder != holder
-        if (
-            path in used
-            or is_usual
-            or is_number
-            or any(path.startswith(f"{key}.") for key in others)
-        ):
+        if path in used or is_usual or is_number or path.startswith(others):
             continue
         group = path.rpartition(".")[2] if is_counter(path) else _group(path, fit.part.prefix)
         groups.setdefault(group, []).append(path)

@@ -143,6 +143,7 @@ def test_a_moving_average_stands_back_and_can_be_chosen() -> None:
     assert matched(content)[1] == (
         "checkpoint: weights from state_dict; with --weights-key from state_dict_ema",
     )
+    assert matched({"model": prefixed(state, "module."), "model_ema": dict(state)})[1] == ()
     chosen, _ = matched(content, "state_dict_ema")
     assert torch.equal(chosen["conv1.weight"], state["conv1.weight"] + 1)
     assert error_of(content, "ema").startswith(
