@@ -95,6 +95,7 @@ def ingest(
     settings: Settings | None = None,
     *,
     weights: Path | str | None = None,
+    weights_key: str | None = None,
     classes: Path | str | None = None,
     trust_pickle: bool = False,
     device: str = "auto",
@@ -115,6 +116,7 @@ def ingest(
         settings: all that decides the result.
         weights: checkpoint file, name of torchvision's weights, or `random`; if omitted,
             torchvision's default weights, or those that a factory makes.
+        weights_key: the part of the file to take, if several fit the network.
         classes: file of class names, one a line.
         trust_pickle: load a checkpoint that runs code.
         device: `cpu`, `cuda`, `cuda:1`, …; `auto` takes CUDA where there is one.
@@ -142,6 +144,7 @@ def ingest(
             model,
             weights,
             classes,
+            weights_key=weights_key,
             trust_pickle=trust_pickle,
             seed=settings.seed,
         )
@@ -253,7 +256,7 @@ class Dissection:
 
 def _run_steps(job: Job) -> None:
     """Run steps 2 to 8."""
-    for line in input_lines(job.inputs.shape):
+    for line in (*job.inputs.network.notes, *input_lines(job.inputs.shape)):
         job.progress.note(line)
     dissection = dissect(job)
     contributions = _contributions(job, dissection.blocks)

@@ -44,7 +44,14 @@ def run_facts(
         "min_iou": chosen.min_iou,
         "quantile": 0.005 if chosen.quantile == "auto" else chosen.quantile,
         "quantile_reason": "",
-        "model": {"name": "resnet18", "weights": None, "classes": None, "digest": network},
+        "model": {
+            "name": "resnet18",
+            "weights": None,
+            "weights_key": None,
+            "weights_notes": [],
+            "classes": None,
+            "digest": network,
+        },
         "input": {
             "height": 224,
             "width": 224,

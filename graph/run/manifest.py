@@ -47,11 +47,15 @@ class ModelSource(TypedDict):
     """The network that was dissected.
 
     `name` is a published architecture's or `module:factory`; `weights` a file's path, the name of
-    published weights, or None; `classes` the file with the classes, if one was given.
+    published weights, or None; `weights_key` the part of the file that was asked for, if any;
+    `weights_notes` says what was left out of it; `classes` is the file with the classes, if one was
+    given.
     """
 
     name: str
     weights: str | None
+    weights_key: str | None
+    weights_notes: list[str]
     classes: str | None
     digest: str
 
@@ -105,6 +109,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "model": dict,
     "model.name": str,
     "model.weights": (str, type(None)),
+    "model.weights_key": (str, type(None)),
+    "model.weights_notes": list,
     "model.classes": (str, type(None)),
     "model.digest": str,
     "data": dict,

@@ -49,6 +49,8 @@ def manifest(
         "model": {
             "name": network.name,
             "weights": _absolute(network.weights),
+            "weights_key": network.weights_key,
+            "weights_notes": list(network.notes),
             "classes": str(network.classes_file.resolve()) if network.classes_file else None,
             "digest": network.digest,
         },
