@@ -130,6 +130,7 @@ def test_ablations_of_concepts_and_units(user_folder: UserFolder) -> None:
     keys = [
         "concepts",
         "units",
+        "by_probe",
         "everywhere",
         "found",
         "least",
