@@ -302,8 +302,8 @@ def input_lines(shape: InputShape) -> list[str]:
     lines = [f"input: {input_text(shape)}", f"source: {shape['source']}"]
     if f"resizing: {ASSUMED}" in shape["source"] or shape["source"] == ASSUMED:
         lines.append(
-            "Nothing states how photographs are resized: compare `conceptgraph predict` with your "
-            "own pipeline; --preprocess imagenet crops the center."
+            "note: nothing states how photographs are resized. Compare `conceptgraph predict` with "
+            "your own pipeline; --preprocess imagenet crops the center"
         )
     return lines
 

@@ -108,7 +108,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def check(done: CommandResult, status: int, *parts: object) -> None:
     assert done.status == status, done
-    notes = ("input: ", "source: ")  # of an ingest that began
+    notes = ("input: ", "source: ", "note: ")  # of an ingest that began
     lines = [line for line in done.err.splitlines() if not line.startswith(notes)]
     assert len(lines) == 1, done.err
     assert lines[0].startswith("conceptgraph: error: ")

@@ -46,7 +46,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
         done = call(
             "ingest", "--model", "resnet18", "--weights", weights, "--classes", classes,
             "--data", folder / "data", "--blocks", "block3,block4", "--quantile", quantile,
-            "--device", "cpu", "--out", f"{name}.cg", folder=folder,
+            "--device", "cpu", "--image-size", "64", "--out", f"{name}.cg", folder=folder,
         )  # fmt: skip
         assert done.status == 0, done.err
     return open_run(folder / "first.cg"), open_run(folder / "second.cg")

@@ -214,7 +214,7 @@ class Untrained:
         draw_concept_data(folder, 64)
         weights, classes = write_untrained(folder)
         network = load_network("resnet18", str(weights), classes)
-        settings = Settings(quantile=0.05, blocks=("block2",))
+        settings = Settings(quantile=0.05, blocks=("block2",), image_size=64)
         self.data = open_concept_data(folder)
         inputs = Inputs(network, self.data, settings, CPU, workers=1)
         self.maps = maps_of(inputs)["block2"]
