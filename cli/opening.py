@@ -24,7 +24,7 @@ def open_chosen_run(
     path: Path | None,
     otherwise: Callable[[], Run] | None = None,
     *,
-    significant: bool = False,
+    all_labels: bool = False,
 ) -> Run:
     """Open the run of --run, else of $CONCEPTGRAPH_RUN, else the newest one here.
 
@@ -33,10 +33,10 @@ def open_chosen_run(
     Args:
         path: the value of --run.
         otherwise: opens a run if there is none to choose from.
-        significant: let only significant labels name its units.
+        all_labels: let labels name units also where they do not hold as names.
     """
+    from ..graph.run.all_labels import AllLabels
     from ..graph.run.reader import any_run, find_run, open_run
-    from ..graph.run.significant import SignificantLabels
 
     if otherwise is not None and path is None and not any_run():
         run = otherwise()
@@ -45,7 +45,7 @@ def open_chosen_run(
         if path is None:
             print_status(f"run: {chosen}")
         run = open_run(chosen)
-    return SignificantLabels(run) if significant else run
+    return AllLabels(run) if all_labels else run
 
 
 def open_demo_run() -> Run:

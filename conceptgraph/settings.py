@@ -42,6 +42,8 @@ class Settings:
         iou: which activations count against a concept: in images labelled with its category
             (`paper`), NetDissect-Lite's variant (`lite`), or everywhere (`unrestricted`).
         min_iou: a unit is interpretable when its best IoU exceeds this.
+        min_precision: a unit is named after its best concept when, in images held out, more than
+            this share of its activation area lies on the concept, beyond chance.
         preprocess: the model's own normalisation, or NetDissect's for parity.
         precision: number format of the forward pass; `auto` is float32.
         image_size: side to which images are resized (aspect ratio ignored); None keeps the size
@@ -62,6 +64,7 @@ class Settings:
     quantile: float = 0.005
     iou: IouVariant = "paper"
     min_iou: float = 0.04
+    min_precision: float = 0.5
     preprocess: Preprocess = "model"
     precision: Precision = "auto"
     image_size: int | None = None
@@ -96,6 +99,10 @@ class Settings:
         if not 0 <= self.min_iou < 1:
             raise ConceptGraphError(
                 "min-iou out of range", found=self.min_iou, expected="from 0 to below 1"
+            )
+        if not 0 <= self.min_precision < 1:
+            raise ConceptGraphError(
+                "min-precision out of range", found=self.min_precision, expected="from 0 to below 1"
             )
         if not 0 < self.significance < 1:
             raise ConceptGraphError(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..options import (
+    AllLabelsOption,
     JsonOption,
     PathBlocksOption,
     RunOption,
-    SignificantOption,
     TrustPickleOption,
     WeightsOption,
 )
@@ -49,7 +49,7 @@ def why(
     beam: Annotated[
         int, typer.Option(min=1, help="With --image: path suffixes to extend at each block.")
     ] = 64,
-    significant: SignificantOption = False,
+    all_labels: AllLabelsOption = False,
     weights: WeightsOption = None,
     ablate: Annotated[
         list[str] | None,
@@ -97,7 +97,7 @@ def why(
 
     Examples:
     [bold]conceptgraph why --class juggling[/bold]
-    [bold]conceptgraph why --class juggling --significant[/bold]
+    [bold]conceptgraph why --class juggling --all-labels[/bold]
     [bold]conceptgraph why --image x.jpg --html why.html[/bold]
     [bold]conceptgraph why --image x.jpg --class juggling --versus typing[/bold]
     [bold]conceptgraph why --image x.jpg --ablate "polka dotted" --flip[/bold]
@@ -116,7 +116,7 @@ def why(
     from ..options import block_names
     from ..terminal import print_json, print_line
 
-    run = open_chosen_run(run_path, otherwise=open_demo_run, significant=significant)
+    run = open_chosen_run(run_path, otherwise=open_demo_run, all_labels=all_labels)
     if image is None:
         _explain_class(run, class_name or "", block_names(blocks), top, html, as_json=as_json)
         return
@@ -142,7 +142,7 @@ def why(
         cam = Path(f"{image.stem}.cam.png")
     _write_files(run, explanation, ablations, cam, html)
     if keep:
-        extra = {"significant": True} if significant else {}
+        extra = {"all_labels": True} if all_labels else {}
         _save(run, explanation, {"top": top, "beam": beam, **extra})
     if as_json:
         what_if = [ablation.to_json() for ablation in ablations]

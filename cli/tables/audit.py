@@ -26,7 +26,8 @@ def print_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> None
     _print_suspects(audit)
     print_note(
         "A concept pushes a decision if it is among the three that raise its logit most, where it "
-        "is present. Fixes, breaks: mistakes that become right, right answers that become wrong, "
+        f"is present, and adds at least {audit.least_effect:.2g}. Fixes, breaks: mistakes that "
+        "become right, right answers that become wrong, "
         f"when the units of {audit.block} that detect the concept are ablated where it is present "
         f"(why --ablate … --at {audit.block}; –: not tried)."
     )
@@ -56,6 +57,9 @@ def _print_confusions(audit: Audit) -> None:
 
 def _print_suspects(audit: Audit) -> None:
     mistakes = audit.images - audit.right
+    if audit.no_suspects:
+        print_line(f"no suspects can be named: {audit.no_suspects}\n")
+        return
     print_table(
         "suspects: concepts that push mistakes more often than right answers",
         ("concept", "of mistakes", "of right", "excess", "95 %", "fixes", "breaks"),
@@ -70,7 +74,6 @@ def _print_suspects(audit: Audit) -> None:
                 "–" if suspect.breaks is None else suspect.breaks,
             )
             for suspect in audit.suspects[:_SUSPECTS]
-            if suspect.excess > 0
         ],
         right="bcdefg",
     )

@@ -58,6 +58,17 @@ class DataSource(TypedDict):
     categories: list[str]
 
 
+class MissingConcepts(TypedDict):
+    """Names where a random half of the concepts is left out of the data.
+
+    `given` are the units that have a name then, on average; `wrong` is the share of these names
+    that the other concepts contradict, None where no name is given.
+    """
+
+    given: float
+    wrong: float | None
+
+
 class RunFacts(TypedDict):
     """What an ingest states about a run. `timings` are seconds by step."""
 
@@ -72,6 +83,7 @@ class RunFacts(TypedDict):
     device: str
     blocks: dict[str, BlockShape]
     min_iou: float
+    names: MissingConcepts
 
 
 class Manifest(RunFacts):
@@ -109,6 +121,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "device": str,
     "blocks": dict,
     "min_iou": (int, float),
+    "names": dict,
+    "names.given": (int, float),
+    "names.wrong": (int, float, type(None)),
 }
 """What `read_manifest` checks; it also checks each of `blocks`."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..engine.process_group import ProcessGroup
     from ..inputs import Inputs
     from ..network.loading import Network
+    from ..statistics.names import WrongNames
 
 _PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow", "simplejpeg", "imagecodecs")
 
@@ -32,6 +33,7 @@ def manifest(
     inputs: Inputs,
     grids: Mapping[str, Grid],
     timings: Mapping[str, float],
+    names: WrongNames,
     created: datetime,
 ) -> RunFacts:
     """Return the manifest's content; paths are absolute, so that `why` finds the network again."""
@@ -65,6 +67,7 @@ def manifest(
             **{package: version(package) for package in _PACKAGES},
         },
         "timings": dict(timings),
+        "names": {"given": names.given, "wrong": names.wrong},
     }
 
 

@@ -6,8 +6,8 @@
 // $top: at most this many rows (default 10)
 MATCH (:Unit {uid: $run + '/' + $unit})-[:SAME_UNIT]-(u:Unit)<-[:HAS_UNIT]-(:Block)<-[:HAS_BLOCK]-(r:Run)
 RETURN r.uid AS run,
-  CASE WHEN u.interpretable THEN u.label END AS concept,
-  CASE WHEN u.interpretable THEN u.category END AS category,
-  CASE WHEN u.interpretable THEN u.iou END AS iou
+  CASE WHEN u.named THEN u.label END AS concept,
+  CASE WHEN u.named THEN u.category END AS category,
+  CASE WHEN u.named THEN u.iou END AS iou
 ORDER BY run
 LIMIT $top
