@@ -32,8 +32,8 @@ class DetectionCounts(NamedTuple):
     """How many units are named after a concept of a category (None: any), and how many concepts.
 
     `significant` counts those of them whose label is significant, `above_center_bias` those whose
-    IoU is above the center-bias baseline, `unrestricted` the units that would be interpretable if all
-    images counted. `significant` is None in a run without null samples.
+    IoU is above the center-bias baseline, `unrestricted` the units that would be interpretable if
+    all images counted. `significant` is None in a run without null samples.
     """
 
     category: str | None
