@@ -19,7 +19,6 @@ from torch.nn.functional import max_pool1d, max_pool2d, max_pool3d
 
 from ..errors import QueryError, nearest
 from ..graph.uids import unit_uid
-from .concept_attribution import MIN_PROBE_F1
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -91,7 +90,7 @@ def ablation_of_concept(
     unit_thresholds = run.units.set_index("uid")["threshold"]
     for block, units in detectors(run, uid, at).items():
         mask = AblationMask(tuple(units))
-        if not everywhere and block in probes.index and probes.at[block, "f1"] >= MIN_PROBE_F1:
+        if not everywhere and block in probes.index and probes.at[block, "usable"]:
             probe = torch.tensor(run.probes(block)[:, column]).double()
             probe[-1] -= float(probes.at[block, "threshold"])
             mask = AblationMask(tuple(units), probe)

@@ -12,7 +12,6 @@ from torch import Tensor
 from conceptgraph.errors import QueryError
 from conceptgraph.explain.ablation import ablate, minimal_ablation_set
 from conceptgraph.explain.ablation_masks import AblationMask, detectors
-from conceptgraph.explain.concept_attribution import MIN_PROBE_F1
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import RunNetwork, open_network
 from tests.drawn_data import draw_concept_data
@@ -79,7 +78,7 @@ def is_ablated(
     if concept is None:
         return True
     row = run.presence[(run.presence["block"] == block) & (run.presence["concept"] == concept)]
-    if row["f1"].iloc[0] < MIN_PROBE_F1:
+    if not row["usable"].iloc[0]:
         threshold = run.units.set_index("uid").at[f"{block}/{unit}", "threshold"]
         return bool(float(maps[unit, y, x]) > threshold)
     probe = run.probes(block)[:, list(run.concepts["uid"]).index(concept)]

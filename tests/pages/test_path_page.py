@@ -390,7 +390,7 @@ def test_a_difference_takes_its_concepts_apart(show: Callable[..., Opened]) -> N
     headers = tab.locator(".attributions thead th").all_inner_texts()
     assert headers == [
         "concept", "present, raises juggling", "present, lowers typing", "firing", "below",
-        "probe F1", "map",
+        "probe MCC", "map",
     ]  # fmt: skip
     row = tab.locator(".attributions tbody tr").first.inner_text()
     assert row.split() == ["ball", "object", "+2.50", "−0.50", "+0.25", "+0.50", "0.60"]
