@@ -22,6 +22,7 @@ from .ablation_masks import (
     ablation_of_concept,
     ablation_of_units,
     check_blocks,
+    detectors,
     merge_masks,
 )
 from .explain import explain
@@ -63,6 +64,8 @@ class Ablation:
     Attributes:
         concepts: the concepts that were ablated, as "category/name".
         units: uids of all units with a mask.
+        by_probe: those of the concepts that no unit detects; the units that carry their presence
+            probes were ablated.
         everywhere: whether they were ablated on their whole maps, or only where the concepts are
             present.
         changed: whether any logit changed; if not, the concepts are not present in the image.
@@ -75,6 +78,7 @@ class Ablation:
 
     concepts: tuple[str, ...]
     units: tuple[str, ...]
+    by_probe: tuple[str, ...]
     everywhere: bool
     changed: bool
     before: Rows[Prediction]
@@ -110,6 +114,7 @@ class Ablation:
         return {
             "concepts": list(self.concepts),
             "units": list(self.units),
+            "by_probe": list(self.by_probe),
             "everywhere": self.everywhere,
             "found": self.changed,
             "least": self.is_minimal,
@@ -136,7 +141,7 @@ def ablate(
         run: an open run, or its network from `open_network`.
         image: an image file.
         concepts: names, or "category/name" where several share a name. The units that detect them
-            are ablated.
+            are ablated; if there are none, those that carry their presence probes.
         units: uids, "block3/17"; they are ablated on their whole maps.
         at: blocks at which the concepts' units are ablated; None means all that were dissected.
         everywhere: ablate the concepts' units on their whole maps, not only where the concepts are
@@ -144,7 +149,7 @@ def ablate(
         blocks: the blocks of `Ablation.took_over`, as in `explain`.
 
     Raises:
-        QueryError: no such concept, unit or block, or no unit detects a concept.
+        QueryError: no such concept, unit or block, or neither units nor probes find a concept.
         DataError: the image cannot be read.
         ModelError: the network cannot be loaded.
     """
@@ -158,6 +163,7 @@ def ablate(
     return Ablation(
         tuple(uids),
         ablated_units(masks),
+        tuple(uid for uid in uids if not detectors(network.run, uid, at)),
         everywhere,
         bool((logits[0] != logits[1]).any()),
         before,
@@ -229,7 +235,7 @@ def _candidates(
         uid = concept_uid(concept.category or "", concept.name or "")
         try:
             candidates[uid] = ablation_of_concept(network.run, uid, at, everywhere=everywhere)
-        except QueryError:  # no unit at these blocks detects it
+        except QueryError:  # neither units nor probes of these blocks find it
             continue
     return candidates
 

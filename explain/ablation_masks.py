@@ -4,6 +4,9 @@ A concept is ablated where it is *present*: the units that detect it are 0 at po
 presence probe finds it, and at the positions next to those. Elsewhere they keep their activations,
 since a unit that detects "polka dotted" is evidence for other things too, and an image without dots
 stays as it is. If the probe is poor, units are 0 where they exceed their thresholds.
+
+If no unit detects the concept, but a probe is not poor, the units that carry the probe stand in for
+them: those with most of weight × threshold, half of what is positive.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool1d, max_pool2d, max_pool3d
 
-from ..errors import QueryError, nearest
+from ..errors import QueryError
 from ..graph.uids import unit_uid
+from ..ingest.statistics.probe_scores import MIN_MCC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,6 +67,9 @@ class AblationMask:
 AblationMasks = dict[str, list[AblationMask]]
 """By block."""
 
+CARRIED = 0.5
+"""Of a probe's positive weight × threshold, the share that the units have that carry it."""
+
 
 def _with_neighbours(positions: Tensor) -> Tensor:
     """Return positions and those next to them, diagonally too; bool (images, 1, *grid)."""
@@ -82,24 +89,65 @@ def ablation_of_concept(
         everywhere: ablate the units on their whole maps, not only where the concept is present.
 
     Raises:
-        QueryError: no unit detects the concept, or no such block.
+        QueryError: no unit detects the concept, and no probe of it is any good; or no such block.
     """
+    probes = _probes(run, uid, check_blocks(run, at))
+    by_block = detectors(run, uid, at)
+    if not by_block:
+        carriers = {block: _carriers(run, block, probe) for block, probe in probes.items()}
+        by_block = {block: units for block, units in carriers.items() if units}
+    if not by_block:
+        raise _not_known(run, uid, check_blocks(run, at))
     masks: AblationMasks = {}
-    column = list(run.concepts["uid"]).index(uid)
-    probes = run.presence[run.presence["concept"] == uid].set_index("block")
-    unit_thresholds = run.units.set_index("uid")["threshold"]
-    for block, units in detectors(run, uid, at).items():
-        mask = AblationMask(tuple(units))
-        if not everywhere and block in probes.index and probes.at[block, "usable"]:
-            probe = torch.tensor(run.probes(block)[:, column]).double()
-            probe[-1] -= float(probes.at[block, "threshold"])
-            mask = AblationMask(tuple(units), probe)
-        elif not everywhere:
-            values = [float(unit_thresholds[unit_uid(block, unit)]) for unit in units]
-            thresholds = torch.tensor(values, dtype=torch.float64)
-            mask = AblationMask(tuple(units), thresholds=thresholds)
+    for block, units in by_block.items():
+        if everywhere:
+            mask = AblationMask(tuple(units))
+        elif block in probes:
+            mask = AblationMask(tuple(units), probes[block])
+        else:
+            mask = AblationMask(tuple(units), thresholds=_thresholds(run, block)[units])
         masks[block] = [mask]
     return masks
+
+
+def _probes(run: Run, uid: str, blocks: Sequence[str]) -> dict[str, Tensor]:
+    """Return a concept's probes, unless they are poor, as in `AblationMask.probe`, by block."""
+    column = list(run.concepts["uid"]).index(uid)
+    rows = run.presence[run.presence["concept"] == uid].set_index("block")
+    probes = {}
+    for block in blocks:
+        if block in rows.index and rows.at[block, "usable"]:
+            probes[block] = torch.tensor(run.probes(block)[:, column]).double()
+            probes[block][-1] -= float(rows.at[block, "threshold"])
+    return probes
+
+
+def _thresholds(run: Run, block: str) -> Tensor:
+    """Return the thresholds of a block's units, float64 (units,)."""
+    units = run.units[run.units["block"] == block].sort_values("index")
+    return torch.tensor(units["threshold"].to_numpy(dtype="float64"))
+
+
+def _carriers(run: Run, block: str, probe: Tensor) -> list[int]:
+    """Return the fewest units with `CARRIED` of a probe's positive weight × threshold."""
+    carried = (probe[:-1] * _thresholds(run, block)).clamp(min=0)
+    size, unit = carried.sort(descending=True, stable=True)
+    before = size.cumsum(0) - size
+    return sorted(unit[(size > 0) & (before < CARRIED * size.sum())].tolist())
+
+
+def _not_known(run: Run, uid: str, blocks: Sequence[str]) -> QueryError:
+    """Return the error for a concept that neither units nor probes of these blocks find."""
+    what = f"no unit of {', '.join(blocks)} detects {uid!r}"
+    if _probes(run, uid, blocks):
+        return QueryError(f"{what}, and none raises the score of its presence probe")
+    rows = run.presence[(run.presence["concept"] == uid) & run.presence["block"].isin(blocks)]
+    best, low = max(zip(rows["mcc"], rows["mcc_low"], strict=True), default=(0.0, 0.0))
+    return QueryError(
+        f"{what}, and its presence probes are poor",
+        found=f"a best Matthews correlation of {best:.2f}, at least {low:.2f}",
+        expected=f"{MIN_MCC:g} or more, and surely above 0",
+    )
 
 
 def ablation_of_units(run: Run, uids: Iterable[str]) -> AblationMasks:
@@ -163,16 +211,13 @@ def detectors(run: Run, uid: str, at: Sequence[str] | None = None) -> dict[str, 
     """Return the interpretable units that detect a concept above the run's `min_iou`, by block.
 
     Raises:
-        QueryError: there are none, or no such block.
+        QueryError: no such block.
     """
     blocks = check_blocks(run, at)
     units = run.units[run.units["block"].isin(blocks)].set_index("uid")
     detections = run.interpretable_detections
     detections = detections[detections["unit"].isin(units.index)]
     detecting = units.loc[sorted(detections["unit"][detections["concept"] == uid])]
-    if detecting.empty:
-        remedy = nearest(uid, sorted(set(detections["concept"])))
-        raise QueryError(f"no unit of {', '.join(blocks)} detects {uid!r}", remedy=remedy)
     by_block: dict[str, list[int]] = defaultdict(list)
     for block, unit in sorted(zip(detecting["block"], detecting["index"], strict=True)):
         by_block[str(block)].append(int(unit))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .path_content import explanation_page, path_sentence
+from .path_content import explanation_page
 from .path_parts import PagePanel, PathPage
 from .pictures import data_uri, photograph
 from .wording import counted
@@ -18,12 +18,11 @@ def demo_page(mistake: ExplainedMistake) -> PathPage:
     """Return the page of the explanation, with the pictures that it is about on top."""
     ablations = [] if mistake.ablation is None else [mistake.ablation]
     page = explanation_page(mistake.run, mistake.explanation, ablations)
-    lead = f"{answer(mistake)} {path_sentence(mistake.explanation)}"
     panels = tuple(
         _panel(title, observation, mistake.true_class, text)
         for (title, observation), text in zip(observations(mistake), _texts(mistake), strict=True)
     )
-    return replace(page, lead=lead, panels=panels)
+    return replace(page, lead=answer(mistake), panels=panels)
 
 
 def _panel(title: str, observation: Observation, true_class: str, text: str) -> PagePanel:

@@ -24,6 +24,8 @@ _STYLES = (
     ("#0072B2", ""), ("#E69F00", "//"), ("#009E73", ".."), ("#CC79A7", "xx"),
     ("#56B4E9", "\\\\"), ("#D55E00", "--"), ("#F0E442", "++"), ("#999999", "oo"),
 )  # fmt: skip
+WIDTH = 5.2
+"""Inches of all figures, in which text is 9 points: as wide as a telephone shows unscaled."""
 CONCEPTS = 40
 """The most concepts shown of a block, those with most units."""
 
@@ -45,7 +47,7 @@ def concepts_by_units(rows: Sequence[BlockConceptRow], categories: Sequence[str]
         axes.margins(y=0.01)
         _legend(figure, {row.category for row in shown}, categories)
 
-    return _svg(name, (7.8, 0.7 + 0.19 * max(len(shown), 4)), draw)
+    return _svg(name, (WIDTH, 1.0 + 0.19 * max(len(shown), 4)), draw)
 
 
 def categories_by_block(
@@ -58,7 +60,7 @@ def categories_by_block(
             _stacks(axes, rows, column, blocks, categories)
         _legend(figure, {row.category for row in rows}, categories)
 
-    return _svg("blocks", (7.8, 3.0), draw)
+    return _svg("blocks", (WIDTH, 2.8), draw)
 
 
 def _stacks(
@@ -105,7 +107,8 @@ def _legend(figure: Figure, shown: Collection[str], categories: Sequence[str]) -
     if handles:
         figure.legend(
             handles=handles,
-            loc="outside right upper",
+            loc="outside lower left",
+            ncols=4,
             frameon=False,
             fontsize=8,
             handleheight=1.1,
@@ -136,6 +139,9 @@ def _svg(name: str, size: tuple[float, float], draw: Callable[[Figure], None]) -
     element = text.getvalue()
     element = element[element.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    # The page's own colours, so that a figure is light or dark as the page is.
+    for fixed, colour in (("#000000", "currentColor"), ("#ffffff", "var(--surface)")):
+        element = re.sub(rf'(fill|stroke)(: |="){fixed}', rf"\1\2{colour}", element)
     element = re.sub(r'\bid="', f'id="{name}-', element)
     element = re.sub(r'(url\(|href=")#', rf"\g<1>#{name}-", element)
     return re.sub(r' (width|height)="[\d.]+pt"', "", element, count=2)

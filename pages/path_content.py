@@ -79,6 +79,7 @@ def explanation_page(
         target=explanation.class_name,
         value_name="logit contribution",
         lead=_image_lead(run, explanation),
+        path_text=path_sentence(explanation),
         paths=_image_paths(run, explanation, small),
         facts=(
             *_facts(run),
@@ -185,9 +186,23 @@ def _class_lead(class_paths: StrongestPaths) -> str:
 def _image_lead(run: Run, explanation: Explanation) -> str:
     predicted = explanation.predicted[0]
     opening = f"The network predicts {predicted.name} ({predicted.probability:.0%})."
-    answer = explanation_note(run, explanation) or path_sentence(explanation)
+    answer = explanation_note(run, explanation) or concept_sentence(explanation)
     sentences = (opening, unseen_text(explanation.seen), answer)
     return " ".join(filter(None, sentences))
+
+
+def concept_sentence(explanation: Explanation) -> str:
+    """Return the concepts that are most evidence for the class, and against it, in words."""
+    target = explanation.class_name
+    if explanation.versus is not None:
+        target += f" rather than {explanation.versus}"
+    concepts = [concept for concept in explanation.by_concept[:-1] if concept.contribution]
+    most = [f"{concept.name} {concept.contribution:+.2f}" for concept in concepts]
+    raises = [text for text, row in zip(most, concepts, strict=True) if row.contribution > 0]
+    lowers = [text for text, row in zip(most, concepts, strict=True) if row.contribution < 0]
+    parts = [f"Evidence for {target}: {', '.join(raises[:3]) or 'no concept'}"]
+    parts += [f"against it: {', '.join(lowers[:2])}"] * bool(lowers)
+    return f"{'; '.join(parts)} (of {explanation.accounting.total:+.2f} in all)."
 
 
 def path_sentence(explanation: Explanation) -> str:
@@ -211,7 +226,7 @@ def path_sentence(explanation: Explanation) -> str:
 
 def _unit_text(unit: UnitLabel) -> str:
     if unit.concept is None:
-        return f"{unit.uid} (no concept)"
+        return f"{unit.uid} (no name)"
     return f"{unit.uid} (“{unit.concept.name}”, IoU {unit.concept.iou:.2f})"
 
 

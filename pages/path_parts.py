@@ -132,6 +132,7 @@ class PathPage:
         target: the class's name.
         value_name: what a path's value is, "score" or "logit contribution".
         lead: one or two sentences that sum it up.
+        path_text: the strongest path in words, shown with the graph; "" if the lead says it.
         paths: in the order of the list, the strongest first.
         facts: settings, shown at the foot.
         accounting: parts of the logit, and last their sum; empty without an image.
@@ -152,6 +153,7 @@ class PathPage:
     lead: str
     paths: tuple[PagePath, ...]
     facts: tuple[tuple[str, str], ...]
+    path_text: str = ""
     accounting: tuple[tuple[str, float], ...] = ()
     image: str | None = None
     cam: str | None = None

@@ -23,6 +23,7 @@ LARGEST = 640  # pixels of the longer side of an image
 SMALL = 200
 FRAME = (20, 20, 20)
 FOR, AGAINST = (31, 102, 173), (179, 38, 30)  # blue and red, as bars and paths of the pages are
+ACTIVE = (214, 120, 0)  # of activation maps, which are evidence neither for nor against
 
 
 def photograph(path: Path) -> Image.Image:
@@ -50,8 +51,14 @@ def cam_overlay(image: Image.Image, cam: NDArray[np.float32]) -> Image.Image:
     """
     resized = Image.fromarray(cam).resize(image.size, Image.Resampling.BILINEAR)
     values = np.asarray(resized) / max(float(np.abs(cam).max()), 1e-12)
-    opacity = (0.75 * np.abs(values))[..., None]
-    colour = np.where(values[..., None] > 0, FOR, AGAINST)
+    return _painted(image, np.abs(values), np.where(values[..., None] > 0, FOR, AGAINST))
+
+
+def _painted(
+    image: Image.Image, strength: NDArray[np.float32], colour: NDArray[np.int_]
+) -> Image.Image:
+    """Paint colours over an image made grey; `strength` from 0 to 1 says how much of them."""
+    opacity = (0.75 * strength)[..., None]
     grey = np.asarray(ImageOps.grayscale(image).convert("RGB"))
     base = 0.6 * grey + 0.4 * 255  # pale, so that both colours are seen, and no other ones
     mixed = base * (1 - opacity) + colour * opacity
@@ -59,7 +66,7 @@ def cam_overlay(image: Image.Image, cam: NDArray[np.float32]) -> Image.Image:
 
 
 def heat_overlay(image: Image.Image, activation: NDArray[np.float32]) -> Image.Image:
-    """Draw a unit's activation map over its image: bright where it is active, dark elsewhere.
+    """Draw a unit's activation map over its image: orange where it is active.
 
     Args:
         image: the image.
@@ -67,8 +74,7 @@ def heat_overlay(image: Image.Image, activation: NDArray[np.float32]) -> Image.I
     """
     resized = Image.fromarray(activation).resize(image.size, Image.Resampling.BILINEAR)
     values = np.asarray(resized) / max(float(activation.max()), 1e-12)
-    light = (0.25 + 0.75 * values.clip(0, 1))[..., None]
-    return Image.fromarray((np.asarray(image) * light).astype(np.uint8))
+    return _painted(image, values.clip(0, 1), np.array(ACTIVE))
 
 
 def draw_on_seen(

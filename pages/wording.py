@@ -35,6 +35,9 @@ def label_criterion(run: Run) -> str:
 def ablation_scope(ablation: Ablation) -> str:
     """Return how many units were ablated, and where."""
     units = counted(len(ablation.units), "unit")
+    if ablation.by_probe:
+        names = ", ".join(ablation.by_probe)
+        units += f"; no unit detects {names}, so those that carry its presence probe"
     return units if ablation.everywhere or not ablation.concepts else f"{units}, where present"
 
 

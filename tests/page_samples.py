@@ -123,6 +123,17 @@ class Opened:
         x, y = (box["left"] + box["right"]) / 2, (box["top"] + box["bottom"]) / 2
         self.tab.locator("#canvas").click(position={"x": x, "y": y})
 
+    def cut_off(self) -> list[str]:
+        """Return the elements whose content is wider than they are, or than the window."""
+        found: list[str] = self.tab.evaluate(
+            "[document.documentElement, ...document.querySelectorAll('body *:not(svg *)')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1)"
+            ".filter(e => e === document.documentElement"
+            " || getComputedStyle(e).overflowX !== 'visible')"
+            ".map(e => `${e.tagName} ${e.className} ${e.scrollWidth} > ${e.clientWidth}`)"
+        )
+        return found
+
     def close(self) -> None:
         """Close the page; it must have printed nothing, and requested only its own file."""
         file = self.tab.url

@@ -56,8 +56,8 @@ def why(
     ablate: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --image: ablate the units that detect this concept, and run the network. "
-            "Repeatable."
+            help="With --image: ablate the units that detect this concept, or, if none does, those "
+            "that carry its presence probe, and run the network. Repeatable."
         ),
     ] = None,
     ablate_unit: Annotated[

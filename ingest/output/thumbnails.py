@@ -1,4 +1,4 @@
-"""Thumbnails of the units' top images, dimmed where the unit does not fire."""
+"""Thumbnails of the units' top images, with an outline of where the unit fires."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ..inputs import Batch
 
 THUMBNAIL = 112  # pixels a side
-DIMMED = 4  # brightness outside the mask is divided by it
+OUTLINE, HALO = (255, 221, 51), (0, 0, 0)
+"""Colours just inside a mask and just outside: one of them is seen on any photograph."""
 
 
 def thumbnail_name(block: str, unit: int, rank: int) -> str:
@@ -115,6 +116,27 @@ def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def save_thumbnail(pixels: NDArray[np.uint8], mask: NDArray[np.bool_], path: Path) -> None:
-    """Write a thumbnail, dimmed outside the mask, as JPEG."""
-    dimmed = np.where(mask[..., None], pixels, pixels // DIMMED)
-    path.write_bytes(encode_jpeg(dimmed, quality=80, colorsubsampling="420"))
+    """Write a thumbnail as JPEG; `outlined` shows the mask."""
+    jpeg = encode_jpeg(outlined(pixels, mask), quality=85, colorsubsampling="444")
+    path.write_bytes(jpeg)
+
+
+def outlined(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return a picture (height, width, 3) with a mask's outline, and all else as it was.
+
+    The outline's inner pixels are those of the mask (height, width) that touch what is not of the
+    mask, or the picture's edge; the outer ones touch the mask from outside.
+    """
+    picture: NDArray[np.uint8] = pixels.copy()
+    picture[mask & _grown(~mask, beyond=True)] = OUTLINE
+    picture[~mask & _grown(mask, beyond=False)] = HALO
+    return picture
+
+
+def _grown(mask: NDArray[np.bool_], *, beyond: bool) -> NDArray[np.bool_]:
+    """Return a mask grown by one pixel up, down, left and right; `beyond` the edge it is or not."""
+    padded = np.pad(mask, 1, constant_values=beyond)
+    up, down = padded[:-2, 1:-1], padded[2:, 1:-1]
+    left, right = padded[1:-1, :-2], padded[1:-1, 2:]
+    grown: NDArray[np.bool_] = mask | up | down | left | right
+    return grown

@@ -51,10 +51,11 @@ class BatchLabels(NamedTuple):
     def select(self, rows: Tensor) -> BatchLabels:
         """Return the labels of the images `rows`, int64 ascending on the CPU."""
         on_device = rows.to(self.label_maps.device, non_blocking=True)
-        by_image = self.label_maps.view(len(self.label_maps), len(self.number), -1)
+        pixels = self.height * self.width
+        by_image = self.label_maps.view(-1, len(self.number), pixels)
         return self._replace(
             number=self.number[rows],
-            label_maps=by_image[:, on_device].reshape(len(by_image), -1),
+            label_maps=by_image[:, on_device].flatten(1),
             image_labels=self.image_labels[on_device],
             has_category=self.has_category[rows],
             annotated=self.annotated[rows],

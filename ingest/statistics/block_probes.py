@@ -224,7 +224,7 @@ def labelled_positions(labels: BatchLabels, grid: tuple[int, int], chosen: Tenso
     rows = (2 * (chosen // width) + 1) * labels.height // (2 * height)
     columns = (2 * (chosen % width) + 1) * labels.width // (2 * width)
     images, concepts = labels.image_labels.shape
-    label_maps = labels.label_maps.view(len(labels.label_maps), images, -1)
+    label_maps = labels.label_maps.view(-1, images, labels.height * labels.width)
     centers = label_maps[:, :, rows * labels.width + columns].flatten(1).long()
     labelled = torch.zeros(1 + concepts, centers.shape[1], dtype=torch.bool, device=centers.device)
     labelled = labelled.scatter_(0, centers, True)[1:].view(concepts, images, len(chosen))

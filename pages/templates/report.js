@@ -1,5 +1,5 @@
 "use strict";
-// The table of all units: sorted and filtered as data, drawn a hundred rows at first.
+// The table of all units: sorted and filtered as data, drawn a hundred rows at first, twenty on a telephone.
 (() => {
   const byId = (id) => document.getElementById(id);
   const rows = JSON.parse(byId("rows").textContent);
@@ -8,7 +8,7 @@
   const search = byId("search");
   const significant = byId("significant");
   const more = byId("more");
-  const STEP = 100;
+  const STEP = matchMedia("(max-width: 599px)").matches ? 20 : 100;
   const SIGNIFICANT = 8;
   const texts = rows.map((row) => `${row[0]} ${row[1] ?? ""} ${row[2] ?? ""} ${row[9]}`.toLowerCase());
   const state = { column: 3, down: true, shown: STEP };
@@ -44,6 +44,7 @@
     cells.forEach((text, column) => {
       const cell = document.createElement(column ? "td" : "th");
       if (!column) cell.scope = "row";
+      else cell.dataset.name = headers[column].innerText;
       if (column > 2 && column < 8) cell.className = "number";
       if (column === 1 && row[1] !== null) {
         const chip = document.createElement("span");

@@ -415,7 +415,7 @@ def test_weights_that_moved(inputs: ValidInputs) -> None:
     file = run_path / "manifest.json"
     text = file.read_text("utf-8").replace("net.pth", "gone.pth")
     file.write_text(text, encoding="utf-8")
-    words = ("why", "--run", run_path, "--image", "x.jpg")
+    words = ("why", "--run", run_path, "--image", "x.jpg", "--trust-run")
     check(call(*words, folder=inputs.folder), 1, "gone.pth", "--weights")
 
 

@@ -50,7 +50,7 @@ def test_why_of_an_image(user_folder: UserFolder) -> None:
     assert list(explanation) == [
         "run", "image", "class", "versus", "method", "blocks", "logit", "probability", "predicted",
         "paths", "coverage", "agreement", "searched", "accounting", "by_concept", "by_category",
-        "what_if",
+        "what_if", "no_answer", "no_flip",
     ]  # fmt: skip
     assert (explanation["image"], explanation["class"], explanation["versus"]) == (
         "x.jpg",

@@ -129,7 +129,7 @@ def test_the_page(demo: tuple[Path, CommandResult], browser: Browser) -> None:
         predictions = tab.locator(".panels li:first-child bdi").all_inner_texts()
         assert predictions == ["juggling", "applauding", "applauding"]
         assert "polka dotted" in tab.locator(".lead").inner_text()
-        assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert opened.cut_off() == []
         opened.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations, product
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,17 @@ from conceptgraph.explain.ablation import ablate, minimal_ablation_set
 from conceptgraph.explain.ablation_masks import AblationMask, detectors
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import RunNetwork, open_network
+from conceptgraph.graph.run.reader import open_run
+from conceptgraph.ingest.statistics.probe_scores import MIN_MCC
+from conceptgraph.pages.wording import ablation_scope
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    import pandas as pd
 
     from conceptgraph.graph.run.reader import Run
 
@@ -120,12 +127,10 @@ def test_the_network_is_run_with_the_units_ablated(
     changed = set()
     for concept in detected_concepts(run)[:5]:
         for at in (None, ("block2", "block4"), ("block3",)):
-            try:
-                units = detectors(run, concept, at)
-            except QueryError:
-                assert not units_of(run, concept, at or run.blocks)
-                continue
+            units = detectors(run, concept, at)
             assert units == units_of(run, concept, at or run.blocks)
+            if not units:
+                continue
             ablation = ablate(network, image, concepts=[concept], at=at, everywhere=everywhere)
             assert (ablation.concepts, ablation.everywhere) == ((concept,), everywhere)
             masks = plain_masks(run, concept, at, everywhere=everywhere)
@@ -242,13 +247,73 @@ def test_what_cannot_be_ablated(
         )
 
 
-def test_a_concept_that_no_unit_detects(network: RunNetwork, image: Path) -> None:
-    run = network.run
-    block, undetected = next(
-        (block, uid)
-        for block in run.blocks
-        for uid in run.concepts["uid"]
-        if not units_of(run, uid, (block,))
-    )
-    with pytest.raises(QueryError, match=f"no unit of {block} detects"):
-        ablate(network, image, concepts=[undetected], at=[block])
+def carriers(run: Run, concept: str, block: str) -> list[int]:
+    """The units with half of a probe's positive weight × threshold, the slow way."""
+    probe = run.probes(block)[:, list(run.concepts["uid"]).index(concept)]
+    thresholds = run.units.set_index("uid")["threshold"]
+    carried = {
+        unit: float(probe[unit]) * float(thresholds[f"{block}/{unit}"])
+        for unit in range(run.width(block))
+    }
+    positive = {unit: amount for unit, amount in carried.items() if amount > 0}
+    units: list[int] = []
+    while sum(positive[unit] for unit in units) < sum(positive.values()) / 2:
+        units.append(max(positive.keys() - units, key=lambda unit: positive[unit]))
+    return sorted(units)
+
+
+def undetected(run: Run) -> Iterator[tuple[str, str, pd.Series[float]]]:
+    """Yield blocks and concepts that none of their units detects, with the probe's scores."""
+    scores = run.presence.set_index(["block", "concept"])
+    for block, uid in product(run.blocks, run.concepts["uid"]):
+        if not units_of(run, uid, (block,)):
+            yield block, uid, scores.loc[(block, uid)]
+
+
+@pytest.fixture(scope="module")
+def unnamed(run: Run) -> RunNetwork:
+    """The network of a run in which no unit detects anything."""
+    strict = open_run(run.path)
+    strict.manifest["min_iou"] = 0.99
+    return open_network(strict, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_concept_that_only_its_probe_knows(
+    unnamed: RunNetwork, image: Path, *, everywhere: bool
+) -> None:
+    run = unnamed.run
+    names = list(run.classes["name"])
+    known = [(block, uid) for block, uid, probe in undetected(run) if probe["usable"]]
+    some = [(block, uid) for block, uid in known if carriers(run, uid, block)][:4]
+    assert some
+    for block, uid in some:
+        ablation = ablate(unnamed, image, concepts=[uid], at=[block], everywhere=everywhere)
+        units = carriers(run, uid, block)
+        assert ablation.units == tuple(f"{block}/{unit}" for unit in units)
+        assert ablation.by_probe == (uid,)
+        assert f"no unit detects {uid}, so those that carry" in ablation_scope(ablation)
+        assert ablation.to_json()["by_probe"] == [uid]
+        masks = {block: [(units, None if everywhere else uid)]}
+        after = ablated_logits(unnamed, image, masks).softmax(0)
+        for prediction in ablation.after:
+            expected = float(after[names.index(prediction.name)])
+            assert prediction.probability == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_concept_that_neither_units_nor_probes_find(unnamed: RunNetwork, image: Path) -> None:
+    messages = set()
+    for block, uid, probe in undetected(unnamed.run):
+        message = "none raises the score of its presence probe"
+        if not probe["usable"]:
+            message = (
+                "its presence probes are poor; found a best Matthews correlation of "
+                f"{probe['mcc']:.2f}, at least {probe['mcc_low']:.2f}; expected {MIN_MCC:g} or more"
+            )
+        elif carriers(unnamed.run, uid, block):
+            continue
+        messages.add(message)
+        message = f"no unit of {block} detects '{uid}', and {message}"
+        with pytest.raises(QueryError, match=re.escape(message)):
+            ablate(unnamed, image, concepts=[uid], at=[block])
+    assert len(messages) > 1

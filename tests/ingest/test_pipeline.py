@@ -23,6 +23,7 @@ from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.forward import block_outputs
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.ingest.sources.merge import merge
 from conceptgraph.progress import NoProgress
 from conceptgraph.settings import BLOCKS, Settings
 from tests import reference
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from conceptgraph.graph.run.reader import Run
     from conceptgraph.progress import Advance
+    from conceptgraph.settings import IouVariant
 
 CPU = torch.device("cpu")
 IMAGES = 16
@@ -152,6 +154,43 @@ def test_images_of_all_sizes_in_one_batch(tmp_path: Path, mixed: Path, iou: str)
     run = dissect(given_network("basic", mixed), tmp_path / "a.cg", settings, device="cpu")
     inputs = inputs_of(given_network("basic", mixed), settings)
     ExpectedRun(inputs).check(run, maps_of(inputs))
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noise with labels of whole images and no mask; one image has none at all."""
+    folder, rng = tmp_path_factory.mktemp("tagged"), np.random.default_rng(0)
+    (folder / "images").mkdir()
+    rows: list[dict[str, str | int]] = []
+    for number in range(11):
+        noise = rng.integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(noise).resize((64, 64)).save(folder / "images" / f"{number}.png")
+        cells = {"time": ("1", "2", "")[number % 3], "place": ("3", "")[number % 2]}
+        split = "train" if number % 4 else "val"
+        rows.append({"image": f"{number}.png", "split": split, "sh": (8, 12)[number % 2], **cells})
+    labels = [(1, "dusk", "time"), (2, "noon", "time"), (3, "harbour", "place")]
+    return write_broden(folder, rows, labels, ("time", "place"), size=64)
+
+
+@pytest.mark.parametrize("iou", ["paper", "lite", "unrestricted"])
+@pytest.mark.parametrize("with_masks", [False, True])
+def test_labels_of_whole_images(
+    tmp_path: Path, tagged: Path, drawn: Path, iou: IouVariant, *, with_masks: bool
+) -> None:
+    data = tagged
+    if with_masks:
+        merge([drawn, tagged], tmp_path / "merged")
+        data = tmp_path / "merged"
+    assert check(data).defects == ()
+    settings = dataclasses.replace(
+        SETTINGS, blocks=BLOCKS[1:3], image_size=64, batch_size=3, iou=iou
+    )
+    run = dissect(given_network("basic", data), tmp_path / "a.cg", settings, device="cpu")
+    inputs = inputs_of(given_network("basic", data), settings)
+    ExpectedRun(inputs).check(run, maps_of(inputs))
+    quality = run.presence.set_index("concept").loc[["time/dusk", "time/noon", "place/harbour"]]
+    assert len(quality) == 6
+    assert (quality["positions"] > 0).any()
 
 
 @pytest.mark.parametrize("model", ["basic", "bottleneck", "factory"])

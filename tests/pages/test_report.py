@@ -60,7 +60,12 @@ def test_the_page_in_a_browser(runs: tuple[Run, Run], tmp_path: Path, browser: B
     for size in (WIDE, NARROW):
         opened = open_file(browser, tmp_path / "report.html", size, dark=size == NARROW)
         tab = opened.tab
-        assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert opened.cut_off() == []
+        ink, paper = (
+            tab.evaluate(f"getComputedStyle(document.querySelector('{place}')).{name}")
+            for place, name in ((".figure svg text", "fill"), (".section", "backgroundColor"))
+        )
+        assert (brightness(ink) > brightness(paper)) is (size == NARROW)  # that one is dark
         assert tab.locator("figure img").count() > 5
         assert tab.locator(".change").count() == 12
         versus = tab.locator("section[aria-label^=Comparison]").inner_text()
@@ -83,6 +88,11 @@ def test_the_page_in_a_browser(runs: tuple[Run, Run], tmp_path: Path, browser: B
             ]
             assert text.split() == [row.block, *map(str, [*numbers, row.dead, row.sparse])]
         opened.close()
+
+
+def brightness(colour: str) -> int:
+    """Return the sum of the parts of a computed colour."""
+    return sum(map(int, re.findall(r"\d+", colour)[:3]))
 
 
 def test_the_table_of_ten_thousand_units(tmp_path: Path, browser: Browser) -> None:
@@ -134,6 +144,7 @@ def test_figures_are_the_same_each_time_and_load_nothing() -> None:
     )
     assert drawn == again
     for text in drawn:
+        assert not re.search("(?i)#(000000|ffffff)", text)  # the page's colours, light or dark
         ElementTree.fromstring(text)
         assert text.startswith("<svg")
         assert set(re.findall(r'(?:src|href)="([^#])', text)) == set()

@@ -130,7 +130,7 @@ def test_a_class_without_a_concept(tmp_path: Path) -> None:
     assert "ingest again with --quantile 0.05" in note
     page = render_page(run, paths)
     assert note in page
-    assert "(no concept) feeds" not in page
+    assert "(no name) feeds" not in page
     words = ("why", "--run", "a.cg", "--class", "juggling")
     printed = call(*words, folder=tmp_path).out
     assert printed.index("No concept leads to juggling") < printed.index("strongest concept paths")

@@ -1,7 +1,8 @@
-"""The strongest images of every unit, and thumbnails dimmed where it does not fire."""
+"""The strongest images of every unit, and thumbnails that outline where it fires."""
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +18,11 @@ from conceptgraph.ingest.dissection.top_images import TopImages
 from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.loading import load_network
 from conceptgraph.ingest.output.thumbnails import (
-    DIMMED,
+    HALO,
+    OUTLINE,
     THUMBNAIL,
     Thumbnail,
+    outlined,
     save_thumbnail,
     shrink,
     thumbnails_of_batch,
@@ -103,16 +106,37 @@ def test_masks_of_thumbnails_are_the_units_masks() -> None:
     assert masks.any(axis=(1, 2)).sum() >= 3
 
 
-def test_a_saved_thumbnail_is_dim_exactly_outside_the_mask(tmp_path: Path) -> None:
+@pytest.mark.parametrize("brightness", [0, 255])
+def test_an_outline_shows_where_a_unit_fires_on_any_picture(
+    tmp_path: Path, brightness: int
+) -> None:
+    """Also on black ones; all but the outline is the picture as it is."""
     coarse = np.random.default_rng(0).random((14, 14)) < 0.3
     mask = np.kron(coarse, np.ones((8, 8), np.bool_))
-    white = np.full((THUMBNAIL, THUMBNAIL, 3), 255, np.uint8)
-    save_thumbnail(white, mask, tmp_path / "a.jpg")
+    picture = np.full((THUMBNAIL, THUMBNAIL, 3), brightness, np.uint8)
+    expected = slow_outline(picture, mask)
+    np.testing.assert_array_equal(outlined(picture, mask), expected)
+    assert (expected != picture).any(axis=2).mean() > 0.05
+    save_thumbnail(picture, mask, tmp_path / "a.jpg")
     with Image.open(tmp_path / "a.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (112, 112))
         found = np.asarray(image).astype(int)
-    expected = np.where(mask, 255, 255 // DIMMED)
-    assert np.abs(found - expected[..., None]).max() <= 3
+    assert np.abs(found - expected).mean() < 10
+    assert (np.abs(found - expected).max(axis=2) < 90).mean() > 0.99
+
+
+def slow_outline(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Draw the outline pixel by pixel."""
+    drawn: NDArray[np.uint8] = picture.copy()
+    size = len(mask)
+    for y, x in product(range(size), range(size)):
+        near = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+        fires = [0 <= b < size and 0 <= a < size and bool(mask[b, a]) for b, a in near]
+        if mask[y, x] and not all(fires):
+            drawn[y, x] = OUTLINE
+        elif not mask[y, x] and any(fires):
+            drawn[y, x] = HALO
+    return drawn
 
 
 def test_thumbnails_ignore_the_aspect_ratio() -> None:
@@ -150,13 +174,11 @@ def test_the_thumbnails_of_a_run(tmp_path: Path) -> None:
 
 
 def check_thumbnail(file: Path, picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
-    """Check that it is the picture under this mask, as well as JPEG can show it."""
+    """Check that it is the picture with this outline, as well as JPEG can show it."""
     with Image.open(file) as image:
         assert (image.format, image.size) == ("JPEG", (THUMBNAIL, THUMBNAIL))
         shown = np.asarray(image).astype(float)
-    bright, dim = picture.astype(float), picture // DIMMED
-    expected = np.where(mask[..., None], bright, dim)
-    assert np.abs(shown - expected).mean() < 4
-    nearer = np.abs(shown - bright).sum(axis=2) < np.abs(shown - dim).sum(axis=2)
-    visible = bright.sum(axis=2) > 240  # where bright and dim are far apart
-    assert (nearer == mask)[visible].mean() > 0.97
+    expected = slow_outline(picture, mask).astype(float)
+    assert np.abs(shown - expected).mean() < 8
+    nearer = np.abs(shown - expected).sum(axis=2) <= np.abs(shown - picture).sum(axis=2)
+    assert nearer[(expected != picture).any(axis=2)].mean() > 0.9
