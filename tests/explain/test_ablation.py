@@ -275,7 +275,8 @@ def unnamed(run: Run) -> RunNetwork:
     """The network of a run in which no unit detects anything."""
     strict = open_run(run.path)
     strict.manifest["min_iou"] = 0.99
-    return open_network(strict, dtype=torch.float64)
+    stated = strict.manifest["model"]["name"]
+    return open_network(strict, model=stated, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
