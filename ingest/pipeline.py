@@ -351,7 +351,13 @@ def _overlaps(
 
     def partial(batch: Batch) -> dict[str, BlockPartial]:
         batch_labels = labels_of_batch(
-            data, batch.images, batch.first, labels, job.inputs.device, permuted=null_samples > 0
+            data,
+            batch.images,
+            batch.first,
+            labels,
+            job.inputs.device,
+            fitted=job.inputs.probe_images,
+            permuted=null_samples > 0,
         )
         return blocks.partial(activations, batch, batch_labels)
 
@@ -408,9 +414,11 @@ def _write(job: Job, dissection: Dissection, contributions: list[Contribution]) 
     with job.step("tables", len(dissection.blocks)) as advance:
         write_contributions(writer, contributions)
         write_probes(writer, dissection.probes.blocks, inputs.data)
-        write_blocks(writer, dissection.blocks, inputs, labels.concept_area, lambda: advance(1))
+        names = write_blocks(
+            writer, dissection.blocks, inputs, labels.concept_area, lambda: advance(1)
+        )
         writer.table("concepts", concepts_table(inputs.data, labels))
         writer.table("classes", classes_table(inputs.network.classes))
     grids = {block: block_dissection.grid for block, block_dissection in dissection.blocks.items()}
     created = datetime.now(timezone.utc)
-    writer.seal(manifest(inputs, grids, job.timings, created, dissection.quantile))
+    writer.seal(manifest(inputs, grids, job.timings, names, created, dissection.quantile))

@@ -70,6 +70,17 @@ class DataSource(TypedDict):
     categories: list[str]
 
 
+class MissingConcepts(TypedDict):
+    """Names where a random half of the concepts is left out of the data.
+
+    `given` are the units that have a name then, on average; `wrong` is the share of these names
+    that the other concepts contradict, None where no name is given.
+    """
+
+    given: float
+    wrong: float | None
+
+
 class RunFacts(TypedDict):
     """What an ingest states about a run.
 
@@ -90,6 +101,7 @@ class RunFacts(TypedDict):
     min_iou: float
     quantile: float
     quantile_reason: str
+    names: MissingConcepts
 
 
 class Manifest(RunFacts):
@@ -134,6 +146,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "min_iou": (int, float),
     "quantile": float,
     "quantile_reason": str,
+    "names": dict,
+    "names.given": (int, float),
+    "names.wrong": (int, float, type(None)),
 }
 """What `read_manifest` checks; it also checks each of `blocks`."""
 

@@ -135,7 +135,12 @@ class ForwardPass:
 
         def partial(batch: Batch, maps: Maps) -> ForwardPartial:
             batch_labels = labels_of_batch(
-                self._inputs.data, batch.images, batch.first, labels, self._inputs.device
+                self._inputs.data,
+                batch.images,
+                batch.first,
+                labels,
+                self._inputs.device,
+                fitted=self._inputs.probe_images,
             )
             cells = self._activations.partial(batch.number, maps)
             return ForwardPartial(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..engine.process_group import ProcessGroup
     from ..inputs import Inputs
     from ..network.loading import Network
+    from ..statistics.names import WrongNames
 
 _PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow", "simplejpeg", "imagecodecs")
 
@@ -34,6 +35,7 @@ def manifest(
     inputs: Inputs,
     grids: Mapping[str, Grid],
     timings: Mapping[str, float],
+    names: WrongNames,
     created: datetime,
     quantile: QuantileChoice,
 ) -> RunFacts:
@@ -72,6 +74,7 @@ def manifest(
             **{package: version(package) for package in _PACKAGES},
         },
         "timings": dict(timings),
+        "names": {"given": names.given, "wrong": names.wrong},
     }
 
 

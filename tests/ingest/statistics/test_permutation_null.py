@@ -82,7 +82,7 @@ def counted(
         maps = case.maps[first : first + batch_size]
         order = range(first, first + len(maps))
         cells = find_cells(maps, case.thresholds)[0]
-        groups = labels_of_batch(data, order, first, statistics, CPU, permuted=True)
+        groups = labels_of_batch(data, order, first, statistics, CPU, fitted=0, permuted=True)
         by_size = [(cells_of_images(cells, grid, labels.number), labels) for labels in groups]
         overlaps.update(overlaps.partial(by_size, grid, case.thresholds))
         for labels in groups:
