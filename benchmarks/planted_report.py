@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from conceptgraph.explain.audit_counts import wilson
+from conceptgraph.ingest.statistics.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,8 +75,8 @@ def _cell(figures: Sequence[ShortcutFigures], method: str, situation: str) -> st
     """Return top-1/top-3 in percent, with the 95 % interval of top-3."""
     ranks = [r for of_seed in figures for r in of_seed["ranks"][method].get(situation, [])]
     first, three = sum(r == 1 for r in ranks), sum(r <= 3 for r in ranks)
-    _, low, high = wilson(three, len(ranks))
     count = max(1, len(ranks))
+    low, high = wilson(three / count, len(ranks))
     rates = f"{100 * first / count:.0f}/{100 * three / count:.0f}"
     return f"{rates} [{100 * low:.0f}–{100 * high:.0f}]"
 
@@ -116,7 +116,8 @@ def plot(results: Sequence[ShortcutResult], path: Path) -> None:
         for shift, (situation, (colour, shape)) in enumerate(MARKERS.items()):
             for row, method in enumerate(methods):
                 ranks = [r for f in figures for r in f["ranks"][method].get(situation, [])]
-                share, low, high = wilson(sum(r <= 3 for r in ranks), len(ranks))
+                share = sum(r <= 3 for r in ranks) / max(1, len(ranks))
+                low, high = wilson(share, len(ranks))
                 y = row + 0.18 * (shift - 1.5)
                 panel.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=1)
                 panel.plot(

@@ -20,36 +20,36 @@ if TYPE_CHECKING:
     from ..graph.stores.neo4j_store import Neo4jStore
 
 
-def open_chosen_run(path: Path | None, *, significant: bool = False) -> Run:
+def open_chosen_run(path: Path | None, *, all_labels: bool = False) -> Run:
     """Open the run of --run, else of $CONCEPTGRAPH_RUN, else the newest one here.
 
     A run that was not given by --run is named on stderr.
 
     Args:
         path: the value of --run.
-        significant: let only significant labels name its units.
+        all_labels: let labels name units also where they do not hold as names.
     """
+    from ..graph.run.all_labels import AllLabels
     from ..graph.run.reader import find_run, open_run
-    from ..graph.run.significant import SignificantLabels
 
     chosen = find_run(path)
     if path is None:
         print_status(f"run: {chosen}")
     run = open_run(chosen)
-    return SignificantLabels(run) if significant else run
+    return AllLabels(run) if all_labels else run
 
 
-def open_demo_run(*, significant: bool = False) -> Run:
+def open_demo_run(*, all_labels: bool = False) -> Run:
     """Open the demo's run; say on stderr that it is used, and that it is ingested first."""
     from ..demo.cached import demo_run, demo_run_path
-    from ..graph.run.significant import SignificantLabels
+    from ..graph.run.all_labels import AllLabels
 
     path = demo_run_path()
     print_status(f"run: the demo's, {path}")
     if not path.is_dir():
         print_status("the demo's network is dissected first (once)")
     run = demo_run(ProgressBars())
-    return SignificantLabels(run) if significant else run
+    return AllLabels(run) if all_labels else run
 
 
 def connect(uri: str | None, database: str | None) -> Neo4jStore:

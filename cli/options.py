@@ -40,9 +40,11 @@ TrustPickleOption = Annotated[
     bool,
     typer.Option("--trust-pickle", help="Let the checkpoint run code. Only if you trust it."),
 ]
-SignificantOption = Annotated[
+AllLabelsOption = Annotated[
     bool,
-    typer.Option("--significant", help="Use only significant labels."),
+    typer.Option(
+        "--all-labels", help="Name units by their best label, also where it may be wrong."
+    ),
 ]
 PathBlocksOption = Annotated[
     str | None,

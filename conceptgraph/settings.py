@@ -27,6 +27,15 @@ Quantile = float | Literal["auto"]
 PREPROCESSINGS = ("model", "resize", "imagenet", "netdissect")
 BLOCKS = ("block1", "block2", "block3", "block4")
 _BLOCK = re.compile(r"block([1-9]\d*)")
+_LEAST = {
+    "null_samples": 0,
+    "batch_size": 1,
+    "calibration_images": 1,
+    "top_labels": 1,
+    "top_images": 1,
+    "top_k": 1,
+    "image_size": 32,
+}
 USUAL_BATCH, LARGEST_BATCH = 32, 256  # images, if no batch size is given
 BATCHES = 32  # at least, if batches are larger than usual
 GIGABYTES = 0.085
@@ -44,6 +53,8 @@ class Settings:
         iou: which activations count against a concept: in images labelled with its category
             (`paper`), NetDissect-Lite's variant (`lite`), or everywhere (`unrestricted`).
         min_iou: a unit is interpretable when its best IoU exceeds this.
+        min_precision: a unit is named after its best concept when, in images held out, more than
+            this share of its activation area lies on the concept, beyond chance.
         preprocess: what becomes of photographs, and how colors are normalised: as the `model`
             states it; the whole image resized (`resize`); the shorter side resized to 256 and the
             center cropped to 224 (`imagenet`); NetDissect's, for parity (`netdissect`); or a JSON
@@ -66,6 +77,7 @@ class Settings:
     quantile: Quantile = "auto"
     iou: IouVariant = "paper"
     min_iou: float = 0.04
+    min_precision: float = 0.5
     preprocess: str = "model"
     precision: Precision = "auto"
     image_size: int | None = None
@@ -97,10 +109,13 @@ class Settings:
             raise ConceptGraphError(
                 "quantile out of range", found=self.quantile, expected="between 0 and 1, or auto"
             )
-        if not 0 <= self.min_iou < 1:
-            raise ConceptGraphError(
-                "min-iou out of range", found=self.min_iou, expected="from 0 to below 1"
-            )
+        for name in ("min_iou", "min_precision"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConceptGraphError(
+                    f"{name.replace('_', '-')} out of range",
+                    found=getattr(self, name),
+                    expected="from 0 to below 1",
+                )
         if not 0 < self.significance < 1:
             raise ConceptGraphError(
                 "significance out of range", found=self.significance, expected="between 0 and 1"
@@ -110,21 +125,13 @@ class Settings:
                 f"there is no preprocessing {self.preprocess!r}",
                 expected=f"{', '.join(PREPROCESSINGS)}, or a .json file",
             )
-        if self.null_samples < 0:
-            raise ConceptGraphError(
-                "null-samples out of range", found=self.null_samples, expected="0 or more"
-            )
-        for name in ("batch_size", "calibration_images", "top_labels", "top_images", "top_k"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
+        for name, least in _LEAST.items():
+            if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ConceptGraphError(
                     f"{name.replace('_', '-')} out of range",
                     found=getattr(self, name),
-                    expected="1 or more",
+                    expected=f"{least} or more",
                 )
-        if self.image_size is not None and self.image_size < 32:
-            raise ConceptGraphError(
-                "image-size out of range", found=self.image_size, expected="32 or more"
-            )
 
     def batch_size_for(self, images: int, pixels: int, gigabytes: float | None) -> int:
         """Return the number of images per forward pass.

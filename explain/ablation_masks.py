@@ -22,7 +22,7 @@ from torch.nn.functional import max_pool1d, max_pool2d, max_pool3d
 
 from ..errors import QueryError
 from ..graph.uids import unit_uid
-from .concept_attribution import MIN_PROBE_F1
+from ..ingest.statistics.probe_scores import MIN_MCC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -116,7 +116,7 @@ def _probes(run: Run, uid: str, blocks: Sequence[str]) -> dict[str, Tensor]:
     rows = run.presence[run.presence["concept"] == uid].set_index("block")
     probes = {}
     for block in blocks:
-        if block in rows.index and rows.at[block, "f1"] >= MIN_PROBE_F1:
+        if block in rows.index and rows.at[block, "usable"]:
             probes[block] = torch.tensor(run.probes(block)[:, column]).double()
             probes[block][-1] -= float(rows.at[block, "threshold"])
     return probes
@@ -142,11 +142,11 @@ def _not_known(run: Run, uid: str, blocks: Sequence[str]) -> QueryError:
     if _probes(run, uid, blocks):
         return QueryError(f"{what}, and none raises the score of its presence probe")
     rows = run.presence[(run.presence["concept"] == uid) & run.presence["block"].isin(blocks)]
-    best = rows["f1"].fillna(0).max() if len(rows) else 0.0
+    best, low = max(zip(rows["mcc"], rows["mcc_low"], strict=True), default=(0.0, 0.0))
     return QueryError(
         f"{what}, and its presence probes are poor",
-        found=f"a best F1 of {best:.2f}",
-        expected=f"{MIN_PROBE_F1:g} or more",
+        found=f"a best Matthews correlation of {best:.2f}, at least {low:.2f}",
+        expected=f"{MIN_MCC:g} or more, and surely above 0",
     )
 
 

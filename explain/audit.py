@@ -3,9 +3,9 @@
 1. attribute   for every image, what each concept adds to the logit of the predicted class where the
                concept is present: one row an image, kept in the run (`audit_rows`)
 2. count       confusions; and suspects, the concepts that push mistakes more often than right
-               answers (`audit_counts`)
+               answers, or why none can be named (`audit_counts`)
 3. ablate      the first suspects, each where it is present, on the same images: mistakes that it
-               fixes, right answers that it breaks
+               fixes, right answers that it breaks; what fixes none is no suspect
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ..graph.run.files import disk_errors
 from ..progress import NoProgress
 from ..queries.rows import Rows
 from .ablation_masks import ablation_of_concept
-from .audit_counts import Confusion, Suspect, Tally
+from .audit_counts import Confusion, Suspect, Tally, least_effect, without_effect
 from .audit_rows import Auditor, CountFile, RowFile, load_batches
-from .concept_attribution import MIN_PROBE_F1, concept_attributor
+from .concept_attribution import concept_attributor
 from .network import RunNetwork, network_of, run_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .audit_rows import ImageLabel
 
 FOLDER = "audits"
-SCHEMA = 1
+SCHEMA = 2
 """Version of the rows; those of another version are not read."""
 _BATCH = 32
 
@@ -52,7 +52,10 @@ class Audit:
         right: how many of these are classified rightly.
         unreadable: file and reason of each image that could not be read.
         confusions: the most frequent one first.
-        suspects: every concept that pushes a mistake, the largest excess first.
+        suspects: concepts that push mistakes more often than right answers, the largest excess
+            first.
+        no_suspects: why there are none, if so.
+        least_effect: what a concept must add to push a decision, in units of the logit.
     """
 
     run: str
@@ -63,6 +66,8 @@ class Audit:
     unreadable: tuple[tuple[str, str], ...]
     confusions: Rows[Confusion]
     suspects: Rows[Suspect]
+    no_suspects: str | None
+    least_effect: float
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
@@ -83,6 +88,8 @@ class Audit:
                 for confusion in self.confusions
             ],
             "suspects": [vars(suspect) for suspect in self.suspects],
+            "no_suspects": self.no_suspects,
+            "least_effect": self.least_effect,
         }
 
 
@@ -124,16 +131,18 @@ def audit(
     rows = RowFile(_file(network, f"{key}.jsonl"))
     with progress.step("attribute", len(labels)) as advance:
         _attribute(auditor, folder, labels, rows, advance)
-    tally = Tally(attributor.uids)
+    least = least_effect(rows.of(labels))
+    tally = Tally(attributor.uids, least)
     for row in rows.of(labels):
         tally.add(row)
-    suspects = tally.suspects()
-    if tried := [suspect.concept for suspect in suspects[:tries] if suspect.excess > 0]:
+    suspects, reason = tally.suspects()
+    if tried := [suspect.concept for suspect in suspects[:tries]]:
         masks = [ablation_of_concept(network.run, uid, chosen[:1])[chosen[0]][0] for uid in tried]
         counts = CountFile(_file(network, f"{key}-{_digest(tried)}.jsonl"))
         with progress.step("ablate", tally.images) as advance:
             outcomes = _ablate(auditor, folder, rows, masks, counts, advance)
-        suspects = _with_outcomes(suspects, dict(zip(tried, outcomes, strict=True)))
+        outcome_of = dict(zip(tried, outcomes, strict=True))
+        suspects, reason = without_effect(_with_outcomes(suspects, outcome_of))
     return Audit(
         network.run.name,
         chosen[0],
@@ -143,6 +152,8 @@ def audit(
         tuple(tally.unreadable),
         Rows(tally.confusions()),
         Rows(suspects),
+        reason,
+        least,
     )
 
 
@@ -172,7 +183,7 @@ def check_labels(run: Run, folder: Path, labels: Sequence[ImageLabel]) -> None:
 def _key(folder: Path, labels: Sequence[ImageLabel], blocks: Sequence[str]) -> str:
     """Return a digest of the images as they are on the disk, labels, blocks and rules."""
     images = [(file, label, _size_and_time(folder / file)) for file, label in labels]
-    return _digest([SCHEMA, MIN_PROBE_F1, str(folder.resolve()), list(blocks), images])
+    return _digest([SCHEMA, str(folder.resolve()), list(blocks), images])
 
 
 def _size_and_time(file: Path) -> tuple[int, int] | None:

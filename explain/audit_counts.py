@@ -1,22 +1,26 @@
 """Counts over an audit's rows: confusions with the concepts that push them, and suspects.
 
-A concept *pushes* a decision if it is among the three that raise the predicted class's logit most.
-A concept that pushes mistakes is a suspect: the more so, the more rarely it pushes right answers.
+A concept *pushes* a decision if it is among the three that raise the predicted class's logit most,
+and adds at least a twentieth of the mean margin between a predicted class and its rival: less
+decides nothing. (The mean over all images, so that mistakes, whose margins are small, are judged
+like right answers.) A concept that pushes mistakes more often than right answers, by more than the
+sample explains, is a suspect. Among few concepts each is among the first three, whatever it adds;
+then none is named.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..ingest.statistics.intervals import newcombe
 from ..queries.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,7 +28,10 @@ if TYPE_CHECKING:
 
 PUSHING = 3
 """How many concepts push a decision."""
-_Z = 1.959964  # of a 95 % interval
+MIN_MARGIN_SHARE = 0.05
+"""Of the mean margin: what adds less to a logit pushes no decision."""
+MIN_CONCEPTS = 3 * PUSHING
+"""Concepts from which being among the `PUSHING` strongest says something."""
 
 
 class ConfusionConcept(NamedTuple):
@@ -96,9 +103,15 @@ class Tally:
         unreadable: file and reason of each image that could not be read.
     """
 
-    def __init__(self, concepts: Sequence[str]) -> None:
-        """Start at zero, for concepts in the order of the rows' amounts."""
+    def __init__(self, concepts: Sequence[str], least: float = 0.0) -> None:
+        """Start at zero.
+
+        Args:
+            concepts: in the order of the rows' amounts.
+            least: what a concept must add to push a decision, in units of the logit.
+        """
         self._concepts = concepts
+        self._least = least
         self._mistakes: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
         self._sums: dict[tuple[str, str], NDArray[np.float64]] = {}
         self._pushed = {True: [0] * len(concepts), False: [0] * len(concepts)}
@@ -121,7 +134,7 @@ class Tally:
             self.unreadable.append((row.file, row.unreadable))
             return
         self._rows[row.wrong] += 1
-        for concept in _pushing(row.raises):
+        for concept in _pushing(row.raises, self._least):
             self._pushed[row.wrong][concept] += 1
         if row.wrong:
             key = (row.truth, row.predicted)
@@ -143,7 +156,28 @@ class Tally:
             confusions.append(Confusion(truth, predicted, files, Rows(concepts)))
         return sorted(confusions, key=lambda c: (-len(c.images), c.truth, c.predicted))
 
-    def suspects(self) -> list[Suspect]:
+    def suspects(self) -> tuple[list[Suspect], str | None]:
+        """Return the suspects, the largest excess first; or none, and why.
+
+        A suspect pushes mistakes more often than right answers: the lower end of the interval is
+        above 0.
+        """
+        count = len(self._concepts)
+        if not self._rows[True]:
+            return [], "no answer is wrong"
+        if count < MIN_CONCEPTS:
+            return [], (
+                f"only {count} concept{'' if count == 1 else 's'} can raise a logit here; which "
+                f"{PUSHING} raise it most says something from {MIN_CONCEPTS} concepts on"
+            )
+        suspects = [suspect for suspect in self.pushing_mistakes() if suspect.low > 0]
+        reason = (
+            "no concept pushes mistakes more often than right answers, by more than chance, with "
+            f"at least {self._least:.2g} of the logit"
+        )
+        return suspects, None if suspects else reason
+
+    def pushing_mistakes(self) -> list[Suspect]:
         """Return every concept that pushes a mistake, the largest excess first."""
         suspects = []
         for concept, mistakes, rights in zip(
@@ -155,31 +189,31 @@ class Tally:
         return sorted(suspects, key=lambda s: (-s.excess, s.concept))
 
 
-def _pushing(raises: Sequence[float]) -> list[int]:
+def least_effect(rows: Iterable[AuditRow]) -> float:
+    """Return what a concept must add to push a decision, in units of the logit."""
+    margins = [abs(row.margin) for row in rows if row.unreadable is None]
+    return MIN_MARGIN_SHARE * float(np.mean(margins)) if margins else 0.0
+
+
+def without_effect(suspects: Sequence[Suspect]) -> tuple[list[Suspect], str | None]:
+    """Leave out suspects whose ablation fixes no mistake; say so if none is left."""
+    left = [suspect for suspect in suspects if suspect.fixes != 0]
+    if suspects and not left:
+        names = ", ".join(suspect.concept for suspect in suspects)
+        return [], f"ablating what pushes mistakes ({names}) fixes none of them"
+    return left, None
+
+
+def _pushing(raises: Sequence[float], least: float) -> list[int]:
     """Return the indices of the concepts that push a decision, given what each adds."""
     order = sorted(range(len(raises)), key=lambda i: (-raises[i], i))
-    return [i for i in order[:PUSHING] if raises[i] > 0]
+    return [i for i in order[:PUSHING] if raises[i] > 0 and raises[i] >= least]
 
 
 def excess(
     mistakes: int, of_mistakes: int, rights: int, of_rights: int
 ) -> tuple[float, float, float]:
-    """Return the difference of two shares and its 95 % interval (Newcombe 1998, method 10).
-
-    A share of no cases is 0, with the interval 0 to 1.
-    """
-    p, p_low, p_high = wilson(mistakes, of_mistakes)
-    q, q_low, q_high = wilson(rights, of_rights)
-    low = p - q - sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
-    high = p - q + sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
-    return p - q, low, high
-
-
-def wilson(count: int, of: int) -> tuple[float, float, float]:
-    """Return a share and its 95 % interval (Wilson 1927)."""
-    if of == 0:
-        return 0.0, 0.0, 1.0
-    share, size = count / of, 1 + _Z**2 / of
-    middle = (share + _Z**2 / (2 * of)) / size
-    spread = _Z * sqrt(share * (1 - share) / of + _Z**2 / (4 * of**2)) / size
-    return share, max(0.0, middle - spread), min(1.0, middle + spread)
+    """Return the difference of two shares and its 95 % interval; a share of no cases is 0."""
+    p, q = mistakes / max(of_mistakes, 1), rights / max(of_rights, 1)
+    low, high = newcombe(p, of_mistakes, q, of_rights)
+    return p - q, float(low), float(high)

@@ -41,6 +41,7 @@ class AuditRow:
         unreadable: why it could not be read, if so; then what follows is empty.
         predicted: the predicted class.
         probability: of the predicted class.
+        margin: logit of `predicted` less that of `rival`.
         rival: the class it is compared with: the truth if the prediction is wrong, else the second
             most probable class.
         raises: by concept, what it adds to the logit of `predicted` where it is present.
@@ -52,6 +53,7 @@ class AuditRow:
     unreadable: str | None = None
     predicted: str = ""
     probability: float = 0.0
+    margin: float = 0.0
     rival: str = ""
     raises: tuple[float, ...] = ()
     lowers: tuple[float, ...] = ()
@@ -117,11 +119,18 @@ class Auditor:
                 activations.flatten(2), (gradients * activations).flatten(2)
             )
             amounts.append(parts.present[:, :-1].sum(dim=2).tolist())
+        margins = logits.gather(1, torch.stack([predicted, rival], dim=1)).double().tolist()
         probabilities = logits.double().softmax(1).gather(1, predicted[:, None])[:, 0].tolist()
-        for (file, name), p, probability, r, raises, lowers in zip(
-            labels, predicted.tolist(), probabilities, rival.tolist(), *amounts, strict=True
+        for (file, name), p, probability, (own, other), r, raises, lowers in zip(
+            labels,
+            predicted.tolist(),
+            probabilities,
+            margins,
+            rival.tolist(),
+            *amounts,
+            strict=True,
         ):
-            names = self._classes[p], probability, self._classes[r]
+            names = self._classes[p], probability, own - other, self._classes[r]
             yield AuditRow(file, name, None, *names, tuple(raises), tuple(lowers))
 
     def ablated(self, images: LoadedImages, masks: Sequence[AblationMask]) -> list[list[str]]:

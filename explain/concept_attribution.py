@@ -9,8 +9,8 @@ unit that detects none adds to no concept. Each concept's amount is split by pos
     firing    the probe does not, but the unit exceeds its threshold there
     below     neither
 
-Only *present* counts as evidence from the concept. If the probe is poor, *present* is where the
-unit exceeds its threshold.
+Only *present* counts as evidence from the concept. If the probe is poor (`probe_scores`: no better
+than chance, or not much), *present* is where the unit exceeds its threshold.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 MAPPED_CONCEPTS = 8
 """How many concepts of an explanation have a map."""
-MIN_PROBE_F1 = 0.3
-"""A presence probe with a lower F1 on held-out images is poor and not used."""
 
 
 class PositionAttribution(NamedTuple):
@@ -59,8 +57,8 @@ class ConceptAttributor:
 
     Attributes:
         concepts: name and category of each concept that some unit of the block detects.
-        probe_f1: for each of them, F1 of its presence probe on held-out images; None for a poor
-            one.
+        probe_mcc: for each of them, the Matthews correlation of its presence probe on held-out
+            images; None for a poor one.
         unit_shares: float64 (units, concepts + 1), how each unit's amount is divided; rows sum to
             1, the last column is for no concept.
         thresholds: float64 (units, 1).
@@ -69,7 +67,7 @@ class ConceptAttributor:
     """
 
     concepts: tuple[tuple[str, str], ...]
-    probe_f1: tuple[float | None, ...]
+    probe_mcc: tuple[float | None, ...]
     unit_shares: Tensor
     thresholds: Tensor
     probes: Tensor
@@ -92,7 +90,7 @@ class ConceptAttributor:
         scores = self.probes[:-1].T @ activations + self.probes[-1, :, None]
         is_present = torch.zeros_like(everywhere, dtype=torch.bool)
         is_present[..., :-1, :] = scores >= 0
-        good = torch.tensor([f1 is not None for f1 in self.probe_f1] + [False])[:, None]
+        good = torch.tensor([mcc is not None for mcc in self.probe_mcc] + [False])[:, None]
         poor = ~good
         poor[-1] = False
         present = everywhere * (is_present & good) + fired * poor
@@ -106,17 +104,17 @@ def concept_attributor(run: Run, block: str) -> ConceptAttributor:
     concepts, unit_shares = _unit_shares(run, block)
     rows = run.presence[run.presence["block"] == block].set_index("concept")
     column = {uid: number for number, uid in enumerate(run.concepts["uid"])}
-    probe_f1: list[float | None] = []
+    probe_mcc: list[float | None] = []
     probes = torch.zeros(len(units) + 1, len(concepts), dtype=torch.float64)
     for number, (name, category) in enumerate(concepts):
         uid = concept_uid(category, name)
-        good = uid in rows.index and rows.at[uid, "f1"] >= MIN_PROBE_F1
-        probe_f1.append(float(rows.at[uid, "f1"]) if good else None)
+        good = uid in rows.index and bool(rows.at[uid, "usable"])
+        probe_mcc.append(float(rows.at[uid, "mcc"]) if good else None)
         if good:
             probes[:, number] = torch.tensor(run.probes(block)[:, column[uid]])
             probes[-1, number] -= float(rows.at[uid, "threshold"])
     thresholds = torch.tensor(units["threshold"].to_numpy()).unsqueeze(1)
-    return ConceptAttributor(tuple(concepts), tuple(probe_f1), unit_shares, thresholds, probes)
+    return ConceptAttributor(tuple(concepts), tuple(probe_mcc), unit_shares, thresholds, probes)
 
 
 def attribute_to_concepts(
@@ -147,7 +145,7 @@ def attribute_to_concepts(
     if len(amounts) == 2:
         evidence_for, evidence_against = (part.sum(dim=1).tolist() for part in counted)
         apart = list(zip(evidence_for, evidence_against, strict=True))
-    concepts, f1 = attributor.concepts, attributor.probe_f1
+    concepts, mcc = attributor.concepts, attributor.probe_mcc
     order = sorted(range(len(concepts)), key=lambda i: (-abs(present_sum[i]), concepts[i][::-1]))
     attributions = [
         ConceptAttribution(
@@ -156,7 +154,7 @@ def attribute_to_concepts(
             present_sum[i],
             firing_sum[i],
             below_sum[i],
-            f1[i],
+            mcc[i],
             *apart[i],
         )
         for i in order

@@ -84,7 +84,8 @@ class ConceptAttribution(NamedTuple):
             their thresholds, if the probe is poor).
         firing: at other positions where a unit exceeds its threshold.
         below: at all other positions; evidence, but for no concept.
-        probe: F1 of the presence probe on held-out images; None if it is too poor to be used.
+        probe: Matthews correlation of the presence probe on held-out images; None if it is too poor
+            to be used.
         for_class: with another class to compare with, the part of `contribution` (of `firing`, for
             units without a concept) that raises the logit of the class explained.
         against_other: likewise, the part that lowers the logit of the other class; it is no

@@ -284,6 +284,7 @@ def _load(run: Run, weights: str | None, factory: Factory, *, trust_pickle: bool
     network = load_network(
         factory.model,
         path,
+        weights_key=stated["weights_key"],
         trust_pickle=trust_pickle,
         seed=cast("int", run.manifest["settings"]["seed"]),
         folder=import_folder(factory),

@@ -26,7 +26,7 @@ def explanation_note(run: Run, explanation: Explanation) -> str | None:
     first = explanation.blocks[0]
     if not concepts:
         reason = unnamed_units(run, (first,))
-        return f"No concept explains this: no unit of {first} has one. {reason}"
+        return f"No concept explains this: no unit of {first} detects one. {reason}"
     if not any(concept.contribution for concept in concepts):
         return (
             f"No concept explains this: none of the {len(concepts)} that units of {first} detect "
@@ -36,9 +36,9 @@ def explanation_note(run: Run, explanation: Explanation) -> str | None:
     if not any(unit.concept for path in explanation.paths for unit in path.units):
         strongest = max(concepts, key=lambda concept: abs(concept.contribution))
         return (
-            "None of the units on these paths has a concept. Over all paths, units with one add: "
-            f"{strongest.name} {strongest.contribution:+.2f} is the most (see by concept). "
-            f"{unnamed_units(run, explanation.blocks)}"
+            "None of the units on these paths has a name. Over all paths, units that detect a "
+            f"concept add: {strongest.name} {strongest.contribution:+.2f} is the most (see by "
+            f"concept). {unnamed_units(run, explanation.blocks)}"
         )
     return None
 
@@ -64,14 +64,14 @@ def flip_note(
     predicted = explanation.predicted[0].name
     if not concepts:
         reason = unnamed_units(run, explanation.blocks[:1])
-        return f"--flip found nothing to ablate: no unit has a concept. {reason}"
+        return f"--flip found nothing to ablate: no unit detects a concept. {reason}"
     where = "on their whole maps" if everywhere else "where it is present"
     blocks = f" of {', '.join(at)}" if at else ""
     rest = unlabelled.firing + unlabelled.below
     parts = [
         f"--flip found no answer: with {_up_to(most, len(concepts))} ({_names(concepts)}) ablated, "
         f"the units{blocks} that detect each {where}, the network still predicts {predicted}.",
-        f"Units without a concept, which it does not ablate, add {rest:+.2f} to the "
+        f"Units that detect none, which it does not ablate, add {rest:+.2f} to the "
         f"{explanation.accounting.total:+.2f} explained.",
         f"What else can be tried: {'; '.join(_other_ablations(explanation, at, everywhere))}.",
     ]
@@ -79,17 +79,19 @@ def flip_note(
 
 
 def audit_note(run: Run, audit: Audit) -> str | None:
-    """Return why an audit has no suspects; None if it has, or if there is no mistake."""
-    mistakes = audit.images - audit.right
-    if not mistakes or any(suspect.excess > 0 for suspect in audit.suspects):
+    """Return why an audit has no suspects; None if it has."""
+    if audit.no_suspects is None:
         return None
+    opening = "No suspects can be named: "
+    if audit.right == audit.images:
+        return f"{opening}{audit.no_suspects}."
     if not run.interpretable[run.units["block"] == audit.block].any():
         reason = unnamed_units(run, (audit.block,))
-        return f"No concept can be suspected: no unit of {audit.block} has one. {reason}"
+        return f"{opening}no unit of {audit.block} detects a concept. {reason}"
     return (
-        f"No concept pushes the {mistakes} mistakes more often than the {audit.right} right "
-        f"answers. What they have in common may be no concept of {audit.block}: explain one of "
-        "them, or audit with an earlier block first (--blocks)."
+        f"{opening}{audit.no_suspects}. What the {audit.images - audit.right} mistakes have in "
+        f"common may be no concept of {audit.block}: explain one of them, or audit with an earlier "
+        "block first (--blocks)."
     )
 
 
@@ -113,7 +115,7 @@ def _up_to(most: int, concepts: int) -> str:
 
 
 def _earlier_block(run: Run, explanation: Explanation) -> str:
-    """Propose to begin one block earlier, if some unit there has a concept; else to look."""
+    """Propose to begin one block earlier, if some unit there detects a concept; else to look."""
     earlier = run.blocks[: run.blocks.index(explanation.blocks[0])][-1:]
     if earlier and run.interpretable[run.units["block"] == earlier[0]].any():
         blocks = ",".join((*earlier, *explanation.blocks))

@@ -1,7 +1,7 @@
 """Where the presence probes of a block find concepts in an image.
 
 A probe reads all units of its block at one position. Only probes that held-out images found good
-enough are used (`MIN_PROBE_F1`), whether or not any unit detects their concept.
+enough are used (`usable` in the run's table), whether or not any unit detects their concept.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from ..graph.run.reader import Run
-
-MIN_PROBE_F1 = 0.3
-"""A presence probe with a lower F1 on held-out images is poor and not used."""
 
 
 class ConceptName(NamedTuple):
@@ -59,7 +56,7 @@ class ConceptPresence:
 def concept_presence(run: Run, block: str) -> ConceptPresence:
     """Load the usable presence probes of a block; none, where the run has no probes of it."""
     rows = run.presence
-    rows = rows[(rows["block"] == block) & (rows["f1"] >= MIN_PROBE_F1)].set_index("concept")
+    rows = rows[(rows["block"] == block) & rows["usable"]].set_index("concept")
     concepts = run.concepts
     usable = [number for number, uid in enumerate(concepts["uid"]) if uid in rows.index]
     chosen = concepts.iloc[usable]

@@ -142,14 +142,17 @@ def _unit_nodes(run: Run) -> Iterator[Node]:
     top_images = _top_images(run.top_images)
     labels = {block: ("Unit", block_label(block)) for block in run.blocks}
     units = run.units.drop(columns=_NOT_IN_GRAPH)
-    for row, interpretable in zip(_rows(units), run.interpretable.tolist(), strict=True):
+    for row, interpretable, named in zip(
+        _rows(units), run.interpretable.tolist(), run.named.tolist(), strict=True
+    ):
         block = str(row.pop("block"))
         uid = str(row.pop("uid"))
         row |= {
             "run": run.name,
-            "name": f"{row['index']} {row['label']}" if interpretable else str(row["index"]),
+            "name": f"{row['index']} {row['label']}" if named else str(row["index"]),
             "block": block_number(block),
             "interpretable": interpretable,
+            "named": named,
             **top_images.get(uid, {}),
         }
         yield Node(labels[block], graph_uid(run.name, uid), drop_missing(row))
@@ -200,7 +203,7 @@ def _detections(run: Run) -> Iterator[Edge]:
     for row in _rows(run.detections):
         unit, concept = str(row.pop("unit")), str(row.pop("concept"))
         if not run.is_tested:
-            row.pop("significant")
+            del row["significant"], row["holds"]
         yield Edge("DETECTS", graph_uid(run.name, unit), concept, drop_missing(row))
 
 

@@ -23,19 +23,24 @@ Run          model and model_digest (sha256 over its name and weights); created,
 Block        units; height and width of their activation maps
 Unit         block, index; label, category, iou: the concept with the largest IoU; threshold: T_k,
              the unit detects where its activation exceeds it; status: ok, dead (never active) or
-             sparse (threshold 0); interpretable: status ok and IoU above min_iou; images,
-             activations, thumbnails: its top images, its activation there, their pictures
+             sparse (threshold 0); interpretable: status ok and IoU above min_iou;
+             named: interpretable, and the label holds; images, activations, thumbnails: its top
+             images, its activation there, their pictures
 HAS_CONCEPT  images and pixels that have the concept in the run's data; center_bias: the IoU of the
              center-bias baseline, the best of eight boxes in the middle of every image
 PROBED_AT    threshold: the score, in standard deviations above its mean, from which the presence
              probe of the block predicts the concept; precision, recall, f1 at held-out positions;
-             positions: of these, the labelled ones
+             mcc, mcc_low, mcc_high: Matthews correlation there, and its 95 % interval; positions:
+             of these, the labelled ones; usable: whether explanations use the probe
 DETECTS      iou, and its rank among the unit's concepts, from 0; category of the concept;
              activation, truth, intersection: pixels of the activation area, of the concept area and
              of both; p: p-value under the permutation null; enrichment: intersection over its mean
              under the null; attainable_iou: the largest IoU that two areas of these sizes can have;
-             significant: at the run's false discovery rate. Without null samples p, enrichment and
-             significant are absent
+             significant: at the run's false discovery rate; precision: share of the unit's
+             activation area that lies on the concept, in images held out; precision_low: lower end
+             of its 95 % interval; chance: the precision with labels permuted between images; holds:
+             the concept may name the unit. Without null samples p, enrichment, significant, chance
+             and holds are absent
 CONTRIBUTES  weight: the one-unit contribution after the target's ReLU (to a class: the final
              layer's weight); pre: before the ReLU, signed; share: weight over all positive weight
              into the target; rank from 0, among the target's contributors or among its inhibitors
@@ -99,6 +104,7 @@ NODES: dict[str, Properties] = {
         "threshold": "double",
         "status": "string",
         "interpretable": "boolean",
+        "named": "boolean",
         "images": "string[]",
         "activations": "double[]",
         "thumbnails": "string[]",
@@ -136,6 +142,10 @@ RELATIONSHIPS: dict[str, Relationship] = {
         ("Block",),
         {
             "f1": "double",
+            "mcc": "double",
+            "mcc_low": "double",
+            "mcc_high": "double",
+            "usable": "boolean",
             "precision": "double",
             "recall": "double",
             "threshold": "double",
@@ -156,6 +166,10 @@ RELATIONSHIPS: dict[str, Relationship] = {
             "enrichment": "double",
             "attainable_iou": "double",
             "significant": "boolean",
+            "precision": "double",
+            "precision_low": "double",
+            "chance": "double",
+            "holds": "boolean",
         },
     ),
     "CONTRIBUTES": Relationship(

@@ -173,9 +173,14 @@ class Inputs:
         )
         return zip(wanted, pixels, strict=True)
 
-    def outputs(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Return block outputs of decoded images; several threads may call this at once."""
+    def outputs(self, pixels: Tensor, blocks: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Return block outputs of decoded images; several threads may call this at once.
+
+        Args:
+            pixels: uint8 (images, height, width, 3).
+            blocks: those wanted, all dissected ones if None; the network is run up to the last.
+        """
         pixels = pixels.to(self.device, non_blocking=True)
         batch = normalise(pixels, self.shape["mean"], self.shape["std"])
         batch = batch.to(DTYPES[self.settings.precision]).contiguous(memory_format=self._layout)
-        return self._forward(batch)
+        return self._forward(batch, blocks)

@@ -95,6 +95,7 @@ def ingest(
     settings: Settings | None = None,
     *,
     weights: Path | str | None = None,
+    weights_key: str | None = None,
     classes: Path | str | None = None,
     trust_pickle: bool = False,
     device: str = "auto",
@@ -115,6 +116,7 @@ def ingest(
         settings: all that decides the result.
         weights: checkpoint file, name of torchvision's weights, or `random`; if omitted,
             torchvision's default weights, or those that a factory makes.
+        weights_key: the part of the file to take, if several fit the network.
         classes: file of class names, one a line.
         trust_pickle: load a checkpoint that runs code.
         device: `cpu`, `cuda`, `cuda:1`, …; `auto` takes CUDA where there is one.
@@ -142,6 +144,7 @@ def ingest(
             model,
             weights,
             classes,
+            weights_key=weights_key,
             trust_pickle=trust_pickle,
             seed=settings.seed,
         )
@@ -253,7 +256,7 @@ class Dissection:
 
 def _run_steps(job: Job) -> None:
     """Run steps 2 to 8."""
-    for line in input_lines(job.inputs.shape):
+    for line in (*job.inputs.network.notes, *input_lines(job.inputs.shape)):
         job.progress.note(line)
     dissection = dissect(job)
     contributions = _contributions(job, dissection.blocks)
@@ -348,7 +351,13 @@ def _overlaps(
 
     def partial(batch: Batch) -> dict[str, BlockPartial]:
         batch_labels = labels_of_batch(
-            data, batch.images, batch.first, labels, job.inputs.device, permuted=null_samples > 0
+            data,
+            batch.images,
+            batch.first,
+            labels,
+            job.inputs.device,
+            fitted=job.inputs.probe_images,
+            permuted=null_samples > 0,
         )
         return blocks.partial(activations, batch, batch_labels)
 
@@ -405,9 +414,11 @@ def _write(job: Job, dissection: Dissection, contributions: list[Contribution]) 
     with job.step("tables", len(dissection.blocks)) as advance:
         write_contributions(writer, contributions)
         write_probes(writer, dissection.probes.blocks, inputs.data)
-        write_blocks(writer, dissection.blocks, inputs, labels.concept_area, lambda: advance(1))
+        names = write_blocks(
+            writer, dissection.blocks, inputs, labels.concept_area, lambda: advance(1)
+        )
         writer.table("concepts", concepts_table(inputs.data, labels))
         writer.table("classes", classes_table(inputs.network.classes))
     grids = {block: block_dissection.grid for block, block_dissection in dissection.blocks.items()}
     created = datetime.now(timezone.utc)
-    writer.seal(manifest(inputs, grids, job.timings, created, dissection.quantile))
+    writer.seal(manifest(inputs, grids, job.timings, names, created, dissection.quantile))

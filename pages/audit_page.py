@@ -25,7 +25,7 @@ _SMALL = 96
 
 def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str:
     """Return the HTML document; `why_options` are added to the commands that it shows."""
-    suspects = [suspect for suspect in audit.suspects if suspect.excess > 0][:SUSPECTS]
+    suspects = audit.suspects[:SUSPECTS]
     bounds = (max(abs(suspect.low), abs(suspect.high)) for suspect in suspects)
     return render(
         "audit.html",

@@ -85,7 +85,7 @@ def _stacks(
             base += value
         axes.text(place, base, str(base), ha="center", va="bottom", fontsize=8)
     axes.set_xticks(range(len(blocks)), list(blocks))
-    title = "interpretable units" if column == "units" else column
+    title = "named units" if column == "units" else column
     axes.set_title(title, loc="left", fontsize=10, pad=10)
     axes.locator_params(axis="y", integer=True)
     axes.set_xlim(-0.6, len(blocks) - 0.4)

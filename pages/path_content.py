@@ -161,8 +161,8 @@ def _sum(
         against_other = sum(concept.against_other or 0.0 for concept in concepts)
     probe = ""
     if category is not None:
-        f1 = concepts[0].probe
-        probe = "poor" if f1 is None else f"{f1:.2f}"
+        mcc = concepts[0].probe
+        probe = "poor" if mcc is None else f"{mcc:.2f}"
     return PageAttribution(
         name, category, present, firing, below, probe, None, for_class, against_other
     )
@@ -226,7 +226,7 @@ def path_sentence(explanation: Explanation) -> str:
 
 def _unit_text(unit: UnitLabel) -> str:
     if unit.concept is None:
-        return f"{unit.uid} (no concept)"
+        return f"{unit.uid} (no name)"
     return f"{unit.uid} (“{unit.concept.name}”, IoU {unit.concept.iou:.2f})"
 
 

@@ -184,14 +184,14 @@ def _graph(
 
 
 def _label(unit: PageUnit) -> str:
-    """Return the text in a unit's box: "17 · polka dotted", or "17" for one without a concept."""
+    """Return the text in a unit's box: "17 · polka dotted", or "17" for one without a name."""
     return f"{unit.index} · {unit.concept.name}" if unit.concept else str(unit.index)
 
 
 def _unit_texts(unit: PageUnit) -> dict[str, str | None]:
     """Return the texts of a unit, `search` being what the filter looks in."""
     label, category = _label(unit), unit.concept.category if unit.concept else None
-    search = [unit.uid, label, category or "no concept", "" if unit.status == "ok" else unit.status]
+    search = [unit.uid, label, category or "no name", "" if unit.status == "ok" else unit.status]
     return {
         "name": unit.uid, "block": unit.block, "label": label, "category": category,
         "search": " ".join(search),

@@ -123,7 +123,7 @@ def _rounded(value: object) -> float | None:
 
 def gallery(run: Run, store: MemoryStore, block: str) -> list[UnitSummary]:
     """Return the unit with the largest IoU for each of a block's concepts, largest first."""
-    units = run.units[(run.units["block"] == block) & run.interpretable]
+    units = run.units[(run.units["block"] == block) & run.named]
     best = units.sort_values(["iou", "index"], ascending=[False, True])
     best = best.drop_duplicates(["category", "label"])
     return [unit_summary(run, store, str(uid)) for uid in best["uid"][:GALLERY]]
@@ -132,7 +132,7 @@ def gallery(run: Run, store: MemoryStore, block: str) -> list[UnitSummary]:
 def unit_summary(run: Run, store: MemoryStore, uid: str) -> UnitSummary:
     """Return a unit's label and top images in a run."""
     card = unit_card(store, run.name, uid, top=5)
-    label = card.concepts[0] if card.concepts and card.interpretable else None
+    label = card.concepts[0] if card.concepts and card.named else None
     picture = strip([run.file(row.thumbnail) for row in card.images])
     if label is None:
         return UnitSummary(uid, None, None, 0.0, None, None, picture)

@@ -60,7 +60,7 @@ def render_report(run: Run, report: Report) -> str:
     values: dict[str, object] = {
         "run": run,
         "lead": _lead(rows, tested=run.is_tested),
-        "no_answer": None if run.interpretable.any() else unnamed_units(run, run.blocks),
+        "no_answer": None if run.named.any() else unnamed_units(run, run.blocks),
         "significance": run.settings.significance,
         "rows": rows,
         "above_center_bias": content.above_center_bias(run),
@@ -109,8 +109,12 @@ def _categories(run: Run) -> list[str]:
 def _lead(rows: content.FigureRows, *, tested: bool) -> str:
     units = sum(row.units for row in rows.blocks)
     interpretable = sum(row.interpretable for row in rows.blocks)
+    named = sum(row.named for row in rows.blocks)
     concepts = {row.uid for concepts in rows.concepts.values() for row in concepts}
-    text = f"{interpretable} of {units} units detect {len(concepts)} concepts"
+    text = (
+        f"{named} of {units} units are named after {len(concepts)} concepts; {interpretable} are "
+        "interpretable by IoU alone"
+    )
     significant = sum(row.significant for row in rows.blocks)
     return f"{text}; the labels of {significant} units are significant." if tested else f"{text}."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from ..graph.run.significant import SignificantLabels
+from ..graph.run.all_labels import AllLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def label_criterion(run: Run) -> str:
-    """Return what a label must have to name a unit of the run: "IoU above 0.04"."""
-    significant = "significant " if isinstance(run, SignificantLabels) else ""
-    return f"{significant}IoU above {run.min_iou:g}"
+    """Return what a label must have to name a unit of the run: "IoU above 0.04, held out …"."""
+    iou = f"IoU above {run.min_iou:g}"
+    if isinstance(run, AllLabels):
+        return iou
+    return f"{iou} and {run.settings.min_precision:.0%} of the activation area, beyond chance"
 
 
 def ablation_scope(ablation: Ablation) -> str:

@@ -47,6 +47,7 @@ class UnitCard:
     status: str
     threshold: float | None
     interpretable: bool
+    named: bool
     concepts: tuple[DetectionRow, ...]
     fed_by: tuple[ContributionRow, ...]
     inhibited_by: tuple[ContributionRow, ...]
@@ -116,6 +117,7 @@ def unit_card(store: Store, run: str, uid: str, *, top: int = 10) -> UnitCard:
         unit.status,
         unit.threshold,
         unit.interpretable,
+        unit.named,
         concepts=tuple(store.ask(UnitConcepts(run, unit_uid, top))),
         fed_by=tuple(store.ask(FedBy(run, unit_uid, top))),
         inhibited_by=tuple(store.ask(InhibitedBy(run, unit_uid, top))),

@@ -1,6 +1,7 @@
 """Two or more runs side by side: what their units detect, and which units changed their label.
 
-For each run the paper's Table 1 (interpretable units, the concepts that they detect, by category).
+For each run the paper's Table 1 (units with a name, the concepts that they are named after, by
+category; with `all_labels` the paper's own, all interpretable units by their labels).
 Beside each count stand three numbers that keep it honest: units whose label is significant; units
 whose IoU is above the center-bias baseline, since objects lie in the middle of photographs and
 boxes around them are large; and units that would be interpretable if activations counted in all
@@ -17,8 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import QueryError
+from ..graph.run.all_labels import AllLabels
 from ..graph.run.measurement import differences
-from ..graph.run.significant import SignificantLabels
 from ..graph.uids import concept_uids
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class DetectionCounts(NamedTuple):
-    """How many units detect a concept of a category (None: of any), and how many concepts.
+    """How many units are named after a concept of a category (None: any), and how many concepts.
 
-    `significant` counts the units whose label is significant, `above_center_bias` those whose IoU
-    is above the center-bias baseline, `unrestricted` the units that would be interpretable if all
-    images counted. `significant` is None in a run without null samples.
+    `significant` counts those of them whose label is significant, `above_center_bias` those whose
+    IoU is above the center-bias baseline, `unrestricted` the units that would be interpretable if
+    all images counted. `significant` is None in a run without null samples.
     """
 
     category: str | None
@@ -66,7 +67,7 @@ class RunLabel(NamedTuple):
 
 
 class LabelChange(NamedTuple):
-    """A unit whose label differs between two runs; None in a run where it is not interpretable."""
+    """A unit whose label differs between two runs; None in a run where it has no name."""
 
     unit: str
     before: RunLabel | None
@@ -148,18 +149,17 @@ class Comparison:
 
 
 def compare(
-    runs: Sequence[Run], *, blocks: Sequence[str] | None = None, significant: bool = False
+    runs: Sequence[Run], *, blocks: Sequence[str] | None = None, all_labels: bool = False
 ) -> Comparison:
     """Compare runs.
 
     Args:
         runs: two or more.
         blocks: only these; None for all.
-        significant: a label counts only if it is significant.
+        all_labels: a label counts also if it does not hold as a name.
 
     Raises:
-        QueryError: fewer than two runs, a block that no run has, or, with `significant`, a run
-            without null samples.
+        QueryError: fewer than two runs, or a block that no run has.
     """
     if len(runs) < 2:
         raise QueryError("one run", expected="two or more to compare")
@@ -167,7 +167,7 @@ def compare(
     for block in blocks or ():
         if block not in known:
             raise QueryError(f"no {block!r} in these runs", expected=", ".join(known))
-    units = [_LabelledUnits(run, significant=significant) for run in runs]
+    units = [_LabelledUnits(AllLabels(run) if all_labels else run) for run in runs]
     chosen = blocks or known
     counts = [labelled.counts(b) for b in chosen for labelled in units if b in labelled.run.blocks]
     pairs = [_pair(units[0], second, chosen) for second in units[1:]]
@@ -175,12 +175,12 @@ def compare(
 
 
 class _LabelledUnits:
-    """The labelled units of one run."""
+    """The units of one run that have a name."""
 
-    def __init__(self, run: Run, *, significant: bool) -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
         self.units = run.units
-        self.labelled = (SignificantLabels(run) if significant else run).interpretable
+        self.labelled = run.named
         is_above = self.units["iou_unrestricted"] > run.min_iou
         self._unrestricted = (self.units["status"] == "ok") & is_above
 
@@ -207,8 +207,8 @@ class _LabelledUnits:
             category,
             len(labelled),
             len(labelled[["category", "label"]].drop_duplicates()),
-            int((chosen & run.significant).sum()) if run.is_tested else None,
-            int((chosen & run.above_center_bias).sum()),
+            int((chosen & self.labelled & run.significant).sum()) if run.is_tested else None,
+            int((chosen & self.labelled & run.above_center_bias).sum()),
             int(unrestricted.sum()),
         )
 

@@ -13,7 +13,7 @@ class ContributionRow(NamedTuple):
     """One contribution, with the unit or class at its far end.
 
     `uid` is that unit's or class's, `name` its caption; `concept`, `category` and `iou` are the
-    unit's label, None for a class or a unit that is not interpretable.
+    unit's label, None for a class or an unnamed unit.
     """
 
     uid: TargetUid

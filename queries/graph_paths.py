@@ -43,7 +43,7 @@ def paths_to_class(
 
 
 class ClassPathRow(NamedTuple):
-    """A path first → second → class; a concept is None for a unit that is not interpretable."""
+    """A path first → second → class; a concept is None for an unnamed unit."""
 
     score: float
     first: str

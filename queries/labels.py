@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ConceptLabel(NamedTuple):
-    """The concept that a unit detects."""
+    """The concept that a unit is named after."""
 
     name: str
     category: str
@@ -24,7 +24,7 @@ class ConceptLabel(NamedTuple):
 
 @dataclass(frozen=True)
 class UnitLabel:
-    """A unit and its concept; None if it is not interpretable."""
+    """A unit and its concept; None if it has no name."""
 
     uid: str
     block: str
@@ -58,11 +58,9 @@ def unit_labels(run: Run, uids: Iterable[str]) -> dict[str, UnitLabel]:
     rows = run.units[chosen]
     columns = (rows[name] for name in ("uid", "block", "index", "label", "category", "iou"))
     return {
-        uid: UnitLabel(
-            uid, block, index, ConceptLabel(label, category, iou) if interpretable else None
-        )
-        for uid, block, index, label, category, iou, interpretable in zip(
-            *(column.tolist() for column in columns), run.interpretable[chosen], strict=True
+        uid: UnitLabel(uid, block, index, ConceptLabel(label, category, iou) if named else None)
+        for uid, block, index, label, category, iou, named in zip(
+            *(column.tolist() for column in columns), run.named[chosen], strict=True
         )
     }
 

@@ -1,5 +1,6 @@
 """Why units have no name, in words: what was looked for, what stands against it, what would help.
 
+A unit *detects* concepts above `min_iou`; it is *named* after the best only if that holds.
 Every answer that has no concept in it says so with one of these texts, on the terminal, in JSON and
 on pages. What it proposes follows from the run's own settings, and never names the one in use.
 """
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..graph.run.reader import Run
     from .paths import StrongestPaths
+    from .questions.unit_concepts import DetectionRow
 
 FEW_CONCEPTS = 10
 """Data with fewer concepts leave most of what units detect without a name."""
@@ -27,7 +29,7 @@ _OFTEN = 0.25
 
 
 def class_paths_note(run: Run, paths: StrongestPaths) -> str | None:
-    """Return why no unit on the paths to a class has a concept; None if one has."""
+    """Return why no unit on the paths to a class has a name; None if one has."""
     units = {unit.uid: unit for path in paths.paths for unit in path.units}
     if any(unit.concept for unit in units.values()):
         return None
@@ -36,15 +38,16 @@ def class_paths_note(run: Run, paths: StrongestPaths) -> str | None:
         return f"{opening}no path through {_listed(paths.blocks)} was found. " + unnamed_units(
             run, paths.blocks
         )
-    return f"{opening}none of the {len(units)} units on these paths has one. " + unnamed_units(
-        run, paths.blocks
+    return (
+        f"{opening}none of the {len(units)} units on these paths is named after one. "
+        f"{unnamed_units(run, paths.blocks)}"
     )
 
 
 def card_note(run: Run, card: UnitCard | ConceptCard | ClassCard) -> str | None:
     """Return why a card has no concept or no unit; None if it has."""
     if isinstance(card, UnitCard):
-        return None if card.interpretable else _unit_note(run, card)
+        return None if card.named else _unit_note(run, card)
     if isinstance(card, ConceptCard):
         return None if card.units else _concept_note(run, card)
     if card.concepts:
@@ -56,32 +59,34 @@ def unnamed_units(run: Run, blocks: Sequence[str]) -> str:
     """Return how many units of some blocks have a name, why not more, and what would help."""
     in_blocks = run.units["block"].isin(list(blocks))
     units = run.units[in_blocks]
-    named = int(run.interpretable[in_blocks].sum())
-    parts = [
-        f"Of the {len(units)} units of {_listed(blocks)}, {named or 'none'} "
-        f"{'is' if named < 2 else 'are'} interpretable ({_criterion(run)})."
-    ]
-    parts.append(
-        _hidden(run, units, named)
-        or _closest(units, named) + (_silent(run, units) or _out_of_reach(run) or _too_few(run))
+    detecting, named = (int(flags[in_blocks].sum()) for flags in (run.interpretable, run.named))
+    opening = (
+        f"Of the {len(units)} units of {_listed(blocks)}, {detecting or 'none'} "
+        f"{'is' if detecting < 2 else 'are'} interpretable ({_criterion(run)})"
     )
-    return " ".join(parts)
+    if named < detecting:
+        return f"{opening}, and {_without_a_name(run, detecting - named)}"
+    reason = _silent(run, units) or _out_of_reach(run) or _too_few(run)
+    return f"{opening}. {_closest(units, detecting)}{reason}"
 
 
-def _hidden(run: Run, units: pd.DataFrame, named: int) -> str | None:
-    """Name the units that only --significant leaves without a name."""
-    above = int(((units["status"] == "ok") & (units["iou"] > run.min_iou)).sum())
-    if above <= named:
-        return None
+def _without_a_name(run: Run, count: int) -> str:
+    """Say why interpretable units have no name, as the end of a sentence, and what would help."""
+    if not run.is_tested:
+        return (
+            f"{count} of them {'has' if count == 1 else 'have'} no name, since none can hold "
+            "without null samples: ingest again with null_samples above 0, or use --all-labels."
+        )
+    few = f" {_too_few(run)}" if len(run.concepts) < FEW_CONCEPTS else ""
     return (
-        f"{above - named} more have such an IoU by labels that are not significant: leave "
-        "--significant out to see them."
+        f"{count} of them {'has' if count == 1 else 'have'} no name, since the label does not hold "
+        f"({_name_criterion(run)}): --all-labels shows it nevertheless.{few}"
     )
 
 
-def _closest(units: pd.DataFrame, named: int) -> str:
+def _closest(units: pd.DataFrame, detecting: int) -> str:
     usable = units[(units["status"] == "ok") & units["label"].notna()]
-    if named or usable.empty:
+    if detecting or usable.empty:
         return ""
     best = usable.loc[usable["iou"].idxmax()]
     return f"The largest IoU is {best['iou']:.3f}, of {best['uid']} with {best['label']}. "
@@ -173,6 +178,11 @@ def _unit_note(run: Run, card: UnitCard) -> str:
     if not card.concepts:
         return f"{card.uid} has no name: no concept overlaps it ({_criterion(run)})."
     best = card.concepts[0]
+    if card.interpretable:
+        return (
+            f"{card.uid} has no name: {best.name}, its best concept, does not hold as one. "
+            f"{_why_not(run, best)} With --all-labels it is named {best.name} nevertheless."
+        )
     helps = "Its top images show what it fires on."
     if best.attainable_iou <= run.min_iou:
         helps = _other_quantile(run, float(_area_ratios(run).loc[best.uid])).strip() or helps
@@ -180,6 +190,19 @@ def _unit_note(run: Run, card: UnitCard) -> str:
         f"{card.uid} has no name: none of its concepts is enough ({_criterion(run)}). The best, "
         f"{best.name}, has an IoU of {best.iou:.3f}; areas of these sizes could reach "
         f"{best.attainable_iou:.3f}. {helps}"
+    )
+
+
+def _why_not(run: Run, row: DetectionRow) -> str:
+    """Return why a concept does not hold as a name."""
+    if row.holds is None:
+        return "Labels were not permuted (null_samples is 0), so no name can hold."
+    if row.precision is None or row.precision_low is None:
+        return "The unit does not fire in the annotated images that were held out."
+    chance = "" if row.chance is None else f", {row.chance:.0%} by chance"
+    return (
+        f"{row.precision:.0%} (from {row.precision_low:.0%}) of the activation area is on it"
+        f"{chance}; a name needs {_name_criterion(run)}."
     )
 
 
@@ -201,16 +224,23 @@ def _concept_note(run: Run, card: ConceptCard) -> str:
         if attainable < 2 * run.min_iou:
             parts.append(_other_quantile(run, ratio).strip())
     if card.presence:
-        probe = max(card.presence, key=lambda row: row.f1)
+        probe = max(card.presence, key=lambda row: row.mcc)
         parts.append(
-            f"A presence probe of {probe.block} has an F1 of {probe.f1:.2f} for it: that is how "
-            "well the block's units predict it together."
+            f"A presence probe of {probe.block} has a Matthews correlation of {probe.mcc:.2f} for "
+            "it: that is how well the block's units predict it together."
         )
     return " ".join(filter(None, parts))
 
 
 def _criterion(run: Run) -> str:
     return f"IoU above {run.min_iou:g} at quantile {run.quantile:g}"
+
+
+def _name_criterion(run: Run) -> str:
+    return (
+        f"more than {run.settings.min_precision:.0%} of the activation area on the concept, in "
+        "images held out, beyond chance"
+    )
 
 
 def _counted(number: int, noun: str) -> str:

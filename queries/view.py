@@ -30,6 +30,7 @@ class UnitNode(TypedDict, total=False):
     threshold: float
     status: str
     interpretable: bool
+    named: bool
     images: list[str]
     activations: list[float]
     thumbnails: list[str]
@@ -53,7 +54,7 @@ class ContributesEdge(TypedDict):
 
 
 class DetectsEdge(TypedDict):
-    """The properties of a DETECTS edge; a run without null samples lacks the last three."""
+    """The properties of a DETECTS edge; a run without null samples lacks some."""
 
     iou: float
     rank: int
@@ -63,19 +64,27 @@ class DetectsEdge(TypedDict):
     p: NotRequired[float]
     enrichment: NotRequired[float]
     significant: NotRequired[bool]
+    precision: NotRequired[float]
+    precision_low: NotRequired[float]
+    chance: NotRequired[float]
+    holds: NotRequired[bool]
 
 
 class ProbedAtEdge(TypedDict):
     """The properties of a PROBED_AT edge."""
 
     f1: float
+    mcc: float
+    mcc_low: float
+    mcc_high: float
+    usable: bool
     precision: float
     recall: float
     positions: int
 
 
 class LabelConcept(NamedTuple):
-    """The concept that an interpretable unit is labelled with."""
+    """The concept that a unit is named after."""
 
     uid: str
     name: str
@@ -195,9 +204,9 @@ class RunView:
                 yield uid
 
     def label(self, unit: str) -> LabelConcept | None:
-        """Return a unit's label; None for a class or a unit that is not interpretable."""
+        """Return the concept that a unit is named after; None for a class or an unnamed unit."""
         node = self.unit(unit)
-        if not node.get("interpretable"):
+        if not node.get("named"):
             return None
         name, category = node["label"], node["category"]
         return LabelConcept(concept_uid(category, name), name, category)
@@ -210,7 +219,8 @@ class RunView:
     def has_significant_label(self, unit: str) -> bool:
         """Return whether an interpretable unit's label is significant; False without a null."""
         best = (edge for _, edge in self.detections(unit) if edge["rank"] == 0)
-        return self.label(unit) is not None and any(e.get("significant", False) for e in best)
+        interpretable = self.unit(unit)["interpretable"]
+        return interpretable and any(edge.get("significant", False) for edge in best)
 
     def successors(self, uid: str, edge_type: str) -> list[str]:
         """Return the uids that edges of a type lead to."""

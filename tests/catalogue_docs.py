@@ -78,7 +78,7 @@ Neo4j:
 - quantified path patterns, `SHORTEST`, `COLLECT {}`, `WHERE` inside a pattern and `(n:!A)` are
   missing; write explicit chains, from the class backwards;
 - a node has three more properties, `id`, `title` and `type`, and `label` of a unit without a label
-  is `Unit`: test `interpretable` first;
+  is `Unit`: test `named` first;
 - `LOAD CSV` is refused, and so is every text with these two words in this order.
 """
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 Rows = list[tuple[object, ...]]
 POLKA = "texture/polka dotted"
+UNKNOWN = (None, None, None, None)
 OHARA_UID = f"class/{OHARA}"
 EVIL_UID = f"scene type/{EVIL}"
-FIRST_TWO = ("block1/0", "red", "block2/0", "polka dotted")
+FIRST_TWO = ("block1/0", None, "block2/0", "polka dotted")
 
 ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
     (
@@ -132,7 +133,10 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
     (
         "concept-presence",
         {"concept": "object/ball"},
-        [("block3", 0.5, 0.5, 0.5, 12), ("block4", 0.75, 0.5, 0.75, 12)],
+        [
+            ("block3", 0.25, 0.125, 0.5, False, 0.5, 0.5, 0.5, 12),
+            ("block4", 0.375, 0.125, 0.5, True, 0.75, 0.5, 0.75, 12),
+        ],
     ),
     ("concept-presence", {"concept": POLKA}, []),
     ("concept-carried", {"concept": POLKA}, [("block2/0", "block3/0", 2.0, 0.5, 0)]),
@@ -159,22 +163,36 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
     (
         "unit",
         {"unit": "block4/0"},
-        [("block4/0", "0 juggling", "ok", 1.0, True, ["a.jpg"], [4.0], ["t/a.jpg"])],
+        [("block4/0", "0 juggling", "ok", 1.0, True, True, ["a.jpg"], [4.0], ["t/a.jpg"])],
     ),
-    ("unit", {"unit": "block3/2"}, [("block3/2", "2", "dead", 1.0, False, [], [], [])]),
+    ("unit", {"unit": "block1/0"}, [("block1/0", "0", "ok", 1.0, True, False, [], [], [])]),
+    ("unit", {"unit": "block3/2"}, [("block3/2", "2", "dead", 1.0, False, False, [], [], [])]),
     ("unit", {"unit": "class/juggling"}, []),
     (
         "unit-concepts",
         {"unit": "block4/0"},
         [
-            ("action/juggling", "juggling", "action", 0.3, 0.5, 0.001, 8.0, True),
-            ("object/ball", "ball", "object", 0.06, 1.0, 0.002, 2.0, True),
+            (
+                "action/juggling",
+                "juggling",
+                "action",
+                0.3,
+                0.5,
+                0.001,
+                8.0,
+                True,
+                0.75,
+                0.5,
+                0.125,
+                True,
+            ),
+            ("object/ball", "ball", "object", 0.06, 1.0, 0.002, 2.0, True, *UNKNOWN),
         ],
     ),
     (
         "unit-concepts",
         {"unit": "block4/3"},
-        [("object/ball", "ball", "object", 0.08, 0.0, None, None, None)],
+        [("object/ball", "ball", "object", 0.08, 0.0, None, None, None, *UNKNOWN)],
     ),
     (
         "unit-classes",
@@ -249,7 +267,7 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         "units",
         {},
         [
-            ("block1/0", "0 red", "ok"),
+            ("block1/0", "0", "ok"),
             ("block2/0", "0 polka dotted", "ok"),
             ("block3/0", "0 polka dotted", "ok"),
             ("block3/1", "1 ball", "ok"),
@@ -264,17 +282,16 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         "blocks",
         {},
         [
-            ("block1", 1, 1, 0, 0, 0, 1),
-            ("block2", 1, 1, 0, 0, 0, 1),
-            ("block3", 3, 2, 0, 0, 1, 2),
-            ("block4", 4, 2, 1, 1, 0, 2),
+            ("block1", 1, 1, 0, 0, 0, 0, 0),
+            ("block2", 1, 1, 0, 1, 0, 0, 1),
+            ("block3", 3, 2, 0, 2, 0, 1, 2),
+            ("block4", 4, 2, 1, 2, 1, 0, 2),
         ],
     ),
     (
         "categories-by-block",
         {},
         [
-            ("block1", "color", 1, 0, 1),
             ("block2", "texture", 1, 0, 1),
             ("block3", "object", 1, 0, 1),
             ("block3", "texture", 1, 0, 1),

@@ -33,6 +33,8 @@ _UNITS = {
     "block4/2": (("ball", "object", 0.25), "ok", True),
     "block4/3": (("ball", "object", 0.08), "sparse", False),
 }
+_UNNAMED = ("block1/0",)
+"""Interpretable, but the label does not hold as a name."""
 # name, category, images, pixels
 _CONCEPTS = [
     ("red", "color", 3, 30),
@@ -63,7 +65,15 @@ _DETECTS = [
 _SIGNIFICANCE: dict[tuple[str, str], dict[str, Value]] = {
     ("block3/0", "texture/polka dotted"): {"p": 0.25, "enrichment": 1.5, "significant": False},
     ("block3/1", "object/ball"): {"p": 0.5, "significant": False},
-    ("block4/0", "action/juggling"): {"p": 0.001, "enrichment": 8.0, "significant": True},
+    ("block4/0", "action/juggling"): {
+        "p": 0.001,
+        "enrichment": 8.0,
+        "significant": True,
+        "precision": 0.75,
+        "precision_low": 0.5,
+        "chance": 0.125,
+        "holds": True,
+    },
     ("block4/0", "object/ball"): {"p": 0.002, "enrichment": 2.0, "significant": True},
     ("block4/1", "object/ball"): {"p": 0.001, "enrichment": 4.0, "significant": True},
 }
@@ -100,7 +110,7 @@ def hand_made_beside() -> tuple[Records, Records]:
         units = [
             Node(("Unit", "Block4"), f"{name}/block4/{index}",
                  {"run": name, "block": 4, "index": index, "status": "ok",
-                  "interpretable": interpretable, "name": str(index),
+                  "interpretable": interpretable, "named": interpretable, "name": str(index),
                   "label": "ball", "category": "object", "iou": 0.5})
             for index in (0, 9)
         ]  # fmt: skip
@@ -150,9 +160,10 @@ def _units() -> list[Node]:
         properties: dict[str, Value] = {"run": RUN, "block": block, "index": index}
         properties["status"] = status
         properties |= {"threshold": 1.0, "interpretable": interpretable, "name": str(index)}
+        properties["named"] = interpretable and uid not in _UNNAMED
         if label:
             properties |= dict(zip(("label", "category", "iou"), label, strict=True))
-        if label and interpretable:
+        if label and properties["named"]:
             properties["name"] = f"{index} {label[0]}"
         if uid == "block4/0":
             properties |= {"images": ["a.jpg"], "activations": [4.0], "thumbnails": ["t/a.jpg"]}
@@ -185,7 +196,8 @@ def _structure() -> list[Edge]:
     ]
     probed = [
         Edge("PROBED_AT", "object/ball", _uid(block),
-             {"f1": f1, "precision": 0.5, "recall": f1, "threshold": 1.5, "positions": 12})
+             {"f1": f1, "precision": 0.5, "recall": f1, "threshold": 1.5, "positions": 12,
+              "mcc": f1 / 2, "mcc_low": 0.125, "mcc_high": 0.5, "usable": f1 > 0.5})
         for block, f1 in (("block4", 0.75), ("block3", 0.5))
     ]  # fmt: skip
     return [*blocks, *units, *classes, *concepts, *probed]

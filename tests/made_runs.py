@@ -44,7 +44,14 @@ def run_facts(
         "min_iou": chosen.min_iou,
         "quantile": 0.005 if chosen.quantile == "auto" else chosen.quantile,
         "quantile_reason": "",
-        "model": {"name": "resnet18", "weights": None, "classes": None, "digest": network},
+        "model": {
+            "name": "resnet18",
+            "weights": None,
+            "weights_key": None,
+            "weights_notes": [],
+            "classes": None,
+            "digest": network,
+        },
         "input": {
             "height": 224,
             "width": 224,
@@ -65,11 +72,15 @@ def run_facts(
         "device": "cpu",
         "versions": {"conceptgraph": "0"},
         "timings": {"collect": 1.0},
+        "names": {"given": 1.0, "wrong": 0.0},
     }
 
 
 def small_run(out: Path) -> Run:
-    """Two blocks of three units: block3/2 is dead, block4/1 too weak, block4/2 sparse."""
+    """Two blocks of three units: block3/2 is dead, block4/1 too weak, block4/2 sparse.
+
+    All labels hold as names.
+    """
     polka, ball = ("polka dotted", "texture"), ("ball", "object")
     units = [
         ("block3/0", "block3", 0, *polka, 0.20, 1.5, "ok", 600, *polka, 0.20),
@@ -89,7 +100,9 @@ def small_run(out: Path) -> Run:
         ("block4/1", "object/ball", "object", 0.03, 0, 30, 700, 450, *not_significant),
         ("block4/2", "object/ball", "object", 0.08, 0, 40, 90, 450, *not_significant),
     ]
-    detections = [(*row[:-1], min(row[6:8]) / max(row[6:8]), row[-1]) for row in overlaps]
+    detections = [
+        (*row[:-1], min(row[6:8]) / max(row[6:8]), row[-1], 0.8, 0.6, 0.1, True) for row in overlaps
+    ]
     images = [
         ("block4/0", 1, "b.jpg", 3.0, "thumbnails/b.jpg"),
         ("block4/0", 0, "a.jpg", 4.0, "thumbnails/a.jpg"),
@@ -117,7 +130,8 @@ def random_run(
     seed: int = 0,
     network: str | None = None,
 ) -> Run:
-    """A run of random numbers; about one unit in six is dead, and as many are sparse.
+    """A run of random numbers; about one unit in six is dead, and as many are sparse; of every
+    third no name holds.
 
     `network` is the digest of the network, the run's name if None; the numbers do not depend on it.
     """
@@ -152,7 +166,7 @@ def _unit_rows(
     best = float(iou[order[0]])
     detections: list[tuple[object, ...]] = [
         (uid, concepts[k], split_concept(concepts[k])[0], float(iou[k]), rank, 10, 60, 50,
-         0.01 * (rank + 1), 2.0, 50 / 60, rank == 0)
+         0.01 * (rank + 1), 2.0, 50 / 60, rank == 0, 0.8, 0.6, 0.1, index % 3 > 0)
         for rank, k in enumerate(order[:3].tolist())
     ]  # fmt: skip
     label = (name, category, best)
@@ -179,7 +193,10 @@ def _concept_and_class_tables(
     rows = [(uid, *reversed(split_concept(uid)), 10, 500, 0.15) for uid in concepts]
     _table(writer, "concepts", rows)
     block, width = next(iter(widths.items()))
-    presence = [(uid, block, 1.0, 0.5, 0.8, 0.6, 9 * i) for i, uid in enumerate(concepts)]
+    presence = [
+        (uid, block, 1.0, 0.5, 0.8, 0.6, 0.5, 0.4, 0.6, 9 * i, True)
+        for i, uid in enumerate(concepts)
+    ]
     _table(writer, "presence", presence)
     writer.array(f"presence_{block}", np.full((width + 1, len(concepts)), 0.1))
     _table(writer, "classes", [(class_uid(name), name, i) for i, name in enumerate(classes)])

@@ -154,6 +154,40 @@ def count_overlaps(
     return OverlapCounts(intersection, activation_area, concept_area)
 
 
+class HeldOutCounts(NamedTuple):
+    """Pixel counts over the images held out: intersection (units, concepts), and per category
+    the activation area and its square, summed over the images annotated with the category."""
+
+    intersection: Numbers
+    activation_area: Numbers
+    squares: Numbers
+
+
+def count_held_out(
+    masks: Sequence[Bools],
+    labelled: Sequence[LabelledImage],
+    fitted: int,
+    category: Sequence[int],
+    categories: int,
+) -> HeldOutCounts:
+    """Count the pixels of all images but the first `fitted`, whose masks are given."""
+    units = len(masks[0]) if masks else 0
+    intersection = np.zeros((units, len(category)), np.int64)
+    area, squares = (np.zeros((units, categories), np.int64) for _ in range(2))
+    sets = [{category[c] for c in range(len(category)) if image.has(c)} for image in labelled]
+    for mask, labels, own in zip(masks, labelled[fitted:], sets[fitted:], strict=True):
+        size = mask.sum(axis=(1, 2))
+        for concept in range(len(category)):
+            whole_image = concept in labels.image_labels
+            overlap = (mask * labels.bincount(concept)).sum(axis=(1, 2))
+            intersection[:, concept] += overlap + size * whole_image
+        for number in range(categories):
+            if any(number in other and other - {number} == own - {number} for other in sets):
+                area[:, number] += size
+                squares[:, number] += size * size
+    return HeldOutCounts(intersection, area, squares)
+
+
 def counts_for(
     mask: Bools, labels: LabelledImage, members: Sequence[int], variant: IouVariant
 ) -> Bools:
@@ -307,9 +341,17 @@ def ridge(values: Floats, labelled: Floats, penalty: float) -> Floats:
 
 
 def best_threshold(scores: Sequence[float], labelled: Sequence[bool], thresholds: Floats) -> float:
-    """Return the lowest threshold with the largest F1 of `score >= threshold`."""
-    best: float = max(thresholds.tolist(), key=lambda t: (f1(scores, labelled, t), -t))
+    """Return the lowest threshold with the largest Matthews correlation."""
+    best: float = max(thresholds.tolist(), key=lambda t: (mcc(scores, labelled, t), -t))
     return best
+
+
+def mcc(scores: Sequence[float], labelled: Sequence[bool], threshold: float) -> float:
+    """Return the correlation of `score >= threshold` with the labels; 0 if either is constant."""
+    predicted = np.asarray(scores) >= threshold
+    if predicted.all() or not predicted.any() or all(labelled) or not any(labelled):
+        return 0.0
+    return round(float(np.corrcoef(predicted, np.asarray(labelled))[0, 1]), 12)
 
 
 def f1(scores: Sequence[float], labelled: Sequence[bool], threshold: float) -> float:

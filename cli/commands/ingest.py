@@ -44,6 +44,13 @@ def ingest(
             "torchvision's default weights, or the factory's own, if omitted."
         ),
     ] = None,
+    weights_key: Annotated[
+        str | None,
+        typer.Option(
+            help="The part of the checkpoint to take, if several fit the network: its prefix, such "
+            "as state_dict_ema."
+        ),
+    ] = None,
     classes: Annotated[
         Path | None, typer.Option(help="Class names, one a line, in the order of the logits.")
     ] = None,
@@ -167,6 +174,7 @@ def ingest(
             output,
             settings,
             weights=weights,
+            weights_key=weights_key,
             classes=classes,
             trust_pickle=trust_pickle,
             device=device,

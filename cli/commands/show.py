@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import JsonOption, RunOption, SignificantOption
+from ..options import AllLabelsOption, JsonOption, RunOption
 
 
 def show(
@@ -16,7 +16,7 @@ def show(
     ] = None,
     class_name: Annotated[str | None, typer.Option("--class", help="A class, by name.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Rows in each part.")] = 10,
-    significant: SignificantOption = False,
+    all_labels: AllLabelsOption = False,
     run_path: RunOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -26,7 +26,7 @@ def show(
     [bold]conceptgraph show block4/290[/bold]
     [bold]conceptgraph show "polka dotted"[/bold]
     [bold]conceptgraph show --class juggling[/bold]
-    [bold]conceptgraph show "polka dotted" --significant[/bold]
+    [bold]conceptgraph show "polka dotted" --all-labels[/bold]
     """
     if (target is None) == (class_name is None):
         raise typer.BadParameter("give a unit, a concept, or --class", param_hint="TARGET")
@@ -44,7 +44,7 @@ def show(
     from ..tables.cards import print_card
     from ..terminal import print_json
 
-    run = open_chosen_run(run_path, significant=significant)
+    run = open_chosen_run(run_path, all_labels=all_labels)
     store = open_store(run)
     card: UnitCard | ConceptCard | ClassCard
     if class_name is not None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..options import (
+    AllLabelsOption,
     JsonOption,
     NetworkModelOption,
     PathBlocksOption,
     RunOption,
-    SignificantOption,
     TrustPickleOption,
     TrustRunOption,
     WeightsOption,
@@ -72,7 +72,7 @@ def why(
     beam: Annotated[
         int, typer.Option(min=1, help="With --image: path suffixes to extend at each block.")
     ] = 64,
-    significant: SignificantOption = False,
+    all_labels: AllLabelsOption = False,
     weights: WeightsOption = None,
     ablate: Annotated[
         list[str] | None,
@@ -125,7 +125,7 @@ def why(
 
     Examples:
     [bold]conceptgraph why --class juggling[/bold]
-    [bold]conceptgraph why --class juggling --significant[/bold]
+    [bold]conceptgraph why --class juggling --all-labels[/bold]
     [bold]conceptgraph why --image x.jpg --html why.html[/bold]
     [bold]conceptgraph why --image x.jpg --region 40,60,80,90[/bold]
     [bold]conceptgraph why --image x.jpg --class juggling --versus typing[/bold]
@@ -144,7 +144,7 @@ def why(
     from ..options import block_names
     from ..terminal import print_json, print_line
 
-    run = _chosen_run(run_path, demo=demo, significant=significant)
+    run = _chosen_run(run_path, demo=demo, all_labels=all_labels)
     if image is None:
         _explain_class(
             run, class_name or "", block_names(blocks), top or PATHS, html, as_json=as_json
@@ -178,7 +178,7 @@ def why(
         cam = Path(f"{image.stem}.cam.png")
     _write_files(run, explanation, ablations, no_flip, cam, html)
     if keep:
-        extra = {"significant": True} if significant else {}
+        extra = {"all_labels": True} if all_labels else {}
         _save(run, explanation, {"top": top or PATHS, "beam": beam, **extra})
     from ...explain.no_answer import explanation_note
 
@@ -203,15 +203,15 @@ def _refuse(*options: tuple[str, object]) -> None:
             raise typer.BadParameter("it needs --image", param_hint=option)
 
 
-def _chosen_run(run_path: Path | None, *, demo: bool, significant: bool) -> Run:
+def _chosen_run(run_path: Path | None, *, demo: bool, all_labels: bool) -> Run:
     """Open the run that is asked: the demo's only if that is said."""
     from ..opening import open_chosen_run, open_demo_run
 
     if not demo:
-        return open_chosen_run(run_path, significant=significant)
+        return open_chosen_run(run_path, all_labels=all_labels)
     if run_path is not None:
         raise typer.BadParameter("give --run or --demo, not both", param_hint="--demo")
-    return open_demo_run(significant=significant)
+    return open_demo_run(all_labels=all_labels)
 
 
 def _check_ablation(

@@ -25,11 +25,13 @@ def print_audit(
         f"{audit.images} images, {audit.right} right ({_percent(audit.right, audit.images)})"
     )
     _print_confusions(audit)
-    _print_suspects(audit)
+    if audit.suspects:
+        _print_suspects(audit)
     print_paragraph(no_answer)
     print_note(
         "A concept pushes a decision if it is among the three that raise its logit most, where it "
-        "is present. Fixes, breaks: mistakes that become right, right answers that become wrong, "
+        f"is present, and adds at least {audit.least_effect:.2g}. Fixes, breaks: mistakes that "
+        "become right, right answers that become wrong, "
         f"when the units of {audit.block} that detect the concept are ablated where it is present "
         f"(why --ablate … --at {audit.block}; –: not tried)."
     )
@@ -73,7 +75,6 @@ def _print_suspects(audit: Audit) -> None:
                 "–" if suspect.breaks is None else suspect.breaks,
             )
             for suspect in audit.suspects[:_SUSPECTS]
-            if suspect.excess > 0
         ],
         right="bcdefg",
     )

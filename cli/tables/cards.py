@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...graph.uids import is_class
-from ...pages.wording import label_criterion
 from ...queries.cards import ClassCard, ConceptCard, UnitCard
 from ..terminal import print_line, print_note, print_paragraph, print_table
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from ...graph.run.reader import Run
     from ...queries.concept_shares import ShareRow
     from ...queries.contributions import ContributionRow
+    from ...queries.questions.concept_presence import PresenceRow
     from ...queries.questions.unit_concepts import DetectionRow
 
 _SHARES = "Shares are of all positive weight into the same unit or class."
@@ -35,7 +35,7 @@ def _print_unit(run: Run, card: UnitCard, no_answer: str | None) -> None:
     print_paragraph(no_answer)
     print_table(
         "concepts with the largest IoU",
-        ("concept", "category", "IoU", "attainable IoU", "enrichment", "p"),
+        ("concept", "category", "IoU", "attainable IoU", "enrichment", "p", "precision", "chance"),
         [
             (
                 row.name,
@@ -44,13 +44,19 @@ def _print_unit(run: Run, card: UnitCard, no_answer: str | None) -> None:
                 f"{row.attainable_iou:.3f}",
                 "—" if row.enrichment is None else f"{row.enrichment:.1f}×",
                 _p_value(row),
+                f"{_precision(row)}{'†' if row.holds else ' '}",
+                "—" if row.chance is None else f"{row.chance:.0%}",
             )
             for row in card.concepts
         ],
-        right="cdef",
+        right="cdefgh",
     )
     if any(row.significant for row in card.concepts):
-        print_note("*: significant, at a false discovery rate over all labels of all units\n")
+        print_note("*: significant, at a false discovery rate over all labels of all units")
+    print_note(
+        "precision: the share of the unit's activation area that lies on the concept, in images "
+        "held out; chance: the same with labels permuted between images; †: holds as a name\n"
+    )
     _print_contributions("fed by", card.fed_by)
     _print_contributions("inhibited by", card.inhibited_by)
     _print_contributions("feeds", card.feeds)
@@ -69,15 +75,24 @@ def _p_value(row: DetectionRow) -> str:
     return f"{row.p:.2g}{'*' if row.significant else ' '}"
 
 
+def _precision(row: DetectionRow) -> str:
+    """Return the precision with its interval's lower end: "61 % (from 52 %)"."""
+    if row.precision is None or row.precision_low is None:
+        return "—"
+    return f"{row.precision:.0%} (from {row.precision_low:.0%})"
+
+
 def _unit_summary(run: Run, card: UnitCard) -> str:
     """Return what kind of unit it is, in a few words."""
     if card.status == "dead":
         return "dead, never active on these images"
     if card.status == "sparse":
         return "sparse, active in too few places to have a threshold"
-    label = f"no concept with {label_criterion(run)}"
-    if card.interpretable and card.concepts:
+    label = f"no concept with IoU above {run.min_iou:g}"
+    if card.named and card.concepts:
         label = f"detects {card.concepts[0].name}"
+    elif card.interpretable and card.concepts:
+        label = f"no name that holds, at best {card.concepts[0].name}"
     return label if card.threshold is None else f"{label}; threshold {card.threshold:.4g}"
 
 
@@ -87,16 +102,14 @@ def _print_concept(run: Run, card: ConceptCard, no_answer: str | None) -> None:
     if card.presence:
         print_table(
             "presence probes of the blocks, at single positions of held-out images",
-            ("block", "F1", "precision", "recall"),
-            [
-                (row.block, f"{row.f1:.2f}", f"{row.precision:.2f}", f"{row.recall:.2f}")
-                for row in card.presence
-            ],
-            right="bcd",
+            ("block", "MCC", "95 %", "used", "F1", "precision", "recall"),
+            [_presence_cells(row) for row in card.presence],
+            right="bcefg",
         )
+        print_note("MCC: Matthews correlation, 0 for a probe that does no better than chance\n")
     print_table(
-        f"detected by, {label_criterion(run)}",
-        ("unit", "IoU", "is its label", "significant"),
+        f"detected by, IoU above {run.min_iou:g}",
+        ("unit", "IoU", "is its name", "significant"),
         [(row.uid, f"{row.iou:.3f}", _yes(row.best), _yes(row.significant)) for row in card.units],
         right="b",
     )
@@ -106,7 +119,13 @@ def _print_concept(run: Run, card: ConceptCard, no_answer: str | None) -> None:
             f"{card.center_bias:.3f}.\n"
         )
     last = run.blocks[-1]
-    _print_shares(f"classes fed by units of {last} with this label", "class", card.classes)
+    _print_shares(f"classes fed by units of {last} with this name", "class", card.classes)
+
+
+def _presence_cells(row: PresenceRow) -> tuple[str, ...]:
+    interval = f"{row.mcc_low:.2f} to {row.mcc_high:.2f}"
+    scores = (f"{value:.2f}" for value in (row.f1, row.precision, row.recall))
+    return row.block, f"{row.mcc:.2f}", interval, _yes(row.usable), *scores
 
 
 def _yes(holds: bool | None) -> str:

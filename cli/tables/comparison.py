@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from ...queries.compare import BlockCounts, Comparison, DetectionCounts, RunLabel, RunPair
 
 _CONCEPTS = 12  # that only one of two runs has
-_COUNTS = ("concepts", "interpretable", "significant", "above center bias", "unrestricted")
+_COUNTS = ("concepts", "named", "significant", "above center bias", "unrestricted")
 
 
 def print_comparison(comparison: Comparison, top: int) -> None:
     """Print the counts of all runs, and each pair with at most `top` changed units."""
     print_table(
-        "concepts, and units that detect one",
+        "concepts, and units that are named after one",
         ("block", "run", "units", *_COUNTS),
         [
             (counts.block, counts.run, counts.units, *_cells(counts.total))

@@ -141,7 +141,7 @@ def _print_concepts(explanation: Explanation) -> None:
     rows.append(("units without a concept", "", *_sums([unlabelled]), ""))
     print_table(
         f"all paths by the concept of their {explanation.blocks[0]} unit",
-        ("concept", "category", "present", "firing", "below", "probe F1"),
+        ("concept", "category", "present", "firing", "below", "probe MCC"),
         rows,
         right="cdef",
     )

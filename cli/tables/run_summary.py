@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 
 class BlockSummary(NamedTuple):
-    """Counts of units and concepts of one block, and its unit with the largest IoU."""
+    """Counts of units and concepts of one block, and its named unit with the largest IoU."""
 
     block: str
     units: int
     interpretable: int
     significant: int | None
+    named: int
     concepts: int
     dead: int
     sparse: int
@@ -48,37 +49,55 @@ def print_summary(run: Run) -> None:
             "units",
             "interpretable",
             "significant",
+            "named",
             "concepts",
             "dead",
             "sparse",
             "best unit (IoU)",
         ),
         [_cells(block) for block in blocks],
-        right="bcdefg",
+        right="bcdefgh",
     )
     reason = run.manifest["quantile_reason"]
     print_note(
         f"Quantile {run.quantile:g} ({reason})." if reason else f"Quantile {run.quantile:g}."
     )
+    print_note(_names_note(run))
     name = shlex.quote(str(run.classes["name"].iloc[0]))
     print_line(f"Next: conceptgraph why --run {shlex.quote(str(run.path))} --class {name}", "dim")
+
+
+def _names_note(run: Run) -> str:
+    """Return what a name means, and how far names are to be trusted."""
+    share, names = run.settings.min_precision, run.manifest["names"]
+    text = (
+        f"Named: in images held out, more than {share:.0%} of the unit's activation area lies on "
+        "the concept, beyond chance. "
+    )
+    if names["wrong"] is None:
+        return f"{text}With half of the concepts left out, no unit has a name."
+    return (
+        f"{text}With half of the concepts left out, {names['given']:.0f} units have a name; "
+        f"{names['wrong']:.1%} of these names are wrong by the other half."
+    )
 
 
 def _blocks(run: Run) -> list[BlockSummary]:
     rows = []
     for block in run.blocks:
         units = run.units[run.units["block"] == block]
-        interpretable = units[run.interpretable[units.index]]
+        named = units[run.named[units.index]]
         rows.append(
             BlockSummary(
                 block,
                 len(units),
-                len(interpretable),
+                int(run.interpretable[units.index].sum()),
                 int(run.significant[units.index].sum()) if run.is_tested else None,
-                len(interpretable[["category", "label"]].drop_duplicates()),
+                len(named),
+                len(named[["category", "label"]].drop_duplicates()),
                 int((units["status"] == "dead").sum()),
                 int((units["status"] == "sparse").sum()),
-                _best(interpretable),
+                _best(named),
             )
         )
     return rows

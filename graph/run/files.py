@@ -56,6 +56,10 @@ TABLES: dict[str, dict[str, str]] = {
         "enrichment": "double",
         "attainable_iou": "double",
         "significant": "bool",
+        "precision": "double",
+        "precision_low": "double",
+        "chance": "double",
+        "holds": "bool",
     },
     "presence": {
         "concept": "string",
@@ -64,7 +68,11 @@ TABLES: dict[str, dict[str, str]] = {
         "precision": "double",
         "recall": "double",
         "f1": "double",
+        "mcc": "double",
+        "mcc_low": "double",
+        "mcc_high": "double",
         "positions": "int64",
+        "usable": "bool",
     },
     "classes": {"uid": "string", "name": "string", "index": "int64"},
     "top_images": {

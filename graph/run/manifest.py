@@ -47,11 +47,15 @@ class ModelSource(TypedDict):
     """The network that was dissected.
 
     `name` is a published architecture's or `module:factory`; `weights` a file's path, the name of
-    published weights, or None; `classes` the file with the classes, if one was given.
+    published weights, or None; `weights_key` the part of the file that was asked for, if any;
+    `weights_notes` says what was left out of it; `classes` is the file with the classes, if one was
+    given.
     """
 
     name: str
     weights: str | None
+    weights_key: str | None
+    weights_notes: list[str]
     classes: str | None
     digest: str
 
@@ -64,6 +68,17 @@ class DataSource(TypedDict):
     images: int
     concepts: int
     categories: list[str]
+
+
+class MissingConcepts(TypedDict):
+    """Names where a random half of the concepts is left out of the data.
+
+    `given` are the units that have a name then, on average; `wrong` is the share of these names
+    that the other concepts contradict, None where no name is given.
+    """
+
+    given: float
+    wrong: float | None
 
 
 class RunFacts(TypedDict):
@@ -86,6 +101,7 @@ class RunFacts(TypedDict):
     min_iou: float
     quantile: float
     quantile_reason: str
+    names: MissingConcepts
 
 
 class Manifest(RunFacts):
@@ -105,6 +121,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "model": dict,
     "model.name": str,
     "model.weights": (str, type(None)),
+    "model.weights_key": (str, type(None)),
+    "model.weights_notes": list,
     "model.classes": (str, type(None)),
     "model.digest": str,
     "data": dict,
@@ -128,6 +146,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "min_iou": (int, float),
     "quantile": float,
     "quantile_reason": str,
+    "names": dict,
+    "names.given": (int, float),
+    "names.wrong": (int, float, type(None)),
 }
 """What `read_manifest` checks; it also checks each of `blocks`."""
 

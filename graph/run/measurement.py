@@ -19,15 +19,16 @@ Fact = str | int | float | None
 _NOT_FOR_LABELS = (
     "blocks",
     "batch_size",
-    "seed",
     "calibration_images",
-    "null_samples",
     "significance",
     "top_labels",
     "top_images",
     "top_k",
 )
-"""Settings that choose what is dissected, tested or stored, or that change last digits only."""
+"""Settings that choose what is dissected, tested or stored, or that change last digits only.
+
+Of names, the seed chooses the images held out, and null samples are what chance is known from.
+"""
 
 
 class SettingDifference(NamedTuple):

@@ -127,6 +127,16 @@ class Run:
         units = self.units
         return (units["status"] == "ok") & (units["iou"] > self.min_iou) & units["label"].notna()
 
+    @property
+    def named(self) -> pd.Series[bool]:
+        """Per row of `units`: interpretable, and its label holds as a name (`statistics.names`)."""
+        return self._named
+
+    @cached_property
+    def _named(self) -> pd.Series[bool]:
+        rows = self.detections[(self.detections["rank"] == 0) & self.detections["holds"]]
+        return self.interpretable & self.units["uid"].isin(rows["unit"])
+
     @cached_property
     def significant(self) -> pd.Series[bool]:
         """Per row of `units`: interpretable, and its label is significant."""

@@ -5,7 +5,7 @@
     2. store        one forward pass of all images; of every map only the cells above the bound are
                     stored, in scratch files, and the values above it go to the first radix round
     3. thresholds   two more radix rounds over the stored values: the exact T_k; units whose T_k
-                    lies below their bound are stored again without one
+                    lies below their bound are stored again without one, in a pass up to their block
 
 All statistics are integers or order statistics: the result does not depend on how often, where or
 in what order the batches are processed.
@@ -136,6 +136,7 @@ class SparseActivations:
     Attributes:
         quantile: wanted tail.
         parts: what is stored, by block.
+        wanted: blocks that the pass over the images is for; at first all of them.
     """
 
     def __init__(
@@ -165,11 +166,13 @@ class SparseActivations:
         self._batch_size = batch_size
         self._cache = cache
         self.parts: dict[str, list[BlockActivations]] = {}
+        self.wanted: tuple[str, ...] = ()
 
     def start(self, calibrations: Mapping[str, Calibration]) -> None:
         """Begin with the lower bounds of a calibration."""
         for block, (grid, lower) in calibrations.items():
             self.parts[block] = [self._part(block, grid, lower)]
+        self.wanted = tuple(self.parts)
 
     def _part(
         self, block: str, grid: Grid, lower: Tensor, state: State | None = None
@@ -198,7 +201,7 @@ class SparseActivations:
     def partial(self, batch: int, maps: Maps) -> dict[str, BatchCells]:
         """Find what to store of a batch of that number."""
         fit = self._fit_of(batch)
-        return {block: parts[-1].partial(maps[block], fit) for block, parts in self.parts.items()}
+        return {block: self.parts[block][-1].partial(maps[block], fit) for block in self.wanted}
 
     def update(self, batch: int, partial: Mapping[str, BatchCells]) -> None:
         """Store a batch."""
@@ -225,6 +228,7 @@ class SparseActivations:
             part = self._part(block, Grid(*stored["grid"]), lower, stored["file"])
             part.select.load_state_dict(stored["select"])
             self.parts[block] = [part]
+        self.wanted = tuple(self.parts)
 
     def find_thresholds(
         self,
@@ -239,25 +243,30 @@ class SparseActivations:
             batches: whose cells are stored here.
             pool: to read them with.
             group: ranks that have stored the others.
-            repeat: runs all batches once more, for units whose lower bound proved too high (rare,
-                see `lower_bounds`).
+            repeat: runs all batches once more for the blocks `wanted`, those with units whose lower
+                bound proved too high (rare, see `lower_bounds`); not called if there are none.
         """
         self._finish_rounds(batches, pool, group)
-        missed = {}
-        for block, (part,) in self.parts.items():
-            found = part.select.thresholds > 0
-            missed[block] = torch.where(found | (part.lower == 0), torch.inf, 0.0)
-        if all(torch.isinf(lower).all() for lower in missed.values()):
+        self.wanted = tuple(filter(self._store_missed_again, self.parts))
+        if not self.wanted:
             return
-        for block, parts in self.parts.items():
-            parts[0].lower[torch.isfinite(missed[block])] = torch.inf
-            parts.append(self._part(block, parts[0].grid, missed[block]))
         for batch, cells in repeat():
             self.update(batch, cells)
         self._finish_rounds(batches, pool, group)
 
+    def _store_missed_again(self, block: str) -> bool:
+        """Prepare a second part for units whose bound was too high; return False if none was."""
+        (part,) = self.parts[block]
+        missed = (part.select.thresholds == 0) & (part.lower > 0)
+        if not missed.any():
+            return False
+        part.lower[missed] = torch.inf
+        again = torch.where(missed, 0.0, torch.inf)
+        self.parts[block].append(self._part(block, part.grid, again))
+        return True
+
     def _finish_rounds(self, batches: Sequence[int], pool: WorkerPool, group: ProcessGroup) -> None:
-        last = [parts[-1] for parts in self.parts.values()]
+        last = [self.parts[block][-1] for block in self.wanted]
 
         def counters(batch: int) -> list[Tensor]:
             fit = self._fit_of(batch)

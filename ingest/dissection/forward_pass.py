@@ -135,7 +135,12 @@ class ForwardPass:
 
         def partial(batch: Batch, maps: Maps) -> ForwardPartial:
             batch_labels = labels_of_batch(
-                self._inputs.data, batch.images, batch.first, labels, self._inputs.device
+                self._inputs.data,
+                batch.images,
+                batch.first,
+                labels,
+                self._inputs.device,
+                fitted=self._inputs.probe_images,
             )
             cells = self._activations.partial(batch.number, maps)
             return ForwardPartial(
@@ -163,7 +168,7 @@ class ForwardPass:
         self._outputs = {batch.number: maps for batch, maps in outputs if batch.number in own}
 
     def repeat(self, advance: Advance) -> Iterator[tuple[int, Mapping[str, BatchCells]]]:
-        """Run all batches of this process once more, for cells alone."""
+        """Run all batches of this process once more, for cells of the blocks wanted alone."""
 
         def partial(batch: Batch, maps: Maps) -> tuple[Batch, dict[str, BatchCells]]:
             return batch, self._activations.partial(batch.number, maps)
@@ -207,7 +212,9 @@ class ForwardPass:
         def work(decoded_batch: tuple[Batch, Tensor | None]) -> Result:
             batch, pixels = decoded_batch
             maps = (
-                self._outputs.pop(batch.number) if pixels is None else self._inputs.outputs(pixels)
+                self._outputs.pop(batch.number)
+                if pixels is None
+                else self._inputs.outputs(pixels, self._activations.wanted)
             )
             try:
                 return partial(batch, maps)

@@ -9,6 +9,9 @@ Per image, with M the mask of unit k:
 An image counts for a category (anchor: NetDissect's `makeresult.py`, and -Lite's `tally_job`):
 `paper`: it has any label of the category anywhere; `lite`: some such label lies inside M, or labels
 the whole image; `unrestricted`: always.
+
+Images held out (from the presence probes) are counted once more on their own, over the images
+annotated with each category: they decide which names hold (`statistics.names`).
 """
 
 from __future__ import annotations
@@ -32,6 +35,22 @@ if TYPE_CHECKING:
     from .cells import Cells, Grid
 
 
+class HeldOutCounts(NamedTuple):
+    """Counts of one block over the images held out.
+
+    Attributes:
+        intersection: int64 (units, concepts).
+        activation_area: int64 (units, categories), mask pixels in images annotated with the
+            category.
+        squares: int64 (units, categories), the sum over these images of their mask pixels squared:
+            how few images an area comes from.
+    """
+
+    intersection: Tensor
+    activation_area: Tensor
+    squares: Tensor
+
+
 class UnitCounts(NamedTuple):
     """Counts of one block.
 
@@ -39,18 +58,20 @@ class UnitCounts(NamedTuple):
         intersection: int64 (units, concepts).
         activation_area: int64 (units, categories).
         pixels: int64 (units,), mask pixels over all images.
+        held_out: of the images held out.
         null: intersections with permuted labels.
     """
 
     intersection: Tensor
     activation_area: Tensor
     pixels: Tensor
+    held_out: HeldOutCounts
     null: NullCounts
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All counts."""
-        return *self[:3], *self.null
+        return *self[:3], *self.held_out, *self.null
 
 
 class Overlaps:
@@ -82,10 +103,13 @@ class Overlaps:
 
     def _zeros(self) -> UnitCounts:
         units, concepts, device = self._units, len(self._category), self._category.device
+        by_concept = self._category.new_zeros(units, concepts)
+        by_category = self._category.new_zeros(units, self._categories)
         return UnitCounts(
-            torch.zeros(units, concepts, dtype=torch.int64, device=device),
-            torch.zeros(units, self._categories, dtype=torch.int64, device=device),
-            torch.zeros(units, dtype=torch.int64, device=device),
+            by_concept,
+            by_category,
+            self._category.new_zeros(units),
+            HeldOutCounts(by_concept.clone(), by_category.clone(), by_category.clone()),
             NullCounts.zeros(units, concepts, self._null_samples, device),
         )
 
@@ -115,8 +139,9 @@ class Overlaps:
         total = Overlaps(
             self._units, self._category, self._categories, self._iou, self._null_samples
         )
-        intersection, area, pixels, *null = map(group.all_reduce, self.counts.tensors)
-        total.counts = UnitCounts(intersection, area, pixels, NullCounts(*null))
+        intersection, area, pixels, *others = map(group.all_reduce, self.counts.tensors)
+        held_out, null = HeldOutCounts(*others[:3]), NullCounts(*others[3:])
+        total.counts = UnitCounts(intersection, area, pixels, held_out, null)
         return total
 
     def state_dict(self) -> State:
@@ -143,13 +168,19 @@ class Overlaps:
         null = None
         if labels.segments is not None and labels.permutations is not None:
             null = BatchNull(counts.null, labels.segments, labels.permutations, labels.image_labels)
+        held_out = labels.held_out.to(area.device, non_blocking=True)
+        any_held_out = bool(labels.held_out.any())
         parts = mask_pixels(cells, grid, thresholds, labels.height, labels.width)
         for pixels in join_parts(parts, at_least=counts.intersection.numel()):
             area += bincount(pixels.owner, owners)
-            row = divide(pixels.owner, grid.units)[1] * (len(self._category) + 1)
+            image, unit = divide(pixels.owner, grid.units)
+            row = unit * (len(self._category) + 1)
+            tested = held_out.index_select(0, image) if any_held_out else None
             for label_map in labels.label_maps:
                 label = label_map.index_select(0, pixels.position)
                 self._count_labelled(counts.intersection, row + label)
+                if tested is not None:
+                    self._count_labelled(counts.held_out.intersection, (row + label)[tested])
                 if self._iou == "lite":
                     self._mark_categories(pixels.owner, label, inside)
             if null:
@@ -157,9 +188,18 @@ class Overlaps:
         area = area.view(images, grid.units)
         counts.pixels.add_(area.sum(dim=0))
         counts.intersection.add_(_integer_product(area, labels.image_labels))
+        self._count_held_out(counts.held_out, area, labels)
         if null:
             counts.null.add(null.intersections)
         counts.activation_area.add_(self._activation_area(area, inside, labels))
+
+    def _count_held_out(self, counts: HeldOutCounts, area: Tensor, labels: BatchLabels) -> None:
+        """Count what image-level labels and areas (images, units) add to the images held out."""
+        tested = labels.held_out.double().unsqueeze(1).to(area.device, non_blocking=True)
+        annotated = labels.annotated.to(area.device, non_blocking=True) * tested
+        counts.intersection.add_(_integer_product(area, labels.image_labels * tested))
+        counts.activation_area.add_(_integer_product(area, annotated))
+        counts.squares.add_(_integer_product(area * area, annotated))
 
     def _activation_area(self, area: Tensor, inside: Tensor, labels: BatchLabels) -> Tensor:
         """Count the mask pixels of images that count for each category, (units, categories)."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .stated_input import StatedInput
 
 Builder = Callable[[int | None], nn.Module]
+_BODY = re.compile(r"(conv|bn|layer)\d+\.")
 
 
 @lru_cache(maxsize=1)
@@ -119,7 +120,7 @@ def _body_shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     return {
         key: tensor.shape
         for key, tensor in state.items()
-        if not key.startswith("fc.") and not key.endswith("num_batches_tracked")
+        if _BODY.match(key) and not key.endswith("num_batches_tracked")
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 DTYPES = {
     "auto": torch.float32,
@@ -112,11 +112,16 @@ def replace_outputs(
             handle.remove()
 
 
+class _LastBlockDoneError(Exception):
+    """Ends a forward pass that is not needed any further."""
+
+
 class _ThreadOutputs(threading.local):
-    """The last outputs of the blocks, for each thread its own."""
+    """The last outputs of the blocks, and where the pass ends, for each thread its own."""
 
     def __init__(self) -> None:
         self.outputs: dict[str, Tensor] = {}
+        self.last: str | None = None
 
 
 class BlockOutputs:
@@ -134,40 +139,49 @@ class BlockOutputs:
     def _hook(self, name: str) -> Callable[[nn.Module, object, Tensor], None]:
         def record(stage: nn.Module, inputs: object, output: Tensor) -> None:
             self._recorded.outputs[name] = output
+            if name == self._recorded.last:
+                raise _LastBlockDoneError
 
         return record
 
-    def __call__(self, batch: Tensor) -> dict[str, Tensor]:
+    def __call__(self, batch: Tensor, blocks: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Compute what `block_outputs` does, but in the network's own number format.
 
         A batch too large for the device's memory is run in parts.
+
+        Args:
+            batch: images.
+            blocks: those wanted; the network is run up to the last of them. All if None.
 
         Raises:
             ModelError: as there.
             torch.OutOfMemoryError: even one image is too much.
         """
+        wanted = tuple(block for block in self._blocks if blocks is None or block in blocks)
+        size = self._max_images or len(batch)
         try:
-            parts = [self._run(part) for part in torch.split(batch, self._max_images or len(batch))]
+            parts = [self._run(part, wanted) for part in torch.split(batch, size)]
         except torch.OutOfMemoryError:
             parts = []
         if not parts:  # outside of `except`, which would hold on to the memory
             images = self._max_images or len(batch)
             if images == 1:
-                return self._run(batch[:1])  # raises once more
+                return self._run(batch[:1], wanted)  # raises once more
             self._max_images = (images + 1) // 2
             if batch.device.type == "cuda":
                 torch.cuda.empty_cache()
-            return self(batch)
+            return self(batch, blocks)
         if len(parts) == 1:
             return parts[0]
-        return {name: torch.cat([part[name] for part in parts]) for name in self._blocks}
+        return {name: torch.cat([part[name] for part in parts]) for name in wanted}
 
-    def _run(self, batch: Tensor) -> dict[str, Tensor]:
+    def _run(self, batch: Tensor, wanted: tuple[str, ...]) -> dict[str, Tensor]:
         self._recorded.outputs = {}
+        self._recorded.last = wanted[-1] if wanted != self._blocks else None
         try:
-            return _run(self._module, batch, self._recorded.outputs, self._blocks)
+            return _run(self._module, batch, self._recorded.outputs, wanted)
         finally:
-            self._recorded.outputs = {}
+            self._recorded.outputs, self._recorded.last = {}, None
 
 
 def block_outputs(
@@ -188,7 +202,7 @@ def _run(
 ) -> dict[str, Tensor]:
     """Run the network, which fills `outputs`."""
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), suppress(_LastBlockDoneError):
             module(batch)
     except (RuntimeError, ValueError) as error:
         if isinstance(error, torch.OutOfMemoryError):

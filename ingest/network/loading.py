@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from ...errors import ModelError, nearest
 from .architecture import recognise
-from .builders import builder, download, fitting_architecture, weights_names
+from .builders import builder, download, weights_names
 from .class_lists import read_classes
+from .matching import match
+from .parts import own_tensors
 from .published import (
     PUBLISHED_MODELS,
     architecture_of,
@@ -25,14 +27,15 @@ from .published import (
     check_weights,
     list_beside,
 )
-from .stated_input import StatedInput
-from .weights import check_finite, first_of, plain_state, read_checkpoint
+from .stated_input import StatedInput, of_files_beside
+from .weights import check_finite, first_of, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from .architecture import Architecture, Head
     from .builders import Builder
+    from .matching import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,10 @@ class Network:
         architecture: its blocks, its head, its input.
         digest: sha256 over the name and the weights, in hexadecimal.
         weights: file, or torchvision's name, that the weights came from; None if unknown.
+        weights_key: the part of the file that was asked for, if any.
         classes_file: file that the class names were given in, if any.
+        notes: what a user may not expect of the weights: what was left out of the file, what else
+            fits, the normaliser in it.
     """
 
     module: nn.Module
@@ -55,7 +61,9 @@ class Network:
     architecture: Architecture
     digest: str
     weights: str | None = None
+    weights_key: str | None = None
     classes_file: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -81,6 +89,7 @@ def load_network(
     weights: Path | str | None = None,
     classes: Path | str | None = None,
     *,
+    weights_key: str | None = None,
     trust_pickle: bool = False,
     seed: int = 0,
     folder: Path | None = None,
@@ -94,6 +103,7 @@ def load_network(
         weights: a file; a name of torchvision's, as IMAGENET1K_V2; "random" (untrained); None for
             torchvision's default, or for what a factory makes.
         classes: a file of class names, in the order of the logits, in a form of `class_lists`.
+        weights_key: the part of the file to take, if several fit.
         trust_pickle: let a checkpoint run the code that it names.
         seed: of untrained weights.
         folder: where a factory's module is; None means the working directory, or where Python
@@ -107,21 +117,35 @@ def load_network(
     build = builder(architecture_of(model), folder)
     check_weights(model, weights)
     given = None if classes is None else read_classes(classes)
-    state, names, stated = _weights(model, weights, trust_pickle)
-    rows = len(given) if given is not None else None
-    module = _build(build, rows, seed)
-    if state is not None:
-        head = state.get(f"{recognise(module, model).head}.weight")
-        if head is not None and head.ndim == 2:
-            rows = head.shape[0]
-            check_rows(model, rows, weights)
-            beside = list_beside(model, rows, weights)
-            names = read_classes(beside) if beside else names
-            module = _build(build, rows, seed)
-        _fill(module.float(), state, model, weights or "torchvision's weights")
+    content, names, stated = _weights(model, weights, trust_pickle)
+    module = _build(build, len(given) if given is not None else None, seed)
+    notes: tuple[str, ...] = ()
+    if content is not None:
+        architecture = recognise(module, model)
+        checkpoint = match(
+            content,
+            module,
+            architecture.head,
+            model=model,
+            origin=weights or "torchvision's weights",
+            key=weights_key,
+            channels=architecture.input.channels,
+        )
+        rows = _rows(checkpoint, module, architecture.head)
+        check_rows(model, rows, weights)
+        beside = list_beside(model, rows, weights)
+        names = read_classes(beside) if beside else names
+        module = _filled(_build(build, rows, seed), checkpoint, model, weights)
+        stated, notes = (*checkpoint.stated, *stated), checkpoint.notes
     network = as_network(module, model, given or names, origin=classes)
-    architecture = _with_input(network.architecture, model, stated)
-    return replace(network, architecture=architecture, weights=weights, classes_file=classes)
+    return replace(
+        network,
+        architecture=_with_input(network.architecture, model, stated),
+        weights=weights,
+        weights_key=weights_key,
+        classes_file=classes,
+        notes=notes,
+    )
 
 
 def _with_input(
@@ -198,9 +222,15 @@ def _check_names(names: tuple[str, ...], rows: int, model: str, origin: Path | N
 
 
 class _Weights(NamedTuple):
-    """The state dict to load, if any, its class names, if it is torchvision's, and its input."""
+    """What holds the weights, if any, and what is stated beside it.
 
-    state: dict[str, Tensor] | None = None
+    Attributes:
+        content: of the file.
+        classes: the class names, if the weights are torchvision's.
+        stated: what torchvision, or the files beside the weights, state about the input.
+    """
+
+    content: object | None = None
     classes: tuple[str, ...] | None = None
     stated: tuple[StatedInput, ...] = ()
 
@@ -213,42 +243,39 @@ def _weights(model: str, weights: str | None, trust_pickle: bool) -> _Weights:
         return _Weights()
     if choice in known:
         published = download(model, choice)
-        return _Weights(plain_state(published.state), published.classes, (published.stated,))
+        return _Weights(published.state, published.classes, (published.stated,))
     path = Path(choice)
     if not path.exists() and known and not path.suffix:
         raise ModelError(
             f"{model} has no weights {choice!r}, and there is no such file",
             remedy=nearest(choice, ("random", *known)),
         )
-    checkpoint = read_checkpoint(path, trust_pickle=trust_pickle)
-    return _Weights(checkpoint.state, None, checkpoint.stated)
+    content = read_file(path, trust_pickle=trust_pickle)
+    return _Weights(content, stated=tuple(of_files_beside(path)))
 
 
-def _fill(module: nn.Module, state: Mapping[str, Tensor], model: str, origin: str) -> None:
-    """Load `state`, which must have the names and shapes of `module`'s, and no others."""
-    wanted = _tensors(module)
-    missing = [key for key in wanted if key not in state]
-    unexpected = [key for key in state if key not in wanted]
-    reshaped = [
-        f"{key} {tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
-        for key, tensor in wanted.items()
-        if key in state and state[key].shape != tensor.shape
-    ]
-    by_kind = {"missing": missing, "unexpected": unexpected, "of another shape": reshaped}
-    problems = [
-        f"{len(keys)} key{'s' * (len(keys) != 1)} {kind}: {first_of(keys)}"
-        for kind, keys in by_kind.items()
-        if keys
-    ]
-    if problems:
-        fitting = fitting_architecture(state)
-        raise ModelError(
-            f"the weights do not fit {model}",
-            file=origin,
-            found="; ".join(problems),
-            remedy=f"They fit --model {fitting}" if fitting not in (None, model) else None,
-        )
-    module.load_state_dict(state, strict=False)
+def _rows(checkpoint: Checkpoint, module: nn.Module, head: str) -> int:
+    """Return the number of classes that the checkpoint's head has."""
+    weight = own_tensors(module, head).head_tensors["weight"]
+    return checkpoint.tensors[weight].shape[0]
+
+
+def _filled(
+    module: nn.Module, checkpoint: Checkpoint, model: str, weights: str | None
+) -> nn.Module:
+    """Load a checkpoint into a network that was made for its number of classes."""
+    module = module.float()
+    state = _tensors(module)
+    for name, tensor in checkpoint.tensors.items():
+        if state[name].shape != tensor.shape:
+            raise ModelError(
+                f"the weights do not fit {model}",
+                file=weights,
+                found=f"{name} {tuple(tensor.shape)} instead of {tuple(state[name].shape)}",
+                remedy="Let its factory take num_classes",
+            )
+    module.load_state_dict(checkpoint.tensors, strict=False)
+    return module
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -4,9 +4,11 @@ The decision that is explained must be the network's own, so its input is what t
 for, never what the concept images happen to be. From the first to the last that counts:
 
 1. `--image-size` and `--preprocess`
-2. the configuration in or beside the checkpoint, torchvision's weights, a published model
-3. attributes of the module that a factory makes
-4. `NATIVE`
+2. a normaliser in the checkpoint, which states mean and std alone
+3. the configuration in the checkpoint, then in a file beside it; torchvision's for its weights
+4. a published model's own; the size that torchvision's ResNets were trained with
+5. attributes of the module that a factory makes
+6. the defaults of `InputSpec`
 
 A photograph is resized whole, ignoring its aspect ratio, or its shorter side is resized and the
 center cropped. Concept images are always resized whole, so that masks keep covering what they
@@ -300,8 +302,8 @@ def input_lines(shape: InputShape) -> list[str]:
     lines = [f"input: {input_text(shape)}", f"source: {shape['source']}"]
     if f"resizing: {ASSUMED}" in shape["source"] or shape["source"] == ASSUMED:
         lines.append(
-            "Nothing states how photographs are resized: compare `conceptgraph predict` with your "
-            "own pipeline; --preprocess imagenet crops the center."
+            "note: nothing states how photographs are resized. Compare `conceptgraph predict` with "
+            "your own pipeline; --preprocess imagenet crops the center"
         )
     return lines
 

@@ -85,17 +85,15 @@ def of_weights(transforms: object, source: str) -> StatedInput:
     return _of_torchvision(transforms, "crop_size", "resize_size", source)
 
 
-def of_checkpoint(content: object, source: str) -> list[StatedInput]:
+def of_checkpoint(metadata: Mapping[str, object], source: str) -> list[StatedInput]:
     """Return what a checkpoint states beside its tensors.
 
     That is timm's `pretrained_cfg`, and the `args` of torchvision's and timm's training scripts.
     """
-    if not isinstance(content, Mapping):
-        return []
     stated = []
-    if config := _mapping(content.get("pretrained_cfg")):
+    if config := _mapping(metadata.get("pretrained_cfg")):
         stated.append(of_timm(config, f"pretrained_cfg in {source}"))
-    args = content.get("args")
+    args = metadata.get("args")
     if hasattr(args, "val_crop_size"):
         words = f"args in {source}"
         stated.append(_of_torchvision(args, "val_crop_size", "val_resize_size", words))
@@ -232,10 +230,9 @@ def _attribute(
 
 
 def _mapping(value: object) -> Mapping[str, object]:
-    """Return a mapping as it is, an object with attributes as one; else nothing."""
-    if isinstance(value, Mapping):
-        return value
-    return vars(value) if hasattr(value, "__dict__") else {}
+    """Return attributes and items as one mapping; a stand-in of `pickles` may have both."""
+    attributes = vars(value) if hasattr(value, "__dict__") else {}
+    return {**attributes, **value} if isinstance(value, Mapping) else attributes
 
 
 def _read_lenient(path: Path) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ...graph.uids import unit_uid
 from ..statistics.iou import OverlapCounts, attainable_iou, iou, label_units
+from ..statistics.names import HeldOut, name_evidence
 from ..statistics.significance import NullDistribution, p_values
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _DETECTION_COLUMNS = (
     "unit", "concept", "category", "iou", "rank", "intersection", "activation", "truth", "p",
-    "enrichment", "attainable_iou",
+    "enrichment", "attainable_iou", "precision", "precision_low", "chance", "holds",
 )  # fmt: skip
 
 
@@ -33,6 +34,7 @@ class BlockTables:
         iou: float64 (units, concepts).
         p: float64 (units, concepts), how often the null has an overlap as large; NaN where nothing
             was tested: dead units, concepts without a pixel.
+        holds: bool (units, concepts), whether the unit may be named after the concept.
         units: rows of the `units` table.
         detections: rows of the `detections` table: each unit's best concepts; without the column
             `significant`, which is decided over all blocks.
@@ -46,6 +48,7 @@ class BlockTables:
         concept_area: NDArray[np.int64],
         category: NDArray[np.int64],
         top: int,
+        min_precision: float,
     ) -> None:
         """Score the units and label them; a dead unit detects nothing, even by a rounding.
 
@@ -56,6 +59,7 @@ class BlockTables:
             concept_area: int64 (concepts,), labelled pixels.
             category: int64 (concepts,), position of each concept's category.
             top: concepts per unit, beside the best of each category.
+            min_precision: as in the settings.
         """
         self.block = block
         self._data = data
@@ -70,8 +74,11 @@ class BlockTables:
         )
         self.iou = self._alive(iou(self._counts))
         null = NullDistribution(*(tensor.cpu().numpy() for tensor in counts.null))
+        held_out = HeldOut(*(tensor.cpu().numpy() for tensor in counts.held_out))
         self.p, self._enrichment = p_values(null, self._active), null.enrichment
         self.p[:, concept_area == 0] = np.nan
+        self._evidence = name_evidence(held_out, category, null)
+        self.holds = self._evidence.holds(min_precision) & self._active[:, None]
         labels = label_units(self.iou, category, top)
         self.detections = pd.DataFrame(
             [
@@ -104,6 +111,8 @@ class BlockTables:
             self.p[unit, column],
             self._enrichment[unit, column],
             attainable_iou(activation_area, concept_area),
+            *(float(values[unit, column]) for values in self._evidence),
+            bool(self.holds[unit, column]),
         )
 
     def _unrestricted(self) -> pd.DataFrame:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..engine.process_group import ProcessGroup
     from ..inputs import Inputs
     from ..network.loading import Network
+    from ..statistics.names import WrongNames
 
 _PACKAGES = ("conceptgraph", "torch", "torchvision", "numpy", "pillow", "simplejpeg", "imagecodecs")
 
@@ -34,6 +35,7 @@ def manifest(
     inputs: Inputs,
     grids: Mapping[str, Grid],
     timings: Mapping[str, float],
+    names: WrongNames,
     created: datetime,
     quantile: QuantileChoice,
 ) -> RunFacts:
@@ -49,6 +51,8 @@ def manifest(
         "model": {
             "name": network.name,
             "weights": _absolute(network.weights),
+            "weights_key": network.weights_key,
+            "weights_notes": list(network.notes),
             "classes": str(network.classes_file.resolve()) if network.classes_file else None,
             "digest": network.digest,
         },
@@ -70,6 +74,7 @@ def manifest(
             **{package: version(package) for package in _PACKAGES},
         },
         "timings": dict(timings),
+        "names": {"given": names.given, "wrong": names.wrong},
     }
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...graph.uids import class_uid, unit_uid
 from ..statistics.label_statistics import category_columns
+from ..statistics.names import WrongNames, wrong_names
 from ..statistics.significance import largest_significant
 from .block_tables import BlockTables
 from .thumbnails import thumbnail_name
@@ -52,7 +53,7 @@ def write_blocks(
     inputs: Inputs,
     concept_area: NDArray[np.int64],
     done: Callable[[], None],
-) -> None:
+) -> WrongNames:
     """Write what the units of all blocks detect, and their top images.
 
     Args:
@@ -61,12 +62,15 @@ def write_blocks(
         inputs: with the settings and the concepts.
         concept_area: int64 (concepts,), labelled pixels of each concept.
         done: called when a block's tables are made.
+
+    Returns:
+        How often names would be wrong if the data lacked half of the concepts.
     """
     data, settings = inputs.data, inputs.settings
-    category, top = category_columns(data), settings.top_labels
+    category, options = category_columns(data), (settings.top_labels, settings.min_precision)
 
     def make_tables(block: str) -> BlockTables:
-        tables = BlockTables(block, blocks[block], data, concept_area, category, top)
+        tables = BlockTables(block, blocks[block], data, concept_area, category, *options)
         done()
         return tables
 
@@ -83,6 +87,9 @@ def write_blocks(
     writer.table("units", pd.concat([block.units for block in tables], ignore_index=True))
     writer.table("detections", detections)
     writer.table("top_images", pd.concat(top_images, ignore_index=True))
+    iou = np.concatenate([block.iou for block in tables])
+    holds = np.concatenate([block.holds for block in tables])
+    return wrong_names(iou, holds, settings.min_iou, settings.seed)
 
 
 def concepts_table(data: ConceptData, statistics: LabelStatistics) -> pd.DataFrame:

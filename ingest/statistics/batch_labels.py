@@ -27,6 +27,9 @@ class BatchLabels(NamedTuple):
         image_labels: float64 (images, concepts), 1 where a concept labels the whole image.
         has_category: float64 (images, categories), 1 where the image has any label of the category;
             on the CPU.
+        annotated: float64 (images, categories), 1 where an image without any label of the category
+            has nothing of it (`annotated_categories`); on the CPU.
+        held_out: bool (images,), whether the image is held out; on the CPU.
         permutations: int64 (permutations, images), whose labels images get in null samples; or
             None.
         segments: the label maps as null samples count them; or None.
@@ -38,6 +41,8 @@ class BatchLabels(NamedTuple):
     label_maps: Tensor
     image_labels: Tensor
     has_category: Tensor
+    annotated: Tensor
+    held_out: Tensor
     permutations: Tensor | None
     segments: LabelSegments | None
     height: int
@@ -53,6 +58,8 @@ class BatchLabels(NamedTuple):
             label_maps=by_image[:, on_device].flatten(1),
             image_labels=self.image_labels[on_device],
             has_category=self.has_category[rows],
+            annotated=self.annotated[rows],
+            held_out=self.held_out[rows],
         )
 
 
@@ -63,6 +70,7 @@ def labels_of_batch(
     statistics: LabelStatistics,
     device: torch.device,
     *,
+    fitted: int,
     permuted: bool = False,
 ) -> list[BatchLabels]:
     """Return the labels of a batch, grouped by mask size.
@@ -73,6 +81,7 @@ def labels_of_batch(
         first: position of the batch's first image in the run.
         statistics: with the label maps, in the order of the run.
         device: where the labels are wanted.
+        fitted: images of the run that are not held out, the first ones.
         permuted: also prepare what null samples need.
     """
     images = [data.images[number] for number in order]
@@ -94,6 +103,8 @@ def labels_of_batch(
                 label_maps,
                 image_level_labels(members, concepts, device),
                 torch.from_numpy(has_category),
+                torch.from_numpy(statistics.annotated[rows].astype(np.float64)),
+                torch.tensor(rows) >= fitted,
                 permutations,
                 segments,
                 height,

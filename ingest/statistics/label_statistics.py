@@ -19,7 +19,7 @@ from ..engine.workers import prefetch, single_threaded
 from .center_bias import CenterBias, box_areas, labelled_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -46,6 +46,8 @@ class LabelStatistics(NamedTuple):
         images: int64 (concepts,), images in which the concept occurs.
         category_area: int64 (categories,), pixels of the images that count for each category.
         has_category: bool (images, categories), whether the image has any label of the category.
+        annotated: bool (images, categories), whether an image without any label of the category has
+            nothing of it (`annotated_categories`).
         center_bias: float64 (concepts,), IoU of the center-bias baseline.
     """
 
@@ -54,6 +56,7 @@ class LabelStatistics(NamedTuple):
     images: NDArray[np.int64]
     category_area: NDArray[np.int64]
     has_category: NDArray[np.bool_]
+    annotated: NDArray[np.bool_]
     center_bias: NDArray[np.float64]
 
 
@@ -77,6 +80,34 @@ def group_by_mask_size(images: Sequence[ConceptImage]) -> list[MaskSizeGroup]:
 def category_columns(data: ConceptData) -> NDArray[np.int64]:
     """Return the position of each concept's category among the categories; int64 (concepts,)."""
     return np.array([data.categories.index(c.category) for c in data.concepts], dtype=np.int64)
+
+
+def category_patterns(has_category: NDArray[np.bool_]) -> set[tuple[bool, ...]]:
+    """Return the sets of categories that images have labels of, each as one bool per category."""
+    return {tuple(row) for row in np.unique(has_category, axis=0).tolist()}
+
+
+def annotated_categories(
+    has_category: NDArray[np.bool_], patterns: Collection[tuple[bool, ...]]
+) -> NDArray[np.bool_]:
+    """Return which categories images are annotated with, bool (images, categories).
+
+    In a data set of several sources not every image is annotated with every category: photographs
+    of textures say nothing about objects. So an image without any label of a category is taken to
+    be annotated with it, and to have nothing of it, if some image with labels of the category has
+    labels of the same other categories.
+
+    Args:
+        has_category: bool (images, categories), whether the image has any label of the category.
+        patterns: rows that occur anywhere in the data.
+    """
+    rows, image = np.unique(has_category, axis=0, return_inverse=True)
+    annotated = rows.copy()
+    for row, flags in zip(annotated, rows.tolist(), strict=True):
+        for category in range(len(flags)):
+            row[category] |= (*flags[:category], True, *flags[category + 1 :]) in patterns
+    of_images: NDArray[np.bool_] = annotated[image.reshape(-1)]
+    return of_images
 
 
 def image_level_labels(
@@ -251,11 +282,15 @@ class _LabelCounter:
         counts = (group.all_reduce(counts) for counts in (self._concept_area, self._images))
         concept_area, images = (total.cpu().numpy() for total in counts)
         center_bias = self._center_bias.all_reduce(group)
+        has_category = self._has_category.cpu().numpy()
+        patterns = {pattern for part in group.all_gather(category_patterns(has_category))
+                    for pattern in part}  # fmt: skip
         return LabelStatistics(
             self._label_maps,
             concept_area,
             images,
             center_bias.image_area,
-            self._has_category.cpu().numpy(),
+            has_category,
+            annotated_categories(has_category, patterns),
             center_bias.best(),
         )

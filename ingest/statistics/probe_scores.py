@@ -1,17 +1,25 @@
 """How good presence probes are: histograms of their scores on held-out images.
 
 Every other held-out image chooses each probe's threshold, the score above which the concept is
-predicted: the one with the largest F1. The images between state precision, recall and F1 there.
+predicted: the one with the largest Matthews correlation. The images between state how good the
+probe is there.
+
+Precision, recall and F1 flatter: where a concept is at most positions, "always yes" has an F1 of
+.9. The Matthews correlation of such a probe is 0. It is (r − f) √(l(1 − l) / m(1 − m)), with r the
+recall, f the share of the other positions where the concept is predicted, l and m the shares of
+positions that are labelled and predicted. Its interval is Newcombe's of r − f, with as many cases
+as there are *images* with such positions, since positions of one image are not independent.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from ..engine.tensors import bincount
+from .intervals import newcombe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,13 +30,16 @@ if TYPE_CHECKING:
 
 LOWEST, STEP, BINS = -4.0, 1 / 16, 512
 """Bins of a score: from −4 to 28 standard deviations; beyond, the first and the last one."""
+MIN_MCC = 0.3
+"""A probe with a smaller Matthews correlation is not used."""
 
 
 class ScoreHistograms:
     """Histograms of one block's probe scores.
 
     Attributes:
-        counts: int64 (halves, labelled or not, concepts, BINS).
+        counts: int64 (halves, labelled or not, concepts, BINS + 1), positions by score; the last
+            column counts images with such positions.
     """
 
     def __init__(self, category: Tensor) -> None:
@@ -38,7 +49,7 @@ class ScoreHistograms:
             category: int64 (concepts,), each concept's category, on the device of the work.
         """
         self._category = category
-        shape = (2, 2, len(category), BINS)
+        shape = (2, 2, len(category), BINS + 1)
         self.counts = torch.zeros(shape, dtype=torch.int64, device=category.device)
 
     def partial(self, scores: Tensor, labelled: Tensor, annotated: Tensor, half: Tensor) -> Tensor:
@@ -53,11 +64,16 @@ class ScoreHistograms:
         concepts = scores.shape[2]
         annotated, half = (t.to(scores.device, non_blocking=True) for t in (annotated, half))
         bins = ((scores - LOWEST) / STEP).long().clamp_(0, BINS - 1)
-        counter = (half[None, :, None] * 2 + labelled) * concepts
-        counter = (counter + torch.arange(concepts, device=scores.device)[:, None, None]) * BINS
-        counter = counter + bins.permute(2, 0, 1)
-        counted = annotated[:, self._category].T[:, :, None].expand_as(counter)
-        return bincount(counter[counted], self.counts.numel()).view_as(self.counts)
+        concept = torch.arange(concepts, device=scores.device)[:, None, None]
+        counted = annotated[:, self._category].T[:, :, None]
+        counter = ((half[None, :, None] * 2 + labelled) * concepts + concept) * (BINS + 1)
+        counter = (counter + bins.permute(2, 0, 1))[counted.expand_as(counter)]
+        counts = bincount(counter, self.counts.numel()).view_as(self.counts)
+        for value in (0, 1):
+            images = (labelled == value).any(dim=2) & counted[:, :, 0]
+            for number in (0, 1):
+                counts[number, value, :, BINS] = (images & (half == number)).sum(dim=1)
+        return counts
 
     def update(self, partial: Tensor) -> None:
         """Add what images add."""
@@ -70,33 +86,98 @@ class ScoreHistograms:
         return total
 
     def table(self) -> pd.DataFrame:
-        """Return one row per concept: `threshold`, `precision`, `recall`, `f1`, `positions`.
+        """Return one row per concept; its columns are those of `presence` from `threshold` on.
 
         `positions` are those that the concept labels, of the half that tests the threshold; where
         there are none in either half, nothing is known and all else is 0.
         """
         import pandas as pd
 
-        choosing, testing = self.counts.cpu().numpy()
-        right, predicted = (_at_least(counts) for counts in (choosing[1], choosing.sum(axis=0)))
-        labelled = choosing[1].sum(axis=1, keepdims=True)
-        threshold = _f1(right, predicted, labelled).argmax(axis=1)
-        rows = np.arange(len(threshold))
-        right, predicted = (
-            _at_least(counts)[rows, threshold] for counts in (testing[1], testing.sum(axis=0))
-        )
-        positions = testing[1].sum(axis=1)
-        known = (positions > 0) & (labelled[:, 0] > 0)
+        counts = self.counts.cpu().numpy()
+        choosing, testing = (Confusion.of(half[..., :BINS]) for half in counts)
+        rows = np.arange(counts.shape[2])
+        best = choosing.mcc.argmax(axis=1)
+        tested = Confusion(*(values[rows, best, None] for values in testing))
+        known = (tested.labelled[:, 0] > 0) & (choosing.labelled[:, 0] > 0)
+        low, high = tested.mcc_interval(*counts[1, ::-1, :, BINS, None])
+        columns = {
+            "threshold": LOWEST + STEP * best[:, None],
+            "precision": tested.precision,
+            "recall": tested.recall,
+            "f1": tested.f1,
+            "mcc": tested.mcc,
+            "mcc_low": low,
+            "mcc_high": high,
+        }
         frame: pd.DataFrame = pd.DataFrame(
-            {
-                "threshold": np.where(known, LOWEST + STEP * threshold, 0.0),
-                "precision": np.where(known, right / np.maximum(predicted, 1), 0.0),
-                "recall": np.where(known, right / np.maximum(positions, 1), 0.0),
-                "f1": np.where(known, _f1(right, predicted, positions), 0.0),
-                "positions": positions,
-            }
+            {name: np.where(known, values[:, 0], 0.0) for name, values in columns.items()}
         )
+        usable = (frame["mcc"] >= MIN_MCC) & (frame["mcc_low"] > 0)
+        frame["positions"], frame["usable"] = tested.labelled[:, 0], usable
         return frame
+
+
+class Confusion(NamedTuple):
+    """Counts of positions for probes and thresholds, all int64 (concepts, thresholds).
+
+    Attributes:
+        right: labelled, and predicted.
+        predicted: predicted.
+        labelled: labelled.
+        positions: all.
+    """
+
+    right: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    labelled: NDArray[np.int64]
+    positions: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, counts: NDArray[np.int64]) -> Confusion:
+        """Count for a threshold at each bin; int64 (labelled or not, concepts, BINS)."""
+        right, predicted = _at_least(counts[1]), _at_least(counts.sum(axis=0))
+        totals = (np.broadcast_to(values[:, :1], values.shape) for values in (right, predicted))
+        return cls(right, predicted, *totals)
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Share of the predicted positions that are labelled."""
+        return _share(self.right, self.predicted)
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """Share of the labelled positions that are predicted."""
+        return _share(self.right, self.labelled)
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """Harmonic mean of precision and recall."""
+        return _share(2 * self.right, self.predicted + self.labelled)
+
+    @property
+    def false_alarms(self) -> NDArray[np.float64]:
+        """Share of the positions without label that are predicted."""
+        return _share(self.predicted - self.right, self.positions - self.labelled)
+
+    @property
+    def mcc(self) -> NDArray[np.float64]:
+        """Matthews correlation; 0 where all positions are alike, or all predictions."""
+        return (self.recall - self.false_alarms) * self._scale()
+
+    def mcc_interval(
+        self, with_concept: NDArray[np.int64], without: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the 95 % interval of the Matthews correlation, given the images of each kind."""
+        ends = newcombe(self.recall, with_concept, self.false_alarms, without)
+        low, high = (np.clip(end * self._scale(), -1.0, 1.0) for end in ends)
+        return low, high
+
+    def _scale(self) -> NDArray[np.float64]:
+        labelled, predicted = (_share(n, self.positions) for n in (self.labelled, self.predicted))
+        spread = predicted * (1 - predicted)
+        ratio = labelled * (1 - labelled) / np.where(spread > 0, spread, 1.0)
+        scale: NDArray[np.float64] = np.where(spread > 0, np.sqrt(ratio), 0.0)
+        return scale
 
 
 def _at_least(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -104,8 +185,7 @@ def _at_least(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return counts[:, ::-1].cumsum(axis=1)[:, ::-1]
 
 
-def _f1(
-    right: NDArray[np.int64], predicted: NDArray[np.int64], labelled: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    f1: NDArray[np.float64] = 2 * right / np.maximum(predicted + labelled, 1)
-    return f1
+def _share(part: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return part / of; 0 where there is nothing."""
+    share: NDArray[np.float64] = part / np.maximum(of, 1)
+    return share

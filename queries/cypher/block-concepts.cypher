@@ -4,7 +4,7 @@
 // $block: a block, as block4
 // $top: at most this many rows (default 20)
 MATCH (:Block {uid: $run + '/' + $block})-[:HAS_UNIT]->(u:Unit)
-WHERE u.interpretable
+WHERE u.named
 WITH u.category AS category, u.label AS name, count(*) AS units, max(u.iou) AS best_iou
 RETURN category + '/' + name AS uid, name, category, units, best_iou
 ORDER BY units DESC, uid

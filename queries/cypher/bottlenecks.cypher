@@ -14,5 +14,5 @@ LIMIT $top
 OPTIONAL MATCH (u)<-[f:CONTRIBUTES]-(:Unit)
 WHERE f.rank < $beam AND f.share > 0
 WITH u, classes, count(f) AS inputs
-RETURN substring(u.uid, size($run) + 1) AS unit, CASE WHEN u.interpretable THEN u.label END AS concept, classes, inputs
+RETURN substring(u.uid, size($run) + 1) AS unit, CASE WHEN u.named THEN u.label END AS concept, classes, inputs
 ORDER BY classes DESC, u.uid

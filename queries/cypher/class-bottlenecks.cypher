@@ -13,6 +13,6 @@ WITH u1, e2.share * e1.share AS product
 ORDER BY product
 WITH u1, count(*) AS paths, sum(product) AS score
 RETURN substring(u1.uid, size($run) + 1) AS unit,
-  CASE WHEN u1.interpretable THEN u1.label END AS concept, paths, score
+  CASE WHEN u1.named THEN u1.label END AS concept, paths, score
 ORDER BY score DESC, u1.uid
 LIMIT $top

@@ -7,7 +7,7 @@
 // $class: a class, as class/road
 // $top: at most this many rows (default 10)
 MATCH (:Class {uid: $run + '/' + $class})<-[e:CONTRIBUTES]-(u:Unit)
-WHERE u.interpretable
+WHERE u.named
 WITH u.category AS category, u.label AS name, e.share AS each
 ORDER BY each
 WITH category, name, count(*) AS units, sum(each) AS share

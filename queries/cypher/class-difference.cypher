@@ -7,7 +7,7 @@
 // $other: another class, as class/sky
 // $top: at most this many rows (default 10)
 MATCH (c:Class)<-[e:CONTRIBUTES]-(u:Unit)
-WHERE c.uid IN [$run + '/' + $class, $run + '/' + $other] AND u.interpretable
+WHERE c.uid IN [$run + '/' + $class, $run + '/' + $other] AND u.named
 WITH c.uid AS uid, u.category AS category, u.label AS name, e.share AS each
 ORDER BY each
 WITH category, name,

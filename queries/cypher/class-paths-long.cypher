@@ -15,11 +15,11 @@ ORDER BY score DESC, u1.uid, u2.uid, u3.uid, u4.uid
 LIMIT $top
 RETURN score,
   substring(u1.uid, size($run) + 1) AS first,
-  CASE WHEN u1.interpretable THEN u1.label END AS first_concept,
+  CASE WHEN u1.named THEN u1.label END AS first_concept,
   substring(u2.uid, size($run) + 1) AS second,
-  CASE WHEN u2.interpretable THEN u2.label END AS second_concept,
+  CASE WHEN u2.named THEN u2.label END AS second_concept,
   substring(u3.uid, size($run) + 1) AS third,
-  CASE WHEN u3.interpretable THEN u3.label END AS third_concept,
+  CASE WHEN u3.named THEN u3.label END AS third_concept,
   substring(u4.uid, size($run) + 1) AS fourth,
-  CASE WHEN u4.interpretable THEN u4.label END AS fourth_concept
+  CASE WHEN u4.named THEN u4.label END AS fourth_concept
 ORDER BY score DESC, u1.uid, u2.uid, u3.uid, u4.uid

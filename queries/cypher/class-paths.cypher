@@ -12,7 +12,7 @@ WITH u1, u2, e2.share * e1.share AS score
 ORDER BY score DESC, u1.uid, u2.uid
 LIMIT $top
 RETURN score, substring(u1.uid, size($run) + 1) AS first,
-  CASE WHEN u1.interpretable THEN u1.label END AS first_concept,
+  CASE WHEN u1.named THEN u1.label END AS first_concept,
   substring(u2.uid, size($run) + 1) AS second,
-  CASE WHEN u2.interpretable THEN u2.label END AS second_concept
+  CASE WHEN u2.named THEN u2.label END AS second_concept
 ORDER BY score DESC, u1.uid, u2.uid

@@ -7,7 +7,7 @@
 // $concept: a concept, as action/typing
 // $top: at most this many rows (default 10)
 MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(u:Unit)
-WHERE u.run = $run AND u.interpretable
+WHERE u.run = $run AND u.named
   AND u.label = k.name AND u.category = k.category
 MATCH (u)-[e:CONTRIBUTES]->(c:Class)
 WITH c, e.share AS each

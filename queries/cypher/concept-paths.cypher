@@ -12,6 +12,6 @@ MATCH (c:Class {uid: $run + '/' + $class})<-[e2:CONTRIBUTES]-(u2:Unit)<-[e1:CONT
 WHERE e2.share > 0 AND e1.share > 0 AND u1.status = 'ok' AND d.iou > r.min_iou
 RETURN e2.share * e1.share AS score, substring(u1.uid, size($run) + 1) AS first, d.iou AS iou,
   substring(u2.uid, size($run) + 1) AS second,
-  CASE WHEN u2.interpretable THEN u2.label END AS second_concept
+  CASE WHEN u2.named THEN u2.label END AS second_concept
 ORDER BY score DESC, u1.uid, u2.uid
 LIMIT $top

@@ -6,10 +6,10 @@
 // $concept: a concept, as action/typing
 // $top: at most this many rows (default 10)
 MATCH (k:Concept {uid: $concept})<-[:DETECTS]-(t:Unit)
-WHERE t.run = $run AND t.interpretable
+WHERE t.run = $run AND t.named
   AND t.label = k.name AND t.category = k.category
 MATCH (t)<-[e:CONTRIBUTES]-(u:Unit)
-WHERE u.interpretable AND e.share > 0
+WHERE u.named AND e.share > 0
 WITH u.category AS category, u.label AS name, e.share AS each
 ORDER BY each
 WITH category, name, count(*) AS steps, sum(each) AS share

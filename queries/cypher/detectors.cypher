@@ -8,7 +8,7 @@ MATCH (r:Run {uid: $run})
 MATCH (k:Concept {uid: $concept})<-[d:DETECTS]-(u:Unit)
 WHERE u.run = $run AND u.status = 'ok' AND d.iou > r.min_iou
 RETURN substring(u.uid, size($run) + 1) AS uid, u.name AS name, d.iou AS iou,
-  u.interpretable AND u.label = k.name AND u.category = k.category AS best,
+  u.named AND u.label = k.name AND u.category = k.category AS best,
   d.significant AS significant
 ORDER BY iou DESC, u.uid
 LIMIT $top

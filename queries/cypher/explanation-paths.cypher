@@ -10,5 +10,5 @@ LIMIT $top
 MATCH (p)-[s:STEP]->(u:Unit)
 RETURN p.rank AS rank, p.contribution AS contribution, p.measured AS measured,
   s.position AS position, substring(u.uid, size($run) + 1) AS unit,
-  CASE WHEN u.interpretable THEN u.label END AS concept
+  CASE WHEN u.named THEN u.label END AS concept
 ORDER BY p.rank, p.uid, position, u.uid

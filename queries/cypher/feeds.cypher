@@ -9,9 +9,9 @@
 MATCH (:Unit {uid: $run + '/' + $unit})-[e:CONTRIBUTES]->(t)
 WHERE e.share > 0
 RETURN substring(t.uid, size($run) + 1) AS uid, t.name AS name,
-  CASE WHEN t.interpretable THEN t.label END AS concept,
-  CASE WHEN t.interpretable THEN t.category END AS category,
-  CASE WHEN t.interpretable THEN t.iou END AS iou,
+  CASE WHEN t.named THEN t.label END AS concept,
+  CASE WHEN t.named THEN t.category END AS category,
+  CASE WHEN t.named THEN t.iou END AS iou,
   e.weight AS weight, e.pre AS pre, e.share AS share
 ORDER BY share DESC, t.uid
 LIMIT $top

@@ -8,9 +8,9 @@
 MATCH (u:Unit)-[e:CONTRIBUTES]->(t:Unit|Class)
 WHERE t.uid = $run + '/' + $target AND e.pre < 0
 RETURN substring(u.uid, size($run) + 1) AS uid, u.name AS name,
-  CASE WHEN u.interpretable THEN u.label END AS concept,
-  CASE WHEN u.interpretable THEN u.category END AS category,
-  CASE WHEN u.interpretable THEN u.iou END AS iou,
+  CASE WHEN u.named THEN u.label END AS concept,
+  CASE WHEN u.named THEN u.category END AS category,
+  CASE WHEN u.named THEN u.iou END AS iou,
   e.weight AS weight, e.pre AS pre, e.share AS share
 ORDER BY pre, u.uid
 LIMIT $top

@@ -6,10 +6,10 @@
 // $class: a class, as class/road
 // $top: at most this many rows (default 10)
 MATCH (c:Class {uid: $run + '/' + $class})<-[e:CONTRIBUTES]-(u:Unit)
-WHERE u.interpretable AND e.share > 0
+WHERE u.named AND e.share > 0
 WITH DISTINCT c, u.category + '/' + u.label AS concept
 MATCH (k:Concept {uid: concept})<-[:DETECTS]-(v:Unit)
-WHERE v.run = $run AND v.interpretable
+WHERE v.run = $run AND v.named
   AND v.label = k.name AND v.category = k.category
 MATCH (v)-[f:CONTRIBUTES]->(other:Class)
 WHERE f.share > 0 AND other.uid <> c.uid

@@ -10,7 +10,7 @@ MATCH (c:Class {uid: $run + '/' + $class})<-[e:CONTRIBUTES]-(u:Unit)
   -[f:CONTRIBUTES]->(other:Class {uid: $run + '/' + $other})
 WHERE e.weight > 0 AND f.weight < 0
 RETURN substring(u.uid, size($run) + 1) AS unit,
-  CASE WHEN u.interpretable THEN u.label END AS concept,
+  CASE WHEN u.named THEN u.label END AS concept,
   e.weight AS weight, f.weight AS other_weight, e.weight - f.weight AS difference
 ORDER BY difference DESC, u.uid
 LIMIT $top

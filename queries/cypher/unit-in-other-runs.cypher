@@ -7,9 +7,9 @@
 MATCH (here:Run {uid: $run})
 MATCH (:Unit {uid: $run + '/' + $unit})-[:SAME_UNIT]-(u:Unit)<-[:HAS_UNIT]-(:Block)<-[:HAS_BLOCK]-(r:Run)
 RETURN r.uid AS run,
-  CASE WHEN u.interpretable THEN u.label END AS concept,
-  CASE WHEN u.interpretable THEN u.category END AS category,
-  CASE WHEN u.interpretable THEN u.iou END AS iou,
+  CASE WHEN u.named THEN u.label END AS concept,
+  CASE WHEN u.named THEN u.category END AS category,
+  CASE WHEN u.named THEN u.iou END AS iou,
   CASE WHEN r.label_settings <> here.label_settings THEN r.label_settings END AS other_settings
 ORDER BY run
 LIMIT $top

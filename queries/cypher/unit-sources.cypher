@@ -7,7 +7,7 @@
 // $unit: a unit, as block4/290
 // $top: at most this many rows (default 10)
 MATCH (:Unit {uid: $run + '/' + $unit})<-[e:CONTRIBUTES]-(u:Unit)
-WHERE u.interpretable
+WHERE u.named
 WITH u.category AS category, u.label AS name, e.share AS each
 ORDER BY each
 WITH category, name, count(*) AS units, sum(each) AS share

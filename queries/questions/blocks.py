@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
 
 class BlockRow(NamedTuple):
-    """A block: its units by status, and the concepts that they are labelled with.
+    """A block: its units by status, and the concepts that they are named after.
 
-    `significant` counts the interpretable units whose label is significant.
+    `significant` counts the interpretable units whose label is significant, `named` those whose
+    label holds as a name.
     """
 
     block: BlockName
     units: int
     interpretable: int
     significant: int
+    named: int
     sparse: int
     dead: int
     concepts: int
@@ -58,6 +60,7 @@ class Blocks(CypherQuestion):
                 len(units),
                 sum(node["interpretable"] for node in units),
                 significant[block],
+                sum(node["named"] for node in units),
                 sum(node["status"] == "sparse" for node in units),
                 sum(node["status"] == "dead" for node in units),
                 len(labels[block]),

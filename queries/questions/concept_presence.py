@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 class PresenceRow(NamedTuple):
     """A block, and the scores of its presence probe on held-out images.
 
-    `positions` is how many positions of these images the concept labels.
+    `mcc` is the Matthews correlation, 0 for a probe that always says yes, with its 95 % interval;
+    `positions` is how many positions of these images the concept labels; explanations use a probe
+    that is `usable`.
     """
 
     block: str
+    mcc: float
+    mcc_low: float
+    mcc_high: float
+    usable: bool
     f1: float
     precision: float
     recall: float
@@ -39,7 +45,11 @@ class ConceptPresence(CypherQuestion):
         """Return one row for each block that has a probe, the earliest first."""
         view = RunView(graph, self.run)
         rows = [
-            PresenceRow(view.local_uid(uid), e["f1"], e["precision"], e["recall"], e["positions"])
-            for uid, e in view.probed_at(self.concept)
+            PresenceRow(
+                view.local_uid(uid),
+                *(edge["mcc"], edge["mcc_low"], edge["mcc_high"], edge["usable"]),
+                *(edge["f1"], edge["precision"], edge["recall"], edge["positions"]),
+            )
+            for uid, edge in view.probed_at(self.concept)
         ]
         return sorted(rows)

@@ -21,6 +21,7 @@ class UnitDetailsRow(NamedTuple):
     status: str
     threshold: float | None
     interpretable: bool
+    named: bool
     images: list[str]
     activations: list[float]
     thumbnails: list[str]
@@ -48,6 +49,7 @@ class Unit(CypherQuestion):
                 node["status"],
                 node.get("threshold"),
                 node["interpretable"],
+                node["named"],
                 node.get("images", []),
                 node.get("activations", []),
                 node.get("thumbnails", []),

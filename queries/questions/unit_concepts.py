@@ -18,7 +18,10 @@ class DetectionRow(NamedTuple):
 
     `attainable_iou` is the maximum attainable IoU, given the activation area and the concept area.
     `p` and `enrichment` compare the intersection with the permutation null, and `significant` holds
-    at the run's false discovery rate; all three are None in a run without null samples.
+    at the run's false discovery rate. `precision` is the share of the activation area that lies on
+    the concept, in images held out, `precision_low` the lower end of its 95 % interval, `chance`
+    the share by chance; `holds` if the concept may name the unit. What compares with the null is
+    None in a run without null samples.
     """
 
     uid: str
@@ -29,6 +32,10 @@ class DetectionRow(NamedTuple):
     p: float | None
     enrichment: float | None
     significant: bool | None
+    precision: float | None
+    precision_low: float | None
+    chance: float | None
+    holds: bool | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class UnitConcepts(CypherQuestion):
         for uid, edge in view.detections(view.graph_uid(self.unit)):
             node = view.node(uid)
             null = (edge.get("p"), edge.get("enrichment"), edge.get("significant"))
+            name = (edge.get("precision"), edge.get("precision_low"), edge.get("chance"))
             row = (uid, node["name"], node["category"], edge["iou"], edge["attainable_iou"], *null)
-            rows.append(DetectionRow(*row))
+            rows.append(DetectionRow(*row, *name, edge.get("holds")))
         return sorted(rows, key=lambda row: (-row.iou, row.uid))[: self.top]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class OtherRunRow(NamedTuple):
-    """A unit's label in another run; None if it is not interpretable in that run.
+    """A unit's label in another run; None if it has no name in that run.
 
     `other_settings` are those that decide labels, if they are not those of the run asked about.
     """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class UnnamedUnitRow(NamedTuple):
-    """A contributor to the class that is not interpretable."""
+    """A contributor to the class that is named after no concept."""
 
     unit: str
     weight: float
@@ -24,7 +24,7 @@ class UnnamedUnitRow(NamedTuple):
 
 @dataclass(frozen=True)
 class UnnamedUnits(CypherQuestion):
-    """The contributors to a class that are not interpretable."""
+    """The contributors to a class that are named after no concept."""
 
     name: ClassVar = "unnamed-units"
     section: ClassVar[Section] = "Classes"

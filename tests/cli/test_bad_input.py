@@ -108,7 +108,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def check(done: CommandResult, status: int, *parts: object) -> None:
     assert done.status == status, done
-    notes = ("input: ", "source: ")  # of an ingest that began
+    notes = ("input: ", "source: ", "note: ")  # of an ingest that began
     lines = [line for line in done.err.splitlines() if not line.startswith(notes)]
     assert len(lines) == 1, done.err
     assert lines[0].startswith("conceptgraph: error: ")
@@ -208,7 +208,7 @@ def test_nan_in_weights(inputs: ValidInputs) -> None:
 
 def test_weights_of_another_architecture(inputs: ValidInputs) -> None:
     done = call(*inputs.words(model="resnet18"), folder=inputs.folder)
-    check(done, 1, "net.pth", "do not fit resnet18", "missing: conv1.weight", "unexpected: stem.")
+    check(done, 1, "net.pth", "do not fit resnet18", "tensors, stem.weight", "conv1.weight, bn1")
 
 
 def test_a_pickle_that_would_run_code(inputs: ValidInputs) -> None:

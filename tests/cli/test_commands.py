@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 ESCAPE = "\x1b["
+NOTES = (b"input: ", b"source: ", b"note: ")
+"""Beginnings of the lines in which an ingest tells what it gives the network."""
 
 
 # Ingest
@@ -48,7 +50,7 @@ def test_ingest_prints_the_input_and_a_summary_and_nothing_else(user_folder: Use
     assert "conceptgraph predict" in advice
     title, header, *rows, empty, following, end = user_folder.ingested.out.split("\n")
     assert re.fullmatch(r"net\.cg: 16 images, \d+ concepts, [\d.]+ s on (cpu|cuda.*)", title)
-    assert header.split()[:5] == ["block", "units", "interpretable", "significant", "concepts"]
+    assert header.split()[:5] == ["block", "units", "interpretable", "significant", "named"]
     assert header.split()[5:7] == ["dead", "sparse"]
     units = [row.split()[:2] for row in rows]
     assert units == [["block1", "64"], ["block2", "128"], ["block3", "256"], ["block4", "512"]]
@@ -68,17 +70,18 @@ def test_the_summary_as_json_agrees_with_the_run(user_folder: UserFolder) -> Non
             folder=user_folder.folder,
         ).out
     )
-    assert list(summary) == ["run", "blocks", "seconds", "device", "images", "concepts"]
+    assert list(summary) == ["run", "blocks", "seconds", "device", "images", "concepts", "input"]
     run = open_run(user_folder.folder / summary["run"])
     for row in summary["blocks"]:
         units = run.units[run.units["block"] == row["block"]]
-        interpretable = units[run.interpretable[units.index]]
+        named = units[run.named[units.index]]
         assert row["units"] == len(units)
-        assert row["interpretable"] == len(interpretable)
-        assert row["concepts"] == interpretable.groupby(["category", "label"]).ngroups
+        assert row["interpretable"] == run.interpretable[units.index].sum()
+        assert row["named"] == len(named)
+        assert row["concepts"] == named.groupby(["category", "label"]).ngroups
         assert row["dead"] == (units["status"] == "dead").sum()
         assert row["sparse"] == (units["status"] == "sparse").sum()
-        assert row["best"]["iou"] == interpretable["iou"].max()
+        assert (row["best"] and row["best"]["iou"]) == (named["iou"].max() if len(named) else None)
     assert summary["concepts"] == len(pd.read_parquet(run.path / "concepts.parquet"))
     shutil.rmtree(run.path)
 
@@ -139,7 +142,8 @@ def test_an_interrupted_ingest_leaves_nothing(
             time.sleep(0.005)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (status, b"", b"")
+    told = [line for line in err.splitlines() if not line.startswith(NOTES)]
+    assert (process.returncode, out, told) == (status, b"", [])
     assert contents(user_folder.folder) == before
 
 

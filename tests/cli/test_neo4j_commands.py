@@ -71,7 +71,8 @@ def test_an_ingest_can_load_at_once(neo4j_5: Neo4jServer, tmp_path: Path) -> Non
     data = draw_concept_data(tmp_path / "data", 8, size=64)
     weights, classes = write_untrained(data)
     source = ("--model", "resnet18", "--weights", str(weights), "--classes", str(classes))
-    words = ("ingest", *source, "--data", str(data), "--quantile", "0.05", "--out", "net.cg")
+    options = ("--image-size", "64", "--quantile", "0.05", "--out", "net.cg")
+    words = ("ingest", *source, "--data", str(data), *options)
     nobody = run(*words, "--neo4j", "bolt://127.0.0.1:1", folder=tmp_path)
     assert "no Neo4j answers" in nobody.err
     assert not (tmp_path / "net.cg").exists()  # reported before the long work

@@ -24,14 +24,14 @@ pytestmark = pytest.mark.slow
 
 
 def test_why_of_a_class(user_folder: UserFolder) -> None:
-    answer = user_folder.json("why --class juggling --top 4")
+    answer = user_folder.json("why --class juggling --top 4 --all-labels")
     assert list(answer) == ["run", "class", "paths", "no_answer"]
     assert (answer["run"], answer["class"]) == ("net", "juggling")
     assert [path["rank"] for path in answer["paths"]] == [1, 2, 3, 4]
     scores = [path["score"] for path in answer["paths"]]
     assert scores == sorted(scores, reverse=True)
     assert list(answer["paths"][0]) == ["rank", "score", "units", "concepts"]
-    lines = user_folder.call("why --class juggling --top 4").splitlines()
+    lines = user_folder.call("why --class juggling --top 4 --all-labels").splitlines()
     for line, path in zip(lines[2:6], answer["paths"], strict=True):
         assert [word for word in line.split() if word.startswith("block")] == path["units"]
         for concept in path["concepts"]:
@@ -49,8 +49,8 @@ def test_why_of_an_image(user_folder: UserFolder) -> None:
     explanation = user_folder.json("why --class juggling --image x.jpg --top 5")
     assert list(explanation) == [
         "run", "image", "class", "versus", "method", "blocks", "logit", "probability", "predicted",
-        "paths", "coverage", "agreement", "searched", "accounting", "by_concept", "by_category",
-        "what_if", "no_answer", "no_flip",
+        "preprocess", "paths", "coverage", "agreement", "searched", "accounting", "by_concept",
+        "by_category", "what_if", "no_answer", "no_flip",
     ]  # fmt: skip
     assert (explanation["image"], explanation["class"], explanation["versus"]) == (
         "x.jpg",
@@ -120,7 +120,7 @@ def test_longer_paths_of_an_image(user_folder: UserFolder) -> None:
 
 
 def test_ablations_of_concepts_and_units(user_folder: UserFolder) -> None:
-    concepts = user_folder.json("why --class juggling")["paths"][0]["concepts"]
+    concepts = user_folder.json("why --class juggling --all-labels")["paths"][0]["concepts"]
     uid = next(f"{concept['category']}/{concept['name']}" for concept in concepts if concept)
     words = f"why --image x.jpg --ablate {shlex.quote(uid)}"
     explanation = user_folder.json(
@@ -130,6 +130,7 @@ def test_ablations_of_concepts_and_units(user_folder: UserFolder) -> None:
     keys = [
         "concepts",
         "units",
+        "by_probe",
         "everywhere",
         "found",
         "least",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from itertools import combinations, product
-from math import isnan
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +13,10 @@ from torch import Tensor
 from conceptgraph.errors import QueryError
 from conceptgraph.explain.ablation import ablate, minimal_ablation_set
 from conceptgraph.explain.ablation_masks import AblationMask, detectors
-from conceptgraph.explain.concept_attribution import MIN_PROBE_F1
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import RunNetwork, open_network
 from conceptgraph.graph.run.reader import open_run
+from conceptgraph.ingest.statistics.probe_scores import MIN_MCC
 from conceptgraph.pages.wording import ablation_scope
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
@@ -25,6 +24,8 @@ from tests.lively_run import lively_run
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import pandas as pd
 
     from conceptgraph.graph.run.reader import Run
 
@@ -84,7 +85,7 @@ def is_ablated(
     if concept is None:
         return True
     row = run.presence[(run.presence["block"] == block) & (run.presence["concept"] == concept)]
-    if row["f1"].iloc[0] < MIN_PROBE_F1:
+    if not row["usable"].iloc[0]:
         threshold = run.units.set_index("uid").at[f"{block}/{unit}", "threshold"]
         return bool(float(maps[unit, y, x]) > threshold)
     probe = run.probes(block)[:, list(run.concepts["uid"]).index(concept)]
@@ -261,12 +262,12 @@ def carriers(run: Run, concept: str, block: str) -> list[int]:
     return sorted(units)
 
 
-def undetected(run: Run) -> Iterator[tuple[str, str, float]]:
-    """Yield blocks and concepts that none of their units detects, with the F1 of the probe."""
-    f1 = run.presence.set_index(["block", "concept"])["f1"]
+def undetected(run: Run) -> Iterator[tuple[str, str, pd.Series[float]]]:
+    """Yield blocks and concepts that none of their units detects, with the probe's scores."""
+    scores = run.presence.set_index(["block", "concept"])
     for block, uid in product(run.blocks, run.concepts["uid"]):
         if not units_of(run, uid, (block,)):
-            yield block, uid, float(f1[block, uid])
+            yield block, uid, scores.loc[(block, uid)]
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +275,8 @@ def unnamed(run: Run) -> RunNetwork:
     """The network of a run in which no unit detects anything."""
     strict = open_run(run.path)
     strict.manifest["min_iou"] = 0.99
-    return open_network(strict, dtype=torch.float64)
+    stated = strict.manifest["model"]["name"]
+    return open_network(strict, model=stated, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
@@ -283,7 +285,7 @@ def test_a_concept_that_only_its_probe_knows(
 ) -> None:
     run = unnamed.run
     names = list(run.classes["name"])
-    known = [(block, uid) for block, uid, f1 in undetected(run) if f1 >= MIN_PROBE_F1]
+    known = [(block, uid) for block, uid, probe in undetected(run) if probe["usable"]]
     some = [(block, uid) for block, uid in known if carriers(run, uid, block)][:4]
     assert some
     for block, uid in some:
@@ -302,12 +304,12 @@ def test_a_concept_that_only_its_probe_knows(
 
 def test_a_concept_that_neither_units_nor_probes_find(unnamed: RunNetwork, image: Path) -> None:
     messages = set()
-    for block, uid, f1 in undetected(unnamed.run):
+    for block, uid, probe in undetected(unnamed.run):
         message = "none raises the score of its presence probe"
-        if not f1 >= MIN_PROBE_F1:
+        if not probe["usable"]:
             message = (
-                f"its presence probes are poor; found a best F1 of {0 if isnan(f1) else f1:.2f}; "
-                f"expected {MIN_PROBE_F1:g} or more"
+                "its presence probes are poor; found a best Matthews correlation of "
+                f"{probe['mcc']:.2f}, at least {probe['mcc_low']:.2f}; expected {MIN_MCC:g} or more"
             )
         elif carriers(unnamed.run, uid, block):
             continue

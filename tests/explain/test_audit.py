@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import shlex
 from collections import Counter
@@ -16,11 +17,23 @@ from PIL import Image
 
 from conceptgraph.errors import DataError, QueryError, RunError
 from conceptgraph.explain.ablation import ablate
+from conceptgraph.explain.ablation_masks import ablation_of_concept
 from conceptgraph.explain.audit import Audit, audit
-from conceptgraph.explain.audit_counts import PUSHING, Tally, excess
-from conceptgraph.explain.audit_rows import AuditRow, RowFile
+from conceptgraph.explain.audit_counts import (
+    MIN_CONCEPTS,
+    MIN_MARGIN_SHARE,
+    PUSHING,
+    Suspect,
+    Tally,
+    excess,
+    least_effect,
+    without_effect,
+)
+from conceptgraph.explain.audit_rows import Auditor, AuditRow, RowFile, load_batches
+from conceptgraph.explain.concept_attribution import concept_attributor
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import RunNetwork, open_network
+from conceptgraph.pages.write import write_page
 from conceptgraph.progress import NoProgress
 from tests.command_line import call
 from tests.drawn_data import draw_concept_data
@@ -36,6 +49,8 @@ if TYPE_CHECKING:
     from conceptgraph.graph.run.reader import Run
 
 CLASSES = [f"class {i}" for i in range(4)]
+Planted = tuple[str, list[tuple[str, str]]]
+"""The concept that causes the mistakes, and the labels."""
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +143,7 @@ def test_a_notebook_needs_run_folder_and_labels(
 def test_confusions_and_suspects_are_counted(
     network: RunNetwork, data: Path, labels: list[tuple[str, str]]
 ) -> None:
-    result = audited(network, data, labels, tries=2)
+    result = audited(network, data, labels, tries=0)
     (file,) = row_files(network.run)
     rows = list(RowFile(file))
     expected = Counter((row.truth, row.predicted) for row in rows if row.wrong)
@@ -144,29 +159,78 @@ def test_confusions_and_suspects_are_counted(
     assert [probability[file] for file in first.images] == sorted(
         probability.values(), reverse=True
     )
-    pushed = sum(suspect.mistakes for suspect in result.suspects)
+    least = MIN_MARGIN_SHARE * np.mean([abs(row.margin) for row in rows])
+    assert result.least_effect == pytest.approx(least)
+    uids = concept_attributor(network.run, "block3").uids
+    tally = Tally(uids, result.least_effect)
+    for row in rows:
+        tally.add(row)
+    pushed = sum(concept.mistakes for concept in tally.pushing_mistakes())
     assert pushed == sum(
-        sum(sorted(row.raises, reverse=True)[i] > 0 for i in range(min(PUSHING, len(row.raises))))
+        sum(amount >= least for amount in sorted(row.raises, reverse=True)[:PUSHING])
         for row in rows
         if row.wrong
     )
-    tried = [suspect for suspect in result.suspects if suspect.fixes is not None]
-    assert tried
-    for suspect in tried:
+
+
+@pytest.fixture(scope="module")
+def planted(network: RunNetwork, data: Path, labels: list[tuple[str, str]]) -> Planted:
+    """Label images so that a concept causes the mistakes: with it ablated, they are right."""
+    folder = data / "images" / "drawn"
+    names = [name for name, _ in labels]
+    attributor = concept_attributor(network.run, "block3")
+    auditor = Auditor(network, ("block3", "block4"), attributor)
+    masks = [ablation_of_concept(network.run, uid, ["block3"])["block3"][0]
+             for uid in attributor.uids]  # fmt: skip
+    rows, after = [], []
+    for batch, images in load_batches(network, folder, labels, 32):
+        rows += auditor.rows(batch, images)
+        after += auditor.ablated(images, masks)
+    least = least_effect(rows)
+    best: list[dict[str, str]] = []
+    for concept in range(len(masks)):
+        pushed = {
+            row.file: classes[concept]
+            for row, classes in zip(rows, after, strict=True)
+            if row.raises[concept] >= max(least, sorted(row.raises)[-PUSHING])
+        }
+        predicted = {row.file: row.predicted for row in rows}
+        best.append({n: c for n, c in pushed.items() if c != predicted[n]})
+    chosen = max(range(len(masks)), key=lambda concept: len(best[concept]))
+    predicted = {row.file: row.predicted for row in rows}
+    answers = [(name, best[chosen].get(name, predicted[name])) for name in names]
+    return attributor.uids[chosen], answers
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_concept_that_causes_the_mistakes_is_a_suspect(
+    network: RunNetwork, data: Path, planted: Planted
+) -> None:
+    concept, labels = planted
+    result = audited(network, data, labels, tries=3)
+    assert result.no_suspects is None
+    suspect = {each.concept: each for each in result.suspects}[concept]
+    assert suspect.low > 0
+    rows = list(RowFile(row_files(network.run)[0]))
+    for tried in (each for each in result.suspects if each.fixes is not None):
         fixes = breaks = 0
         for row in rows:
             image = data / "images" / "drawn" / row.file
-            ablation = ablate(network, image, concepts=[suspect.concept], at=["block3"])
+            ablation = ablate(network, image, concepts=[tried.concept], at=["block3"])
             after = ablation.after[0].name
             fixes += row.wrong and after == row.truth
             breaks += not row.wrong and after != row.truth
-        assert (suspect.fixes, suspect.breaks) == (fixes, breaks)
+        assert (tried.fixes, tried.breaks) == (fixes, breaks)
+        assert fixes > 0
+    untried = audited(network, data, labels, tries=0)
+    assert concept in [each.concept for each in untried.suspects]
 
 
 @pytest.mark.usefixtures("clean")
 def test_an_audit_that_was_cut_off_resumes(
-    network: RunNetwork, data: Path, labels: list[tuple[str, str]]
+    network: RunNetwork, data: Path, planted: Planted
 ) -> None:
+    _, labels = planted
     whole = audited(network, data, labels)
     (file,) = row_files(network.run)
     content = file.read_bytes()
@@ -253,14 +317,64 @@ def test_the_interval_is_newcombes() -> None:
         assert interval == pytest.approx([low, high], abs=6e-5)
 
 
+NAMES = [f"object/{number}" for number in range(MIN_CONCEPTS)]
+
+
+def tally_of(concepts: list[str], mistakes: list[tuple[float, ...]], rights: int) -> Tally:
+    """Mistakes with these amounts, and right answers in which every concept adds the same."""
+    tally = Tally(concepts, least=0.1)
+    for number, raises in enumerate(mistakes):
+        tally.add(AuditRow(f"{number}.jpg", "x", None, "y", 0.9, 2.0, "x", raises, raises))
+    even = (0.0,) * len(concepts)
+    for number in range(rights):
+        tally.add(AuditRow(f"r{number}.jpg", "x", None, "x", 0.9, 2.0, "y", even, even))
+    return tally
+
+
 def test_no_mistakes_and_no_right_answers() -> None:
     tally = Tally(["object/ball"])
-    assert (tally.images, tally.right, tally.confusions(), tally.suspects()) == (0, 0, [], [])
-    tally.add(AuditRow("a.jpg", "x", None, "x", 0.9, "y", (1.0,), (0.0,)))
-    assert tally.suspects() == []
-    tally.add(AuditRow("b.jpg", "x", None, "y", 0.9, "x", (1.0,), (0.5,)))
-    (suspect,) = tally.suspects()
+    nothing: tuple[list[Suspect], str] = ([], "no answer is wrong")
+    assert (tally.images, tally.right, tally.confusions(), tally.suspects()) == (0, 0, [], nothing)
+    tally.add(AuditRow("a.jpg", "x", None, "x", 0.9, 1.0, "y", (1.0,), (0.0,)))
+    assert tally.suspects() == nothing
+    tally.add(AuditRow("b.jpg", "x", None, "y", 0.9, 1.0, "x", (1.0,), (0.5,)))
+    (suspect,) = tally.pushing_mistakes()
     assert (suspect.mistakes, suspect.rights, suspect.excess) == (1, 1, 0)
+
+
+def test_suspects_need_concepts_effect_and_more_than_chance() -> None:
+    large, small = (1.0, *[0.0] * (MIN_CONCEPTS - 1)), (0.01, *[0.0] * (MIN_CONCEPTS - 1))
+    (suspect,), reason = tally_of(NAMES, [large] * 20, 20).suspects()
+    assert (suspect.concept, suspect.mistakes, reason) == (NAMES[0], 20, None)
+    suspects, reason = tally_of(NAMES, [small] * 20, 20).suspects()  # adds nothing to speak of
+    assert not suspects
+    assert reason is not None
+    assert "at least 0.1 of the logit" in reason
+    suspects, reason = tally_of(NAMES[:2], [(1.0, 0.0)] * 20, 20).suspects()  # one of two
+    assert not suspects
+    assert reason is not None
+    assert "only 2 concepts" in reason
+    suspects, _ = tally_of(NAMES, [large, *[small] * 19], 20).suspects()  # once by chance
+    assert not suspects
+
+
+def test_what_fixes_nothing_is_no_suspect() -> None:
+    suspects = [Suspect(name, 9, 1, 0.4, 0.1, 0.6, fixes, 0)
+                for name, fixes in (("a/a", 0), ("b/b", 2), ("c/c", None))]  # fmt: skip
+    left, reason = without_effect(suspects)
+    assert ([suspect.concept for suspect in left], reason) == (["b/b", "c/c"], None)
+    left, reason = without_effect(suspects[:1])
+    assert (left, reason) == ([], "ablating what pushes mistakes (a/a) fixes none of them")
+
+
+def test_an_audit_without_suspects_says_why(
+    run: Run, data: Path, labels: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    result = audit(run, data / "images" / "drawn", [(n, CLASSES[0]) for n, _ in labels[:1]])
+    assert not result.suspects
+    write_page(run, result, tmp_path / "a.html")
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert f"No suspects can be named: {result.no_suspects}." in html.unescape(page)
 
 
 def test_labels_that_are_no_class(network: RunNetwork, data: Path) -> None:

@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save_file
 
 from conceptgraph.errors import ModelError, QueryError
-from conceptgraph.explain.concept_attribution import MIN_PROBE_F1
 from conceptgraph.explain.decomposition import decompose
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import open_network
@@ -156,7 +155,7 @@ def test_a_concept_counts_where_its_probe_finds_it_or_else_where_its_units_fire(
     concepts = explanation.by_concept[:-1]
     assert all(c.contribution == c.present for c in concepts)
     with_probe = {f"{c.category}/{c.name}" for c in concepts if c.probe is not None}
-    good = {uid for uid in probes.index if probes.at[uid, "f1"] >= MIN_PROBE_F1}
+    good = {uid for uid in probes.index if probes.at[uid, "usable"]}
     assert with_probe == good & actual.keys()
     assert 0 < len(with_probe) < len(concepts)
     assert explanation.by_concept[-1].contribution == 0
@@ -190,7 +189,7 @@ def amounts_by_concept(run: Run, decomposition: Decomposition) -> dict[str | Non
                 present = False
                 if concept is not None:
                     present = fires
-                    if probes.at[concept, "f1"] >= MIN_PROBE_F1:
+                    if probes.at[concept, "usable"]:
                         score = float(scores[column[concept], y, x])
                         present = score >= probes.at[concept, "threshold"]
                 kind = 0 if present else 1 if fires else 2

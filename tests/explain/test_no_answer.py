@@ -68,14 +68,17 @@ def explanation(run: Run) -> Explanation:
 def without_names(run: Run) -> Run:
     units: Any = run.units.assign(iou=0.001)
     run.units = units
-    vars(run).pop("interpretable", None)
+    for cached in ("interpretable", "_named"):
+        vars(run).pop(cached, None)
     return run
 
 
 def test_no_unit_has_a_concept(run: Run, explanation: Explanation) -> None:
     note = explanation_note(without_names(run), explanation)
     assert note is not None
-    assert note.startswith("No concept explains this: no unit of block3 has one. Of the 3 units")
+    assert note.startswith(
+        "No concept explains this: no unit of block3 detects one. Of the 3 units"
+    )
     assert note in render_page(run, explanation)
 
 
@@ -125,7 +128,9 @@ def test_flip_proposes_only_what_was_not_asked(
 
 def test_flip_without_anything_to_ablate(run: Run, explanation: Explanation) -> None:
     note = flip_note(without_names(run), explanation, most=5)
-    assert note.startswith("--flip found nothing to ablate: no unit has a concept. Of the 3 units")
+    assert note.startswith(
+        "--flip found nothing to ablate: no unit detects a concept. Of the 3 units"
+    )
 
 
 def test_a_flip_that_found_nothing_leaves_a_trace_on_the_page(
@@ -136,12 +141,18 @@ def test_a_flip_that_found_nothing_leaves_a_trace_on_the_page(
 
 
 def test_an_audit_without_suspects(run: Run) -> None:
-    suspect = Suspect("object/ball", 2, 5, -0.1, -0.2, 0.0)
-    audit = Audit("a", "block3", Path("photos"), 10, 6, (), Rows(()), Rows((suspect,)))
-    assert "the 4 mistakes more often than the 6 right answers" in (audit_note(run, audit) or "")
-    assert audit_note(run, replace(audit, right=10)) is None
-    assert audit_note(run, replace(audit, suspects=Rows((replace(suspect, excess=0.2),)))) is None
+    rows: Any = Rows(())
+    reason = "only 2 concepts can raise a logit here"
+    audit = Audit("a", "block3", Path("photos"), 10, 6, (), rows, rows, reason, 0.1)
+    expected = f"No suspects can be named: {reason}. What the 4 mistakes have in common may be no"
+    assert (audit_note(run, audit) or "").startswith(expected)
+    all_right = replace(audit, right=10, no_suspects="no answer is wrong")
+    assert audit_note(run, all_right) == "No suspects can be named: no answer is wrong."
+    suspect = Suspect("object/ball", 3, 1, 0.2, 0.1, 0.3)
+    found = replace(audit, suspects=Rows((suspect,)), no_suspects=None)
+    assert audit_note(run, found) is None
+    assert "suspects can be named" not in render_page(run, found)
     note = audit_note(without_names(run), audit)
     assert note is not None
-    assert "no unit of block3 has one" in note
+    assert "no unit of block3 detects a concept" in note
     assert note in render_page(run, audit)

@@ -124,6 +124,7 @@ def test_nodes_of_the_small_run(tmp_path: Path) -> None:
         "threshold": 2.0,
         "status": "ok",
         "interpretable": True,
+        "named": True,
         "images": ["a.jpg", "b.jpg"],
         "activations": [4.0, 3.0],
         "thumbnails": ["thumbnails/a.jpg", "thumbnails/b.jpg"],
@@ -136,7 +137,11 @@ def test_nodes_of_the_small_run(tmp_path: Path) -> None:
         "threshold": 0.0,
         "status": "dead",
     }
-    assert _node(graph, "camvid/block3/2").properties == {**dead, "interpretable": False}
+    assert _node(graph, "camvid/block3/2").properties == {
+        **dead,
+        "interpretable": False,
+        "named": False,
+    }
     names = [_node(graph, f"camvid/block4/{i}").properties["name"] for i in (1, 2)]
     assert names == ["1", "2"]
     action = _node(graph, "action/juggling")

@@ -44,6 +44,8 @@ def labels(gpu: torch.device) -> BatchLabels:
         torch.zeros(2, IMAGES * 64, dtype=torch.int32, device=gpu),
         torch.zeros(IMAGES, CONCEPTS, dtype=torch.float64, device=gpu),
         torch.ones(IMAGES, CATEGORIES, dtype=torch.float64),
+        torch.ones(IMAGES, CATEGORIES, dtype=torch.float64),
+        torch.arange(IMAGES) % 2 > 0,
         None,
         None,
         8,

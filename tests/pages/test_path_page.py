@@ -195,7 +195,7 @@ def test_details_open_under_the_path_and_lead_to_the_units_paths(small: Opened) 
 
 def test_the_box_filters_by_every_word(small: Opened) -> None:
     for words, visible in {
-        "POLKA": [0, 2], "polka scene": [0], "block4/5": [2], "no concept": [3], "sparse": [3],
+        "POLKA": [0, 2], "polka scene": [0], "block4/5": [2], "no name": [3], "sparse": [3],
         "zebra": [], "": [0, 1, 2, 3],
     }.items():  # fmt: skip
         small.tab.get_by_role("searchbox").fill(words)
@@ -271,7 +271,7 @@ def test_units_without_a_concept_are_dashed(small: Opened) -> None:
         ".map(n => n.label).sort()"
     )
     assert dashed == ["401", "99"]
-    assert small.tab.locator("#paths .chip.none").all_inner_texts() == ["sparse", "no concept"]
+    assert small.tab.locator("#paths .chip.none").all_inner_texts() == ["sparse", "no name"]
 
 
 def test_sign_shows_in_line_words_and_colour(small: Opened) -> None:
@@ -399,7 +399,7 @@ def test_a_difference_takes_its_concepts_apart(show: Callable[..., Opened]) -> N
     headers = tab.locator(".attributions thead th").all_inner_texts()
     assert headers == [
         "concept", "present, raises juggling", "present, lowers typing", "firing", "below",
-        "probe F1", "map",
+        "probe MCC", "map",
     ]  # fmt: skip
     row = tab.locator(".attributions tbody tr").first.inner_text()
     assert row.split() == ["ball", "object", "+2.50", "−0.50", "+0.25", "+0.50", "0.60"]

@@ -46,7 +46,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
         done = call(
             "ingest", "--model", "resnet18", "--weights", weights, "--classes", classes,
             "--data", folder / "data", "--blocks", "block3,block4", "--quantile", quantile,
-            "--device", "cpu", "--out", f"{name}.cg", folder=folder,
+            "--device", "cpu", "--image-size", "64", "--out", f"{name}.cg", folder=folder,
         )  # fmt: skip
         assert done.status == 0, done.err
     return open_run(folder / "first.cg"), open_run(folder / "second.cg")
@@ -78,7 +78,14 @@ def test_the_page_in_a_browser(runs: tuple[Run, Run], tmp_path: Path, browser: B
         for row, text in zip(open_store(run).ask(Blocks(run.name)), cells, strict=True):
             in_block = run.units["block"] == row.block
             above = (run.above_center_bias & in_block).sum()
-            numbers = [row.units, row.interpretable, row.significant, above, row.concepts]
+            numbers = [
+                row.units,
+                row.interpretable,
+                row.significant,
+                above,
+                row.named,
+                row.concepts,
+            ]
             assert text.split() == [row.block, *map(str, [*numbers, row.dead, row.sparse])]
         opened.close()
 

@@ -118,9 +118,13 @@ def test_cards_are_json(store: MemoryStore) -> None:
         "p": 0.001,
         "enrichment": 4.0,
         "significant": True,
+        "precision": 0.8,
+        "precision_low": 0.6,
+        "chance": 0.1,
+        "holds": True,
     }
     assert set(card) == {
-        *("run", "uid", "name", "status", "threshold", "interpretable"),
+        *("run", "uid", "name", "status", "threshold", "interpretable", "named"),
         *("concepts", "fed_by", "inhibited_by", "feeds", "images"),
     }
     assert json.loads(json.dumps(concept_card(store, "camvid", "ball").to_json()))["units"][0]

@@ -76,7 +76,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("real")
     data = draw_concept_data(folder / "data", 16, size=64)
     weights, classes = write_untrained(data)
-    settings = Settings(quantile=0.05, min_iou=0.02, top_images=1)
+    settings = Settings(quantile=0.05, min_iou=0.02, top_images=1, image_size=64)
     return ingest("resnet18", data, folder / "real.cg", settings, weights=weights, classes=classes)
 
 

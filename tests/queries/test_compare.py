@@ -146,10 +146,14 @@ def test_what_differs_besides_settings(first: Run, tmp_path: Path) -> None:
     assert differences(first, Run(first.path, moved)) == ()
 
 
-def test_only_significant_labels(first: Run, tmp_path: Path) -> None:
-    comparison = compare([first, other_run(first, tmp_path / "b.cg")], significant=True)
-    assert comparison.counts[0].total == DetectionCounts(None, 1, 1, 1, 1, 2)
-    assert [change.unit for change in comparison.pairs[0].changes] == ["block3/0", "block4/0"]
+def test_labels_that_do_not_hold_count_with_all_labels_only(first: Run, tmp_path: Path) -> None:
+    runs = [first, other_run(first, tmp_path / "b.cg")]
+    table = first.detections.assign(holds=first.detections["significant"])
+    table.to_parquet(first.path / "detections.parquet")
+    strict = compare([open_run(run.path) for run in runs])
+    assert strict.counts[0].total == DetectionCounts(None, 1, 1, 1, 1, 2)
+    plain = compare([open_run(run.path) for run in runs], all_labels=True)
+    assert plain.counts[0].total == DetectionCounts(None, 2, 2, 1, 1, 2)
 
 
 def test_other_networks_are_compared_by_concepts(first: Run, tmp_path: Path) -> None:
@@ -178,8 +182,6 @@ def test_a_run_without_null_samples(first: Run, tmp_path: Path) -> None:
     untested = _written(first, tmp_path / "untested.cg", {"detections": detections}, "one")
     comparison = compare([untested, first])
     assert comparison.counts[0].total == DetectionCounts(None, 2, 2, None, 1, 2)
-    with pytest.raises(QueryError, match="the labels of run untested were not tested"):
-        compare([untested, first], significant=True)
 
 
 def test_the_command(first: Run, tmp_path: Path) -> None:

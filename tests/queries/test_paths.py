@@ -161,7 +161,7 @@ def test_one_to_four_blocks(tmp_path: Path, first: int) -> None:
         assert path.score == pytest.approx(np.prod(path.shares))
         for unit in path.units:
             row = run.unit(unit.uid)
-            named = row["status"] == "ok" and float(row["iou"]) > run.min_iou
+            named = bool(run.named[run.units["uid"] == unit.uid].all())
             assert (unit.concept is not None) == named
             assert unit.concept is None or unit.concept.name == row["label"]
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conceptgraph.graph.run.all_labels import AllLabels
 from conceptgraph.graph.run.reader import Run, open_run
-from conceptgraph.graph.run.significant import SignificantLabels
 from conceptgraph.graph.stores.memory import open_store
+from conceptgraph.pages.report_page import Report
 from conceptgraph.pages.write import render_page
 from conceptgraph.queries.cards import class_card, concept_card, unit_card
 from conceptgraph.queries.paths import class_paths
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def unnamed_run(folder: Path, ratio: float, **settings: Any) -> Run:
+def unnamed_run(folder: Path, ratio: float, quantile: float = 0.005) -> Run:
     """Make a run without a name, whose concepts are `ratio` times as large as activation areas."""
     run = small_run(folder / "a.cg")
-    manifest: Any = {**run.manifest, "settings": {**run.manifest["settings"], **settings}}
+    manifest: Any = {**run.manifest, "quantile": quantile}
     (run.path / "manifest.json").write_text(json.dumps(manifest))
     units, detections = run.units.copy(), run.detections.copy()
     units["iou"] = units["iou"] / 20
@@ -77,14 +78,45 @@ def test_units_that_hardly_fire_are_the_reason(tmp_path: Path) -> None:
     assert "3 are never active on the 10 images" in unnamed_units(run, ("block4",))
 
 
-def test_significance_is_named_where_it_hides_names(tmp_path: Path) -> None:
-    run = small_run(tmp_path / "a.cg")
-    detections: pd.DataFrame = run.detections.assign(significant=False)
-    run.detections = detections
-    text = unnamed_units(SignificantLabels(run), ("block3",))
-    assert "2 more have such an IoU by labels that are not significant" in text
-    assert "leave --significant out" in text
-    assert "significant" not in unnamed_units(run, ("block3",))
+def without_names(folder: Path, **columns: Any) -> Run:
+    """Make a run whose units detect concepts by IoU, but have no name."""
+    run = small_run(folder / "a.cg")
+    run.detections.assign(holds=False, **columns).to_parquet(run.path / "detections.parquet")
+    return open_run(run.path)
+
+
+def test_labels_that_do_not_hold_are_the_reason(tmp_path: Path) -> None:
+    run = without_names(tmp_path)
+    text = unnamed_units(run, ("block3",))
+    assert "Of the 3 units of block3, 2 are interpretable" in text
+    assert "2 of them have no name, since the label does not hold (more than 50% of the" in text
+    assert "--all-labels shows it nevertheless" in text
+    assert "have 4 concepts only" in text
+    assert "--all-labels" not in unnamed_units(AllLabels(run), ("block3",))
+    note = class_paths_note(run, class_paths(run, "juggling"))
+    assert note is not None
+    assert "none of the 4 units on these paths is named after one" in note
+    draw_thumbnails(run)
+    assert unnamed_units(run, run.blocks) in render_page(run, Report())
+
+
+def test_without_null_samples_no_name_can_hold(tmp_path: Path) -> None:
+    run = without_names(tmp_path, p=float("nan"))
+    assert "ingest again with null_samples above 0" in unnamed_units(run, ("block3",))
+    note = card_note(run, unit_card(open_store(run), "a", "block4/0"))
+    assert "so no name can hold" in (note or "")
+
+
+def test_the_card_of_a_unit_whose_label_does_not_hold(tmp_path: Path) -> None:
+    run = without_names(tmp_path)
+    note = card_note(run, unit_card(open_store(run), "a", "block4/0"))
+    assert note is not None
+    assert note.startswith("block4/0 has no name: juggling, its best concept, does not hold")
+    assert "80% (from 60%) of the activation area is on it, 10% by chance; a name needs" in note
+    plain = AllLabels(run)
+    assert card_note(plain, unit_card(open_store(plain), "a", "block4/0")) is None
+    printed = call("show", "block4/0", "--run", "a.cg", folder=tmp_path).out
+    assert "block4/0: no name that holds, at best juggling" in printed
 
 
 def test_a_class_without_a_concept(tmp_path: Path) -> None:
@@ -98,7 +130,7 @@ def test_a_class_without_a_concept(tmp_path: Path) -> None:
     assert "ingest again with --quantile 0.05" in note
     page = render_page(run, paths)
     assert note in page
-    assert "(no concept) feeds" not in page
+    assert "(no name) feeds" not in page
     words = ("why", "--run", "a.cg", "--class", "juggling")
     printed = call(*words, folder=tmp_path).out
     assert printed.index("No concept leads to juggling") < printed.index("strongest concept paths")
@@ -138,7 +170,7 @@ def test_cards(tmp_path: Path) -> None:
     }
     for kind, text in expected.items():
         assert text in (notes[kind] or ""), kind
-    assert "presence probe of block3 has an F1 of 0.60" in (notes["concept"] or "")
+    assert "presence probe of block3 has a Matthews correlation of 0." in (notes["concept"] or "")
     for card in ("block4/0", "ball"):
         words = ("show", card, "--run", "a.cg")
         told = json.loads(call(*words, "--json", folder=tmp_path).out)["no_answer"]

@@ -20,7 +20,9 @@ from conceptgraph.ingest.engine.scratch import DeviceCache, TensorFile
 from conceptgraph.ingest.statistics.batch_labels import labels_of_batch
 from conceptgraph.ingest.statistics.label_statistics import (
     LabelStatistics,
+    annotated_categories,
     category_columns,
+    category_patterns,
     group_by_mask_size,
 )
 from conceptgraph.settings import IouVariant
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 VARIANTS: tuple[IouVariant, ...] = get_args(IouVariant)
 CPU = torch.device("cpu")
 CATEGORIES = ("color", "object", "scene")
+FITTED = 2
+"""Images that are not held out: a part of the first batch."""
 
 
 def concept_data(labelled: Sequence[LabelledImage], category: Sequence[int]) -> ConceptData:
@@ -78,9 +82,9 @@ def label_statistics_of(
         for concept, number in enumerate(category):
             has_category[row, number] |= labels.has(concept)
     unused = np.zeros(len(category), np.int64)
-    return LabelStatistics(
-        label_maps, unused, unused, unused, has_category, unused.astype(np.float64)
-    )
+    annotated = annotated_categories(has_category, category_patterns(has_category))
+    center_bias = unused.astype(np.float64)
+    return LabelStatistics(label_maps, unused, unused, unused, has_category, annotated, center_bias)
 
 
 @dataclass
@@ -104,6 +108,11 @@ class Case:
             self.masks(), self.labelled, self.category, len(CATEGORIES), variant
         )
 
+    def slow_held_out(self) -> reference.HeldOutCounts:
+        return reference.count_held_out(
+            self.masks()[FITTED:], self.labelled, FITTED, self.category, len(CATEGORIES)
+        )
+
     def fast(self, variant: IouVariant, scratch: Path, batch_size: int = 3) -> UnitCounts:
         data = concept_data(self.labelled, self.category)
         statistics = label_statistics_of(self.labelled, self.category, scratch, batch_size)
@@ -117,7 +126,7 @@ class Case:
             cells = find_cells(maps, self.thresholds)[0]
             groups = [
                 (cells_of_images(cells, grid, labels.number), labels)
-                for labels in labels_of_batch(data, order, first, statistics, CPU)
+                for labels in labels_of_batch(data, order, first, statistics, CPU, fitted=FITTED)
             ]
             overlaps.update(overlaps.partial(groups, grid, self.thresholds))
         return overlaps.counts
@@ -126,6 +135,9 @@ class Case:
         expected, found = self.slow(variant), self.fast(variant, scratch, batch_size)
         np.testing.assert_array_equal(found.intersection, expected.intersection)
         np.testing.assert_array_equal(found.activation_area, expected.activation_area)
+        if len(self.labelled) > FITTED:
+            for count, slow in zip(found.held_out, self.slow_held_out(), strict=True):
+                np.testing.assert_array_equal(count, slow)
         assert found.intersection.dtype == found.activation_area.dtype == torch.int64
 
 

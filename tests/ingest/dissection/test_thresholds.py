@@ -234,6 +234,37 @@ def test_thresholds_are_exact_whatever_calibration_promised(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_only_blocks_with_a_wrong_bound_are_stored_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "ERRORS", -1000)
+    steady = torch.ones(12, 2, 3, 4)
+    maps = {"block1": steady, "block2": fading_maps(), "block3": steady}
+    passes = Passes(tmp_path, maps["block2"], 2, 0.1)
+    activations = passes.activations
+    batches = [{name: part[2 * n : 2 * n + 2] for name, part in maps.items()} for n in range(6)]
+    activations.start(calibrate(batches[:1], torch.ones(12, dtype=torch.bool), 0.1))
+    for number, batch in enumerate(batches):
+        activations.update(number, activations.partial(number, batch))
+    asked: list[tuple[str, ...]] = []
+
+    def repeat() -> Iterator[tuple[int, dict[str, BatchCells]]]:
+        asked.append(activations.wanted)
+        for number, batch in enumerate(batches):
+            yield number, activations.partial(number, {"block2": batch["block2"]})
+
+    activations.find_thresholds(range(6), WorkerPool(CPU), ProcessGroup(), repeat)
+    assert asked == [("block2",)]
+    assert {block: len(parts) for block, parts in activations.parts.items()} == {
+        "block1": 1,
+        "block2": 2,
+        "block3": 1,
+    }
+    for block, block_maps in maps.items():
+        expected = reference.thresholds(block_maps.numpy(), 0.1)
+        assert activations.thresholds(block).tolist() == expected.tolist()
+
+
 def check_cells(found: SparseActivations, batch: int, maps: Tensor) -> None:
     """Check that the cells above the thresholds are those of the maps, each once."""
     cells, grid = found.cells("block1", batch), found.grid("block1")

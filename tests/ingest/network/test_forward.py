@@ -168,3 +168,21 @@ def test_threads_get_their_own_outputs() -> None:
     for batch, outputs in zip(batches, found, strict=True):
         expected = block_outputs(network.module, {"block1": network.stage("block1")}, batch)
         torch.testing.assert_close(outputs["block1"], expected["block1"])
+
+
+def test_the_network_is_run_up_to_the_last_block_wanted() -> None:
+    network = random_network("basic")
+    stages = {block: network.stage(block) for block in network.blocks}
+    run, batch = BlockOutputs(network.module, stages), torch.rand(3, 3, 64, 64)
+    everything = run(batch)
+    done: list[str] = []
+    for block, stage in stages.items():
+        stage.register_forward_pre_hook(lambda stage, inputs, block=block: done.append(block))
+    outputs = run(batch, ["block2"])
+    assert done == ["block1", "block2"]
+    assert list(outputs) == ["block2"]
+    assert torch.equal(outputs["block2"], everything["block2"])
+    done.clear()
+    assert list(run(batch, ["block3", "block1"])) == ["block1", "block3"]
+    assert done == ["block1", "block2", "block3"]
+    assert list(run(batch)) == list(stages)

@@ -82,7 +82,7 @@ def counted(
         maps = case.maps[first : first + batch_size]
         order = range(first, first + len(maps))
         cells = find_cells(maps, case.thresholds)[0]
-        groups = labels_of_batch(data, order, first, statistics, CPU, permuted=True)
+        groups = labels_of_batch(data, order, first, statistics, CPU, fitted=0, permuted=True)
         by_size = [(cells_of_images(cells, grid, labels.number), labels) for labels in groups]
         overlaps.update(overlaps.partial(by_size, grid, case.thresholds))
         for labels in groups:
@@ -214,7 +214,7 @@ class Untrained:
         draw_concept_data(folder, 64)
         weights, classes = write_untrained(folder)
         network = load_network("resnet18", str(weights), classes)
-        settings = Settings(quantile=0.05, blocks=("block2",))
+        settings = Settings(quantile=0.05, blocks=("block2",), image_size=64)
         self.data = open_concept_data(folder)
         inputs = Inputs(network, self.data, settings, CPU, workers=1)
         self.maps = maps_of(inputs)["block2"]

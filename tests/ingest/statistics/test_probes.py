@@ -65,7 +65,9 @@ def batch_labels(
 ) -> list[BatchLabels]:
     batch = labelled_images[first:last]
     statistics = label_statistics_of(batch, CATEGORY, scratch, len(batch))
-    return labels_of_batch(concept_data(batch, CATEGORY), range(len(batch)), 0, statistics, CPU)
+    return labels_of_batch(
+        concept_data(batch, CATEGORY), range(len(batch)), 0, statistics, CPU, fitted=0
+    )
 
 
 def annotated(label: LabelledImage, category: int) -> bool:
@@ -113,7 +115,7 @@ def test_a_position_has_the_label_of_its_middle(
             assert there[concept, image].tolist() == expected[chosen].astype(bool).tolist()
 
 
-def test_thresholds_and_f1_against_counting_scores(tmp_path: Path) -> None:
+def test_thresholds_and_scores_against_counting_scores(tmp_path: Path) -> None:
     maps, labels = world(40, seed=3)
     probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
     probes.add_sums(probes.sums(maps[:16], batch_labels(labels, tmp_path / "a", 0, 16), 0))
@@ -138,6 +140,8 @@ def test_thresholds_and_f1_against_counting_scores(tmp_path: Path) -> None:
         threshold = reference.best_threshold(predicted[0], there[0], candidates)
         assert row["threshold"] == pytest.approx(threshold)
         assert row["f1"] == pytest.approx(reference.f1(predicted[1], there[1], threshold))
+        assert row["mcc"] == pytest.approx(reference.mcc(predicted[1], there[1], threshold))
+        assert row["mcc_low"] <= row["mcc"] <= row["mcc_high"]
         assert row["positions"] == sum(there[1])
         right = sum(s >= threshold and t for s, t in zip(predicted[1], there[1], strict=True))
         assert row["recall"] == pytest.approx(right / sum(there[1]))
@@ -203,7 +207,7 @@ def test_what_never_occurs_is_never_there(tmp_path: Path) -> None:
     probes = BlockProbes(UNITS, torch.tensor([*CATEGORY, 1]), seed=0)
     data = concept_data(labels, [*CATEGORY, 1])
     statistics = label_statistics_of(labels, [*CATEGORY, 1], tmp_path, 8)
-    groups = labels_of_batch(data, range(8), 0, statistics, CPU)
+    groups = labels_of_batch(data, range(8), 0, statistics, CPU, fitted=0)
     probes.add_sums(probes.sums(maps, groups, 0))
     probes.solve(ALONE)
     probes.histograms.update(probes.scores(probes.positions(maps, groups, 1), 8))
@@ -220,3 +224,37 @@ def test_scores_beyond_the_bins_are_counted_in_the_last_ones() -> None:
     histograms.update(histograms.partial(scores, there, every, half))
     row = histograms.table().iloc[0]
     assert (row["f1"], row["precision"], row["recall"]) == (1, 1, 1)
+
+
+def test_always_yes_is_no_probe() -> None:
+    """Where a concept is at nine of ten positions, its F1 is .95 and its correlation 0."""
+    rng = np.random.default_rng(0)
+    histograms = ScoreHistograms(torch.tensor([0, 0]))
+    for first in range(0, 200, 20):
+        there = torch.from_numpy(rng.random((2, 20, 50)) < 0.9)
+        told = torch.stack([torch.zeros(20, 50), there[1].float()], dim=2)
+        noise = torch.from_numpy(rng.normal(size=(20, 50, 2))).float()
+        half = torch.arange(first, first + 20) % 2
+        every = torch.ones(20, len(CATEGORIES), dtype=torch.bool)
+        histograms.update(histograms.partial(3 * told + noise, there, every, half))
+    blind, seeing = (row for _, row in histograms.table().iterrows())
+    assert blind["f1"] > 0.9
+    assert abs(blind["mcc"]) < 0.1
+    assert not blind["usable"]
+    assert seeing["usable"]
+    assert 0.3 < seeing["mcc_low"] < seeing["mcc"] < seeing["mcc_high"]
+
+
+def test_few_images_are_no_evidence() -> None:
+    """A perfect score at many positions of two images is no evidence; of forty images it is."""
+    for images, usable in ((4, False), (80, True)):
+        there = torch.zeros(1, images, 60, dtype=torch.bool)
+        there[:, : images // 2] = True
+        scores = there.permute(1, 2, 0).float()
+        histograms = ScoreHistograms(torch.tensor([0]))
+        every = torch.ones(images, len(CATEGORIES), dtype=torch.bool)
+        half = torch.arange(images) % 2
+        histograms.update(histograms.partial(scores, there, every, half))
+        row = histograms.table().iloc[0]
+        assert row["mcc"] == pytest.approx(1)
+        assert row["usable"] == usable
