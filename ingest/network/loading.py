@@ -117,13 +117,15 @@ def load_network(
     build = builder(architecture_of(model), folder)
     check_weights(model, weights)
     given = None if classes is None else read_classes(classes)
-    content, names, stated = _weights(model, weights, trust_pickle)
+    source = _weights(model, weights, trust_pickle)
     module = _build(build, len(given) if given is not None else None, seed)
+    names: tuple[str, ...] | None = None
+    stated: tuple[StatedInput, ...] = ()
     notes: tuple[str, ...] = ()
-    if content is not None:
+    if source is not None:
         architecture = recognise(module, model)
         checkpoint = match(
-            content,
+            source.content,
             module,
             architecture.head,
             model=model,
@@ -134,9 +136,9 @@ def load_network(
         rows = _rows(checkpoint, module, architecture.head)
         check_rows(model, rows, weights)
         beside = list_beside(model, rows, weights)
-        names = read_classes(beside) if beside else names
+        names = read_classes(beside) if beside else source.classes
         module = _filled(_build(build, rows, seed), checkpoint, model, weights)
-        stated, notes = (*checkpoint.stated, *stated), checkpoint.notes
+        stated, notes = (*checkpoint.stated, *source.stated), checkpoint.notes
     network = as_network(module, model, given or names, origin=classes)
     return replace(
         network,
@@ -222,25 +224,26 @@ def _check_names(names: tuple[str, ...], rows: int, model: str, origin: Path | N
 
 
 class _Weights(NamedTuple):
-    """What holds the weights, if any, and what is stated beside it.
+    """What holds the weights, and what is stated beside it.
 
     Attributes:
-        content: of the file.
+        content: of the file, or torchvision's state dict.
         classes: the class names, if the weights are torchvision's.
         stated: what torchvision, or the files beside the weights, state about the input.
     """
 
-    content: object | None = None
+    content: object
     classes: tuple[str, ...] | None = None
     stated: tuple[StatedInput, ...] = ()
 
 
-def _weights(model: str, weights: str | None, trust_pickle: bool) -> _Weights:
+def _weights(model: str, weights: str | None, trust_pickle: bool) -> _Weights | None:
+    """Read the weights; None for those that the network is made with."""
     own = ":" in model or model in PUBLISHED_MODELS
     known = () if own else weights_names(model)
     choice = "DEFAULT" if weights is None and known else weights
     if choice is None or choice == "random":
-        return _Weights()
+        return None
     if choice in known:
         published = download(model, choice)
         return _Weights(published.state, published.classes, (published.stated,))

@@ -44,7 +44,10 @@ _STOOD_IN = {
 }
 """Modules of Python's own library whose objects programs keep beside weights."""
 _FRAME = 149  # the first operation of a pickle of protocol 4 or 5
-_NO_RECORD = re.compile("Can only (extend|append|SETITEM)|update sequence|unhashable|not iterable")
+_NO_RECORD = re.compile(
+    "Can only (extend|append|SETITEM)|update sequence|unhashable|not iterable"
+    "|unrecognized (function|class) Counter"
+)
 """In messages of torch and Python: what a class does that a stand-in cannot do for it."""
 _RUNS_CODE = {"eval", "exec", "compile", "open", "input", "breakpoint", "__import__"}
 

@@ -38,7 +38,10 @@ EVIL = "<b>$x_1$ & 'y'</b>"
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
-    """Return runs of one untrained network at two quantiles."""
+    """Return runs of one untrained network at two quantiles, all of whose labels hold as names.
+
+    (Of sixteen images and an untrained network hardly one does.)
+    """
     folder = tmp_path_factory.mktemp("report")
     draw_concept_data(folder / "data", 16)
     weights, classes = write_untrained(folder / "data")
@@ -49,6 +52,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
             "--device", "cpu", "--image-size", "64", "--out", f"{name}.cg", folder=folder,
         )  # fmt: skip
         assert done.status == 0, done.err
+        detections = open_run(folder / f"{name}.cg").detections.assign(holds=True)
+        detections.to_parquet(folder / f"{name}.cg" / "detections.parquet")
     return open_run(folder / "first.cg"), open_run(folder / "second.cg")
 
 

@@ -130,6 +130,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
         "cannot be read as weights; found",
     ),
     "list": (saved(lambda s: [1, 2]), "holds no state dict; found the type list; expected names"),
+    "None": (saved(lambda s: None), "holds no state dict; found the type NoneType; expected names"),
     "nothing": (saved(lambda s: {}), "holds no state dict; found nothing"),
     "no state": (
         saved(lambda s: {"epoch": 1, "best": 0.5}),
