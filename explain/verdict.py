@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 NAMES_SHOWN = 4
 """Of a thing."""
-LEADING = 0.5
-"""A thing leads if its evidence is at least this share of the strongest region's."""
 
 
 def verdict(explanation: Explanation) -> str:
@@ -24,7 +22,7 @@ def verdict(explanation: Explanation) -> str:
     versus = f", not {explanation.versus}" if explanation.versus else ""
     opening = f"{explanation.class_name}{versus}"
     thing, region = leading_thing(picture), strongest_region(picture)
-    if thing is not None and _leads(thing, region):
+    if thing is not None and _leads(thing, region, explanation.predicted[0].name):
         return f"{opening}: mostly because of {_thing_text(thing)}.{_without(explanation, thing)}"
     if region is not None:
         return (
@@ -79,8 +77,11 @@ def _named(regions: Sequence[Region]) -> tuple[bool, float]:
     return is_local, sum(abs(region.evidence) for region in parts)
 
 
-def _leads(thing: ImageThing, region: Region | None) -> bool:
-    return region is None or thing.strength >= LEADING * region.evidence
+def _leads(thing: ImageThing, region: Region | None, predicted: str) -> bool:
+    """Return whether a thing says more than the strongest region, or its absence changes more."""
+    result = thing.counterfactual
+    changes = result is not None and result.answer.name != predicted
+    return region is None or changes or thing.strength >= region.evidence
 
 
 def _thing_text(thing: ImageThing) -> str:
