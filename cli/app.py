@@ -16,6 +16,7 @@ from .commands import (
     compare,
     data,
     demo,
+    evidence,
     export,
     ingest,
     neo4j_runs,
@@ -45,6 +46,7 @@ app.command("ingest")(ingest.ingest)
 app.command("predict")(predict.predict)
 app.command("why")(why.why)
 app.command("audit")(audit.audit)
+app.command("evidence")(evidence.evidence)
 app.command("show")(show.show)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)

@@ -3,7 +3,8 @@
 1. rows    for every image, what each region of each block adds to the predicted class's logit, less
            the mean of all logits (`image_evidence`); kept in the run, so that it resumes
 2. means   per class and region, over the images that the network takes for the class
-3. flows   likewise between the last two blocks, for the first `FLOW_IMAGES` images of each class
+3. flows   likewise between the last two blocks, for the first images of each class: a flow costs
+           about a sixth of a row, and an image has some twenty, so few images have them computed
 
 Means of exact sums add up: per class, block and category, the regions and the mean bias terms
 are the mean of what is explained.
@@ -14,23 +15,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import DataError
-from ..graph.run.class_evidence import EVIDENCE, FLOWS, write_class_evidence
+from ..errors import DataError, RunError
+from ..graph.run.class_evidence import EVIDENCE, FLOWS, SavedEvidence, write_class_evidence
 from ..graph.run.files import disk_errors
+from ..graph.run.trust import check_images_trusted
 from ..ingest.concept_data.opening import open_concept_data
 from ..progress import NoProgress
+from ..queries.class_evidence import class_concepts, strongest_rows
 from ..queries.labels import class_index
 from .image_evidence import EvidenceFile, EvidenceRow, FlowFile, ImageEvidence
 from .network import RunNetwork, network_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -41,8 +44,10 @@ if TYPE_CHECKING:
 FOLDER = "evidence"
 SCHEMA = 1
 """Version of the rows; those of another version are not read."""
-FLOW_IMAGES = 30
-"""Of each class: so many images have their flows computed."""
+FLOW_IMAGES = (4, 30)
+"""Of each class: so many images, at least and at most, have their flows computed."""
+FLOW_SHARE = 0.2
+"""Of all images: at most this share, if that leaves each class the fewest of `FLOW_IMAGES`."""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})
 _BATCH = 16
 _Z = 1.96
@@ -69,15 +74,42 @@ class ClassEvidence:
     evidence: pd.DataFrame
     flows: pd.DataFrame
 
+    @property
+    def saved(self) -> SavedEvidence:
+        """The part that the run keeps."""
+        return SavedEvidence(self.evidence, self.flows, self.versus, self.images)
+
+    def only(
+        self, class_name: str | None = None, block: str | None = None, top: int | None = None
+    ) -> ClassEvidence:
+        """Return the rows of a class and a block, the strongest of each category; None means all.
+
+        A flow is of both blocks that it joins.
+        """
+        evidence, flows = self.evidence, self.flows
+        if class_name is not None:
+            evidence = evidence[evidence["class"] == class_name]
+            flows = flows[flows["class"] == class_name]
+        if block is not None:
+            evidence = evidence[evidence["block"] == block]
+            joined = (flows["source_block"] == block) | (flows["target_block"] == block)
+            flows = flows[joined]
+        return replace(
+            self,
+            evidence=strongest_rows(evidence, ["class", "block", "category"], top),
+            flows=strongest_rows(flows, ["class", "source_category", "target_category"], top),
+        )
+
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
+        named = [class_concepts(self.saved, name) for name in self.images]
         return {
             "run": self.run,
             "versus": self.versus,
             "images": self.images,
             "unreadable": [{"file": file, "reason": why} for file, why in self.unreadable],
-            "evidence": json.loads(self.evidence.to_json(orient="records", double_precision=10)),
-            "flows": json.loads(self.flows.to_json(orient="records", double_precision=10)),
+            "evidence": [row.to_json(one.class_name) for one in named for row in one.evidence],
+            "flows": [flow.to_json(one.class_name) for one in named for flow in one.flows],
         }
 
 
@@ -86,28 +118,35 @@ def class_evidence(
     images: Path | str | None = None,
     *,
     versus: str | None = None,
+    resume: bool = True,
+    trust_run: bool = False,
     progress: Progress | None = None,
 ) -> ClassEvidence:
-    """Compute the evidence of classes over images, and keep it in the run; resumes.
+    """Compute the evidence of classes over images, and keep it in the run.
 
     Args:
         run: an open run, or its network from `open_network`.
         images: a folder of images, with its subfolders; None means the concept data's own.
         versus: compare logits with this class's instead of the mean of all classes.
+        resume: take images that were computed before, and are as they were, from the run.
+        trust_run: read the images of somebody else's concept data.
         progress: receives the steps; None for no progress.
 
     Raises:
         QueryError: no such class.
         DataError: there are no images, or none can be read.
-        RunError: the run cannot be written to.
+        RunError: the run cannot be written to, or names images and is not trusted.
         ModelError: the network cannot be loaded.
     """
     network, progress = network_of(run), progress or NoProgress()
-    files = _image_files(network, images)
+    check_request(network.run, images, versus=versus, trust_run=trust_run)
+    files = _image_files(network.run, images)
     other = None if versus is None else class_index(network.run, versus)
     source = ImageEvidence(network, other)
     key = _key(network, files, versus)
-    rows = EvidenceFile(_file(network, f"{key}.jsonl"))
+    names = f"{key}.jsonl", f"{key}-flows.jsonl"
+    row_file, flow_file = (_file(network.run, name, resume=resume) for name in names)
+    rows = EvidenceFile(row_file)
     with progress.step("evidence", len(files)) as advance:
         done = rows.drop_partial_batch(_BATCH, len(files))
         advance(done)
@@ -127,10 +166,29 @@ def class_evidence(
         dict(totals.images),
         tuple(totals.unreadable),
         totals.table(),
-        _flows(source, rows.of(files), FlowFile(_file(network, f"{key}-flows.jsonl")), progress),
+        _flows(source, rows.of(files), totals.images, FlowFile(flow_file), progress),
     )
     write_class_evidence(network.run, result.evidence, result.flows, versus, result.images)
     return result
+
+
+def check_request(
+    run: Run, images: Path | str | None, *, versus: str | None = None, trust_run: bool = False
+) -> None:
+    """Refuse what cannot be computed, before any network is loaded.
+
+    Raises:
+        QueryError: no such class.
+        DataError: there is no such folder.
+        RunError: the images are those that somebody else's run names.
+    """
+    if versus is not None:
+        class_index(run, versus)
+    if images is None:
+        folder = Path(run.manifest["data"]["folder"])
+        check_images_trusted(run, folder, "--images", trusted=trust_run)
+    elif not Path(images).is_dir():
+        raise DataError("no such folder", file=Path(images), expected="a folder of images")
 
 
 class _Totals:
@@ -153,6 +211,8 @@ class _Totals:
             self.unreadable.append((row.file, row.unreadable))
             return
         name, evidence, coverage = row.predicted, np.array(row.evidence), np.array(row.coverage)
+        if not len(evidence) == len(coverage) == len(self._source.keys):
+            raise RunError("rows of other concepts", found=row.file, remedy="Start with --fresh")
         self.images[name] += 1
         self._sum[name] += evidence
         self._squares[name] += evidence**2
@@ -203,10 +263,14 @@ class _FlowKey(NamedTuple):
 
 
 def _flows(
-    source: ImageEvidence, rows: Iterable[EvidenceRow], flows: FlowFile, progress: Progress
+    source: ImageEvidence,
+    rows: Iterable[EvidenceRow],
+    images: Mapping[str, int],
+    flows: FlowFile,
+    progress: Progress,
 ) -> pd.DataFrame:
     """Compute the flows of the first images of each class, and return their means (step 3)."""
-    files = list(_first_images(rows))
+    files = list(_first_images(rows, images))
     with progress.step("flows", len(files)) as advance:
         done = flows.drop_partial_batch(1, len(files))
         advance(done)
@@ -217,10 +281,12 @@ def _flows(
     return _flow_table(source.blocks, flows)
 
 
-def _first_images(rows: Iterable[EvidenceRow]) -> Iterator[Path]:
+def _first_images(rows: Iterable[EvidenceRow], images: Mapping[str, int]) -> Iterator[Path]:
+    fewest, most = FLOW_IMAGES
+    share = int(FLOW_SHARE * sum(images.values()) / len(images))
     taken: dict[str, int] = defaultdict(int)
     for row in rows:
-        if row.unreadable is None and taken[row.predicted] < FLOW_IMAGES:
+        if row.unreadable is None and taken[row.predicted] < min(most, max(fewest, share)):
             taken[row.predicted] += 1
             yield Path(row.file)
 
@@ -253,13 +319,11 @@ def _flow_table(blocks: Sequence[str], flows: FlowFile) -> pd.DataFrame:
     return table
 
 
-def _image_files(network: RunNetwork, images: Path | str | None) -> list[Path]:
+def _image_files(run: Run, images: Path | str | None) -> list[Path]:
     if images is None:
-        folder = Path(network.run.manifest["data"]["folder"])
+        folder = Path(run.manifest["data"]["folder"])
         return [image.path for image in open_concept_data(folder).images]
     folder = Path(images)
-    if not folder.is_dir():
-        raise DataError("no such folder", file=folder, expected="a folder of images")
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
         raise DataError("no images", file=folder, expected="files such as .jpg or .png")
@@ -281,8 +345,10 @@ def _size_and_time(file: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _file(network: RunNetwork, name: str) -> Path:
-    path = network.run.path / FOLDER / name
+def _file(run: Run, name: str, *, resume: bool) -> Path:
+    path = run.file(f"{FOLDER}/{name}")
     with disk_errors(path, "cannot be written"):
         path.parent.mkdir(exist_ok=True)
+        if not resume:
+            path.unlink(missing_ok=True)
     return path

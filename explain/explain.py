@@ -197,16 +197,14 @@ def _decompose(
     return _Decomposed(chosen, pair, logits, all_blocks, decomposition)
 
 
-def check_question(
-    run: Run, image: Path | str, class_name: str | None = None, versus: str | None = None
-) -> None:
+def check_question(run: Run, image: Path | str, *classes: str | None) -> None:
     """Refuse a question about an image that cannot be answered, before any network is loaded.
 
     Raises:
         QueryError: no such class.
         DataError: the image cannot be read.
     """
-    for name in (class_name, versus):
+    for name in classes:
         if name is not None:
             class_index(run, name)
     open_image(Path(image))

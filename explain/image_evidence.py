@@ -149,10 +149,21 @@ class ImageEvidence:
             for file, image in zip(files, images, strict=True)
         ]
 
-    def _rows(self, batch: Tensor) -> Iterator[tuple[Any, ...]]:
-        """Yield the values of rows after `file`; images are independent, so one VJP serves all."""
+    def row(self, file: str, image: Tensor, explained: int) -> EvidenceRow:
+        """Return the row of one image for a class, whatever its prediction."""
+        return EvidenceRow(file, *next(self._rows(image, explained)))
+
+    def _rows(self, batch: Tensor, explained: int | None = None) -> Iterator[tuple[Any, ...]]:
+        """Yield the values of rows after `file`; images are independent, so one VJP serves all.
+
+        Args:
+            batch: of images.
+            explained: index of a class; None means each image's predicted one.
+        """
         logits, maps = self.network.forward_for_gradients(batch, self.blocks)
         predicted = logits.detach().argmax(dim=1)
+        if explained is not None:
+            predicted = torch.full_like(predicted, explained)
         weights, bias = self._weights[predicted], self._biases[predicted]
         values = (weights * self.network.head.pool(maps[-1])).sum(dim=1)
         evidence, totals = evidence_maps(values.sum(), maps), values.detach() + bias

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..queries.class_evidence import named_evidence
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -70,11 +72,9 @@ def thing_names(concepts: Sequence[ConceptName]) -> str:
     return " · ".join(names[:NAMES_SHOWN]) + (" …" if len(names) > NAMES_SHOWN else "")
 
 
-def _named(regions: Sequence[Region]) -> tuple[bool, float]:
-    """Rank a category: whole-image categories last, then by the |evidence| that has a name."""
-    parts = [region for region in regions if region.name is not None]
-    is_local = any(region.coverage < 1 for region in parts)
-    return is_local, sum(abs(region.evidence) for region in parts)
+def _named(regions: Sequence[Region]) -> tuple[float, float]:
+    parts = ((region.evidence, region.coverage) for region in regions if region.name is not None)
+    return named_evidence(regions[0].category, parts)
 
 
 def _leads(thing: ImageThing, region: Region | None, predicted: str) -> bool:

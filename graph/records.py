@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import RunError
 from .elements import Edge, ExplanationGraph, Node, drop_missing
+from .evidence_graph import evidence_graph
 from .explanation_graph import explanation_graphs
 from .pruning import PrunedEdges, positive_sums, prune
 from .run.measurement import label_settings
@@ -90,7 +91,8 @@ def records(run: Run, *, edges_per_target: int | None = None, dense: bool = Fals
 
     Args:
         run: the run.
-        edges_per_target: contributions per target and sign; the run's own setting `top_k` if None.
+        edges_per_target: contributions per target and sign, concepts per class and block, and flows
+            per concept; the run's own setting `top_k` if None.
         dense: take every contribution but zero: millions of edges, made while they are iterated and
             never all held.
 
@@ -103,14 +105,16 @@ def records(run: Run, *, edges_per_target: int | None = None, dense: bool = Fals
     if count < 1:
         raise RunError("edges per target", found=count, expected="at least 1")
     contributions = _Contributions(run, count)
+    evidence = evidence_graph(run, count)
     nodes = [
         _run_node(run, count, contributions.share_left_out),
         *_block_nodes(run),
         *_unit_nodes(run),
         *_concept_nodes(run),
         *_class_nodes(run),
+        *evidence.nodes,
     ]
-    held = (*_structure(run), *_presence(run), *_detections(run))
+    held = (*_structure(run), *_presence(run), *_detections(run), *evidence.edges)
     return Records(tuple(nodes), _RunEdges(held, contributions), explanation_graphs(run))
 
 

@@ -6,6 +6,9 @@
     (Concept)-[:PROBED_AT {f1, …}]->(Block)
     (Unit)-[:DETECTS {iou, …}]->(Concept)
     (Unit)-[:CONTRIBUTES {weight, …}]->(Unit | Class)
+    (Block)-[:SEES]->(BlockConcept)-[:IS]->(Concept)
+    (BlockConcept)-[:EVIDENCE {mean, …}]->(Class)
+    (BlockConcept)-[:FLOWS {mean, …}]->(BlockConcept)
     (Unit)-[:SAME_UNIT]->(Unit)    of another run of the same network
     (Image)-[:EXPLAINED_BY]->(Explanation)-[:OF]->(Class)
     (Explanation)-[:HAS_PATH]->(Path)-[:STEP {position}]->(Unit)
@@ -44,6 +47,15 @@ DETECTS      iou, and its rank among the unit's concepts, from 0; category of th
 CONTRIBUTES  weight: the one-unit contribution after the target's ReLU (to a class: the final
              layer's weight); pre: before the ReLU, signed; share: weight over all positive weight
              into the target; rank from 0, among the target's contributors or among its inhibitors
+BlockConcept a concept where a block's presence probe finds it in the images of one class; name,
+             category, block, class; images that have it; coverage: mean share of the image
+EVIDENCE     mean: what it adds to the class's logit (less the mean of all, or less that of the
+             class compared with), over the images taken for the class; spread: standard deviation;
+             low, high: the mean's 95 % interval; images, share: those that have it; coverage; rank
+             from 0 within the class and block, by |mean|
+FLOWS        mean: what reaches the class from it by way of the concept of the next block; images;
+             share: of Σ |mean| from it by way of the next concept's category, none of it included;
+             rank from 0 within the next concept, by |mean|
 Explanation  method; versus: the class compared with, if any; logit and probability of the class;
              coverage: the share of the |contribution| of all searched paths that its paths have
 Path         rank from 1; contribution to the logit (or difference of logits); measured: what the
@@ -111,6 +123,15 @@ NODES: dict[str, Properties] = {
     },
     "Concept": {"name": "string", "category": "string"},
     "Class": {"run": "string", "name": "string", "index": "long"},
+    "BlockConcept": {
+        "run": "string",
+        "name": "string",
+        "category": "string",
+        "block": "long",
+        "class": "string",
+        "images": "long",
+        "coverage": "double",
+    },
     "Image": {"name": "string", "path": "string"},
     "Explanation": {
         "run": "string",
@@ -176,6 +197,36 @@ RELATIONSHIPS: dict[str, Relationship] = {
         "Unit",
         ("Unit", "Class"),
         {"weight": "double", "pre": "double", "share": "double", "rank": "long"},
+    ),
+    "SEES": Relationship("Block", ("BlockConcept",)),
+    "IS": Relationship("BlockConcept", ("Concept",)),
+    "EVIDENCE": Relationship(
+        "BlockConcept",
+        ("Class",),
+        {
+            "name": "string",
+            "class": "string",
+            "mean": "double",
+            "spread": "double",
+            "low": "double",
+            "high": "double",
+            "images": "long",
+            "share": "double",
+            "coverage": "double",
+            "rank": "long",
+        },
+    ),
+    "FLOWS": Relationship(
+        "BlockConcept",
+        ("BlockConcept",),
+        {
+            "name": "string",
+            "class": "string",
+            "mean": "double",
+            "images": "long",
+            "share": "double",
+            "rank": "long",
+        },
     ),
     "SAME_UNIT": Relationship("Unit", ("Unit",)),
     "EXPLAINED_BY": Relationship("Image", ("Explanation",)),

@@ -64,6 +64,14 @@ def is_class(uid: str) -> bool:
     return uid.startswith("class/")
 
 
+def block_concept_uid(block: str, concept: str, class_index: int) -> str:
+    """Return "block3/at/texture/polka dotted/for/17": a concept in a block, for a class.
+
+    The index comes last, since names may have a "/".
+    """
+    return f"{block}/at/{concept}/for/{class_index}"
+
+
 def explanation_uid(key: str) -> str:
     """Return "explanation/0f3a"."""
     return f"explanation/{key}"
@@ -103,6 +111,11 @@ def block_label(block: str) -> str:
     return f"Block{block_number(block)}"
 
 
+def block_concept_label(block: str) -> str:
+    """Return the second label of the concepts that a block sees: "InBlock4" for "block4"."""
+    return f"In{block_label(block)}"
+
+
 def category_label(category: str) -> str:
     """Return the second label of a category's concepts: "Action" for "action".
 
@@ -114,5 +127,5 @@ def category_label(category: str) -> str:
     label = "".join(word[0].upper() + word[1:] for word in words)
     if not label or not label[0].isalpha():
         label = f"Category{label}"
-    taken = label in NODES or re.fullmatch(r"Block\d+", label)
+    taken = label in NODES or re.fullmatch(r"(In)?Block\d+", label)
     return f"{label}Concept" if taken else label

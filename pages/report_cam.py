@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import ConceptGraphError, RunError
+from ..errors import ConceptGraphError
 from ..graph.run.files import inside
-from ..graph.run.trust import is_trusted
+from ..graph.run.trust import check_images_trusted
 from ..graph.uids import class_name, split_unit
 from ..ingest.network.preprocessing import unseen_text
 from .pictures import (
@@ -73,7 +73,7 @@ def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
     if report.image is not None:
         images = [report.image]
     else:
-        images = _candidates(run, class_uid, trusted=report.trust_run or is_trusted(run))
+        images = _candidates(run, class_uid, trusted=report.trust_run)
     class_activation = class_map(network, class_uid, images)
     image = photograph(class_activation.image)
     predicted, name = class_activation.predicted, class_name(class_uid)
@@ -94,12 +94,7 @@ def _candidates(run: Run, class_uid: str, *, trusted: bool) -> list[Path]:
     is given to others: so they are only read for a run that the user made or trusts.
     """
     folder = Path(run.manifest["data"]["folder"], "images")
-    if not trusted:
-        raise RunError(
-            f"the images of run {run.name} are outside of it, and you neither made nor trust it",
-            file=folder,
-            remedy="Name an image with --image, or trust the run with --trust-run",
-        )
+    check_images_trusted(run, folder, "--image", trusted=trusted)
     last, column = run.blocks[-1], list(run.classes["uid"]).index(class_uid)
     weights = run.contributions(last, "class")[:, column]
     rows = run.top_images[run.top_images["unit"].str.startswith(f"{last}/")]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 Section: TypeAlias = Literal[
-    "Paths", "Classes", "Concepts", "Units", "Blocks", "Saved explanations"
+    "Paths", "Evidence of classes", "Classes", "Concepts", "Units", "Blocks", "Saved explanations"
 ]
 """Where the catalogue lists a question; the sections come in this order."""
 

@@ -83,6 +83,34 @@ class ProbedAtEdge(TypedDict):
     positions: int
 
 
+class BlockConceptNode(TypedDict):
+    """The properties of a BlockConcept that questions read."""
+
+    name: str
+    category: str
+    block: int
+    coverage: float
+
+
+class EvidenceEdge(TypedDict):
+    """The properties of an EVIDENCE edge that questions read."""
+
+    mean: float
+    low: float
+    high: float
+    images: int
+    share: float
+    coverage: float
+
+
+class FlowsEdge(TypedDict):
+    """The properties of a FLOWS edge that questions read."""
+
+    mean: float
+    images: int
+    share: float
+
+
 class LabelConcept(NamedTuple):
     """The concept that a unit is named after."""
 
@@ -159,6 +187,31 @@ class RunView:
         for uid, edge in self.graph.adj.get(unit, {}).items():
             if edge["type"] == "DETECTS":
                 yield uid, cast("DetectsEdge", edge)
+
+    def evidence(self, class_uid: str) -> Iterator[tuple[str, EvidenceEdge]]:
+        """Yield the BlockConcepts that are evidence for a class, or against it."""
+        for uid, edge in self.graph.pred.get(class_uid, {}).items():
+            if edge["type"] == "EVIDENCE":
+                yield uid, cast("EvidenceEdge", edge)
+
+    def flows(self, class_uid: str) -> Iterator[tuple[str, str, FlowsEdge]]:
+        """Yield the flows of a class: source, target, and the edge."""
+        for target, _ in self.evidence(class_uid):
+            for source, edge in self.graph.pred[target].items():
+                if edge["type"] == "FLOWS":
+                    yield source, target, cast("FlowsEdge", edge)
+
+    def block_concept(self, uid: str) -> BlockConceptNode:
+        """Return the properties of a BlockConcept."""
+        return cast("BlockConceptNode", self.graph.nodes[uid])
+
+    def concept_of(self, block_concept: str) -> str:
+        """Return the uid of the Concept that a BlockConcept is."""
+        return self.successors(block_concept, "IS")[0]
+
+    def block_of(self, block_concept: str) -> str:
+        """Return the uid of the Block that sees a BlockConcept."""
+        return self.predecessors(block_concept, "SEES")[0]
 
     def same_units(self, unit: str) -> list[str]:
         """Return the uids of the same unit in other runs of the same network."""

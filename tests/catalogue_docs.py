@@ -67,7 +67,8 @@ parameters are uids. Set them first, one `:param` each, then paste the file. (In
 
 The graph holds the strongest contributions to each target, for and against; `share_left_out` of
 the Run is the share of positive weight that it leaves out. `share` is a weight over all positive
-weights into the same target, whether they are in the graph or not.
+weights into the same target, whether they are in the graph or not. Evidence of classes is in the
+graph if the run has it (`conceptgraph evidence`).
 
 ## Free Cypher without a server
 
@@ -155,7 +156,11 @@ def _parameters() -> str:
 
 def _saved(text: CypherText, suffix: str = "") -> str:
     """Return a text with its defaults written out; the older Browser names it by its first line."""
-    defaults = {name: p.default for name, p in text.parameters.items() if p.default is not None}
+    defaults = {
+        name: p.default if re.fullmatch(r"[\d.]+", p.default) else f"'{p.default}'"
+        for name, p in text.parameters.items()
+        if p.default is not None
+    }
     lines = []
     for line in text.cypher.splitlines():
         head = re.match(r"// \$(\w+): ", line)

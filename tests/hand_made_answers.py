@@ -340,6 +340,63 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
             ("photos/a b.jpg", "juggling", 3, 0.25),
         ],
     ),
+    (
+        "concept-hierarchy",
+        {"class": "class/juggling"},
+        [
+            (POLKA, 3, "action/juggling", 4, 2.0, 2, 3.0),
+            ("object/ball", 3, "action/juggling", 4, 0.5, 2, 3.0),
+            ("object/ball", 3, "object/ball", 4, 0.5, 2, 1.0),
+            (POLKA, 3, "object/ball", 4, -0.25, 2, 1.0),
+            (EVIL_UID, 3, "action/juggling", 4, -1.0, 2, 3.0),
+        ],
+    ),
+    (
+        "concept-hierarchy",
+        {"class": "class/juggling", "category": "object"},
+        [("object/ball", 3, "object/ball", 4, 0.5, 2, 1.0)],
+    ),
+    (
+        "evidence-difference",
+        {"class": "class/juggling", "other": OHARA_UID, "block": "block3"},
+        [
+            (POLKA, "polka dotted", "texture", 2.0, None, 2.0),
+            ("object/ball", "ball", "object", 0.5, 1.5, -1.0),
+            (EVIL_UID, EVIL, "scene type", -1.0, None, -1.0),
+        ],
+    ),
+    (
+        "leaning-classes",
+        {"concept": "object/ball"},
+        [
+            (OHARA_UID, OHARA, 3, 1.5, 1.375, 1.625, 0.5, 0.5),
+            ("class/juggling", "juggling", 4, 1.0, 0.875, 1.125, 0.5, 0.5),
+        ],
+    ),
+    ("leaning-classes", {"concept": "color/red"}, []),
+    (
+        "only-through",
+        {"class": "class/juggling"},
+        [
+            (POLKA, 3, "action/juggling", 4, 2.0, 0.75, 2),
+            (EVIL_UID, 3, "action/juggling", 4, -1.0, 0.875, 2),
+            ("object/ball", 3, "action/juggling", 4, 0.5, 0.5, 2),
+        ],
+    ),
+    (
+        "only-through",
+        {"class": "class/juggling", "share": 0.25, "coverage": 0.25},
+        [],
+    ),
+    (
+        "backgrounds",
+        {"block": "block3"},
+        [
+            ("class/juggling", "juggling", POLKA, 2.0, 0.25, None, 2.0),
+            ("class/juggling", "juggling", "object/ball", 0.5, 0.5, None, 0.5),
+        ],
+    ),
+    ("backgrounds", {"block": "block4"}, []),
 ]
 
 

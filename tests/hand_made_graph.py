@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from conceptgraph.graph.elements import Edge, Node
 from conceptgraph.graph.records import Records
-from conceptgraph.graph.uids import category_label, graph_uid
+from conceptgraph.graph.uids import block_concept_uid, category_label, graph_uid
 
 if TYPE_CHECKING:
     from conceptgraph.graph.elements import Value
@@ -95,6 +95,26 @@ _CONTRIBUTES = [
     ("block4/1", "class/🎉", 8.0, 8.0, 1.0, 0),
     ("block4/0", "class/🎉", -2.0, -2.0, -0.25, 0),
 ]
+# block, concept, class, mean, coverage
+_EVIDENCE = [
+    (3, "texture/polka dotted", "juggling", 2.0, 0.25),
+    (3, "object/ball", "juggling", 0.5, 0.5),
+    (3, f"scene type/{EVIL}", "juggling", -1.0, 1.0),
+    (4, "action/juggling", "juggling", 3.0, 0.25),
+    (4, "object/juggling", "juggling", 0.25, 0.5),
+    (4, "object/ball", "juggling", 1.0, 0.5),
+    (3, "object/ball", OHARA, 1.5, 0.5),
+    (4, "object/ball", OHARA, 0.25, 0.5),
+]
+# concept of block3, concept of block4, class, mean, share
+_FLOWS = [
+    ("texture/polka dotted", "action/juggling", "juggling", 2.0, 0.75),
+    ("object/ball", "action/juggling", "juggling", 0.5, 0.5),
+    (f"scene type/{EVIL}", "action/juggling", "juggling", -1.0, 0.875),
+    ("texture/polka dotted", "object/ball", "juggling", -0.25, 0.25),
+    ("object/ball", "object/ball", "juggling", 0.5, 1.0),
+    ("object/ball", "object/ball", OHARA, 1.0, 1.0),
+]
 # rank, contribution, measured, units
 _PATHS: list[tuple[int, float, float | None, tuple[str, str]]] = [
     (1, 2.0, 1.5, ("block3/0", "block4/0")),
@@ -141,12 +161,14 @@ def hand_made() -> Records:
           for i, name in enumerate(_CLASSES)),
         *(Node(("Concept", category_label(c)), f"{c}/{name}", {"name": name, "category": c})
           for name, c, _, _ in _CONCEPTS),
+        *_block_concepts(),
         Node(("Image",), IMAGE, {"name": "a b.jpg", "path": "photos/a b.jpg"}),
         Node(("Explanation",), _uid("explanation/1"),
              {"run": RUN, "method": "exact", "logit": 5.0, "probability": 0.9, "coverage": 0.8}),
         *_paths(),
     ]  # fmt: skip
-    return Records(tuple(nodes), (*_structure(), *_measured(), *_explained()))
+    edges = (*_structure(), *_measured(), *_seen(), *_explained())
+    return Records(tuple(nodes), edges)
 
 
 def _uid(local: str) -> str:
@@ -169,6 +191,39 @@ def _units() -> list[Node]:
             properties |= {"images": ["a.jpg"], "activations": [4.0], "thumbnails": ["t/a.jpg"]}
         nodes.append(Node(("Unit", f"Block{block}"), _uid(uid), properties))
     return nodes
+
+
+def _seen_uid(block: int, concept: str, name: str) -> str:
+    return _uid(block_concept_uid(f"block{block}", concept, _CLASSES.index(name)))
+
+
+def _block_concepts() -> list[Node]:
+    return [
+        Node(("BlockConcept", f"InBlock{block}"), _seen_uid(block, concept, name),
+             {"run": RUN, "name": concept.split("/")[1], "category": concept.split("/")[0],
+              "block": block, "class": name, "images": 4, "coverage": coverage})
+        for block, concept, name, _, coverage in _EVIDENCE
+    ]  # fmt: skip
+
+
+def _seen() -> list[Edge]:
+    edges = []
+    for block, concept, name, mean, coverage in _EVIDENCE:
+        uid = _seen_uid(block, concept, name)
+        evidence: dict[str, Value] = {
+            "class": name, "mean": mean, "spread": 0.5, "low": mean - 0.125, "high": mean + 0.125,
+            "images": 4, "share": 0.5, "coverage": coverage, "rank": 0,
+        }  # fmt: skip
+        edges += [
+            Edge("SEES", _uid(f"block{block}"), uid, {}),
+            Edge("IS", uid, concept, {}),
+            Edge("EVIDENCE", uid, _uid(f"class/{name}"), evidence),
+        ]
+    for source, target, name, mean, share in _FLOWS:
+        properties: dict[str, Value] = {"class": name, "mean": mean, "images": 2, "share": share}
+        ends = _seen_uid(3, source, name), _seen_uid(4, target, name)
+        edges.append(Edge("FLOWS", *ends, {**properties, "rank": 0}))
+    return edges
 
 
 def _paths() -> list[Node]:

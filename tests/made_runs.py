@@ -3,12 +3,13 @@ any size."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from conceptgraph.graph.run.class_evidence import EVIDENCE, FLOWS, write_class_evidence
 from conceptgraph.graph.run.files import TABLES
 from conceptgraph.graph.run.reader import Run, open_run
 from conceptgraph.graph.run.writer import RunWriter
@@ -153,6 +154,30 @@ def random_run(
         _table(writer, "top_images", [(unit_rows[0][0], 0, "a.jpg", 1.0, "thumbnails/a.jpg")])
         _contribution_arrays(writer, {**widths, "class": len(classes)}, rng)
         return open_run(writer.commit(run_facts(widths, network or out.stem, concepts)))
+
+
+def add_evidence(run: Run, seed: int = 0) -> None:
+    """Give a run evidence of its classes, random numbers of which some are equal."""
+    rng = np.random.default_rng(seed)
+    evidence: list[tuple[object, ...]] = []
+    flows: list[tuple[object, ...]] = []
+    seen = [*map(split_concept, run.concepts["uid"]), ("object", None)]
+    for name in run.classes["name"]:
+        for block in run.blocks:
+            for place in seen:
+                mean, spread, coverage = rng.integers(-8, 9) / 7, 0.5, rng.integers(0, 9) / 8
+                row = (mean, spread, mean - 0.1, mean + 0.1, 3, 0.75, coverage)
+                evidence.append((name, block, *place, *row))
+        for source, target in product(seen, seen):
+            ends = (*run.blocks[-2:-1], *source, run.blocks[-1], *target)
+            flows.append((name, *ends, rng.integers(-8, 9) / 7, 2, 0))
+    write_class_evidence(
+        run,
+        pd.DataFrame(evidence, columns=list(EVIDENCE)),
+        pd.DataFrame(flows, columns=list(FLOWS)),
+        None,
+        {str(name): 4 for name in run.classes["name"]},
+    )
 
 
 def _unit_rows(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ...explain.ablation import Ablation
     from ...explain.explanation import Explanation
     from ...explain.network import RunNetwork
+    from ...explain.unusual import UnusualRegion
     from ...graph.run.reader import Run
 
 PATHS = 10
@@ -69,6 +70,23 @@ def why(
             help="With --image: exact accounting, or one-unit contributions × activation."
         ),
     ] = "exact",
+    one_unit: Annotated[
+        bool,
+        typer.Option(
+            "--one-unit",
+            help="The paper's paths: without --image, instead of the concepts that carry the class "
+            "over images; with it, --method one-unit.",
+        ),
+    ] = False,
+    true_class: Annotated[
+        str | None,
+        typer.Option(
+            "--true",
+            metavar="CLASS",
+            help="With --image: what it is; tells what is unusual about it for this class, too.",
+            show_default="the class of --versus",
+        ),
+    ] = None,
     beam: Annotated[
         int, typer.Option(min=1, help="With --image: path suffixes to extend at each block.")
     ] = 64,
@@ -121,11 +139,11 @@ def why(
     trust_pickle: TrustPickleOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a class by its strongest concept paths; with --image, explain the logit of one image.
+    """Explain a class by the concepts that carry it over images; with --image, explain one image.
 
     Examples:
     [bold]conceptgraph why --class juggling[/bold]
-    [bold]conceptgraph why --class juggling --all-labels[/bold]
+    [bold]conceptgraph why --class juggling --one-unit --all-labels[/bold]
     [bold]conceptgraph why --image x.jpg --html why.html[/bold]
     [bold]conceptgraph why --image x.jpg --region 40,60,80,90[/bold]
     [bold]conceptgraph why --image x.jpg --class juggling --versus typing[/bold]
@@ -139,22 +157,22 @@ def why(
             ("--versus", versus), ("--cam", cam), ("--weights", weights), ("--at", at),
             ("--ablate", ablate), ("--ablate-unit", ablate_unit), ("--flip", flip),
             ("--everywhere", everywhere), ("--model", model), ("--trust-run", trust_run),
-            ("--region", region), ("--mask", mask),
+            ("--region", region), ("--mask", mask), ("--true", true_class),
         )  # fmt: skip
     from ..options import block_names
     from ..terminal import print_json, print_line
 
     run = _chosen_run(run_path, demo=demo, all_labels=all_labels)
     if image is None:
-        _explain_class(
-            run, class_name or "", block_names(blocks), top or PATHS, html, as_json=as_json
-        )
+        units = one_unit or all_labels or blocks is not None
+        chosen = block_names(blocks)
+        _explain_class(run, class_name or "", chosen, top, html, units=units, as_json=as_json)
         return
     from ...explain.explain import check_question, explain
     from ...explain.network import open_network
     from ...explain.user_region import chosen_region
 
-    check_question(run, image, class_name, versus)
+    check_question(run, image, class_name, versus, true_class)
     _check_ablation(run, ablate or (), ablate_unit or (), block_names(at))
     network = open_network(
         run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
@@ -166,7 +184,7 @@ def why(
         versus=versus,
         blocks=block_names(blocks),
         top=top or PATHS,
-        method=method,
+        method="one-unit" if one_unit else method,
         beam=beam,
         region=chosen_region(run, image, region, mask),
     )
@@ -183,14 +201,20 @@ def why(
     from ...explain.no_answer import explanation_note
 
     no_answer = explanation_note(run, explanation)
+    unusual = _unusual(network, explanation, true_class)
     if as_json:
         what_if = [ablation.to_json() for ablation in ablations]
-        notes = {"no_answer": no_answer, "no_flip": no_flip}
+        differs = None if unusual is None else [region.to_json() for region in unusual]
+        notes = {"unusual": differs, "no_answer": no_answer, "no_flip": no_flip}
         print_json({**explanation.to_json(), "what_if": what_if, **notes})
         return
     from ..tables.explanation import print_explanation
 
-    print_explanation(explanation, ablations, no_answer, no_flip, paths=top is not None)
+    print_explanation(
+        explanation, ablations, no_answer, no_flip, paths=top is not None, unusual=unusual or ()
+    )
+    if unusual is None and true_class is not None:
+        print_line("What is unusual about it: run `conceptgraph evidence` once, then ask again.")
     print_line(f"class activation map: {cam}")
     if html is not None:
         print_line(f"page: {html}")
@@ -228,28 +252,51 @@ def _explain_class(
     run: Run,
     class_name: str,
     blocks: tuple[str, ...] | None,
-    top: int,
+    top: int | None,
     html: Path | None,
     *,
+    units: bool,
     as_json: bool,
 ) -> None:
+    """Print the concepts that carry a class over images, or its unit paths if `units`."""
+    from ...graph.run.class_evidence import read_class_evidence
+    from ...queries.class_evidence import NO_EVIDENCE, class_concepts
     from ...queries.paths import class_paths
     from ...queries.unnamed import class_paths_note
+    from ..tables.evidence import print_class_evidence
     from ..tables.explanation import print_class_paths
-    from ..terminal import print_json, print_line
+    from ..terminal import print_json, print_line, print_note
 
-    paths = class_paths(run, class_name, blocks=blocks, top=top)
+    paths = class_paths(run, class_name, blocks=blocks, top=top or PATHS)
+    saved = read_class_evidence(run)
     no_answer = class_paths_note(run, paths)
     if html is not None:
         from ...pages.write import write_page
 
         write_page(run, paths, html)
     if as_json:
-        print_json({**paths.to_json(), "no_answer": no_answer})
+        concepts = class_concepts(saved, paths.class_name).to_json() if saved else NO_EVIDENCE
+        print_json({**paths.to_json(), **concepts, "no_answer": no_answer})
         return
-    print_class_paths(paths, no_answer)
+    if saved and saved.images.get(paths.class_name) and not units:
+        print_class_evidence(saved, [paths.class_name], None, top)
+        print_note("Paths of single units, the paper's: --one-unit")
+    else:
+        print_class_paths(paths, no_answer)
+    if not saved:
+        print_note("Which concepts carry it over images: `conceptgraph evidence`, once, then again")
     if html is not None:
         print_line(f"page: {html}")
+
+
+def _unusual(
+    network: RunNetwork, explanation: Explanation, true_class: str | None
+) -> tuple[UnusualRegion, ...] | None:
+    """Compare the image with the images of the class explained, and of its true class if known."""
+    from ...explain.unusual import unusual_regions
+
+    names = explanation.class_name, true_class or explanation.versus
+    return unusual_regions(network, explanation.image, [name for name in names if name])
 
 
 def _run_ablations(

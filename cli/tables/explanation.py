@@ -10,13 +10,14 @@ from ...explain.explanation import DISPUTED
 from ...ingest.network.preprocessing import input_text, unseen_text
 from ...pages.wording import CONCEPTS_SHOWN, ablation_outcome, ablation_scope, evidence_after
 from ..terminal import concept_text, print_line, print_note, print_paragraph, print_table
-from .picture import print_picture
+from .picture import print_picture, print_unusual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ...explain.ablation import Ablation
     from ...explain.explanation import ConceptAttribution, Explanation
+    from ...explain.unusual import UnusualRegion
     from ...queries.labels import UnitLabel
     from ...queries.paths import StrongestPaths
 
@@ -45,14 +46,17 @@ def print_explanation(
     no_flip: str | None = None,
     *,
     paths: bool = False,
+    unusual: Sequence[UnusualRegion] = (),
 ) -> None:
     """Print the finding, what the network sees where, ablations; and unit paths, if asked for.
 
-    `no_answer` says why no concept explains it, `no_flip` why no ablation set was found, if so.
+    `no_answer` says why no concept explains it, `no_flip` why no ablation set was found, if so;
+    `unusual` is what differs from the images of its classes.
     """
     predicted = ", ".join(f"{name} {share:.0%}" for name, share in explanation.predicted[:3])
     print_line(f"{explanation.image}: {predicted}")
     print_picture(explanation)
+    print_unusual(explanation.picture, unusual)
     for ablation in ablations:
         _print_ablation(ablation)
     print_paragraph(no_flip)

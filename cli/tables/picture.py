@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from ...explain.explanation import Explanation
     from ...explain.flows import Flow
     from ...explain.image_regions import ImageRegions, ImageThing
+    from ...explain.unusual import UnusualRegion
 
-_THINGS, _REGIONS, _FLOWS, _CONCEPTS = 4, 5, 4, 4
+_THINGS, _REGIONS, _FLOWS, _CONCEPTS, _UNUSUAL = 4, 5, 4, 4, 4
 
 
 def print_picture(explanation: Explanation) -> None:
@@ -30,6 +31,37 @@ def print_picture(explanation: Explanation) -> None:
     _print_flows(picture, explanation.class_name)
     _print_concepts(explanation)
     _print_sum(picture, explanation.accounting.total, value)
+
+
+def print_unusual(picture: ImageRegions, unusual: Sequence[UnusualRegion]) -> None:
+    """Print for each class what is unusual about the image, in the category that is shown."""
+    regions = shown_regions(picture)
+    if not regions:
+        return
+    block, category = regions[0].block, regions[0].category
+    for name in dict.fromkeys(region.class_name for region in unusual):
+        rows = [
+            region
+            for region in unusual
+            if (region.class_name, region.block, region.category) == (name, block, category)
+            and region.name is not None
+        ]
+        print_table(
+            f"unusual for {name}: evidence less the mean of the images taken for it ({block})",
+            (category, "differs", "here", "usual ± spread", "of the picture", "usual"),
+            [
+                (
+                    region.name,
+                    f"{region.difference:+.2f}",
+                    f"{region.evidence:+.2f}",
+                    f"{region.mean:+.2f} ± {region.spread:.2f}",
+                    f"{region.coverage:.0%}",
+                    f"{region.mean_coverage:.0%}",
+                )
+                for region in rows[:_UNUSUAL]
+            ],
+            right="bcdef",
+        )
 
 
 def _print_things(title: str, things: Sequence[ImageThing], value: str) -> None:

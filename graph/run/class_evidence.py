@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...errors import RunError
 from ...files import atomic_file
-from .files import read_table, write_table
+from ..uids import concept_uids
+from .files import disk_errors, read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import pandas as pd
 
@@ -87,10 +90,45 @@ def read_class_evidence(run: Run) -> SavedEvidence | None:
     Raises:
         RunError: a file is damaged.
     """
-    facts = run.path / "evidence.json"
-    if not facts.is_file():
+    file = run.file("evidence.json")
+    if not file.is_file():
         return None
-    stated = json.loads(facts.read_text(encoding="utf-8"))
-    evidence = read_table(run.path / "evidence.parquet", EVIDENCE)
-    flows = read_table(run.path / "flows.parquet", FLOWS)
-    return SavedEvidence(evidence, flows, stated["versus"], stated["images"])
+    versus, images = _read_facts(file)
+    tables = {
+        name: read_table(run.file(f"{name}.parquet"), columns)
+        for name, columns in (("evidence", EVIDENCE), ("flows", FLOWS))
+    }
+    for name, table in tables.items():
+        _check_names(run, f"{name}.parquet", table)
+    return SavedEvidence(tables["evidence"], tables["flows"], versus, images)
+
+
+def _read_facts(file: Path) -> tuple[str | None, dict[str, int]]:
+    try:
+        with disk_errors(file, "cannot be read"):
+            facts = json.loads(file.read_text(encoding="utf-8"))
+        versus, images = facts["versus"], facts["images"]
+        if not (versus is None or isinstance(versus, str)):
+            raise TypeError
+        return versus, {str(name): int(count) for name, count in images.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        remedy = "Compute it again with `conceptgraph evidence`"
+        raise RunError("not the evidence of classes", file=file, remedy=remedy) from error
+
+
+def _check_names(run: Run, name: str, table: pd.DataFrame) -> None:
+    """Refuse names of classes, blocks and concepts that the run does not have."""
+    known = {
+        "class": set(run.classes["name"]),
+        "block": set(run.blocks),
+        "concept": set(run.concepts["uid"]),
+    }
+    named: list[tuple[str, pd.Series[str]]] = [("class", table["class"])]
+    for prefix in ("source_", "target_") if "source_block" in table else ("",):
+        uids = concept_uids(table[f"{prefix}category"], table[f"{prefix}name"]).dropna()
+        named += [("block", table[f"{prefix}block"]), ("concept", uids)]
+    for kind, values in named:
+        if unknown := set(values) - known[kind]:
+            found, remedy = repr(min(unknown)), "Compute it again with `conceptgraph evidence`"
+            what = f"a {kind} that the run does not have"
+            raise RunError(what, file=run.path / name, found=found, remedy=remedy)

@@ -59,6 +59,26 @@ def is_trusted(run: Run) -> bool:
     return _record_file(run).is_file()
 
 
+def check_images_trusted(run: Run, folder: Path, option: str, *, trusted: bool = False) -> None:
+    """Refuse to read the images of a run's concept data, unless the user trusts the run.
+
+    Args:
+        run: that names them.
+        folder: where they are.
+        option: by which the user can name images instead.
+        trusted: the user said so just now.
+
+    Raises:
+        RunError: the run is somebody else's.
+    """
+    if not (trusted or is_trusted(run)):
+        raise RunError(
+            f"the images of run {run.name} are outside of it, and you neither made nor trust it",
+            file=folder,
+            remedy=f"Name images of yours with {option}, or trust the run with --trust-run",
+        )
+
+
 def trusted_factory(run: Run) -> Factory | None:
     """Return the factory of a trusted run; None if it has none, or the run is not trusted.
 

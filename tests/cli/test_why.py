@@ -50,7 +50,8 @@ def test_why_of_an_image(user_folder: UserFolder) -> None:
     assert list(explanation) == [
         "run", "image", "class", "versus", "method", "blocks", "logit", "probability", "predicted",
         "preprocess", "paths", "coverage", "agreement", "searched", "accounting", "by_concept",
-        "by_category", "what_if", "no_answer", "no_flip",
+        "by_category", "regions", "biases_after", "things", "region", "change", "flows",
+        "what_if", "no_answer", "no_flip",
     ]  # fmt: skip
     assert (explanation["image"], explanation["class"], explanation["versus"]) == (
         "x.jpg",
@@ -95,7 +96,7 @@ def test_why_this_class_and_not_that(user_folder: UserFolder) -> None:
     explanation = user_folder.json("why --class juggling --versus typing --image x.jpg")
     assert (explanation["versus"], explanation["logit"]) == ("typing", logits["juggling"])
     adds_up(explanation, logits["juggling"] - logits["typing"])
-    text = user_folder.call("why --class juggling --versus typing --image x.jpg")
+    text = user_folder.call("why --class juggling --versus typing --image x.jpg --top 3")
     assert "juggling − typing" in text
     assert "raises juggling" in text
     assert "lowers typing" in text

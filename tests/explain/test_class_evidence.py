@@ -36,7 +36,7 @@ def run(data: Path, lively: Run, tmp_path: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def lively(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return lively_run(data, tmp_path_factory.mktemp("runs"))
+    return lively_run(data, tmp_path_factory.mktemp("runs"), "even_network")
 
 
 def test_means_add_up_to_the_mean_logit(run: Run, data: Path) -> None:
@@ -54,7 +54,7 @@ def test_means_add_up_to_the_mean_logit(run: Run, data: Path) -> None:
     for (name, _), rows in block4.groupby(["class", "category"]):
         index = list(run.classes["name"]).index(name)
         expected = np.mean(by_class[str(name)]) - float(biases[index])
-        assert rows["mean"].sum() == pytest.approx(expected, abs=1e-6)
+        assert rows["mean"].sum() == pytest.approx(expected, rel=1e-6)  # of seven digits each
     flows = result.flows[result.flows["class"] == block4["class"].iloc[0]]
     sums = flows.groupby(["source_category", "target_category"])["mean"].sum()
     assert np.ptp(sums.to_numpy()) == pytest.approx(0, abs=1e-6)

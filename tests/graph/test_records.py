@@ -21,7 +21,7 @@ from conceptgraph.graph.schema import NODES, RELATIONSHIPS
 from conceptgraph.graph.stores.memory import MemoryStore
 from conceptgraph.graph.uids import block_number, category_label
 from tests.hand_made_graph import RUN, hand_made
-from tests.made_runs import random_run, small_run
+from tests.made_runs import add_evidence, random_run, small_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,6 +206,7 @@ def test_the_runs_own_setting_decides_how_many_edges(tmp_path: Path) -> None:
 
 def test_all_records_fit_the_schema(tmp_path: Path) -> None:
     run = random_run(tmp_path / "a.cg", {"block2": 7, "block3": 9, "block4": 8}, seed=1)
+    add_evidence(run)
     graph = records(run, edges_per_target=3)
     labels = {node.uid: node.labels for node in graph.nodes}
     assert len(labels) == len(graph.nodes)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from conceptgraph.errors import QueryError, StoreError
+from conceptgraph.explain.class_evidence import class_evidence
 from conceptgraph.graph.records import records
 from conceptgraph.graph.stores.memory import MemoryStore
 from conceptgraph.graph.stores.offline_cypher import CypherGraph
@@ -39,7 +40,7 @@ from tests.catalogue_docs import PAGE, page
 from tests.drawn_data import draw_concept_data, write_untrained
 from tests.hand_made_answers import EXPECTED, Rows
 from tests.hand_made_graph import EVIL, IMAGE, OHARA, RUN, hand_made, hand_made_beside
-from tests.made_runs import random_run, small_run
+from tests.made_runs import add_evidence, random_run, small_run
 from tests.neo4j_contents import connect
 from tests.repository import ROOT
 
@@ -77,7 +78,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Run:
     data = draw_concept_data(folder / "data", 16, size=64)
     weights, classes = write_untrained(data)
     settings = Settings(quantile=0.05, min_iou=0.02, top_images=1, image_size=64)
-    return ingest("resnet18", data, folder / "real.cg", settings, weights=weights, classes=classes)
+    run = ingest("resnet18", data, folder / "real.cg", settings, weights=weights, classes=classes)
+    class_evidence(run)
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,7 @@ def loaded(real: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Records
     random = random_run(
         folder / f"{RANDOM}.cg", widths, classes=HARD, concepts=concepts, seed=1, network="r"
     )
+    add_evidence(random, seed=2)
     widths = {"block3": 6, "block4": 6}
     beside = random_run(folder / "r.cg", widths, concepts=concepts, network="r")
     small = records(small_run(folder / "it.cg"))
@@ -295,7 +299,7 @@ def test_texts_use_only_cypher_that_all_engines_know() -> None:
     for stem in files:
         body = re.sub(r"//.*", "", cypher_text(stem).cypher)
         assert not re.search(foreign, body, re.IGNORECASE), stem
-        assert "'" not in re.sub(r"'(/|ok|sparse|dead|)'", "", body), stem
+        assert "'" not in re.sub(r"'(/|ok|sparse|dead|any|)'", "", body), stem
 
 
 def test_the_page_is_up_to_date() -> None:
