@@ -8,7 +8,8 @@
     (Unit)-[:CONTRIBUTES {weight, …}]->(Unit | Class)
     (Block)-[:SEES]->(BlockConcept)-[:IS]->(Concept)
     (BlockConcept)-[:EVIDENCE {mean, …}]->(Class)
-    (BlockConcept)-[:FLOWS {mean, …}]->(BlockConcept)
+    (Flow)-[:FLOWS {mean, …}]->(Flow | Class)
+    (Flow)-[:AT]->(BlockConcept)
     (Unit)-[:SAME_UNIT]->(Unit)    of another run of the same network
     (Image)-[:EXPLAINED_BY]->(Explanation)-[:OF]->(Class)
     (Explanation)-[:HAS_PATH]->(Path)-[:STEP {position}]->(Unit)
@@ -47,15 +48,18 @@ DETECTS      iou, and its rank among the unit's concepts, from 0; category of th
 CONTRIBUTES  weight: the one-unit contribution after the target's ReLU (to a class: the final
              layer's weight); pre: before the ReLU, signed; share: weight over all positive weight
              into the target; rank from 0, among the target's contributors or among its inhibitors
-BlockConcept a concept where a block's presence probe finds it in the images of one class; name,
-             category, block, class; images that have it; coverage: mean share of the image
+BlockConcept a concept where a block's presence probe finds it; name, category, block; images that
+             have it, coverage: mean share of the image, over the images of all classes
 EVIDENCE     mean: what it adds to the class's logit (less the mean of all, or less that of the
-             class compared with), over the images taken for the class; spread: standard deviation;
-             low, high: the mean's 95 % interval; images, share: those that have it; coverage; rank
-             from 0 within the class and block, by |mean|
-FLOWS        mean: what reaches the class from it by way of the concept of the next block; images;
-             share: of Σ |mean| from it by way of the next concept's category, none of it included;
-             rank from 0 within the next concept, by |mean|
+             class compared with), over the images taken for the class; name: the mean as text;
+             spread: standard deviation; low, high: the mean's 95 % interval; images, share: those
+             that have it; coverage; rank from 0 within the class and block, by |mean|
+Flow         a place on the way to a class: where a block finds a concept of a category, or none
+             ("elsewhere", without `concept`); each class has a tree of its own
+FLOWS        mean: what reaches the class from it, by way of the Flow it leads to, if to one;
+             images that have it; share: of Σ |mean| from its place by way of the next one's
+             category, none of it included; rank from 0 within the class: by |mean|, times the
+             shares of the image that both places leave free
 Explanation  method; versus: the class compared with, if any; logit and probability of the class;
              coverage: the share of the |contribution| of all searched paths that its paths have
 Path         rank from 1; contribution to the logit (or difference of logits); measured: what the
@@ -128,9 +132,16 @@ NODES: dict[str, Properties] = {
         "name": "string",
         "category": "string",
         "block": "long",
-        "class": "string",
         "images": "long",
         "coverage": "double",
+    },
+    "Flow": {
+        "run": "string",
+        "name": "string",
+        "category": "string",
+        "concept": "string",
+        "block": "long",
+        "class": "string",
     },
     "Image": {"name": "string", "path": "string"},
     "Explanation": {
@@ -216,9 +227,10 @@ RELATIONSHIPS: dict[str, Relationship] = {
             "rank": "long",
         },
     ),
+    "AT": Relationship("Flow", ("BlockConcept",)),
     "FLOWS": Relationship(
-        "BlockConcept",
-        ("BlockConcept",),
+        "Flow",
+        ("Flow", "Class"),
         {
             "name": "string",
             "class": "string",

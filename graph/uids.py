@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 from .schema import NODES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
 
@@ -64,12 +66,25 @@ def is_class(uid: str) -> bool:
     return uid.startswith("class/")
 
 
-def block_concept_uid(block: str, concept: str, class_index: int) -> str:
-    """Return "block3/at/texture/polka dotted/for/17": a concept in a block, for a class.
+def block_concept_uid(block: str, concept: str) -> str:
+    """Return "block3/at/texture/polka dotted": a concept as a block sees it."""
+    return f"{block}/at/{concept}"
 
-    The index comes last, since names may have a "/".
+
+def flow_uid(class_index: int, places: Iterable[tuple[str, str, str | None]]) -> str:
+    """Return "flow/17/block4:object:car/block3:object": a flow to a class.
+
+    Args:
+        class_index: index of the class.
+        places: block, category and concept (None: none of the category), the last block first.
     """
-    return f"{block}/at/{concept}/for/{class_index}"
+    parts = (":".join(_escaped(part) for part in place if part is not None) for place in places)
+    return "/".join(["flow", str(class_index), *parts])
+
+
+def _escaped(text: str) -> str:
+    """Return a name without the characters that separate the parts of `flow_uid`."""
+    return text.replace("%", "%25").replace("/", "%2F").replace(":", "%3A")
 
 
 def explanation_uid(key: str) -> str:

@@ -87,9 +87,15 @@ class BlockConceptNode(TypedDict):
     """The properties of a BlockConcept that questions read."""
 
     name: str
+    block: int
+
+
+class FlowNode(TypedDict):
+    """The properties of a Flow that questions read; one at none of a category has no concept."""
+
     category: str
     block: int
-    coverage: float
+    concept: NotRequired[str]
 
 
 class EvidenceEdge(TypedDict):
@@ -104,11 +110,21 @@ class EvidenceEdge(TypedDict):
 
 
 class FlowsEdge(TypedDict):
-    """The properties of a FLOWS edge that questions read."""
+    """The properties of a FLOWS edge; one to a class has no share."""
 
     mean: float
     images: int
     share: float
+    rank: int
+
+
+class TwoFlows(NamedTuple):
+    """Two Flows in a row, with the edge between them and the edge to the class."""
+
+    source: FlowNode
+    target: FlowNode
+    edge: FlowsEdge
+    to_class: FlowsEdge
 
 
 class LabelConcept(NamedTuple):
@@ -194,12 +210,21 @@ class RunView:
             if edge["type"] == "EVIDENCE":
                 yield uid, cast("EvidenceEdge", edge)
 
-    def flows(self, class_uid: str) -> Iterator[tuple[str, str, FlowsEdge]]:
-        """Yield the flows of a class: source, target, and the edge."""
-        for target, _ in self.evidence(class_uid):
-            for source, edge in self.graph.pred[target].items():
-                if edge["type"] == "FLOWS":
-                    yield source, target, cast("FlowsEdge", edge)
+    def flows(self, class_uid: str) -> Iterator[TwoFlows]:
+        """Yield the flows of a class, by their rank."""
+        found = []
+        for target, to_class in self._flows_to(class_uid):
+            for source, edge in self._flows_to(target):
+                found.append(TwoFlows(self._flow(source), self._flow(target), edge, to_class))
+        yield from sorted(found, key=lambda two: two.edge["rank"])
+
+    def _flows_to(self, uid: str) -> Iterator[tuple[str, FlowsEdge]]:
+        for source, edge in self.graph.pred.get(uid, {}).items():
+            if edge["type"] == "FLOWS":
+                yield source, cast("FlowsEdge", edge)
+
+    def _flow(self, uid: str) -> FlowNode:
+        return cast("FlowNode", self.graph.nodes[uid])
 
     def block_concept(self, uid: str) -> BlockConceptNode:
         """Return the properties of a BlockConcept."""

@@ -344,18 +344,23 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         "concept-hierarchy",
         {"class": "class/juggling"},
         [
-            (POLKA, 3, "action/juggling", 4, 2.0, 2, 3.0),
-            ("object/ball", 3, "action/juggling", 4, 0.5, 2, 3.0),
-            ("object/ball", 3, "object/ball", 4, 0.5, 2, 1.0),
-            (POLKA, 3, "object/ball", 4, -0.25, 2, 1.0),
-            (EVIL_UID, 3, "action/juggling", 4, -1.0, 2, 3.0),
+            (POLKA, "texture", 3, "action/juggling", "action", 4, 2.0, 2, 3.0),
+            ("object/ball", "object", 3, "action/juggling", "action", 4, 0.5, 2, 3.0),
+            ("object/ball", "object", 3, "object/ball", "object", 4, 0.5, 2, 1.0),
+            (None, "object", 3, "object/ball", "object", 4, 0.25, 2, 1.0),
+            (POLKA, "texture", 3, "object/ball", "object", 4, -0.25, 2, 1.0),
+            (EVIL_UID, "scene type", 3, "action/juggling", "action", 4, -1.0, 2, 3.0),
         ],
     ),
     (
         "concept-hierarchy",
-        {"class": "class/juggling", "category": "object"},
-        [("object/ball", 3, "object/ball", 4, 0.5, 2, 1.0)],
+        {"class": OHARA_UID, "category": "object"},
+        [
+            ("object/ball", "object", 3, "object/ball", "object", 4, 1.0, 2, 1.0),
+            ("object/ball", "object", 3, None, "object", 4, 0.5, 2, 0.5),
+        ],
     ),
+    ("concept-hierarchy", {"class": OHARA_UID, "category": "action"}, []),
     (
         "evidence-difference",
         {"class": "class/juggling", "other": OHARA_UID, "block": "block3"},
@@ -379,15 +384,11 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         {"class": "class/juggling"},
         [
             (POLKA, 3, "action/juggling", 4, 2.0, 0.75, 2),
-            (EVIL_UID, 3, "action/juggling", 4, -1.0, 0.875, 2),
             ("object/ball", 3, "action/juggling", 4, 0.5, 0.5, 2),
+            (EVIL_UID, 3, "action/juggling", 4, -1.0, 0.875, 2),
         ],
     ),
-    (
-        "only-through",
-        {"class": "class/juggling", "share": 0.25, "coverage": 0.25},
-        [],
-    ),
+    ("only-through", {"class": OHARA_UID, "share": 0.25}, []),
     (
         "backgrounds",
         {"block": "block3"},

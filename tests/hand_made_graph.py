@@ -5,11 +5,11 @@ Its names have quotes, backticks, emoji, and text that tries to be Cypher.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from conceptgraph.graph.elements import Edge, Node
 from conceptgraph.graph.records import Records
-from conceptgraph.graph.uids import block_concept_uid, category_label, graph_uid
+from conceptgraph.graph.uids import block_concept_uid, category_label, flow_uid, graph_uid
 
 if TYPE_CHECKING:
     from conceptgraph.graph.elements import Value
@@ -106,14 +106,30 @@ _EVIDENCE = [
     (3, "object/ball", OHARA, 1.5, 0.5),
     (4, "object/ball", OHARA, 0.25, 0.5),
 ]
-# concept of block3, concept of block4, class, mean, share
-_FLOWS = [
-    ("texture/polka dotted", "action/juggling", "juggling", 2.0, 0.75),
-    ("object/ball", "action/juggling", "juggling", 0.5, 0.5),
-    (f"scene type/{EVIL}", "action/juggling", "juggling", -1.0, 0.875),
-    ("texture/polka dotted", "object/ball", "juggling", -0.25, 0.25),
-    ("object/ball", "object/ball", "juggling", 0.5, 1.0),
-    ("object/ball", "object/ball", OHARA, 1.0, 1.0),
+# class, place in block4, its mean, and flows to it: place in block3, mean, share, rank
+_FLOWS: list[tuple[str, str, float, list[tuple[str, float, float, int]]]] = [
+    (
+        "juggling",
+        "action/juggling",
+        3.0,
+        [
+            ("texture/polka dotted", 2.0, 0.75, 0),
+            ("object/ball", 0.5, 0.5, 1),
+            (f"scene type/{EVIL}", -1.0, 0.875, 5),
+        ],
+    ),
+    (
+        "juggling",
+        "object/ball",
+        1.0,
+        [
+            ("object/ball", 0.5, 1.0, 2),
+            ("object", 0.25, 0.5, 3),
+            ("texture/polka dotted", -0.25, 0.25, 4),
+        ],
+    ),
+    (OHARA, "object", 0.5, [("object/ball", 0.5, 0.75, 1)]),
+    (OHARA, "object/ball", 1.0, [("object/ball", 1.0, 0.25, 0)]),
 ]
 # rank, contribution, measured, units
 _PATHS: list[tuple[int, float, float | None, tuple[str, str]]] = [
@@ -162,12 +178,13 @@ def hand_made() -> Records:
         *(Node(("Concept", category_label(c)), f"{c}/{name}", {"name": name, "category": c})
           for name, c, _, _ in _CONCEPTS),
         *_block_concepts(),
+        *_flow_nodes(),
         Node(("Image",), IMAGE, {"name": "a b.jpg", "path": "photos/a b.jpg"}),
         Node(("Explanation",), _uid("explanation/1"),
              {"run": RUN, "method": "exact", "logit": 5.0, "probability": 0.9, "coverage": 0.8}),
         *_paths(),
     ]  # fmt: skip
-    edges = (*_structure(), *_measured(), *_seen(), *_explained())
+    edges = (*_structure(), *_measured(), *_seen(), *_flows(), *_explained())
     return Records(tuple(nodes), edges)
 
 
@@ -193,37 +210,71 @@ def _units() -> list[Node]:
     return nodes
 
 
-def _seen_uid(block: int, concept: str, name: str) -> str:
-    return _uid(block_concept_uid(f"block{block}", concept, _CLASSES.index(name)))
+def _seen_uid(block: int, concept: str) -> str:
+    return _uid(block_concept_uid(f"block{block}", concept))
 
 
 def _block_concepts() -> list[Node]:
+    seen = dict.fromkeys((block, concept) for block, concept, *_ in _EVIDENCE)
     return [
-        Node(("BlockConcept", f"InBlock{block}"), _seen_uid(block, concept, name),
+        Node(("BlockConcept", f"InBlock{block}"), _seen_uid(block, concept),
              {"run": RUN, "name": concept.split("/")[1], "category": concept.split("/")[0],
-              "block": block, "class": name, "images": 4, "coverage": coverage})
-        for block, concept, name, _, coverage in _EVIDENCE
+              "block": block, "images": 4, "coverage": 0.5})
+        for block, concept in seen
     ]  # fmt: skip
+
+
+def _flow(name: str, *places: str) -> Node:
+    """Make the Flow at the last of places "category/concept" or "category", block4 first."""
+    category, _, concept = places[-1].partition("/")
+    parts = [(f"block{4 - i}", *place.split("/"), None)[:3] for i, place in enumerate(places)]
+    properties: dict[str, Value] = {"run": RUN, "name": concept or "elsewhere", "class": name}
+    properties |= {"category": category, "block": 5 - len(places)}
+    if concept:
+        properties["concept"] = places[-1]
+    uid = _uid(flow_uid(_CLASSES.index(name), cast("list[tuple[str, str, str | None]]", parts)))
+    return Node(("Flow", f"InBlock{5 - len(places)}"), uid, properties)
+
+
+def _flow_nodes() -> list[Node]:
+    nodes = []
+    for name, target, _, sources in _FLOWS:
+        nodes.append(_flow(name, target))
+        nodes += [_flow(name, target, source) for source, *_ in sources]
+    return nodes
 
 
 def _seen() -> list[Edge]:
     edges = []
+    for block, concept in dict.fromkeys((block, concept) for block, concept, *_ in _EVIDENCE):
+        uid = _seen_uid(block, concept)
+        edges += [Edge("SEES", _uid(f"block{block}"), uid, {}), Edge("IS", uid, concept, {})]
     for block, concept, name, mean, coverage in _EVIDENCE:
-        uid = _seen_uid(block, concept, name)
         evidence: dict[str, Value] = {
-            "class": name, "mean": mean, "spread": 0.5, "low": mean - 0.125, "high": mean + 0.125,
-            "images": 4, "share": 0.5, "coverage": coverage, "rank": 0,
+            "name": f"{mean:+.2f}", "class": name, "mean": mean, "spread": 0.5,
+            "low": mean - 0.125, "high": mean + 0.125, "images": 4, "share": 0.5,
+            "coverage": coverage, "rank": 0,
         }  # fmt: skip
-        edges += [
-            Edge("SEES", _uid(f"block{block}"), uid, {}),
-            Edge("IS", uid, concept, {}),
-            Edge("EVIDENCE", uid, _uid(f"class/{name}"), evidence),
-        ]
-    for source, target, name, mean, share in _FLOWS:
-        properties: dict[str, Value] = {"class": name, "mean": mean, "images": 2, "share": share}
-        ends = _seen_uid(3, source, name), _seen_uid(4, target, name)
-        edges.append(Edge("FLOWS", *ends, {**properties, "rank": 0}))
+        edges.append(Edge("EVIDENCE", _seen_uid(block, concept), _uid(f"class/{name}"), evidence))
     return edges
+
+
+def _flows() -> list[Edge]:
+    edges = []
+    for name, target, mean, sources in _FLOWS:
+        facts: dict[str, Value] = {"name": f"{mean:+.2f}", "class": name, "mean": mean, "images": 4}
+        branch = _flow(name, target)
+        edges.append(Edge("FLOWS", branch.uid, _uid(f"class/{name}"), {**facts, "rank": 0}))
+        for source, amount, share, rank in sources:
+            facts = {"name": f"{amount:+.2f}", "class": name, "mean": amount, "images": 2}
+            facts |= {"share": share, "rank": rank}
+            edges.append(Edge("FLOWS", _flow(name, target, source).uid, branch.uid, facts))
+    at = [
+        Edge("AT", node.uid, _seen_uid(int(str(node.properties["block"])), str(concept)), {})
+        for node in _flow_nodes()
+        if (concept := node.properties.get("concept"))
+    ]
+    return [*edges, *at]
 
 
 def _paths() -> list[Node]:

@@ -58,7 +58,7 @@ _UNLOAD = (
     "WHERE NOT other.uid STARTS WITH $run + '/' } " + _DELETE,
     *(
         _OF_RUN.format(label) + _DELETE
-        for label in ("Path", "Explanation", "BlockConcept", "Unit", "Class", "Block")
+        for label in ("Path", "Explanation", "Flow", "BlockConcept", "Unit", "Class", "Block")
     ),
     "MATCH (run:Run {uid: $run})-[:HAS_CONCEPT]->(node:Concept) "
     "WHERE NOT EXISTS { MATCH (node)<-[:HAS_CONCEPT]-(other:Run) WHERE other.uid <> $run } "

@@ -4,8 +4,8 @@
 // $class: a class, as class/road
 // $category: of all concepts, such as object (default any)
 // $top: at most this many paths (default 20)
-MATCH p = (:Class {uid: $run + '/' + $class})<-[:EVIDENCE]-(t:BlockConcept)<-[f:FLOWS]-(s:BlockConcept)
+MATCH p = (:Class {uid: $run + '/' + $class})<-[:FLOWS]-(t:Flow)<-[f:FLOWS]-(s:Flow)
 WHERE $category = 'any' OR (s.category = $category AND t.category = $category)
 RETURN p
-ORDER BY abs(f.mean) * (1 - s.coverage) * (1 - t.coverage) DESC, s.uid, t.uid
+ORDER BY f.rank
 LIMIT $top

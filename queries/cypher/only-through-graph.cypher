@@ -3,11 +3,9 @@
 // $run: uid of a run
 // $class: a class, as class/road
 // $share: at least this part (default 0.5)
-// $coverage: only through what covers less than this share of the picture (default 0.8)
 // $top: at most this many paths (default 10)
-MATCH p = (:Class {uid: $run + '/' + $class})<-[:EVIDENCE]-(t:BlockConcept)<-[f:FLOWS]-(s:BlockConcept)
-WHERE f.share >= $share AND t.coverage < $coverage
-  AND (s.name <> t.name OR s.category <> t.category)
+MATCH p = (:Class {uid: $run + '/' + $class})<-[:FLOWS]-(t:Flow)<-[f:FLOWS]-(s:Flow)
+WHERE f.share >= $share AND s.concept <> t.concept
 RETURN p
-ORDER BY abs(f.mean) DESC, s.uid, t.uid
+ORDER BY f.rank
 LIMIT $top

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 class HierarchyRow(NamedTuple):
     """A flow: what reaches the class from a concept by way of one of the next block.
 
-    `evidence` is all that the second concept adds to the class.
+    `evidence` is all that the second adds to the class. A concept of None: none of the category.
     """
 
-    source: str
+    source: str | None
+    source_category: str
     source_block: int
-    target: str
+    target: str | None
+    target_category: str
     target_block: int
     mean: float
     images: int
@@ -42,22 +44,11 @@ class ConceptHierarchy(CypherQuestion):
     def answer(self, graph: nx.DiGraph[str]) -> list[HierarchyRow]:
         """Return at most `top` rows, those first that tell most."""
         view = RunView(graph, self.run)
-        class_uid = view.graph_uid(self.class_)
-        evidence = {uid: edge["mean"] for uid, edge in view.evidence(class_uid)}
-        keyed = []
-        for source, target, edge in view.flows(class_uid):
-            first, second = view.block_concept(source), view.block_concept(target)
-            if self.category not in {"any", *({first["category"]} & {second["category"]})}:
-                continue
-            told = abs(edge["mean"]) * (1 - first["coverage"]) * (1 - second["coverage"])
-            row = HierarchyRow(
-                view.concept_of(source),
-                first["block"],
-                view.concept_of(target),
-                second["block"],
-                edge["mean"],
-                edge["images"],
-                evidence[target],
-            )
-            keyed.append((-told, source, target, row))
-        return [row for *_, row in sorted(keyed)][: self.top]
+        rows = []
+        for source, target, edge, to_class in view.flows(view.graph_uid(self.class_)):
+            if self.category in {"any", *({source["category"]} & {target["category"]})}:
+                first = (source.get("concept"), source["category"], source["block"])
+                second = (target.get("concept"), target["category"], target["block"])
+                means = (edge["mean"], edge["images"], to_class["mean"])
+                rows.append(HierarchyRow(*first, *second, *means))
+        return rows[: self.top]

@@ -34,19 +34,17 @@ class OnlyThrough(CypherQuestion):
     row: ClassVar = OnlyThroughRow
     class_: ClassUid
     share: float = 0.5
-    coverage: float = 0.8
     top: int = 10
 
     def answer(self, graph: nx.DiGraph[str]) -> list[OnlyThroughRow]:
-        """Return at most `top` rows, largest |mean| first."""
+        """Return at most `top` rows, by their rank."""
         view = RunView(graph, self.run)
-        keyed = []
-        for source, target, edge in view.flows(view.graph_uid(self.class_)):
-            first, second = view.concept_of(source), view.concept_of(target)
-            node = view.block_concept(target)
-            if edge["share"] >= self.share and node["coverage"] < self.coverage and first != second:
-                block = view.block_concept(source)["block"]
+        rows = []
+        for source, target, edge, _ in view.flows(view.graph_uid(self.class_)):
+            first, second = source.get("concept"), target.get("concept")
+            if first and second and first != second and edge["share"] >= self.share:
                 values = (edge["mean"], edge["share"], edge["images"])
-                row = OnlyThroughRow(first, block, second, node["block"], *values)
-                keyed.append((-abs(edge["mean"]), source, target, row))
-        return [row for *_, row in sorted(keyed)][: self.top]
+                rows.append(
+                    OnlyThroughRow(first, source["block"], second, target["block"], *values)
+                )
+        return rows[: self.top]

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conceptgraph.errors import RunError
 from conceptgraph.graph.records import records
 from conceptgraph.graph.run.class_evidence import read_class_evidence
 from conceptgraph.graph.run.reader import Run, open_run
 from conceptgraph.graph.stores.memory import MemoryStore
-from conceptgraph.graph.uids import block_concept_uid, class_uid
+from conceptgraph.graph.uids import class_uid, flow_uid
 from tests.made_runs import CLASSES, add_evidence, random_run
 
 if TYPE_CHECKING:
@@ -35,10 +37,9 @@ def rows(run: Run, name: str) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
-def uid(row: dict[str, Any], end: str = "") -> str:
-    concept = f"{row[f'{end}category']}/{row[f'{end}name']}"
-    index = CLASSES.index(row["class"])
-    return f"a/{block_concept_uid(row[f'{end}block'], concept, index)}"
+def concept(row: dict[str, Any], end: str = "") -> str | None:
+    name = row[f"{end}name"]
+    return name and f"{row[f'{end}category']}/{name}"
 
 
 def test_the_strongest_concepts_of_each_class_and_block(run: Run) -> None:
@@ -48,7 +49,8 @@ def test_the_strongest_concepts_of_each_class_and_block(run: Run) -> None:
             named = [r for r in rows(run, "evidence") if r["name"] and r["class"] == name]
             here = [r for r in named if r["block"] == block]
             for rank, row in enumerate(sorted(here, key=lambda r: -abs(r["mean"]))[:2]):
-                expected.add((uid(row), f"a/{class_uid(name)}", row["mean"], rank))
+                uid = f"a/{block}/at/{concept(row)}"
+                expected.add((uid, f"a/{class_uid(name)}", row["mean"], rank))
     graph = records(run, edges_per_target=2)
     found = {
         (edge.source, edge.target, edge.properties["mean"], edge.properties["rank"])
@@ -56,36 +58,76 @@ def test_the_strongest_concepts_of_each_class_and_block(run: Run) -> None:
         if edge.type == "EVIDENCE"
     }
     assert found == expected
-    assert {node.uid for node in graph.nodes if "BlockConcept" in node.labels} == {
-        source for source, *_ in expected
+    nodes = {node.uid: node for node in graph.nodes if "BlockConcept" in node.labels}
+    at = {edge.target for edge in graph.edges if edge.type == "AT"}
+    assert set(nodes) == {source for source, *_ in expected} | at
+    seen = [r for r in rows(run, "evidence") if (r["block"], r["name"]) == ("block3", "ball")]
+    node = nodes["a/block3/at/object/ball"].properties
+    assert node["images"] == sum(row["images"] for row in seen)
+    assert node["coverage"] == pytest.approx(sum(row["coverage"] for row in seen) / len(seen))
+
+
+def test_flows_are_a_tree_of_those_that_tell_most(run: Run) -> None:
+    everything = rows(run, "flows")
+    evidence = {
+        (r["class"], r["block"], r["category"], r["name"]): r for r in rows(run, "evidence")
+    }
+
+    def told(row: dict[str, Any]) -> float:
+        ends = []
+        for end in ("source", "target"):
+            block, category, name = (row[f"{end}_{part}"] for part in ("block", "category", "name"))
+            ends.append(evidence[row["class"], block, category, name])
+        names = any(end["name"] for end in ends)
+        free = (1 - ends[0]["coverage"]) * (1 - ends[1]["coverage"])
+        return float(abs(row["mean"]) * free * names)
+
+    graph = records(run, edges_per_target=3)
+    nodes = {node.uid: node.properties for node in graph.nodes if node.labels[0] == "Flow"}
+    flows = [edge for edge in graph.edges if edge.type == "FLOWS"]
+    assert len({edge.source for edge in flows}) == len(flows) == len(nodes)
+    for name in CLASSES:
+        strongest = sorted((r for r in everything if r["class"] == name), key=lambda r: -told(r))
+        leaves = [e for e in flows if e.target in nodes and e.properties["class"] == name]
+        leaves.sort(key=lambda edge: int(str(edge.properties["rank"])))
+        assert [e.properties["mean"] for e in leaves] == [r["mean"] for r in strongest[:6]]
+        for edge, row in zip(leaves, strongest, strict=False):
+            same = ("class", "source_category", "source_name", "target_category")
+            sizes = [abs(r["mean"]) for r in everything if all(r[k] == row[k] for k in same)]
+            assert edge.properties["share"] == pytest.approx(abs(row["mean"]) / sum(sizes))
+            for uid, end in ((edge.source, "source_"), (edge.target, "target_")):
+                assert nodes[uid].get("concept") == concept(row, end)
+                assert nodes[uid]["name"] == (row[f"{end}name"] or "elsewhere")
+        branches = [e for e in flows if e.target == f"a/{class_uid(name)}"]
+        assert {edge.source for edge in branches} == {edge.target for edge in leaves}
+        for edge in branches:
+            node = nodes[edge.source]
+            row = evidence[name, "block4", node["category"],
+                           None if node["name"] == "elsewhere" else node["name"]]  # fmt: skip
+            assert edge.properties["mean"] == row["mean"]
+    at = {(edge.source, edge.target) for edge in graph.edges if edge.type == "AT"}
+    assert at == {
+        (uid, f"a/block{node['block']}/at/{node['concept']}")
+        for uid, node in nodes.items()
+        if "concept" in node
     }
 
 
-def test_flows_and_their_shares(run: Run) -> None:
-    everything = rows(run, "flows")
-    graph = records(run, dense=True)
-    found = {(e.source, e.target): e.properties for e in graph.edges if e.type == "FLOWS"}
-    named = [row for row in everything if row["source_name"] and row["target_name"]]
-    assert set(found) == {(uid(row, "source_"), uid(row, "target_")) for row in named}
-    same = ("class", "source_category", "source_name", "target_category")
-    for row in named:
-        sizes = [abs(r["mean"]) for r in everything if all(r[k] == row[k] for k in same)]
-        properties = found[uid(row, "source_"), uid(row, "target_")]
-        assert properties["mean"] == row["mean"]
-        assert properties["share"] == pytest.approx(
-            abs(row["mean"]) / sum(sizes) if sum(sizes) else 0
-        )
-    ranks: dict[str, list[tuple[object, float]]] = {}
-    for (_, target), properties in found.items():
-        ranks.setdefault(target, []).append(
-            (properties["rank"], -abs(float(str(properties["mean"]))))
-        )
-    assert all(sorted(of) == sorted(of, key=lambda each: each[1]) for of in ranks.values())
+@given(
+    st.lists(
+        st.tuples(st.text("a/:%", max_size=3), st.text("a/:%", max_size=3)), min_size=2, max_size=2
+    )
+)
+def test_uids_of_flows_differ_if_their_names_do(names: list[tuple[str, str]]) -> None:
+    uids = [flow_uid(0, [("block4", *name), ("block3", "a", None)]) for name in names]
+    assert (uids[0] == uids[1]) == (names[0] == names[1])
 
 
 def test_a_run_without_evidence_has_none(tmp_path: Path) -> None:
     graph = records(random_run(tmp_path / "b.cg", {"block3": 5, "block4": 6}))
-    assert not {"EVIDENCE", "FLOWS", "SEES", "IS"}.intersection(edge.type for edge in graph.edges)
+    assert not {"EVIDENCE", "FLOWS", "SEES", "IS", "AT"}.intersection(
+        edge.type for edge in graph.edges
+    )
 
 
 def test_unloading_removes_it(run: Run) -> None:
@@ -99,20 +141,21 @@ def test_unloading_removes_it(run: Run) -> None:
 def test_neo4j_holds_it_and_unloads_it(store: Neo4jStore, run: Run) -> None:
     graph = records(run)
     store.load(graph)
-    count = "MATCH (n:BlockConcept {run: $run}) RETURN count(n) AS n"
-    nodes = [node for node in graph.nodes if "BlockConcept" in node.labels]
-    assert store.cypher(count, {"run": "a"}).rows == [(len(nodes),)]
-    tree = (
-        "MATCH p = (:Class {uid: $uid})<-[:EVIDENCE]-(:BlockConcept)<-[:FLOWS]-(:BlockConcept) "
-        "RETURN count(p) AS n"
-    )
-    flows = [e for e in graph.edges if e.type == "FLOWS" and e.properties["class"] == CLASSES[0]]
-    assert store.cypher(tree, {"uid": f"a/{class_uid(CLASSES[0])}"}).rows == [(len(flows),)]
+    count = "MATCH (n) WHERE n:BlockConcept OR n:Flow RETURN count(n) AS n"
+    nodes = [node for node in graph.nodes if node.labels[0] in {"BlockConcept", "Flow"}]
+    assert store.cypher(count).rows == [(len(nodes),)]
+    tree = "MATCH p = (:Class {uid: $uid})<-[:FLOWS]-(:Flow)<-[:FLOWS]-(:Flow) RETURN count(p) AS n"
+    branches = {e.source for e in graph.edges if e.target == f"a/{class_uid(CLASSES[0])}"}
+    leaves = [e for e in graph.edges if e.type == "FLOWS" and e.target in branches]
+    assert store.cypher(tree, {"uid": f"a/{class_uid(CLASSES[0])}"}).rows == [(len(leaves),)]
     add_evidence(run, seed=9)  # computed again: the run is replaced
-    store.load(records(run))
-    assert store.cypher(count, {"run": "a"}).rows == [(len(nodes),)]
+    again = records(run)
+    store.load(again)
+    means = {e.properties["mean"] for e in again.edges if e.type == "EVIDENCE"}
+    found = store.cypher("MATCH ()-[e:EVIDENCE]->() RETURN DISTINCT e.mean AS mean").rows
+    assert {mean for (mean,) in found} == means
     store.unload("a")
-    assert store.cypher(count, {"run": "a"}).rows == [(0,)]
+    assert store.cypher(count).rows == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -139,11 +182,12 @@ def test_facts_that_are_none(run: Run, text: str) -> None:
         read_class_evidence(run)
 
 
-def test_a_duplicated_row_is_refused(run: Run) -> None:
-    file = run.path / "evidence.parquet"
+@pytest.mark.parametrize("name", ["evidence", "flows"])
+def test_a_duplicated_row_is_refused(run: Run, name: str) -> None:
+    file = run.path / f"{name}.parquet"
     table = pd.read_parquet(file)
     pd.concat([table, table]).to_parquet(file, index=False)
-    with pytest.raises(RunError, match="duplicated"):
+    with pytest.raises(RunError, match=f"{name}.parquet: a row is duplicated"):
         records(run, dense=True)
 
 
