@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--classes", type=Path)
     parser.add_argument("--data", type=Path, help="the drawn world's if omitted")
-    parser.add_argument("--quantile", type=float, default=Settings().quantile)
+    parser.add_argument("--quantile", type=float, default=0.005, help="the same for all draws")
     parser.add_argument("--keep", default="20,5,2", help="how many concepts are left")
     parser.add_argument("--draws", type=int, default=5, help="of the concepts that are left")
     arguments = parser.parse_args()

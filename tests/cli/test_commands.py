@@ -48,10 +48,13 @@ def test_ingest_prints_the_input_and_a_summary_and_nothing_else(user_folder: Use
     assert size.startswith("input: 64 × 64 pixels, whole photographs resized")
     assert source.startswith("source: size: --image-size; resizing: assumed")
     assert "conceptgraph predict" in advice
-    title, header, *rows, empty, following, end = user_folder.ingested.out.split("\n")
+    lines = user_folder.ingested.out.split("\n")
+    title, header, *rows, empty, quantile, named, following, end = lines
     assert re.fullmatch(r"net\.cg: 16 images, \d+ concepts, [\d.]+ s on (cpu|cuda.*)", title)
     assert header.split()[:5] == ["block", "units", "interpretable", "significant", "named"]
-    assert header.split()[5:7] == ["dead", "sparse"]
+    assert header.split()[5:8] == ["concepts", "dead", "sparse"]
+    assert quantile.startswith("Quantile ")
+    assert named.startswith("Named: ")
     units = [row.split()[:2] for row in rows]
     assert units == [["block1", "64"], ["block2", "128"], ["block3", "256"], ["block4", "512"]]
     assert (empty, end) == ("", "")
@@ -70,7 +73,10 @@ def test_the_summary_as_json_agrees_with_the_run(user_folder: UserFolder) -> Non
             folder=user_folder.folder,
         ).out
     )
-    assert list(summary) == ["run", "blocks", "seconds", "device", "images", "concepts", "input"]
+    assert list(summary) == [
+        "run", "blocks", "seconds", "device", "images", "concepts", "quantile", "quantile_reason",
+        "input",
+    ]  # fmt: skip
     run = open_run(user_folder.folder / summary["run"])
     for row in summary["blocks"]:
         units = run.units[run.units["block"] == row["block"]]
@@ -155,29 +161,29 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_show_a_unit(user_folder: UserFolder) -> None:
-    path = user_folder.json("why --class juggling --top 1")["paths"][0]
+    path = user_folder.json("why --class juggling --top 1 --all-labels")["paths"][0]
     uid = path["units"][1]
-    card = user_folder.json(f"show {uid} --top 3")
+    card = user_folder.json(f"show {uid} --top 3 --all-labels")
     assert card["uid"] == uid
     assert card["concepts"][0]["name"] == path["concepts"][1]["name"]
     assert path["units"][0] in {
         row["uid"] for row in user_folder.json(f"show {uid} --top 99")["fed_by"]
     }
-    text = user_folder.call(f"show {uid} --top 3")
+    text = user_folder.call(f"show {uid} --top 3 --all-labels")
     assert text.startswith(f"{uid}: detects {card['concepts'][0]['name']}; threshold")
     for row in card["images"]:
         assert row["image"] in text
         assert (user_folder.folder / "net.cg" / row["thumbnail"]).is_file()
-    assert user_folder.call(f"show {uid.replace('block', 'Block')} --top 3") == text
+    words = f"show {uid.replace('block', 'Block')} --top 3 --all-labels"
+    assert user_folder.call(words) == text
 
 
 def test_show_a_concept_and_a_class(user_folder: UserFolder) -> None:
-    concept = user_folder.json("show --class juggling")["concepts"][0]["name"]
-    card = user_folder.json(f"show {shlex.quote(concept)}")
+    concept = user_folder.json("show --class juggling --all-labels")["concepts"][0]["name"]
+    card = user_folder.json(f"show {shlex.quote(concept)} --all-labels")
     assert card["name"] == concept
-    assert all(
-        row["uid"] in user_folder.call(f"show {shlex.quote(concept)}") for row in card["units"]
-    )
+    text = user_folder.call(f"show {shlex.quote(concept)} --all-labels")
+    assert all(row["uid"] in text for row in card["units"])
     assert "juggling" in {row["name"] for row in card["classes"]}
     text = user_folder.call("show --class juggling --top 3")
     assert text.startswith("juggling: class\n")
@@ -289,7 +295,8 @@ def test_a_reader_that_stops_early_is_no_error(user_folder: UserFolder) -> None:
 
 
 def test_pipes_get_whole_lines_without_colours(user_folder: UserFolder) -> None:
-    words = ("why", "--class", "juggling", "--blocks", "block1,block2,block3,block4", "--top", "1")
+    blocks = "block1,block2,block3,block4"
+    words = ("why", "--class", "juggling", "--blocks", blocks, "--top", "1", "--all-labels")
     piped = run(*words, folder=user_folder.folder)
     assert ESCAPE not in piped.out + piped.err
     title, _header, row, *_ = piped.out.splitlines()

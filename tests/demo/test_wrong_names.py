@@ -12,6 +12,7 @@ from conceptgraph.demo.networks.shipped import SHIPPED, write_classes
 from conceptgraph.demo.networks.small_resnet import FACTORY
 from conceptgraph.demo.world.concept_data import write_concept_data
 from conceptgraph.ingest.pipeline import ingest
+from conceptgraph.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +26,8 @@ def test_names_are_right_though_concepts_are_missing(tmp_path: Path) -> None:
     classes = write_classes(tmp_path / "classes.txt")
 
     def dissect(folder: Path, out: str) -> Run:
-        weights = SHIPPED["shortcut"]
-        return ingest(FACTORY, folder, tmp_path / out, weights=weights, classes=classes)
+        weights, settings = SHIPPED["shortcut"], Settings(quantile=0.005)  # the same thresholds
+        return ingest(FACTORY, folder, tmp_path / out, settings, weights=weights, classes=classes)
 
     full = dissect(data, "full.cg")
     assert full.named.sum() > 30
