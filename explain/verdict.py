@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .things import SURROUNDINGS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 NAMES_SHOWN = 4
 """Of a thing."""
-LEADING = 0.5
+APPEARANCES = frozenset({"color"})
+"""Categories of which some concept is found everywhere, so that they name all evidence."""
+LEADING = 1.0
 """A thing leads if its evidence is at least this share of the strongest region's."""
 
 
@@ -72,11 +76,11 @@ def thing_names(concepts: Sequence[ConceptName]) -> str:
     return " · ".join(names[:NAMES_SHOWN]) + (" …" if len(names) > NAMES_SHOWN else "")
 
 
-def _named(regions: Sequence[Region]) -> tuple[bool, float]:
-    """Rank a category: whole-image categories last, then by the |evidence| that has a name."""
-    parts = [region for region in regions if region.name is not None]
-    is_local = any(region.coverage < 1 for region in parts)
-    return is_local, sum(abs(region.evidence) for region in parts)
+def _named(regions: Sequence[Region]) -> tuple[bool, bool, float]:
+    """Rank a category: what describes whole images last, then by the |evidence| with a name."""
+    category = regions[0].category
+    named = sum(abs(region.evidence) for region in regions if region.name is not None)
+    return category not in SURROUNDINGS, category not in APPEARANCES, named
 
 
 def _leads(thing: ImageThing, region: Region | None) -> bool:
