@@ -17,8 +17,9 @@ import torch
 from ..errors import QueryError
 from .concept_attribution import concept_attributor
 from .counterfactuals import Counterfactual, fewest_that_change, painted
-from .flows import Flow, concept_flows
+from .flows import Flow, FlowNode, concept_flows
 from .inpainting import to_grid, to_pixels
+from .places import Place, region_places
 from .presence import ConceptName, ConceptPresence, concept_presence
 from .regions import Partition, Region, partitions, region_evidence
 from .things import Thing, find_things
@@ -59,7 +60,8 @@ class ImageThing:
     """A part of an image, what it adds to the logit, and what happens when it is painted over.
 
     Attributes:
-        concepts: its names; none for a region that the user chose.
+        concepts: its names, first those of which units that detect them add most; none for a
+            region that the user chose.
         block: on whose grid it lies.
         evidence: what its positions add to the logit.
         coverage: share of the image.
@@ -138,6 +140,7 @@ class ImageRegions:
         chosen: the region that the user chose, if any.
         change: few things whose absence changes the answer; None if none was found.
         flows: from each block's regions to the next one's.
+        places: where each region is, and the units that carry it.
         evidence: by block, what each position adds, float32 (*grid).
         pixels: the image as the network is given it, uint8 (height, width, 3).
     """
@@ -149,6 +152,7 @@ class ImageRegions:
     chosen: ImageThing | None
     change: Change | None
     flows: tuple[Flow, ...]
+    places: Mapping[FlowNode, Place]
     evidence: Mapping[str, NDArray[np.float32]]
     pixels: Pixels
 
@@ -203,17 +207,21 @@ def explain_regions(
     presence = [concept_presence(network.run, block) for block in blocks]
     found = [p.find(maps) for p, maps in zip(presence, decomposition.maps, strict=True)]
     divided = [partitions(p.concepts, where) for p, where in zip(presence, found, strict=True)]
+    by_units = [
+        _present_by_units(network, block, decomposition.since(i)) for i, block in enumerate(blocks)
+    ]
     number = max(0, len(blocks) - 2)
-    things = _things(network, image, number, presence[number], found[number])
+    things = _things(network, image, number, presence[number], found[number], by_units[number])
     change = _change(network, image, things)
     return ImageRegions(
         blocks,
         dict(zip(blocks, decomposition.biases_after, strict=True)),
-        tuple(_regions(network, image, divided)),
+        tuple(_regions(image, divided, by_units)),
         tuple(things),
         None if chosen is None else _chosen(network, image, number, chosen),
         change,
         tuple(_flows(image, divided)),
+        _places(image, divided),
         {
             block: decomposition.evidence(i).float().numpy()
             for i, block in enumerate(blocks)
@@ -223,32 +231,30 @@ def explain_regions(
 
 
 def _regions(
-    network: RunNetwork, image: ImageToExplain, divided: Sequence[Sequence[Partition]]
+    image: ImageToExplain,
+    divided: Sequence[Sequence[Partition]],
+    by_units: Sequence[Mapping[ConceptName, Tensor]],
 ) -> list[Region]:
-    decomposition = image.decomposition
     return [
         region
         for number, block in enumerate(image.blocks)
         for region in region_evidence(
             block,
             divided[number],
-            decomposition.evidence(number),
-            _present_units(network, block, decomposition.since(number)),
+            image.decomposition.evidence(number),
+            {concept: float(amounts.sum()) for concept, amounts in by_units[number].items()},
         )
     ]
 
 
-def _present_units(
+def _present_by_units(
     network: RunNetwork, block: str, decomposition: Decomposition
-) -> dict[str, dict[str, float]]:
-    """Return by category and name what units that detect a concept add where it is present."""
+) -> dict[ConceptName, Tensor]:
+    """Return what units that detect a concept add at each position where it is, (positions,)."""
     attributor = concept_attributor(network.run, block)
     activations, amounts = decomposition.maps[0].flatten(1), decomposition.by_position.flatten(1)
-    present = attributor.attribute(activations, amounts).present.sum(dim=1).tolist()
-    by_category: dict[str, dict[str, float]] = {}
-    for (name, category), amount in zip(attributor.concepts, present, strict=False):
-        by_category.setdefault(category, {})[name] = amount
-    return by_category
+    present = attributor.attribute(activations, amounts).present
+    return {ConceptName(*c): row for c, row in zip(attributor.concepts, present, strict=False)}
 
 
 def _things(
@@ -257,11 +263,12 @@ def _things(
     number: int,
     presence: ConceptPresence,
     found: Tensor,
+    by_units: Mapping[ConceptName, Tensor],
 ) -> list[ImageThing]:
     """Find things, paint the strongest over, and order them."""
     evidence = image.decomposition.evidence(number)
     things = [
-        _image_thing(image, thing, image.blocks[number], evidence)
+        _image_thing(image, _by_evidence(thing, by_units), image.blocks[number], evidence)
         for thing in find_things(presence.concepts, found.numpy())
     ]
     things.sort(key=lambda thing: -thing.evidence)
@@ -274,6 +281,20 @@ def _things(
     ]
     strongest.sort(key=lambda thing: -thing.strength)
     return [*strongest, *others][: max(PAINTED, LISTED)]
+
+
+def _by_evidence(thing: Thing, by_units: Mapping[ConceptName, Tensor]) -> Thing:
+    """Return a thing, its names in the order of what units that detect each add where it is.
+
+    Of concepts found at the same place, units tell which one it is.
+    """
+    where = torch.from_numpy(thing.mask).flatten()
+    amounts = {
+        name: float(by_units[name][where].sum()) for name in thing.concepts if name in by_units
+    }
+    order = sorted(range(len(thing.concepts)), key=lambda i: -amounts.get(thing.concepts[i], 0.0))
+    concepts = tuple(thing.concepts[i] for i in order)
+    return Thing(concepts, thing.mask, tuple(thing.parts[i] for i in order))
 
 
 def _image_thing(
@@ -317,6 +338,15 @@ def _change(
     return Change(
         tuple(numbers[i] for i in chosen), counterfactual.answer, counterfactual.pixels
     )  # fmt: skip
+
+
+def _places(image: ImageToExplain, divided: Sequence[Sequence[Partition]]) -> dict[FlowNode, Place]:
+    """Find the place of every region of every block."""
+    maps, gradients = image.decomposition.maps, image.decomposition.gradients
+    places: dict[FlowNode, Place] = {}
+    for number, block in enumerate(image.blocks):
+        places |= region_places(block, divided[number], gradients[number] * maps[number])
+    return places
 
 
 def _flows(image: ImageToExplain, divided: Sequence[Sequence[Partition]]) -> list[Flow]:

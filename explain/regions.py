@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .presence import ConceptName
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from .presence import ConceptName
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def region_evidence(
     block: str,
     divided: Sequence[Partition],
     evidence: Tensor,
-    units: Mapping[str, Mapping[str, float]],
+    units: Mapping[ConceptName, float],
 ) -> list[Region]:
     """Gather a block's evidence over the regions of each category.
 
@@ -108,13 +108,13 @@ def region_evidence(
         block: its name.
         divided: from `partitions`.
         evidence: (*grid), what each position adds to the logit.
-        units: by category and name, what the units that detect a concept add where it is.
+        units: by concept, what the units that detect it add where it is.
     """
     flat = evidence.flatten().double()
     return [
         Region(
             block, part.category, name, amount, covered,
-            None if name is None else units.get(part.category, {}).get(name, 0.0),
+            None if name is None else units.get(ConceptName(name, part.category), 0.0),
         )
         for part in divided
         for name, amount, covered in zip(

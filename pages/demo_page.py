@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .path_content import explanation_page
-from .path_parts import PagePanel, PathPage
+from .image_content import image_page
+from .image_parts import ImagePage, PagePanel
 from .pictures import data_uri, photograph
 from .wording import counted
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from ..demo.mistake import ExplainedMistake, Observation
 
 
-def demo_page(mistake: ExplainedMistake) -> PathPage:
-    """Return the page of the explanation, with the pictures that it is about on top."""
+def demo_page(mistake: ExplainedMistake) -> ImagePage:
+    """Return the page of the explanation, and the pictures that show whether it is true."""
     ablations = [] if mistake.ablation is None else [mistake.ablation]
-    page = explanation_page(mistake.run, mistake.explanation, ablations)
+    page = image_page(mistake.run, mistake.explanation, ablations)
     panels = tuple(
         _panel(title, observation, mistake.true_class, text)
         for (title, observation), text in zip(observations(mistake), _texts(mistake), strict=True)
     )
-    return replace(page, lead=answer(mistake), panels=panels)
+    return replace(page, panels=panels, panels_text=answer(mistake))
 
 
 def _panel(title: str, observation: Observation, true_class: str, text: str) -> PagePanel:

@@ -10,13 +10,18 @@ from __future__ import annotations
 import math
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..errors import DataError
 from ..graph.uids import split_concept
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 TEMPLATES = Path(__file__).parent / "templates"
-_INLINED = ("page.css", "paths.js", "report.js")
+_INLINED = ("page.css", "flows.css", "flows.js", "image.css", "image.js", "paths.js", "report.js")
 
 
 def render(template: str, **values: object) -> str:
@@ -51,3 +56,27 @@ def signed(value: float, largest: float) -> str:
     if value and not float(text):
         text = f"{value:+.1g}"
     return text.replace("-", "−")
+
+
+def check_numbers(numbers: Iterable[float]) -> None:
+    """Refuse numbers that cannot be shown.
+
+    Raises:
+        DataError: one is not finite.
+    """
+    for number in numbers:
+        if not math.isfinite(number):
+            raise DataError("a page cannot show this number", found=number, expected="a finite one")
+
+
+def check_pictures(pictures: Iterable[str | None]) -> None:
+    """Refuse pictures that would have to be loaded.
+
+    Raises:
+        DataError: one is no `data:` URI.
+    """
+    for picture in pictures:
+        if picture is not None and not picture.startswith("data:image/"):
+            raise DataError(
+                "a picture is not embedded", found=picture[:60], expected="a data:image/… URI"
+            )

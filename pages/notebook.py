@@ -1,13 +1,13 @@
 """The explanation of an image as a notebook shows it.
 
     explanation = explain(run, "x.jpg", "juggling")
-    explanation                           # the image, the decision, evidence by concept, the sums
+    explanation                           # the image, its things, regions, concept paths
     explanation.ablate("polka dotted")    # and the network run again
     explanation.plot().savefig("why.pdf")
     explanation.to_html("why.html")       # the interactive page
 
 `conceptgraph.explain` is the `explain` of this module. It is here, and not in `explain/`, because
-it shows what pages show: what a page of paths gets (`path_content.explanation_page`), a notebook
+it shows what pages show: what the page of an image gets (`image_content.image_page`), a notebook
 can show in `notebook.html`.
 """
 
@@ -29,8 +29,8 @@ from ..explain.explain import explain as explain_image
 from ..explain.explanation import Explanation
 from ..explain.network import RunNetwork, network_of
 from .document import render
-from .path_content import explanation_page
-from .path_page import waterfall
+from .image_content import image_page
+from .image_page import notebook_values
 from .pictures import AGAINST, FOR, cam_overlay, photograph
 from .wording import CONCEPTS_SHOWN
 from .write import render_page, write_page
@@ -110,16 +110,13 @@ class ImageExplanation(Explanation):
     def _repr_html_(self) -> str:
         """Return what a notebook shows; without the image, why it has none, and tables."""
         try:
-            page = explanation_page(self.network.run, self)
+            page = image_page(self.network.run, self)
         except ConceptGraphError as error:
             tables = (self.by_concept, self.paths)
             return f"<p>{escape(str(error))}</p>" + "".join(rows._repr_html_() for rows in tables)
         return render(
             "notebook.html",
-            page=page,
-            predicted=self.predicted,
-            bars=waterfall(page.accounting),
-            largest=max(abs(v) for row in page.attributions for v in row.values) or 1,
+            **notebook_values(page),
             paths=self.paths._repr_html_(),
         )
 

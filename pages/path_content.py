@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..explain.no_answer import explanation_note
-from ..graph.uids import concept_uid
-from ..ingest.network.preprocessing import input_text, unseen_text
+from ..ingest.network.preprocessing import input_text
 from ..queries.unnamed import class_paths_note
-from .path_parts import PageAblation, PageAttribution, PageConcept, PagePath, PageUnit, PathPage
-from .pictures import (
-    cam_overlay,
-    data_uri,
-    draw_on_seen,
-    frame_seen,
-    heat_overlay,
-    photograph,
-    strip,
-    thumbnail,
-)
-from .wording import (
-    CONCEPTS_SHOWN,
-    ablation_outcome,
-    ablation_scope,
-    evidence_after,
-    label_criterion,
-)
+from .path_parts import PageConcept, PagePath, PageUnit, PathPage
+from .pictures import data_uri, draw_on_seen, heat_overlay, strip
+from .wording import label_criterion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL import Image
 
-    from ..explain.ablation import Ablation
-    from ..explain.explanation import ConceptAttribution, Explanation
+    from ..explain.explanation import Explanation
     from ..graph.run.reader import Run
     from ..queries.labels import UnitLabel
     from ..queries.paths import StrongestPaths
+
+
+SMALL_SIDE = 80
+"""Pixels of a unit's top images on the page of an image, which has many other pictures."""
 
 
 def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
@@ -56,34 +41,23 @@ def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
             for path in class_paths.paths
         ),
         facts=(
-            *_facts(run),
+            *run_facts(run),
             ("paths", "exact over all units; one-unit contributions, shares multiplied"),
         ),
     )
 
 
-def explanation_page(
-    run: Run,
-    explanation: Explanation,
-    ablations: Sequence[Ablation] = (),
-    no_flip: str | None = None,
-) -> PathPage:
-    """Return the page of one image, with what ablations of its concepts or units change."""
-    image = photograph(Path(explanation.image))
-    small = thumbnail(image)
-    versus = explanation.versus
-    value = "logit" if versus is None else f"logit − logit of {versus}"
-    parts = ("paths shown", "other paths", "biases", value)
+def image_paths_page(run: Run, explanation: Explanation, small: Image.Image) -> PathPage:
+    """Return the unit paths of one image; `small` is a thumbnail of it."""
+    versus = "" if explanation.versus is None else f", not {explanation.versus}"
     return PathPage(
-        title=f"Why {explanation.class_name}{'' if versus is None else f', not {versus}'}?",
+        title=f"Why {explanation.class_name}{versus}?",
         target=explanation.class_name,
         value_name="logit contribution",
-        lead=_image_lead(run, explanation),
+        lead="",
         path_text=path_sentence(explanation),
         paths=_image_paths(run, explanation, small),
         facts=(
-            *_facts(run),
-            ("image", Path(explanation.image).name),
             ("method", explanation.method),
             *(
                 (f"extended from {block}", f"{search.followed} of {search.of} ({search.share:.0%})")
@@ -92,21 +66,17 @@ def explanation_page(
                 )
             ),
         ),
-        accounting=tuple(zip(parts, explanation.accounting, strict=True)),
-        image=data_uri(frame_seen(image, explanation.seen)),
-        cam=data_uri(_drawn(image, explanation, cam_overlay, explanation.cam)),
-        attributions=_attributions(explanation, small),
-        categories=tuple((row.category, row.contribution) for row in explanation.by_category),
-        versus=versus,
-        ablations=tuple(map(_ablation, ablations)),
-        no_flip=no_flip,
     )
 
 
 def _image_paths(run: Run, explanation: Explanation, small: Image.Image) -> tuple[PagePath, ...]:
-    units = _page_units(run, (unit for path in explanation.paths for unit in path.units))
+    units = _page_units(
+        run, (unit for path in explanation.paths for unit in path.units), SMALL_SIDE
+    )
     for uid, activation in explanation.unit_maps.items():
-        heat = data_uri(_drawn(small, explanation, heat_overlay, activation))
+        heat = data_uri(
+            draw_on_seen(small, explanation.seen, partial(heat_overlay, activation=activation))
+        )
         units[uid] = replace(units[uid], activation=heat)
     return tuple(
         PagePath(
@@ -121,88 +91,9 @@ def _image_paths(run: Run, explanation: Explanation, small: Image.Image) -> tupl
     )
 
 
-def _attributions(explanation: Explanation, small: Image.Image) -> tuple[PageAttribution, ...]:
-    """Return the strongest concepts with maps, the sum of the others, and unlabelled units."""
-    *concepts, unlabelled = explanation.by_concept
-    rows = []
-    for concept in concepts[:CONCEPTS_SHOWN]:
-        uid = concept_uid(concept.category or "", concept.name or "")
-        values = explanation.concept_maps.get(uid)
-        row = _sum(concept.name, concept.category, [concept])
-        if values is not None:
-            row = replace(row, map=data_uri(_drawn(small, explanation, cam_overlay, values)))
-        rows.append(row)
-    if others := concepts[CONCEPTS_SHOWN:]:
-        rows.append(_sum(f"{len(others)} more concepts", None, others))
-    return (*rows, _sum(None, None, [unlabelled]))
-
-
-def _drawn(
-    image: Image.Image,
-    explanation: Explanation,
-    overlay: Callable[[Image.Image, NDArray[np.float32]], Image.Image],
-    values: NDArray[np.float32],
-) -> Image.Image:
-    """Return a map over the part of an image that the network sees."""
-    return draw_on_seen(image, explanation.seen, lambda part: overlay(part, values))
-
-
-def _sum(
-    name: str | None, category: str | None, concepts: Sequence[ConceptAttribution]
-) -> PageAttribution:
-    """Return one row with the sums of some concepts."""
-    present, firing, below = (
-        sum(parts)
-        for parts in zip(*((c.present, c.firing, c.below) for c in concepts), strict=True)
-    )
-    for_class = against_other = None
-    if all(concept.for_class is not None for concept in concepts):
-        for_class = sum(concept.for_class or 0.0 for concept in concepts)
-        against_other = sum(concept.against_other or 0.0 for concept in concepts)
-    probe = ""
-    if category is not None:
-        mcc = concepts[0].probe
-        probe = "poor" if mcc is None else f"{mcc:.2f}"
-    return PageAttribution(
-        name, category, present, firing, below, probe, None, for_class, against_other
-    )
-
-
-def _ablation(ablation: Ablation) -> PageAblation:
-    minimal = "minimal ablation set: " if ablation.is_minimal else ""
-    return PageAblation(
-        minimal + ", ".join(ablation.concepts or ablation.units),
-        f"{ablation_scope(ablation)}: {ablation_outcome(ablation)}",
-        tuple(ablation.changes),
-        evidence_after(ablation),
-    )
-
-
 def _class_lead(class_paths: StrongestPaths) -> str:
     units = " feeds ".join(map(_unit_text, class_paths.paths[0].units))
     return f"The strongest path, without any image: {units}, which feeds {class_paths.class_name}."
-
-
-def _image_lead(run: Run, explanation: Explanation) -> str:
-    predicted = explanation.predicted[0]
-    opening = f"The network predicts {predicted.name} ({predicted.probability:.0%})."
-    answer = explanation_note(run, explanation) or concept_sentence(explanation)
-    sentences = (opening, unseen_text(explanation.seen), answer)
-    return " ".join(filter(None, sentences))
-
-
-def concept_sentence(explanation: Explanation) -> str:
-    """Return the concepts that are most evidence for the class, and against it, in words."""
-    target = explanation.class_name
-    if explanation.versus is not None:
-        target += f" rather than {explanation.versus}"
-    concepts = [concept for concept in explanation.by_concept[:-1] if concept.contribution]
-    most = [f"{concept.name} {concept.contribution:+.2f}" for concept in concepts]
-    raises = [text for text, row in zip(most, concepts, strict=True) if row.contribution > 0]
-    lowers = [text for text, row in zip(most, concepts, strict=True) if row.contribution < 0]
-    parts = [f"Evidence for {target}: {', '.join(raises[:3]) or 'no concept'}"]
-    parts += [f"against it: {', '.join(lowers[:2])}"] * bool(lowers)
-    return f"{'; '.join(parts)} (of {explanation.accounting.total:+.2f} in all)."
 
 
 def path_sentence(explanation: Explanation) -> str:
@@ -230,8 +121,16 @@ def _unit_text(unit: UnitLabel) -> str:
     return f"{unit.uid} (“{unit.concept.name}”, IoU {unit.concept.iou:.2f})"
 
 
-def _page_units(run: Run, labels: Iterable[UnitLabel]) -> dict[str, PageUnit]:
-    """Return units with their further concepts and top images, by uid."""
+def _page_units(
+    run: Run, labels: Iterable[UnitLabel], side: int | None = None
+) -> dict[str, PageUnit]:
+    """Return units with their further concepts and top images, by uid.
+
+    Args:
+        run: of the units.
+        labels: of the units; one can be there several times.
+        side: pixels of each top image, None as they are.
+    """
     by_uid = {label.uid: label for label in labels}
     status = dict(zip(run.units["uid"], run.units["status"], strict=True))
     detections = run.detections[run.detections["unit"].isin(list(by_uid))]
@@ -254,12 +153,13 @@ def _page_units(run: Run, labels: Iterable[UnitLabel]) -> dict[str, PageUnit]:
             None if label.concept is None else PageConcept(*label.concept),
             status[uid],
             concepts[1:] if label.concept is not None else concepts,
-            strip([run.file(name) for name in thumbnails]),
+            strip([run.file(name) for name in thumbnails], side),
         )
     return units
 
 
-def _facts(run: Run) -> tuple[tuple[str, str], ...]:
+def run_facts(run: Run) -> tuple[tuple[str, str], ...]:
+    """Return what was asked of which run, as names and values."""
     manifest = run.manifest
     settings = manifest["settings"]
     return (

@@ -7,15 +7,14 @@ document around it is ours (`paths.html`, `page.css`, `paths.js`).
 from __future__ import annotations
 
 import json
-import math
 import re
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from .document import render, signed
+from .document import check_numbers, check_pictures, render, signed
 from .layout import column_names, layered, rows
 
 if TYPE_CHECKING:
@@ -45,17 +44,17 @@ OPTIONS = {
 """Options of vis-network: nodes stay in their places, and the page itself shows the selection."""
 
 
-class WaterfallBar(NamedTuple):
-    """One row of the accounting; `left` and `width` in percent of the strip."""
-
-    name: str
-    value: float
-    left: float
-    width: float
-
-
 def render_paths(page: PathPage) -> str:
     """Return the whole HTML document.
+
+    Raises:
+        DataError: as `path_values` does.
+    """
+    return render("paths.html", page=page, paths=path_values(page), vis=vis_network())
+
+
+def path_values(page: PathPage) -> dict[str, object]:
+    """Return what `unit_paths.html` shows.
 
     Raises:
         DataError: a number is not finite, a path has not one step per unit or passes a block
@@ -77,21 +76,17 @@ def render_paths(page: PathPage) -> str:
         for block in blocks
     ]
     columns.append([len(units)])
-    return render(
-        "paths.html",
-        page=page,
-        listed=listed,
-        units=units,
-        columns=[(name, len(column)) for name, column in zip(blocks, columns[:-1], strict=True)],
-        drawn=drawn,
-        not_drawn=drawn.count(False),
-        limits=(MAX_NODES, MAX_EDGES),
-        largest_path=_largest(v for path in listed for v in (path.value, path.measured or 0.0)),
-        largest_part=_largest(v for attribution in page.attributions for v in attribution.values),
-        bars=waterfall(page.accounting),
-        graph=_graph(units, page.target, columns, edges) | {"paths": chains},
-        vis=_vis_network(),
-    )
+    return {
+        "page": page,
+        "listed": listed,
+        "units": units,
+        "columns": [(n, len(column)) for n, column in zip(blocks, columns[:-1], strict=True)],
+        "drawn": drawn,
+        "not_drawn": drawn.count(False),
+        "limits": (MAX_NODES, MAX_EDGES),
+        "largest": _largest(v for path in listed for v in (path.value, path.measured or 0.0)),
+        "graph": _graph(units, page.target, columns, edges) | {"paths": chains},
+    }
 
 
 def _check(page: PathPage) -> None:
@@ -103,27 +98,9 @@ def _check(page: PathPage) -> None:
                 found=f"{len(path.units)} units and {len(path.steps)} steps",
                 expected="at least one unit, and one step per unit",
             )
-    numbers = [v for path in page.paths for v in (path.value, path.measured or 0.0, *path.steps)]
-    numbers += [value for attribution in page.attributions for value in attribution.values]
-    for value in [*numbers, *(value for _, value in page.accounting)]:
-        if not math.isfinite(value):
-            raise DataError("a page cannot show this number", found=value, expected="a finite one")
-    for picture in _pictures(page):
-        if picture is not None and not picture.startswith("data:image/"):
-            raise DataError(
-                "a picture is not embedded", found=picture[:60], expected="a data:image/… URI"
-            )
-
-
-def _pictures(page: PathPage) -> set[str | None]:
+    check_numbers(v for p in page.paths for v in (p.value, p.measured or 0.0, *p.steps))
     units = [unit for path in page.paths for unit in path.units]
-    return {
-        page.image,
-        page.cam,
-        *(picture for unit in units for picture in (unit.top_images, unit.activation)),
-        *(attribution.map for attribution in page.attributions),
-        *(panel.image for panel in page.panels),
-    }
+    check_pictures(picture for unit in units for picture in (unit.top_images, unit.activation))
 
 
 def _largest(values: Iterable[float]) -> float:
@@ -198,25 +175,8 @@ def _unit_texts(unit: PageUnit) -> dict[str, str | None]:
     }  # fmt: skip
 
 
-def waterfall(parts: Sequence[tuple[str, float]]) -> list[WaterfallBar]:
-    """Return bars that start where the one before ended; the last, their sum, starts at zero."""
-    if not parts:
-        return []
-    spans, reached = [], 0.0
-    for _, value in parts[:-1]:
-        spans.append((reached, reached + value))
-        reached += value
-    spans.append((0.0, parts[-1][1]))
-    low, high = min(map(min, spans)), max(map(max, spans))
-    scale = 100 / ((high - low) or 1.0)
-    return [
-        WaterfallBar(name, value, round((min(span) - low) * scale, 2), round(abs(value) * scale, 2))
-        for (name, value), span in zip(parts, spans, strict=True)
-    ]
-
-
 @cache
-def _vis_network() -> str:
+def vis_network() -> str:
     """Return vis-network's code as pyvis brings it, without its last line, a source map's URL."""
     folder = files("pyvis") / "lib"
     versions = [entry for entry in folder.iterdir() if entry.name.startswith("vis-")]

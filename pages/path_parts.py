@@ -65,65 +65,6 @@ class PagePath:
 
 
 @dataclass(frozen=True)
-class PageAttribution:
-    """What a concept adds to the logit.
-
-    Attributes:
-        name: the concept; None for all units without one.
-        category: its category; None for several concepts in one row.
-        present: where the concept is present.
-        firing: elsewhere, where its units fire.
-        below: the rest.
-        probe: in words, how good the presence probe is.
-        map: over the image, what each position adds.
-        for_class: of a difference of two logits, what raises that of the class explained.
-        against_other: what lowers that of the other class.
-    """
-
-    name: str | None
-    category: str | None
-    present: float
-    firing: float
-    below: float
-    probe: str = ""
-    map: str | None = None
-    for_class: float | None = None
-    against_other: float | None = None
-
-    @property
-    def values(self) -> tuple[float, float, float]:
-        """The three parts of all that its units add."""
-        return self.present, self.firing, self.below
-
-
-@dataclass(frozen=True)
-class PageAblation:
-    """The network's prediction with some units ablated.
-
-    Attributes:
-        title: what was ablated.
-        outcome: how many units, where, and what that changes.
-        rows: class, probability before and after.
-        evidence: the evidence for the class predicted after, in words; "" without any.
-    """
-
-    title: str
-    outcome: str
-    rows: tuple[tuple[str, float, float], ...]
-    evidence: str = ""
-
-
-@dataclass(frozen=True)
-class PagePanel:
-    """An image with what a network predicts for it (class, probability), and a text."""
-
-    title: str
-    image: str
-    predicted: tuple[tuple[str, float], ...]
-    text: str
-
-
-@dataclass(frozen=True)
 class PathPage:
     """All that a page of paths shows.
 
@@ -135,16 +76,6 @@ class PathPage:
         path_text: the strongest path in words, shown with the graph; "" if the lead says it.
         paths: in the order of the list, the strongest first.
         facts: settings, shown at the foot.
-        accounting: parts of the logit, and last their sum; empty without an image.
-        image: the image that is explained.
-        cam: its class activation map.
-        attributions: all paths by concept, the last one for units without a concept; empty without
-            an image.
-        categories: `present` of the attributions, summed over each category.
-        versus: the class that the target is compared with, if any.
-        ablations: units that were ablated, and the predictions then.
-        no_flip: why no ablation was found that changes the decision, if that was asked.
-        panels: images to see before all else, side by side.
     """
 
     title: str
@@ -154,12 +85,3 @@ class PathPage:
     paths: tuple[PagePath, ...]
     facts: tuple[tuple[str, str], ...]
     path_text: str = ""
-    accounting: tuple[tuple[str, float], ...] = ()
-    image: str | None = None
-    cam: str | None = None
-    attributions: tuple[PageAttribution, ...] = ()
-    categories: tuple[tuple[str, float], ...] = ()
-    versus: str | None = None
-    ablations: tuple[PageAblation, ...] = ()
-    no_flip: str | None = None
-    panels: tuple[PagePanel, ...] = ()

@@ -102,6 +102,26 @@ def frame_seen(image: Image.Image, seen: Box) -> Image.Image:
     return draw_on_seen(image, seen, lambda part: part)
 
 
+def painted_over(
+    image: Image.Image, seen: Box, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]
+) -> Image.Image:
+    """Return a photograph in which a part is painted over, as the network was given it.
+
+    Args:
+        image: the photograph.
+        seen: the part that the network sees.
+        pixels: what the network was given, uint8 (height, width, 3).
+        mask: bool (height, width), what of it is painted over; elsewhere the photograph is sharper.
+    """
+
+    def draw(part: Image.Image) -> Image.Image:
+        painted = Image.fromarray(pixels).resize(part.size, Image.Resampling.BICUBIC)
+        where = Image.fromarray(mask.astype(np.uint8) * 255)
+        return Image.composite(painted, part, where.resize(part.size, Image.Resampling.BILINEAR))
+
+    return draw_on_seen(image, seen, draw)
+
+
 def _pixels(image: Image.Image, box: Box) -> tuple[int, int, int, int]:
     return (
         round(box.left * image.width),
@@ -122,16 +142,23 @@ def save_cam(image: Path, seen: Box, cam: NDArray[np.float32], path: Path) -> No
 def data_uri(image: Image.Image) -> str:
     """Return an image as a JPEG inside a `data:` URI."""
     buffer = BytesIO()
-    image.save(buffer, format="JPEG", quality=85)
+    image.save(buffer, format="JPEG", quality=80, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def strip(thumbnails: Sequence[Path]) -> str | None:
-    """Return thumbnails side by side, as a `data:` URI; None without any."""
+def strip(thumbnails: Sequence[Path], side: int | None = None) -> str | None:
+    """Return thumbnails side by side, as a `data:` URI; None without any.
+
+    Args:
+        thumbnails: square pictures of one size.
+        side: pixels of each, no more than it has; None means as they are.
+    """
     images = []
     for path in thumbnails:
         with Image.open(path) as file:
-            images.append(file.convert("RGB"))
+            image = file.convert("RGB")
+        image.thumbnail((side or image.width, side or image.height))
+        images.append(image)
     return data_uri(side_by_side(images)) if images else None
 
 

@@ -72,15 +72,19 @@ def render_page(
     """Return the page of a result as an HTML document; the arguments are those of `write_page`."""
     from ..explain.explanation import Explanation
     from ..queries.paths import StrongestPaths
-    from .path_content import class_page, explanation_page
-    from .path_page import render_paths
 
     if isinstance(result, StrongestPaths):
+        from .path_content import class_page
+        from .path_page import render_paths
+
         _check_run(run, result.run)
         return render_paths(class_page(run, result))
     if isinstance(result, Explanation):
+        from .image_content import image_page
+        from .image_page import render_image
+
         _check_run(run, result.run)
-        return render_paths(explanation_page(run, result, ablations, no_flip))
+        return render_image(image_page(run, result, ablations, no_flip))
 
     from .report_page import Report, render_report
 
@@ -95,11 +99,13 @@ def render_page(
         return render_audit(run, result, why_options)
 
     from ..demo.mistake import ExplainedMistake
-    from .demo_page import demo_page
 
     if isinstance(result, ExplainedMistake):
+        from .demo_page import demo_page
+        from .image_page import render_image
+
         _check_run(run, result.run.name)
-        return render_paths(demo_page(result))
+        return render_image(demo_page(result))
     raise QueryError(f"no page shows a {type(result).__name__}")
 
 

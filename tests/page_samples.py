@@ -8,6 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from conceptgraph.pages.flow_content import Biases, flow_graph
+from conceptgraph.pages.image_page import render_image
+from conceptgraph.pages.image_parts import (
+    FlowBox,
+    FlowPage,
+    ImagePage,
+    PageAblation,
+    PageAttribution,
+    PageCarrier,
+    PageName,
+    PagePlace,
+    PageThing,
+    RegionRow,
+    RegionTable,
+)
 from conceptgraph.pages.path_page import render_paths
 from conceptgraph.pages.path_parts import PageConcept, PagePath, PageUnit, PathPage
 
@@ -67,6 +82,88 @@ SMALL = page_of(
     (1.0, (POLKA, JUGGLING), (0.25, 1.0)),
     (0.5, (SPARSE, BLANK), (0.1, 0.5)),
 )
+
+
+OTHER_DOT = DOT.replace("AAAAAAAP", "AAAAAQAP")
+"""Another picture than `DOT`."""
+BAG = PageThing(
+    "1",
+    tuple(PageName(name, "texture") for name in ("polka dotted", "red", "bag", "leather", "shiny")),
+    2.5, 0.08, "M10 10L40 10L40 40L10 40Z", (12.0, 12.0), measured=2.25,
+    answer=("typing", 0.9), changes=True, painted=OTHER_DOT,
+)  # fmt: skip
+FLOOR = replace(
+    BAG, mark="2", names=(PageName("floor", "object"),), evidence=-0.5, measured=0.1, disputed=True,
+    answer=("juggling", 0.7), changes=False, outline="M50 50L90 50L90 90Z", at=(60.0, 52.0),
+)  # fmt: skip
+WEAK = PageThing("3", (PageName("sky", "object"),), 0.02, 0.3, "M0 0L90 0L0 9Z", (50.0, 5.0))
+
+
+def sample_flows() -> FlowPage:
+    """Return the flow graphs of two categories in the first block and one in the second."""
+    units = (("block3/17", 1.25), ("block3/60", -0.25))
+    boxes = {
+        "object": [FlowBox("bag", "concept", 1.5, 0.08, 0, units, 0.5)],
+        "texture": [FlowBox("polka dotted", "concept", 1.0, 0.05, 1)],
+    }
+    last = [FlowBox("bag", "concept", 2.0, 0.25, 2), FlowBox("elsewhere", "elsewhere", 0.5)]
+    graphs = [
+        flow_graph(
+            (category, "object"),
+            [*sources, FlowBox("elsewhere", "elsewhere", 1.8 - sources[0].evidence)],
+            last,
+            {
+                (sources[0].name, "bag"): 1.75,
+                (sources[0].name, ""): sources[0].evidence - 1.75,
+                ("", "bag"): 0.1,
+                ("", ""): 1.7 - sources[0].evidence,
+            },
+            Biases(0.7, 0.5),
+            "juggling",
+        )
+        for category, sources in boxes.items()
+    ]
+    carriers = (
+        PageCarrier("block3/17", PageName("polka dotted", "texture"), DOT),
+        PageCarrier("block3/60", None, None),
+    )
+    return FlowPage(("block3", "block4"), tuple(graphs), carriers)
+
+
+def image_sample(paths: PathPage = SMALL) -> ImagePage:
+    """Return a page of a photograph of 100 × 100 pixels of which the network sees the left half."""
+    tables = [
+        RegionTable(
+            "block3", category,
+            (
+                RegionRow(name, 1.5, 0.25, 0.5, place),
+                RegionRow(None, 0.3, 0.75, None, None),
+            ),
+            1.2,
+        )
+        for category, name, place in (("object", "bag", 0), ("texture", "polka dotted", 1))
+    ]  # fmt: skip
+    return ImagePage(
+        title="Why juggling?", verdict="juggling: mostly because of polka dotted.",
+        target="juggling", versus=None, seen_text="", predicted=(("juggling", 0.8),), image=DOT,
+        size=(100, 100), seen=(0.0, 0.0, 0.5, 1.0), maps=(("block3", OTHER_DOT),),
+        things=(BAG, FLOOR, WEAK), asked=None, change=None,
+        places=(PagePlace(2, 2, "80"), PagePlace(2, 2, "60"), PagePlace(1, 1, "80")),
+        regions=tuple(tables), flows=sample_flows(), total=3.0, biases=(("block3", 1.2),),
+        unit_note=None,
+        attributions=(
+            PageAttribution("polka <dotted>", "texture", 2.0, 0.3, -0.5, "0.81", DOT),
+            PageAttribution("3 more concepts", None, 0.25, 0.0, 0.1),
+            PageAttribution(None, None, 0.0, -1.0, 0.0),
+        ),
+        categories=(("texture", 2.0), ("object", -0.4)),
+        ablations=(
+            PageAblation("texture/polka", "3 units: it changes", (("typing", 0.1, 0.9),), "x"),
+        ),
+        no_flip=None, paths=paths,
+        accounting=(("paths shown", 2.5), ("other paths", 1.5), ("biases", -1.0), ("logit", 3.0)),
+        facts=(("run", "a.cg"),),
+    )  # fmt: skip
 
 
 def crowded(blocks: int, units: int, paths: int, *, seed: int = 0) -> PathPage:
@@ -144,13 +241,14 @@ class Opened:
 
 def open_page(
     browser: Browser,
-    page: PathPage,
+    page: PathPage | ImagePage,
     file: Path,
     size: tuple[int, int] = WIDE,
     *,
     dark: bool = False,
 ) -> Opened:
-    file.write_text(render_paths(page), encoding="utf-8")
+    document = render_paths(page) if isinstance(page, PathPage) else render_image(page)
+    file.write_text(document, encoding="utf-8")
     return open_file(browser, file, size, dark=dark)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from conceptgraph.graph.run.reader import Run
 
 NOTHING_SEEN = ImageRegions(
-    (), {}, (), (), None, None, (), {}, np.zeros((64, 64, 3), np.uint8)
+    (), {}, (), (), None, None, (), {}, {}, np.zeros((64, 64, 3), np.uint8)
 )  # fmt: skip
 NONE = ConceptAttribution(None, None, 0.0, 0.0, 1.5, 0.5)
 

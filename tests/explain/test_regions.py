@@ -11,6 +11,7 @@ from torch import Tensor
 
 from conceptgraph.explain.decomposition import Decomposition, Downstream, decompose, evidence_maps
 from conceptgraph.explain.flows import FlowNode, concept_flows, concept_paths
+from conceptgraph.explain.places import region_places
 from conceptgraph.explain.presence import ConceptName
 from conceptgraph.explain.regions import Partition, partitions, region_evidence
 from tests.explain.test_decomposition import decomposed, run_network
@@ -135,3 +136,22 @@ def test_evidence_of_a_batch_is_that_of_each_image() -> None:
         for number, block_maps in enumerate(evidence):
             expected: Tensor = one.evidence(number)
             torch.testing.assert_close(block_maps[image], expected, rtol=0, atol=1e-12)
+
+
+def test_places_name_the_units_that_carry_a_region_and_the_rest() -> None:
+    blocks, _, decomposition, divided = setting("basic", 2)
+    amounts = decomposition.gradients[0] * decomposition.maps[0]
+    places = region_places(blocks[0], divided[0], amounts)
+    regions = region_evidence(blocks[0], divided[0], decomposition.evidence(0), {})
+    assert [(node.category, node.name) for node in places] == [
+        (region.category, region.name) for region in regions
+    ]
+    for region, (node, place) in zip(regions, places.items(), strict=True):
+        carried = sum(unit.evidence for unit in place.carriers)
+        assert carried + place.others == pytest.approx(region.evidence, abs=1e-9)
+        part = next(p for p in divided[0] if p.category == node.category)
+        weights = part.weights[part.names.index(node.name)]
+        assert place.mask.ravel().tolist() == (weights > 0).tolist()
+        by_unit = (amounts.flatten(1).double() @ weights).abs()
+        strongest = [int(unit.unit.split("/")[1]) for unit in place.carriers]
+        assert strongest == by_unit.argsort(descending=True)[: len(strongest)].tolist()

@@ -12,9 +12,7 @@ from playwright.sync_api import expect
 
 from conceptgraph.errors import DataError
 from conceptgraph.pages.path_page import MAX_LISTED, render_paths
-from conceptgraph.pages.path_parts import PageAblation, PageAttribution, PathPage
 from tests.page_samples import (
-    DOT,
     JUGGLING,
     NARROW,
     PIT,
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser
+
+    from conceptgraph.pages.path_parts import PathPage
 
 # ---- the document ------------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ def test_nodes_and_edges_are_the_paths() -> None:
 
 
 def test_the_document_names_no_other_host_or_file() -> None:
-    document = render_paths(replace(SMALL, image=DOT, cam=DOT))
+    document = render_paths(SMALL)
     ours = document.split("<script>")[0]
     assert "http" not in ours.replace("http-equiv", "")
     assert "sourceMappingURL" not in document
@@ -78,8 +78,11 @@ def test_the_document_names_no_other_host_or_file() -> None:
         (page_of((1.0, (POLKA, PIT), (1.0,))), "one step per unit"),
         (page_of((1.0, (), ())), "at least one unit"),
         (page_of((float("nan"), (PIT,), (1.0,))), "found nan"),
-        (replace(SMALL, accounting=(("logit", float("inf")),)), "found inf"),
-        (replace(SMALL, image="https://example.org/a.png"), "data:image"),
+        (page_of((1.0, (PIT,), (float("inf"),))), "found inf"),
+        (
+            page_of((1.0, (replace(PIT, top_images="https://example.org/a.png"),), (1.0,))),
+            "data:image",
+        ),
         (page_of((1.0, (PIT, JUGGLING), (1.0, 1.0))), "same order"),
     ],
 )
@@ -223,13 +226,12 @@ def test_every_name_is_text(show: Callable[..., Opened]) -> None:
     page = page_of(*((1.0, (one,), (1.0,)) for one in odd))
     name = HOSTILE[0]
     opened = show(
-        replace(page, title=name, target=name, lead=name, value_name=name,
-                facts=((name, name),), accounting=((name, 1.0), ("logit", 1.0)), cam=DOT)
+        replace(page, title=name, target=name, lead=name, value_name=name, facts=((name, name),))
     )  # fmt: skip
     assert opened.tab.title() == name
     assert opened.tab.locator("h1").inner_text() == name
     assert opened.tab.locator("#paths .chip").all_inner_texts() == HOSTILE
-    assert opened.tab.locator("img").count() == 1
+    assert opened.tab.locator("img").count() == 0
     assert opened.tab.locator("b:has-text('bold')").count() == 0
     opened.click_box("__proto__")
     assert opened.state("visible") == [3]
@@ -323,86 +325,27 @@ def test_dark_and_light_reach_the_canvas_and_paper_is_light(show: Callable[..., 
     assert min(canvas_colour(page, *corner)[:3]) > 180
 
 
-def test_the_picture_has_words_and_the_accounting_adds_up(show: Callable[..., Opened]) -> None:
-    parts = (("paths shown", 2.5), ("other paths", 1.5), ("biases", -1.0), ("logit", 3.0))
-    page = show(replace(SMALL, accounting=parts, image=DOT, cam=DOT))
-    words = page.tab.get_by_role("img", name="4 paths drawn as lines").get_attribute("aria-label")
-    assert words is not None
-    assert "3 units of block3, 3 units of block4, to the class juggling" in words
-    assert page.tab.locator(".accounting .number").all_inner_texts() == [
-        "+2.50", "+1.50", "−1.00", "+3.00"
-    ]  # fmt: skip
-    ends = page.tab.evaluate(
-        "[...document.querySelectorAll('.accounting i')].map(i => i.getBoundingClientRect())"
-        ".map(r => [r.left, r.right])"
+def test_the_picture_has_words(show: Callable[..., Opened]) -> None:
+    words = show(SMALL).tab.get_by_role("img", name="4 paths drawn as lines")
+    assert "3 units of block3, 3 units of block4, to the class juggling" in (
+        words.get_attribute("aria-label") or ""
     )
-    assert ends[0][1] == pytest.approx(ends[1][0], abs=1)
-    assert ends[1][1] == pytest.approx(ends[2][1], abs=1)
-    assert ends[2][0] == pytest.approx(ends[3][1], abs=1)
-    assert ends[0][0] == pytest.approx(ends[3][0], abs=1)
-    assert page.tab.locator("header figure img").count() == 2
 
 
-def test_measured_effects_attributions_and_ablations(
-    show: Callable[..., Opened], tmp_path: Path
-) -> None:
+def test_measured_effects(show: Callable[..., Opened]) -> None:
     measured = tuple(
         replace(path, measured=path.value * factor, disputed=factor < 0.5)
         for path, factor in zip(SMALL.paths, (0.9, -0.1, 1.0, 1.1), strict=True)
     )
-    attributions = (
-        PageAttribution("polka <dotted>", "texture", 2.0, 0.3, -0.5, "0.81", DOT),
-        PageAttribution("3 more concepts", None, 0.25, 0.0, 0.1),
-        PageAttribution(None, None, 0.0, -1.0, 0.0),
-    )
-    ablation = PageAblation("texture/polka", "3 units: it changes", (("typing", 0.1, 0.9),), "x")
-    sums = (("texture", 2.0), ("object", -0.4))
-    page = replace(
-        SMALL, paths=measured, attributions=attributions, categories=sums, ablations=(ablation,)
-    )
     for size in (WIDE, NARROW):
         for dark in (False, True):
-            opened = show(page, size, dark=dark)
-            tab = opened.tab
-            effects = tab.locator("#paths span.measured:not(.strip)").all_inner_texts()
+            opened = show(replace(SMALL, paths=measured), size, dark=dark)
+            effects = opened.tab.locator("#paths span.measured:not(.strip)").all_inner_texts()
             assert [" ".join(effect.split()) for effect in effects] == [
                 "measured +2.25", "measured +0.15 ?", "measured +1.00",
                 "measured +0.55",
             ]  # fmt: skip
-            rows = tab.locator(".attributions tbody tr").all_inner_texts()
-            assert [" ".join(row.split()) for row in rows] == [
-                "polka <dotted> texture +2.00 +0.30 −0.50 0.81",
-                "3 more concepts +0.25 +0.00 +0.10",
-                "units without a concept +0.00 −1.00 +0.00",
-            ]  # fmt: skip
-            categories = tab.locator(".attributions p.muted").inner_text()
-            assert categories == "By category, where present: texture +2.00, object −0.40."
-            words = " ".join(tab.locator(".ablations table").inner_text().split())
-            assert words == (
-                "texture/polka, 3 units: it changes class before after typing 10.0 % 90.0 %"
-            )
             assert opened.cut_off() == []
-            sections = ".intro", ".attributions", ".ablations", ".graph", "aside"
-            tops = [tab.locator(name).bounding_box() for name in sections]
-            assert all(tops)
-            if size == NARROW:  # the finding leads, single paths come after
-                assert [box["y"] for box in tops if box] == sorted(box["y"] for box in tops if box)
-            tab.screenshot(path=tmp_path / f"{size[0]}{dark}.png", full_page=True)
-
-
-def test_a_difference_takes_its_concepts_apart(show: Callable[..., Opened]) -> None:
-    attributions = (
-        PageAttribution("ball", "object", 2.0, 0.25, 0.5, "0.60", None, 2.5, -0.5),
-        PageAttribution(None, None, 0, 0, 0),
-    )
-    tab = show(replace(SMALL, attributions=attributions, versus="typing")).tab
-    headers = tab.locator(".attributions thead th").all_inner_texts()
-    assert headers == [
-        "concept", "present, raises juggling", "present, lowers typing", "firing", "below",
-        "probe MCC", "map",
-    ]  # fmt: skip
-    row = tab.locator(".attributions tbody tr").first.inner_text()
-    assert row.split() == ["ball", "object", "+2.50", "−0.50", "+0.25", "+0.50", "0.60"]
 
 
 def test_what_is_too_much_to_draw_is_said(show: Callable[..., Opened]) -> None:

@@ -1,0 +1,192 @@
+"""The content of an image's page: from an explanation to the parts of a page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..explain.no_answer import explanation_note
+from ..explain.verdict import verdict
+from ..ingest.network.preprocessing import unseen_text
+from .image_parts import ImagePage, PageChange, PageName, PageThing
+from .outlines import outline
+from .path_content import image_paths_page, run_facts
+from .pictures import (
+    cam_overlay,
+    data_uri,
+    draw_on_seen,
+    frame_seen,
+    painted_over,
+    photograph,
+    thumbnail,
+)
+from .region_content import flow_page, page_places, region_tables
+from .unit_content import page_ablation, page_attributions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from ..explain.ablation import Ablation
+    from ..explain.explanation import Explanation
+    from ..explain.image_regions import ImageThing
+    from ..graph.run.reader import Run
+
+ASKED = "?"
+"""The mark of the part of an image that was asked about."""
+_PAINTED = 448
+"""Pixels of the longer side of a picture in which something is painted over."""
+_MATTERS = 0.05
+"""Share of the logit from which on a page says that a thing's evidence and loss differ."""
+_APART = 7.0
+"""Percent of the photograph's sides that marks are apart."""
+
+
+def image_page(
+    run: Run,
+    explanation: Explanation,
+    ablations: Sequence[Ablation] = (),
+    no_flip: str | None = None,
+) -> ImagePage:
+    """Return the page of one image, with what ablations of its concepts or units change."""
+    image, picture = photograph(Path(explanation.image)), explanation.picture
+    versus, small = explanation.versus, thumbnail(image)
+    asked = picture.chosen
+    return ImagePage(
+        title=f"Why {explanation.class_name}{'' if versus is None else f', not {versus}'}?",
+        verdict=verdict(explanation),
+        target=explanation.class_name,
+        versus=versus,
+        seen_text=unseen_text(explanation.seen),
+        predicted=tuple((row.name, row.probability) for row in explanation.predicted[:3]),
+        image=data_uri(frame_seen(image, explanation.seen)),
+        size=image.size,
+        seen=explanation.seen,
+        maps=_maps(image, explanation),
+        things=_things(image, explanation),
+        asked=None if asked is None else _thing(image, explanation, ASKED, asked),
+        change=_change(image, explanation),
+        places=page_places(picture),
+        regions=region_tables(picture),
+        flows=flow_page(run, explanation),
+        total=explanation.accounting.total,
+        biases=tuple(picture.biases_after.items()),
+        unit_note=explanation_note(run, explanation),
+        attributions=page_attributions(explanation, small),
+        categories=tuple((row.category, row.contribution) for row in explanation.by_category),
+        ablations=tuple(map(page_ablation, ablations)),
+        no_flip=no_flip,
+        paths=image_paths_page(run, explanation, small),
+        accounting=_accounting(explanation),
+        facts=(("image", Path(explanation.image).name), *run_facts(run)),
+    )
+
+
+def _accounting(explanation: Explanation) -> tuple[tuple[str, float], ...]:
+    total = "logit" if explanation.versus is None else f"logit − logit of {explanation.versus}"
+    names = ("paths shown", "other paths", "biases", total)
+    return tuple(zip(names, explanation.accounting, strict=True))
+
+
+def _maps(image: Image.Image, explanation: Explanation) -> tuple[tuple[str, str], ...]:
+    """Return the evidence at each position of the last two blocks, over the photograph."""
+    picture = explanation.picture
+    small = image.copy()
+    small.thumbnail((_PAINTED, _PAINTED))
+    return tuple(
+        (
+            block,
+            data_uri(
+                draw_on_seen(
+                    small, explanation.seen, partial(cam_overlay, cam=picture.evidence[block])
+                )
+            ),
+        )
+        for block in picture.blocks[-2:]
+    )
+
+
+def _things(image: Image.Image, explanation: Explanation) -> tuple[PageThing, ...]:
+    """Return all things, with their marks apart from each other."""
+    taken: list[tuple[float, float]] = []
+    things = []
+    for number, thing in enumerate(explanation.picture.things, start=1):
+        made = _thing(image, explanation, str(number), thing, taken)
+        taken.append(made.at)
+        things.append(made)
+    return tuple(things)
+
+
+def _thing(
+    image: Image.Image,
+    explanation: Explanation,
+    mark: str,
+    thing: ImageThing,
+    taken: Sequence[tuple[float, float]] = (),
+) -> PageThing:
+    seen, result = explanation.seen, thing.counterfactual
+    shown = PageThing(
+        mark,
+        tuple(dict.fromkeys(PageName(*concept) for concept in thing.concepts)),
+        thing.evidence,
+        thing.coverage,
+        outline(thing.mask, seen, *image.size),
+        _mark_place(thing, explanation, taken),
+    )
+    if result is None:
+        return shown
+    return replace(
+        shown,
+        measured=result.measured,
+        answer=(result.answer.name, result.answer.probability),
+        changes=result.answer.name != explanation.predicted[0].name,
+        disputed=thing.disputed
+        and abs(thing.strength) > _MATTERS * abs(explanation.accounting.total),
+        painted=_painted(image, explanation, result.pixels),
+    )
+
+
+def _mark_place(
+    thing: ImageThing, explanation: Explanation, taken: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """Return a point in percent inside a thing, near its top, apart from other marks."""
+    seen = explanation.seen
+    height, width = thing.mask.shape
+    rows, columns = thing.mask.nonzero()
+    steps = np.linspace(0, len(rows) - 1, 60).astype(int)  # from top to bottom
+    points = [
+        (
+            100 * (seen.left + (column + 0.5) / width * (seen.right - seen.left)),
+            100 * (seen.top + (row + 0.5) / height * (seen.bottom - seen.top)),
+        )
+        for row, column in zip(rows[steps].tolist(), columns[steps].tolist(), strict=True)
+    ]
+    points = [(min(max(x, 4.0), 96.0), min(max(y, 4.0), 96.0)) for x, y in points]
+    return max(points, key=lambda point: min([_distance(point, t) for t in taken] + [_APART]))
+
+
+def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
+    return max(abs(a[0] - b[0]), abs(a[1] - b[1]))
+
+
+def _change(image: Image.Image, explanation: Explanation) -> PageChange | None:
+    change = explanation.picture.change
+    if change is None:
+        return None
+    marks = tuple(str(number + 1) for number in change.things)
+    answer = change.answer.name, change.answer.probability
+    return PageChange(marks, answer, _painted(image, explanation, change.pixels))
+
+
+def _painted(image: Image.Image, explanation: Explanation, pixels: NDArray[np.uint8]) -> str:
+    """Return the photograph with what differs in `pixels` painted over."""
+    small = image.copy()
+    small.thumbnail((_PAINTED, _PAINTED))
+    mask = (pixels != explanation.picture.pixels).any(axis=2)
+    return data_uri(painted_over(small, explanation.seen, pixels, mask))

@@ -1,0 +1,201 @@
+"""The page of an image: the photograph with its things, and what they add to a class's logit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .document import check_numbers, check_pictures, render, signed
+from .image_parts import RegionRow
+from .path_page import path_values, vis_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .image_parts import FlowBox, FlowPage, ImagePage, RegionTable
+
+LISTED = 12
+"""Flows that are listed where no script draws them."""
+NOTEBOOK_FLOWS = 6
+"""Likewise, in a notebook."""
+ROWS = 10
+"""The most regions of a table with a row of their own."""
+_HINT = "The things that matter most, outlined. Blue: evidence for the class; red, dashed: against."
+_LEGEND = "Blue: evidence for the class; red: against."
+
+
+class WaterfallBar(NamedTuple):
+    """One row of the accounting; `left` and `width` in percent of the strip."""
+
+    name: str
+    value: float
+    left: float
+    width: float
+
+
+def render_image(page: ImagePage) -> str:
+    """Return the whole HTML document.
+
+    Raises:
+        DataError: a number is not finite, or a picture is not embedded.
+    """
+    _check(page)
+    return render(
+        "image.html",
+        **_values(page),
+        weaker=[thing for thing in page.things if not thing.painted],
+        regions=[_table(table, page.total) for table in page.regions],
+        flows=None if page.flows is None else flow_values(page.flows),
+        bars=waterfall(page.accounting),
+        paths=path_values(page.paths),
+        vis=vis_network(),
+        data={
+            "places": page.places,
+            "seen": page.seen,
+            "size": page.size,
+            "maps": [picture for _, picture in page.maps],
+            "change": page.change.marks if page.change else (),
+            "hint": _HINT if page.things else "",
+            "legend": _LEGEND,
+        },
+    )
+
+
+def notebook_values(page: ImagePage) -> dict[str, object]:
+    """Return what `notebook.html` shows: a part of a page that needs no script."""
+    _check(page)
+    return {
+        **_values(page),
+        "regions": [_table(table, page.total) for table in page.regions[:1]],
+        "flows": [] if page.flows is None else _listed(page.flows)[:NOTEBOOK_FLOWS],
+    }
+
+
+def _values(page: ImagePage) -> dict[str, object]:
+    """Return what page and notebook share."""
+    marked = [*([] if page.asked is None else [page.asked]), *page.things]
+    return {
+        "page": page,
+        "marked": marked,
+        "value": "logit" if page.versus is None else f"logit less that of {page.versus}",
+        "largest_part": _largest(row.present for row in page.attributions),
+        "largest_thing": _largest(v for t in marked for v in (t.evidence, t.measured or 0.0)),
+    }
+
+
+def _check(page: ImagePage) -> None:
+    things = [*page.things, *([page.asked] if page.asked else [])]
+    check_numbers(v for t in things for v in (t.evidence, t.measured or 0.0))
+    check_numbers(row.evidence for table in page.regions for row in table.rows)
+    check_numbers(value for row in page.attributions for value in row.values)
+    check_numbers(value for _, value in (*page.accounting, *page.biases))
+    check_pictures(
+        [
+            page.image,
+            *(picture for _, picture in page.maps),
+            *(thing.painted for thing in things),
+            *(row.map for row in page.attributions),
+            *(panel.image for panel in page.panels),
+            page.change and page.change.painted,
+        ]
+    )
+
+
+def _table(
+    table: RegionTable, total: float
+) -> tuple[RegionTable, float, list[RegionRow]]:  # fmt: skip
+    """Return a table, what its bars are scaled by, and its rows, the weaker ones in one."""
+    *named, none = table.rows
+    shown, rest = (named, []) if len(named) <= ROWS else (named[: ROWS - 1], named[ROWS - 1 :])
+    rows = list(shown)
+    if rest:
+        evidence = sum(row.evidence for row in rest)
+        rows.append(RegionRow(f"{len(rest)} more", evidence, None, None, None))
+    rows += [none, RegionRow(f"bias terms after {table.block}", table.biases, None, None, None)]
+    return table, _largest([total, *(row.evidence for row in rows)]), rows
+
+
+def flow_values(page: FlowPage) -> dict[str, object]:
+    """Return what `flows.html` shows and `flows.js` draws."""
+    check_pictures(unit.picture for unit in page.units)
+    graphs = {graph.categories: graph for graph in page.graphs}
+    categories = [list(dict.fromkeys(pair[side] for pair in graphs)) for side in (0, 1)]
+    boxes = [
+        [
+            next(g.columns[side] for pair, g in graphs.items() if pair[side] == category)
+            for category in categories[side]
+        ]
+        for side in (0, 1)
+    ]
+    first = page.graphs[0]
+    evidence = [box.evidence for column in first.columns for box in column]
+    check_numbers(evidence)
+    return {
+        "blocks": page.blocks,
+        "listed": _listed(page),
+        "data": {
+            "blocks": page.blocks,
+            "categories": categories,
+            "columns": [[[_box(box) for box in column] for column in side] for side in boxes],
+            "edges": [
+                [
+                    [(*edge[:3], _rounded(edge[3])) for edge in graphs[source, target].edges]
+                    for target in categories[1]
+                ]
+                for source in categories[0]
+            ],
+            "target": _box(first.columns[2][0]),
+            "units": [
+                {"uid": unit.uid, "concept": unit.concept, "picture": unit.picture}
+                for unit in page.units
+            ],
+            "largest": _largest(evidence),
+        },
+    }
+
+
+def _box(box: FlowBox) -> dict[str, object]:
+    return vars(box) | {
+        "evidence": _rounded(box.evidence),
+        "units": [(uid, _rounded(evidence)) for uid, evidence in box.units],
+        "others": _rounded(box.others),
+        "coverage": None if box.coverage is None else round(box.coverage, 3),
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.5g}")
+
+
+def _listed(page: FlowPage) -> list[tuple[str, str]]:
+    """Return the strongest flows of the first graph in words."""
+    graph = page.graphs[0]
+    largest = _largest(edge[3] for edge in graph.edges)
+    return [
+        (
+            f"{graph.columns[column][source].name} → {graph.columns[column + 1][target].name}",
+            signed(evidence, largest),
+        )
+        for column, source, target, evidence in graph.edges[:-LISTED:-1]
+    ]
+
+
+def _largest(values: Iterable[float]) -> float:
+    """Return the largest absolute value, by which bars are scaled."""
+    return max(map(abs, values), default=1.0) or 1.0
+
+
+def waterfall(parts: Sequence[tuple[str, float]]) -> list[WaterfallBar]:
+    """Return bars that start where the one before ended; the last, their sum, starts at zero."""
+    if not parts:
+        return []
+    spans, reached = [], 0.0
+    for _, value in parts[:-1]:
+        spans.append((reached, reached + value))
+        reached += value
+    spans.append((0.0, parts[-1][1]))
+    low, high = min(map(min, spans)), max(map(max, spans))
+    scale = 100 / ((high - low) or 1.0)
+    return [
+        WaterfallBar(name, value, round((min(span) - low) * scale, 2), round(abs(value) * scale, 2))
+        for (name, value), span in zip(parts, spans, strict=True)
+    ]

@@ -1,0 +1,119 @@
+"""The content of an image's page: everything in its place on the photograph, and adding up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from conceptgraph.pages.image_content import image_page
+from conceptgraph.pages.image_page import render_image
+from tests.image_samples import BALL, BLUE, RED, image_explanation, open_picture
+from tests.made_runs import small_run
+from tests.page_samples import draw_thumbnails
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conceptgraph.explain.explanation import Explanation
+    from conceptgraph.graph.run.reader import Run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = small_run(tmp_path / "a.cg")
+    draw_thumbnails(run)
+    return run
+
+
+@pytest.fixture
+def explanation(run: Run) -> Explanation:
+    return image_explanation(run)
+
+
+def colour(uri: str, x: float, y: float) -> tuple[int, ...]:
+    picture = open_picture(uri).convert("RGB")
+    return tuple(np.asarray(picture)[int(y * picture.height), int(x * picture.width)].tolist())
+
+
+def is_like(pixel: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return max(abs(a - b) for a, b in zip(pixel, other, strict=True)) < 30
+
+
+def test_things_lie_in_the_part_of_the_photograph_that_is_seen(
+    run: Run, explanation: Explanation
+) -> None:
+    page = image_page(run, explanation)
+    ball, road = page.things
+    assert [(thing.mark, thing.names) for thing in (ball, road)] == [
+        ("1", (BALL,)), ("2", (("road", "object"),)),
+    ]  # fmt: skip
+    points = np.array(re.findall(r"(\d+) (\d+)", ball.outline), float)
+    assert np.abs(points.min(axis=0) - (50, 0)).max() <= 3
+    assert np.abs(points.max(axis=0) - (100, 50)).max() <= 3
+    assert 25 < ball.at[0] < 50
+    assert ball.at[1] < 50
+    assert page.seen == (0.25, 0.0, 0.75, 1.0)
+    assert not is_like(colour(page.image, 0.1, 0.5), BLUE)  # not seen, so pale
+
+
+def test_what_is_painted_over_is_painted_in_its_place(run: Run, explanation: Explanation) -> None:
+    page = image_page(run, explanation)
+    ball, road = page.things
+    assert (ball.measured, ball.answer, ball.changes) == (2.25, ("typing", 0.9), True)
+    assert ball.painted is not None
+    assert is_like(colour(page.image, 0.35, 0.2), RED)
+    assert is_like(colour(ball.painted, 0.35, 0.2), BLUE)
+    assert is_like(colour(ball.painted, 0.6, 0.8), BLUE)
+    assert road.painted is None
+    assert page.change is not None
+    assert page.change.marks == ("1",)
+    assert page.change.painted == ball.painted
+
+
+def test_marks_of_things_at_one_place_stand_apart(run: Run, explanation: Explanation) -> None:
+    things = tuple(explanation.picture.things[:1] * 4)
+    picture = replace(explanation.picture, things=things)
+    places = [t.at for t in image_page(run, replace(explanation, picture=picture)).things]
+    for i, (x, y) in enumerate(places):
+        for other_x, other_y in places[:i]:
+            assert max(abs(x - other_x), abs(y - other_y)) >= 7
+
+
+def test_regions_and_flows_add_up_to_the_logit(run: Run, explanation: Explanation) -> None:
+    page = image_page(run, explanation)
+    for table in page.regions:
+        total = sum(row.evidence for row in table.rows) + table.biases
+        assert total == pytest.approx(page.total)
+        assert [row.name for row in table.rows] == ["ball", "road", None]
+        for row in table.rows:
+            assert row.place is not None
+            assert page.places[row.place] == (2, 2, "90")
+    assert page.flows is not None
+    (graph,) = page.flows.graphs
+    assert graph.columns[2][0].evidence == pytest.approx(page.total)
+    for column in graph.columns[:2]:
+        for box in column:
+            if box.units:
+                assert sum(v for _, v in box.units) + box.others == pytest.approx(box.evidence)
+    assert [unit.uid for unit in page.flows.units] == ["block3/0", "block4/0"]
+
+
+def test_the_document_says_what_it_shows(run: Run, explanation: Explanation) -> None:
+    page = image_page(run, explanation)
+    document = render_image(page)
+    assert page.verdict.startswith("juggling: mostly because of ball (+2.00")
+    assert page.verdict in document
+    assert page.flows is not None
+    pictures = [page.image, page.things[0].painted, *(picture for _, picture in page.maps)]
+    assert all(picture in document for picture in pictures if picture)
+
+
+def test_one_block_has_no_flows(run: Run, explanation: Explanation) -> None:
+    picture = replace(explanation.picture, flows=())
+    page = image_page(run, replace(explanation, picture=picture))
+    assert page.flows is None
+    assert 'id="flows"' not in render_image(page)
