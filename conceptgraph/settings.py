@@ -40,6 +40,8 @@ USUAL_BATCH, LARGEST_BATCH = 32, 256  # images, if no batch size is given
 BATCHES = 32  # at least, if batches are larger than usual
 GIGABYTES = 0.085
 """GPU memory per image of a batch (ResNet-50 on images of 224², half of it for cells)."""
+AUDIT_TRIES, AUDIT_THINGS = 5, 3
+"""Suspects that an audit ablates, and things of an image that it paints over; not of a run."""
 
 
 @dataclass(frozen=True)

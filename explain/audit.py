@@ -1,18 +1,16 @@
-"""Audit of many labelled images: confusions, which concepts push them, which ablation would help.
+"""Audit of many images: what carries their answers, and with labels, what causes the mistakes.
 
-1. attribute   for every image, what each concept adds to the logit of the predicted class where the
-               concept is present: one row an image, kept in the run (`audit_rows`)
-2. count       confusions; and suspects, the concepts that push mistakes more often than right
-               answers, or why none can be named (`audit_counts`)
-3. ablate      the first suspects, each where it is present, on the same images: mistakes that it
-               fixes, right answers that it breaks; what fixes none is no suspect
+1. things    for every image, the things that carry the answer, and the answers when they are
+             painted over: one row an image, kept in the run (`thing_rows`)
+2. rely      how often each concept carries the answers of a class, and how often its loss changes
+             them (`reliance`)
+3. group     images whose answer has the same reason, with and without names (`evidence_groups`)
+4. mistakes  with labels: confusions, and suspects, the concepts that cause them (`audit_mistakes`)
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,54 +18,70 @@ from ..errors import DataError, QueryError, nearest
 from ..graph.run.files import disk_errors
 from ..progress import NoProgress
 from ..queries.rows import Rows
-from .ablation_masks import ablation_of_concept
-from .audit_counts import Confusion, Suspect, Tally, least_effect, without_effect
-from .audit_rows import Auditor, CountFile, RowFile, load_batches
-from .concept_attribution import concept_attributor
+from ..settings import AUDIT_THINGS, AUDIT_TRIES
+from .audit_mistakes import BATCH, digest, explain_mistakes
+from .class_evidence import SUFFIXES
+from .evidence_groups import EvidenceGroup, evidence_groups
 from .network import RunNetwork, network_of, run_of
+from .reliance import Reliance, RelianceTally
+from .thing_rows import ThingRowFile, ThingRows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..graph.run.reader import Run
-    from ..progress import Advance, Progress
-    from .ablation_masks import AblationMask
+    from ..progress import Progress
+    from .audit_counts import Confusion, Suspect
     from .audit_rows import ImageLabel
 
 FOLDER = "audits"
-SCHEMA = 2
+SCHEMA = 3
 """Version of the rows; those of another version are not read."""
-_BATCH = 32
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What a network confuses on some images, and why.
+    """What a network's answers to some images rely on; with labels, what it confuses, and why.
 
     Attributes:
         run: uid of the run.
-        block: the block whose units' concepts are attributed to.
+        block: the block whose units' concepts are attributed to, and whose probes find things.
         folder: the folder of the images, as given.
         images: how many were read.
-        right: how many of these are classified rightly.
+        right: how many of these are classified rightly; None without labels.
         unreadable: file and reason of each image that could not be read.
-        confusions: the most frequent one first.
+        confusions: the most frequent one first; empty without labels, likewise `suspects`.
         suspects: concepts that push mistakes more often than right answers, the largest excess
             first.
         no_suspects: why there are none, if so.
         least_effect: what a concept must add to push a decision, in units of the logit.
+        answers: how many images are taken for each class.
+        reliance: concepts that carry answers, the most particular to its class first.
+        groups: images whose answer has the same reason; with most mistakes, or most distinct first.
     """
 
     run: str
     block: str
     folder: Path
     images: int
-    right: int
+    right: int | None
     unreadable: tuple[tuple[str, str], ...]
-    confusions: Rows[Confusion]
-    suspects: Rows[Suspect]
-    no_suspects: str | None
-    least_effect: float
+    confusions: Rows[Confusion] = field(default_factory=Rows)
+    suspects: Rows[Suspect] = field(default_factory=Rows)
+    no_suspects: str | None = None
+    least_effect: float = 0.0
+    answers: Mapping[str, int] = field(default_factory=dict)
+    reliance: Rows[Reliance] = field(default_factory=Rows)
+    groups: Rows[EvidenceGroup] = field(default_factory=Rows)
+
+    @property
+    def mistakes(self) -> int:
+        """How many images are classified wrongly; 0 without labels."""
+        return 0 if self.right is None else self.images - self.right
+
+    def mistakes_as(self, class_name: str) -> int:
+        """Return how many images of other classes are taken for a class; 0 without labels."""
+        return sum(len(c.images) for c in self.confusions if c.predicted == class_name)
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
@@ -90,19 +104,23 @@ class Audit:
             "suspects": [vars(suspect) for suspect in self.suspects],
             "no_suspects": self.no_suspects,
             "least_effect": self.least_effect,
+            "answers": dict(self.answers),
+            "reliance": [row.to_json() for row in self.reliance],
+            "groups": [group.to_json() for group in self.groups],
         }
 
 
 def audit(
     run: Run | RunNetwork,
     folder: Path | str,
-    labels: Sequence[tuple[str, str]],
+    labels: Sequence[tuple[str, str]] | None = None,
     *,
     blocks: Sequence[str] | None = None,
-    tries: int = 5,
+    tries: int = AUDIT_TRIES,
+    things: int = AUDIT_THINGS,
     progress: Progress | None = None,
 ) -> Audit:
-    """Audit many labelled images; an audit that was cut off resumes.
+    """Audit many images, labelled or not; an audit that was cut off resumes.
 
     Rows are kept in the run, under `audits/`, for these images as they are on the disk, these
     labels and blocks.
@@ -110,50 +128,100 @@ def audit(
     Args:
         run: an open run, or its network from `open_network`.
         folder: the folder of the images.
-        labels: for each image its file, relative to the folder, and its class.
+        labels: for each image its file, relative to the folder, and its class; None means all
+            images of the folder and its subfolders, without labels.
         blocks: neighbouring blocks up to the network's last; None means its last two.
         tries: how many suspects to ablate, at the first of the blocks.
+        things: how many things of each image to paint over, each by itself.
         progress: receives the steps; None for no progress.
 
     Raises:
         QueryError: a label is no class of the network.
-        DataError: there are no labels, or no such folder.
+        DataError: there are no images or labels, no such folder, or no image can be read.
         RunError: the run cannot be written to, or its rows are damaged.
         ModelError: the network cannot be loaded.
     """
     folder, progress = Path(folder), progress or NoProgress()
-    check_labels(run_of(run), folder, labels)
+    if labels is not None:
+        check_labels(run_of(run), folder, labels)
+    files = image_files(folder) if labels is None else [file for file, _ in labels]
     network = network_of(run)
     chosen = tuple(blocks or network.last_blocks())
-    attributor = concept_attributor(network.run, chosen[0])
-    auditor = Auditor(network, chosen, attributor)
+    truths = None if labels is None else dict(labels)
+    result = _rely(network, folder, files, truths, chosen, things, progress)
+    if labels is None:
+        return result
     key = _key(folder, labels, chosen)
-    rows = RowFile(_file(network, f"{key}.jsonl"))
-    with progress.step("attribute", len(labels)) as advance:
-        _attribute(auditor, folder, labels, rows, advance)
-    least = least_effect(rows.of(labels))
-    tally = Tally(attributor.uids, least)
-    for row in rows.of(labels):
-        tally.add(row)
-    suspects, reason = tally.suspects()
-    if tried := [suspect.concept for suspect in suspects[:tries]]:
-        masks = [ablation_of_concept(network.run, uid, chosen[:1])[chosen[0]][0] for uid in tried]
-        counts = CountFile(_file(network, f"{key}-{_digest(tried)}.jsonl"))
-        with progress.step("ablate", tally.images) as advance:
-            outcomes = _ablate(auditor, folder, rows, masks, counts, advance)
-        outcome_of = dict(zip(tried, outcomes, strict=True))
-        suspects, reason = without_effect(_with_outcomes(suspects, outcome_of))
+    mistakes = explain_mistakes(
+        network, folder, labels, chosen, tries, lambda end: _file(network, f"{key}{end}"), progress
+    )
+    return replace(
+        result,
+        confusions=Rows(mistakes.confusions),
+        suspects=Rows(mistakes.suspects),
+        no_suspects=mistakes.no_suspects,
+        least_effect=mistakes.least_effect,
+    )
+
+
+def image_files(folder: Path) -> list[str]:
+    """Return the images of a folder and its subfolders, relative to it.
+
+    Raises:
+        DataError: there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise DataError("no such folder of images", file=folder)
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise DataError("no images", file=folder, expected="files such as .jpg or .png")
+    return [file.relative_to(folder).as_posix() for file in files]
+
+
+def _rely(
+    network: RunNetwork,
+    folder: Path,
+    files: Sequence[str],
+    truths: Mapping[str, str] | None,
+    blocks: Sequence[str],
+    things: int,
+    progress: Progress,
+) -> Audit:
+    """Find what carries the answers, count it, and group the images (steps 1 to 3)."""
+    network.downstream(blocks)
+    key = _key(folder, files, [*blocks[:1], str(things)])
+    rows = ThingRowFile(_file(network, f"{key}-things.jsonl"))
+    source = ThingRows(network, blocks[0], things)
+    with progress.step("things", len(files)) as advance:
+        done = rows.drop_partial_batch(BATCH, len(files))
+        advance(done)
+        images = network.load_photographs([folder / file for file in files[done:]])
+        for start in range(done, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            rows.append(source.rows(batch, [next(images) for _ in batch]))
+            advance(len(batch))
+    tally, right, unreadable = RelianceTally(labelled=truths is not None), 0, []
+    for row in rows.of(files):
+        truth = None if truths is None else truths[row.file]
+        tally.add(row, truth)
+        right += row.unreadable is None and row.predicted == truth
+        if row.unreadable is not None:
+            unreadable.append((row.file, row.unreadable))
+    if not tally.images:
+        raise DataError("no image can be read", file=folder, found=unreadable[0][1])
+    groups = evidence_groups(
+        network, blocks[0], folder, lambda: rows.of(files), tally.images, truths, progress
+    )
     return Audit(
         network.run.name,
-        chosen[0],
+        blocks[0],
         folder,
-        tally.images,
-        tally.right,
-        tuple(tally.unreadable),
-        Rows(tally.confusions()),
-        Rows(suspects),
-        reason,
-        least,
+        sum(tally.images.values()),
+        None if truths is None else right,
+        tuple(unreadable),
+        answers=tally.images,
+        reliance=Rows(tally.rows()),
+        groups=Rows(groups),
     )
 
 
@@ -180,10 +248,13 @@ def check_labels(run: Run, folder: Path, labels: Sequence[ImageLabel]) -> None:
         )
 
 
-def _key(folder: Path, labels: Sequence[ImageLabel], blocks: Sequence[str]) -> str:
-    """Return a digest of the images as they are on the disk, labels, blocks and rules."""
-    images = [(file, label, _size_and_time(folder / file)) for file, label in labels]
-    return _digest([SCHEMA, str(folder.resolve()), list(blocks), images])
+def _key(folder: Path, images: Sequence[str | ImageLabel], options: Sequence[str]) -> str:
+    """Return a digest of the images as they are on the disk, with labels or not, and options."""
+    states = [
+        (image, _size_and_time(folder / (image if isinstance(image, str) else image[0])))
+        for image in images
+    ]
+    return digest([SCHEMA, str(folder.resolve()), list(options), states])
 
 
 def _size_and_time(file: Path) -> tuple[int, int] | None:
@@ -194,68 +265,8 @@ def _size_and_time(file: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _digest(value: object) -> str:
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
-
-
 def _file(network: RunNetwork, name: str) -> Path:
     path = network.run.file(f"{FOLDER}/{name}")
     with disk_errors(path, "cannot be written"):
         path.parent.mkdir(exist_ok=True)
     return path
-
-
-def _attribute(
-    auditor: Auditor,
-    folder: Path,
-    labels: Sequence[ImageLabel],
-    rows: RowFile,
-    advance: Advance,
-) -> None:
-    """Append a row for each label that has none yet, in their order (step 1)."""
-    done = rows.drop_partial_batch(_BATCH, len(labels))
-    advance(done)
-    for batch, images in load_batches(auditor.network, folder, labels[done:], _BATCH):
-        rows.append(auditor.rows(batch, images))
-        advance(len(batch))
-
-
-def _ablate(
-    auditor: Auditor,
-    folder: Path,
-    rows: RowFile,
-    masks: Sequence[AblationMask],
-    counts: CountFile,
-    advance: Advance,
-) -> list[tuple[int, int]]:
-    """Count, for each mask, mistakes that it fixes and right answers that it breaks (step 3)."""
-    readable = [row for row in rows if row.unreadable is None]
-    was_wrong = {row.file: row.wrong for row in readable}
-    labels = [(row.file, row.truth) for row in readable]
-    done = counts.drop_partial_batch(1, len(labels)) * _BATCH
-    advance(min(done, len(labels)))
-    for batch, images in load_batches(auditor.network, folder, labels[done:], _BATCH):
-        known = [label for label, image in zip(batch, images, strict=True)
-                 if not isinstance(image, str)]  # fmt: skip
-        outcomes = [[0, 0] for _ in masks]
-        for (file, truth), classes in zip(known, auditor.ablated(images, masks), strict=True):
-            for outcome, predicted in zip(outcomes, classes, strict=True):
-                outcome[0] += was_wrong[file] and predicted == truth
-                outcome[1] += not was_wrong[file] and predicted != truth
-        counts.append([outcomes])
-        advance(len(batch))
-    by_mask = zip(*counts, strict=True)
-    sums = [[sum(column) for column in zip(*batches, strict=True)] for batches in by_mask]
-    return [(fixes, breaks) for fixes, breaks in sums]
-
-
-def _with_outcomes(
-    suspects: Sequence[Suspect], outcomes: dict[str, tuple[int, int]]
-) -> list[Suspect]:
-    """Return the suspects, those that were ablated with what that fixes and breaks."""
-    return [
-        replace(suspect, fixes=outcomes[suspect.concept][0], breaks=outcomes[suspect.concept][1])
-        if suspect.concept in outcomes
-        else suspect
-        for suspect in suspects
-    ]

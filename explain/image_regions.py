@@ -302,7 +302,7 @@ def _image_thing(
 ) -> ImageThing:  # fmt: skip
     mask = to_pixels(thing.mask, *image.pixels.shape[:2])
     amount = float(evidence[torch.from_numpy(thing.mask)].double().sum())
-    return ImageThing(thing.concepts, block, amount, thing.coverage, _box(mask), mask)
+    return ImageThing(thing.concepts, block, amount, thing.coverage, image_box(mask), mask)
 
 
 def _chosen(network: RunNetwork, image: ImageToExplain, number: int, mask: Mask) -> ImageThing:
@@ -316,10 +316,11 @@ def _chosen(network: RunNetwork, image: ImageToExplain, number: int, mask: Mask)
     (result,) = painted(network, image.pixels, [mask], image.direction)
     amount = float((evidence * shares).double().sum())
     block = image.blocks[number]
-    return ImageThing((), block, amount, float(mask.mean()), _box(mask), mask, result)
+    return ImageThing((), block, amount, float(mask.mean()), image_box(mask), mask, result)
 
 
-def _box(mask: Mask) -> Box:
+def image_box(mask: Mask) -> Box:
+    """Return the rectangle around the part of a mask, which has one at least."""
     rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
     x, y = int(columns[0]), int(rows[0])
     return Box(x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)

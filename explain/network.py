@@ -140,10 +140,15 @@ class RunNetwork:
 
     def load_images(self, images: Sequence[Path]) -> Iterator[Tensor | str]:
         """Yield what `load_image` loads, in order and prefetched; for one that fails, its error."""
+        for image in self.load_photographs(images):
+            yield image if isinstance(image, str) else image.batch
 
-        def load(image: Path) -> Tensor | str:
+    def load_photographs(self, images: Sequence[Path]) -> Iterator[Photograph | str]:
+        """Yield what `load_photograph` loads, as `load_images` does."""
+
+        def load(image: Path) -> Photograph | str:
             try:
-                return self.load_image(image)
+                return self.load_photograph(image)
             except ConceptGraphError as error:
                 return str(error)
 

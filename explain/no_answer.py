@@ -89,7 +89,7 @@ def audit_note(run: Run, audit: Audit) -> str | None:
         reason = unnamed_units(run, (audit.block,))
         return f"{opening}no unit of {audit.block} detects a concept. {reason}"
     return (
-        f"{opening}{audit.no_suspects}. What the {audit.images - audit.right} mistakes have in "
+        f"{opening}{audit.no_suspects}. What the {audit.mistakes} mistakes have in "
         f"common may be no concept of {audit.block}: explain one of them, or audit with an earlier "
         "block first (--blocks)."
     )

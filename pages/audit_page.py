@@ -1,26 +1,35 @@
-"""The page of an audit, without a script."""
+"""The page of an audit, without a script: a contact sheet of groups, then reliance and mistakes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
+from PIL import Image
+
 from ..errors import ConceptGraphError
 from ..explain.no_answer import audit_note
+from ..explain.reliance import distinct
 from ..ingest.network.preprocessing import seen_box
 from .document import render
-from .pictures import data_uri, frame_seen, photograph
-from .wording import why_command
+from .pictures import crop_seen, data_uri, frame_seen, photograph
+from .wording import audit_finding, group_reason, why_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from ..explain.audit import Audit
+    from ..explain.evidence_groups import EvidenceGroup
     from ..graph.run.reader import Run
 
-CONFUSIONS, SUSPECTS, EXAMPLES = 30, 30, 4
-"""The most confusions, suspects, and images of a confusion that the page shows."""
-_SMALL = 96
+CONFUSIONS, SUSPECTS, RELIANCE, EXAMPLES = 30, 30, 40, 4
+"""The most confusions, suspects, rows of reliance, images of a confusion that are shown."""
+_SMALL, _SHEET = 96, 160
+_LIGHT, _DARK = (255, 255, 255), (0, 0, 0)
 
 
 def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str:
@@ -30,8 +39,19 @@ def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str
     return render(
         "audit.html",
         audit=audit,
+        finding=audit_finding(audit),
         no_answer=audit_note(run, audit),
-        mistakes=audit.images - audit.right,
+        groups=[
+            (
+                group,
+                group_reason(group),
+                _examples(run, audit, group),
+                why_command(run, audit, group, why_options),
+            )
+            for group in audit.groups
+            if group.examples
+        ],
+        reliance=distinct(audit.reliance)[:RELIANCE],
         confusions=[
             (
                 confusion,
@@ -45,11 +65,41 @@ def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str
     )
 
 
-def _small(run: Run, path: Path) -> str | None:
-    """Return a thumbnail; None for an image that has been removed since the audit."""
+def _examples(run: Run, audit: Audit, group: EvidenceGroup) -> list[tuple[str, str | None]]:
+    """Return the group's first images, each with the part outlined that it shares with them."""
+    return [
+        (example.file, _small(run, audit.folder / example.file, example.mask))
+        for example in group.examples
+    ]
+
+
+def _small(run: Run, path: Path, mask: NDArray[np.bool_] | None = None) -> str | None:
+    """Return a thumbnail; None for an image that has been removed since the audit.
+
+    Args:
+        run: whose network sees the image.
+        path: the image.
+        mask: bool, any grid over what the network sees: a part to outline; then only what the
+            network sees is shown.
+    """
     try:
         image = photograph(path)
     except (ConceptGraphError, OSError):
         return None
+    seen = seen_box(image.size, run.manifest["input"])
+    if mask is not None:
+        return data_uri(_outlined(crop_seen(image, seen), mask))
     image.thumbnail((_SMALL, _SMALL))
-    return data_uri(frame_seen(image, seen_box(image.size, run.manifest["input"])))
+    return data_uri(frame_seen(image, seen))
+
+
+def _outlined(image: Image.Image, mask: NDArray[np.bool_]) -> Image.Image:
+    """Outline a part of an image, light within dark, so that it is seen on every background."""
+    scale = _SHEET / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS)).copy()
+    scaled = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
+    contours, _ = cv2.findContours(scaled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    for colour, width in ((_DARK, 4), (_LIGHT, 2)):
+        cv2.drawContours(pixels, contours, -1, colour, width)
+    return Image.fromarray(pixels)

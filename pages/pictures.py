@@ -122,6 +122,11 @@ def painted_over(
     return draw_on_seen(image, seen, draw)
 
 
+def crop_seen(image: Image.Image, seen: Box) -> Image.Image:
+    """Return the part of an image that the network sees."""
+    return image if seen.is_whole else image.crop(_pixels(image, seen))
+
+
 def _pixels(image: Image.Image, box: Box) -> tuple[int, int, int, int]:
     return (
         round(box.left * image.width),

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from ..explain.audit_counts import Confusion
+from ..explain.reliance import distinct
 from ..graph.run.all_labels import AllLabels
+from ..graph.uids import split_concept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..explain.ablation import Ablation
     from ..explain.audit import Audit
-    from ..explain.audit_counts import Confusion
+    from ..explain.evidence_groups import EvidenceGroup
     from ..graph.run.reader import Run
 
 CONCEPTS_SHOWN = 8
@@ -57,18 +60,57 @@ def evidence_after(ablation: Ablation) -> str:
     return f"Evidence for {ablation.after[0].name} after the ablation: {evidence}" * bool(evidence)
 
 
-def why_command(run: Run, audit: Audit, confusion: Confusion, options: Sequence[str] = ()) -> str:
-    """Return the command that explains the most confident mistake of a confusion.
+def audit_finding(audit: Audit) -> str:
+    """Return the finding of an audit in one sentence.
+
+    With labels it is the concept whose loss puts most mistakes right, if any does; else the one
+    that is most particular to its class.
+    """
+    rows = distinct(audit.reliance)
+    fixing = max(rows, key=lambda row: row.fixes or 0, default=None)
+    if fixing is not None and fixing.fixes:
+        return (
+            f"{fixing.class_name}: {split_concept(fixing.concept)[1]} carries "
+            f"{fixing.wrong_strongest} of the {audit.mistakes_as(fixing.class_name)} images that "
+            f"are wrongly taken for it; with the thing painted over, {fixing.fixes} become right."
+        )
+    if rows:
+        row = rows[0]
+        return (
+            f"{row.class_name}: {split_concept(row.concept)[1]} carries {row.strongest} of "
+            f"{audit.answers[row.class_name]} answers; painted over in {row.painted} images, it "
+            f"changes the answer in {row.changes}."
+        )
+    return "No concept carries the answers of one class more often than those of others."
+
+
+def group_reason(group: EvidenceGroup) -> str:
+    """Return why the images of a group belong together: its concepts, or that none names it."""
+    if not group.concepts:
+        return "no concept of the data names this"
+    names = (split_concept(concept.concept)[1] for concept in group.concepts)
+    return " · ".join(dict.fromkeys(names))
+
+
+def why_command(
+    run: Run, audit: Audit, example: Confusion | EvidenceGroup | None, options: Sequence[str] = ()
+) -> str:
+    """Return the command that explains an image of an audit.
 
     Args:
         run: the run.
         audit: the audit.
-        confusion: one of its confusions.
+        example: a confusion, of which it is the most confident mistake; or a group, of which it is
+            the most typical image; None means the first confusion, else the first group.
         options: further words of the command.
     """
+    if example is None:
+        example = audit.confusions[0] if audit.confusions else audit.groups[0]
+    question = []
+    if isinstance(example, Confusion):
+        question = ["--class", example.predicted, "--versus", example.truth]
     words = [
         "conceptgraph", "why", "--run", str(run.path),
-        "--image", str(audit.folder / confusion.images[0]), "--class", confusion.predicted,
-        "--versus", confusion.truth, "--html", "why.html", *options,
+        "--image", str(audit.folder / example.images[0]), *question, "--html", "why.html", *options,
     ]  # fmt: skip
     return shlex.join(words)

@@ -1,4 +1,4 @@
-"""`conceptgraph audit`: many labelled images, their confusions, and the concepts that push them."""
+"""`conceptgraph audit`: many images, what their answers rely on, and what causes the mistakes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...settings import AUDIT_THINGS, AUDIT_TRIES
 from ..options import (
     JsonOption,
     NetworkModelOption,
@@ -20,11 +21,20 @@ from ..options import (
 
 def audit(
     images: Annotated[Path, typer.Option(help="The folder of the images.")],
-    labels: Annotated[Path, typer.Option(help="A CSV file with the columns image and label.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV file with the columns image and label; all images of the folder if omitted."
+        ),
+    ] = None,
     blocks: PathBlocksOption = None,
     tries: Annotated[
         int, typer.Option("--try", min=0, help="How many suspects to ablate on all images.")
-    ] = 5,
+    ] = AUDIT_TRIES,
+    things: Annotated[
+        int,
+        typer.Option(min=0, help="How many things of each image to paint over, each by itself."),
+    ] = AUDIT_THINGS,
     html: Annotated[Path | None, typer.Option(help="Also write a page.")] = None,
     weights: WeightsOption = None,
     run_path: RunOption = None,
@@ -33,15 +43,16 @@ def audit(
     trust_pickle: TrustPickleOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what the network confuses, which concepts push it there, and what ablating them changes.
+    """Find what the answers to many images rely on; with labels, what causes the mistakes.
 
-    Concepts are those of the first of the blocks. An audit that was stopped resumes when it is
-    started again.
+    Things that carry an answer are painted over, and images whose answer has the same reason are
+    grouped. Concepts are those of the first of the blocks. An audit that was stopped resumes when
+    it is started again.
 
     Example: [bold]conceptgraph audit --images photos --labels labels.csv --html audit.html[/bold]
     """
     from ...explain.audit import audit as run_audit
-    from ...explain.audit import check_labels
+    from ...explain.audit import check_labels, image_files
     from ...explain.audit_labels import read_labels
     from ...explain.network import open_network
     from ...explain.no_answer import audit_note
@@ -50,14 +61,23 @@ def audit(
     from ..tables.audit import print_audit
     from ..terminal import ProgressBars, print_json, print_line
 
-    rows = read_labels(labels)
+    rows = None if labels is None else read_labels(labels)
     run = open_chosen_run(run_path)
-    check_labels(run, images, rows)
+    if rows is None:
+        image_files(images)
+    else:
+        check_labels(run, images, rows)
     network = open_network(
         run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
     )
     result = run_audit(
-        network, images, rows, blocks=block_names(blocks), tries=tries, progress=ProgressBars()
+        network,
+        images,
+        rows,
+        blocks=block_names(blocks),
+        tries=tries,
+        things=things,
+        progress=ProgressBars(),
     )
     why_options = [
         *(("--blocks", blocks) if blocks else ()),
