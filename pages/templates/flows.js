@@ -152,7 +152,7 @@
     for (const [uid, value] of box.units) {
       const unit = units.get(uid);
       const item = element("li", {}, element("b", { textContent: signed(value) }), " ", element("bdi", { textContent: uid }), " ");
-      const chip = element("span", { className: unit.concept ? "chip" : "chip none", textContent: unit.concept ? unit.concept[0] : "no concept" });
+      const chip = element("span", { className: unit.concept ? "chip" : "chip none", textContent: unit.concept ? unit.concept[0] : "no name" });
       if (unit.concept) chip.dataset.category = unit.concept[1];
       item.append(chip);
       if (unit.picture) item.append(element("img", { src: unit.picture, alt: `Images with the largest activations of ${uid}` }));
