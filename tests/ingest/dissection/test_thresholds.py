@@ -128,7 +128,7 @@ def safe_bound(maps: list[list[float]], quantile: float) -> float:
 
 @pytest.mark.parametrize("quantile", [0.005, 0.05, 0.1, 0.3, 0.9])
 @pytest.mark.parametrize("shape", [(6, 7, 5, 4), (1, 3, 1, 1), (2, 1, 3, 3), (50, 3, 6, 5)])
-def test_lower_bounds_are_safe_by_three_errors(shape: tuple[int, ...], quantile: float) -> None:
+def test_lower_bounds_are_safe_by_so_many_errors(shape: tuple[int, ...], quantile: float) -> None:
     maps = torch.randn(shape, generator=torch.Generator().manual_seed(0)).relu()
     by_unit = maps.transpose(0, 1).flatten(2).tolist()
     exact = torch.tensor([safe_bound(unit, quantile) for unit in by_unit])
@@ -206,7 +206,7 @@ def fading_maps(images: int = 12, units: int = 9) -> Tensor:
     return maps
 
 
-@pytest.mark.parametrize("errors", [3, -1000])
+@pytest.mark.parametrize("errors", [ERRORS, -1000])
 @pytest.mark.parametrize("quantile", [0.01, 0.1, 0.4])
 @pytest.mark.parametrize(
     ("size", "calibration_images"), [(1, 1), (1, 2), (5, 1), (4, 8), (12, 128)]
