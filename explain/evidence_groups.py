@@ -24,7 +24,6 @@ from ..graph.uids import unit_uid
 from ..queries.rows import Rows
 from .audit_counts import excess
 from .image_regions import Box, image_box
-from .inpainting import to_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -82,7 +81,7 @@ class GroupImage:
     Attributes:
         file: relative to the folder of images.
         box: around `mask`, in pixels of what the network is given.
-        mask: bool, on the block's grid: where the units that the group shares have their evidence.
+        mask: bool (height, width): where the units that the group shares have their evidence.
     """
 
     file: str
@@ -356,7 +355,14 @@ def _with_examples(network: RunNetwork, block: str, folder: Path, draft: _Draft)
         logits, (maps,) = network.forward_for_gradients(image.batch, (block,))
         (gradients,) = torch.autograd.grad((logits.max() - logits.mean()), maps)
         evidence = (gradients * maps.detach())[0, units].sum(dim=0).double().numpy()
-        mask = evidence >= PEAK * evidence.max() if evidence.max() > 0 else evidence < np.inf
-        box = image_box(to_pixels(mask, *image.pixels.shape[:2]))
-        examples.append(GroupImage(file, box, mask))
+        mask = _peak(evidence, *image.pixels.shape[:2])
+        examples.append(GroupImage(file, image_box(mask), mask))
     return replace(group, examples=tuple(examples))
+
+
+def _peak(evidence: NDArray[np.float64], height: int, width: int) -> Mask:
+    """Return where evidence on a block's grid, up-sampled to pixels, is at least `PEAK` of most."""
+    size = width, height
+    scaled = cv2.resize(evidence.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    most = float(scaled.max())
+    return np.asarray(scaled >= PEAK * most if most > 0 else np.ones_like(scaled), dtype=bool)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 KINDS = ("object", "part")
 """Categories that say what a thing is; of names that carry the same answers theirs comes first."""
+MIN_CARRIED = 3
+"""Answers of a class: what carries fewer is no finding."""
 SAME = 0.8
 """Concepts that share this part of the answers that either carries are names of the same things."""
 
@@ -167,12 +169,16 @@ class RelianceTally:
 def distinct(rows: Iterable[Reliance]) -> list[Reliance]:
     """Leave out further names of the same things: of rows that list each other, the first stays.
 
-    A concept that is not particular to the class is left out, too.
+    A concept that is not particular to the class, or carries few answers, is left out, too.
     """
     named: set[tuple[str, str]] = set()
     kept = []
     for row in rows:
-        if row.low > 0 and (row.class_name, row.concept) not in named:
+        if (
+            row.low > 0
+            and row.strongest >= MIN_CARRIED
+            and (row.class_name, row.concept) not in named
+        ):
             kept.append(row)
             named.update((row.class_name, name) for name in row.also)
     return kept

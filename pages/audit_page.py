@@ -79,7 +79,7 @@ def _small(run: Run, path: Path, mask: NDArray[np.bool_] | None = None) -> str |
     Args:
         run: whose network sees the image.
         path: the image.
-        mask: bool, any grid over what the network sees: a part to outline; then only what the
+        mask: bool (height, width) of the network's input, a part to outline; then only what the
             network sees is shown.
     """
     try:
@@ -98,8 +98,10 @@ def _outlined(image: Image.Image, mask: NDArray[np.bool_]) -> Image.Image:
     scale = _SHEET / max(image.size)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS)).copy()
-    scaled = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
-    contours, _ = cv2.findContours(scaled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    scaled = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) >= 0.5
+    contours, _ = cv2.findContours(
+        scaled.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
     for colour, width in ((_DARK, 4), (_LIGHT, 2)):
         cv2.drawContours(pixels, contours, -1, colour, width)
     return Image.fromarray(pixels)

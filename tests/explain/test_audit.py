@@ -100,6 +100,14 @@ def row_files(run: Run) -> list[Path]:
     return sorted(file for file in (run.path / "audits").glob("*.jsonl") if "-" not in file.stem)
 
 
+def files_beside(rows: Path) -> tuple[Path, Path]:
+    """Return the files of the things and of the counts, beside the only file of rows."""
+    others = {*rows.parent.glob("*.jsonl")} - {rows}
+    (things,) = (file for file in others if file.stem.endswith("-things"))
+    (counts,) = others - {things}
+    return things, counts
+
+
 @pytest.fixture
 def clean(run: Run) -> None:
     for file in (run.path / "audits").glob("*.jsonl"):
@@ -239,12 +247,17 @@ def test_an_audit_that_was_cut_off_resumes(
         assert audited(network, data, labels) == whole
         rows = list(RowFile(file))
         assert [row.file for row in rows] == [name for name, _ in labels]
-    (counts,) = {*(network.run.path / "audits").glob("*.jsonl")} - {file}
+    things, counts = files_beside(file)
     lines = counts.read_bytes()
     for end in (0, lines.find(b"\n") + 3, len(lines) - 1):
         counts.write_bytes(lines[:end])
         assert audited(network, data, labels) == whole
         assert counts.read_bytes() == lines
+    content = things.read_bytes()
+    for end in (10, len(content) // 2, len(content) - 3):
+        things.write_bytes(content[:end])
+        assert audited(network, data, labels) == whole
+        assert things.read_bytes() == content
     file.write_text("garbage\n" * len(labels))
     with pytest.raises(RunError, match=r"not such rows.*Delete it"):
         audited(network, data, labels)

@@ -55,7 +55,7 @@ def test_each_result_has_its_page(run: Run, data: Path, tmp_path: Path) -> None:
     confusions = audit(network, images[0].parent, [(image.name, name) for image in images])
     results: dict[str, StrongestPaths | Audit | Report] = {
         f"Why {name}?": class_paths(run, name),
-        f"Confusions of {run.name}": confusions,
+        f"Audit of {run.name}": confusions,
         f"Concepts of {run.name}": Report(class_name=name),
     }
     for title, result in results.items():
