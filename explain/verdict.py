@@ -27,8 +27,8 @@ def verdict(explanation: Explanation) -> str:
     picture = explanation.picture
     versus = f", not {explanation.versus}" if explanation.versus else ""
     opening = f"{explanation.class_name}{versus}"
-    thing, region = leading_thing(picture), strongest_region(picture)
-    if thing is not None and _leads(thing, region):
+    thing, region = leading_thing(picture), leading_region(picture)
+    if thing is not None and region is None:
         return f"{opening}: mostly because of {_thing_text(thing)}.{_without(explanation, thing)}"
     if region is not None:
         return (
@@ -50,10 +50,17 @@ def leading_thing(picture: ImageRegions) -> ImageThing | None:
     return picture.things[0] if picture.things and picture.things[0].strength > 0 else None
 
 
-def strongest_region(picture: ImageRegions) -> Region | None:
-    """Return the named region of the category shown that speaks most for the class, if any does."""
+def leading_region(picture: ImageRegions) -> Region | None:
+    """Return the named region, of the category shown, that speaks more for the class than a thing.
+
+    None if a thing speaks as much for it, or no region does.
+    """
     named = [region for region in shown_regions(picture) if region.name and region.evidence > 0]
-    return max(named, key=lambda region: region.evidence, default=None)
+    region = max(named, key=lambda region: region.evidence, default=None)
+    thing = leading_thing(picture)
+    if region is not None and thing is not None and thing.strength >= LEADING * region.evidence:
+        return None
+    return region
 
 
 def shown_regions(picture: ImageRegions) -> list[Region]:
@@ -76,15 +83,19 @@ def thing_names(concepts: Sequence[ConceptName]) -> str:
     return " · ".join(names[:NAMES_SHOWN]) + (" …" if len(names) > NAMES_SHOWN else "")
 
 
-def _named(regions: Sequence[Region]) -> tuple[bool, bool, float]:
-    """Rank a category: what describes whole images last, then by the |evidence| with a name."""
-    category = regions[0].category
-    named = sum(abs(region.evidence) for region in regions if region.name is not None)
+def category_rank(category: str, named: float) -> tuple[bool, bool, float]:
+    """Rank a category, the largest shown first: what describes whole images last.
+
+    Args:
+        category: its name.
+        named: Σ |evidence| of its concepts.
+    """
     return category not in SURROUNDINGS, category not in APPEARANCES, named
 
 
-def _leads(thing: ImageThing, region: Region | None) -> bool:
-    return region is None or thing.strength >= LEADING * region.evidence
+def _named(regions: Sequence[Region]) -> tuple[bool, bool, float]:
+    named = sum(abs(region.evidence) for region in regions if region.name is not None)
+    return category_rank(regions[0].category, named)
 
 
 def _thing_text(thing: ImageThing) -> str:
