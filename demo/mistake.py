@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .world.pictures import PictureSpec
     from .world.shortcuts import Shortcut, World
 
+SHOWN = 384
+"""Side of the pictures in pixels; the network is given them resized to its own input."""
 _SEED = 4_000_000  # added to the seed of the training: the network has not seen these pictures
 _CANDIDATES = 448
 _PREFERRED = ("applauding", "bag")  # the class and the carrier closest to the paper's example
@@ -111,8 +113,8 @@ def explain_mistake(
     spec = _find_mistake(network, control_network, world, shortcut, seed)
     folder.mkdir(parents=True, exist_ok=True)
     picture, twin = folder / "picture.png", folder / "twin.png"
-    draw_picture(spec).image.save(picture)
-    draw_picture(spec.without()).image.save(twin)
+    draw_picture(spec, SHOWN).image.save(picture)
+    draw_picture(spec.without(), SHOWN).image.save(twin)
     explanation = explain(network, picture, shortcut.class_, versus=spec.class_)
     try:
         ablation = ablate(network, picture, concepts=["/".join(shortcut.cue)])

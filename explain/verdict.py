@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..queries.class_evidence import named_evidence
+from .things import SURROUNDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 NAMES_SHOWN = 4
 """Of a thing."""
+APPEARANCES = frozenset({"color"})
+"""Categories of which some concept is found everywhere, so that they name all evidence."""
+LEADING = 1.0
+"""A thing leads if its evidence is at least this share of the strongest region's."""
 
 
 def verdict(explanation: Explanation) -> str:
@@ -23,8 +28,8 @@ def verdict(explanation: Explanation) -> str:
     picture = explanation.picture
     versus = f", not {explanation.versus}" if explanation.versus else ""
     opening = f"{explanation.class_name}{versus}"
-    thing, region = leading_thing(picture), strongest_region(picture)
-    if thing is not None and _leads(thing, region, explanation.predicted[0].name):
+    thing, region = leading_thing(picture), leading_region(picture)
+    if thing is not None and region is None:
         return f"{opening}: mostly because of {_thing_text(thing)}.{_without(explanation, thing)}"
     if region is not None:
         return (
@@ -46,10 +51,17 @@ def leading_thing(picture: ImageRegions) -> ImageThing | None:
     return picture.things[0] if picture.things and picture.things[0].strength > 0 else None
 
 
-def strongest_region(picture: ImageRegions) -> Region | None:
-    """Return the named region of the category shown that speaks most for the class, if any does."""
+def leading_region(picture: ImageRegions) -> Region | None:
+    """Return the named region, of the category shown, that speaks more for the class than a thing.
+
+    None if a thing speaks as much for it, or no region does.
+    """
     named = [region for region in shown_regions(picture) if region.name and region.evidence > 0]
-    return max(named, key=lambda region: region.evidence, default=None)
+    region = max(named, key=lambda region: region.evidence, default=None)
+    thing = leading_thing(picture)
+    if region is not None and thing is not None and thing.strength >= LEADING * region.evidence:
+        return None
+    return region
 
 
 def shown_regions(picture: ImageRegions) -> list[Region]:
@@ -72,16 +84,19 @@ def thing_names(concepts: Sequence[ConceptName]) -> str:
     return " · ".join(names[:NAMES_SHOWN]) + (" …" if len(names) > NAMES_SHOWN else "")
 
 
+def category_rank(category: str, named: float) -> tuple[bool, bool, float]:
+    """Rank a category, the largest shown first: what describes whole images last.
+
+    Args:
+        category: its name.
+        named: Σ |evidence| of its concepts.
+    """
+    return category not in SURROUNDINGS, category not in APPEARANCES, named
+
+
 def _named(regions: Sequence[Region]) -> tuple[float, float]:
     parts = ((region.evidence, region.coverage) for region in regions if region.name is not None)
     return named_evidence(regions[0].category, parts)
-
-
-def _leads(thing: ImageThing, region: Region | None, predicted: str) -> bool:
-    """Return whether a thing says more than the strongest region, or its absence changes more."""
-    result = thing.counterfactual
-    changes = result is not None and result.answer.name != predicted
-    return region is None or changes or thing.strength >= region.evidence
 
 
 def _thing_text(thing: ImageThing) -> str:

@@ -11,7 +11,15 @@ from .pictures import data_uri, photograph
 from .wording import counted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+
     from ..demo.mistake import ExplainedMistake, Observation
+
+
+_PANEL = 240
+"""Pixels of a panel's picture."""
 
 
 def demo_page(mistake: ExplainedMistake) -> ImagePage:
@@ -29,10 +37,16 @@ def _panel(title: str, observation: Observation, true_class: str, text: str) -> 
     is_right = observation.predicted[0].name == true_class
     return PagePanel(
         f"{title}: {'right' if is_right else 'wrong'}",
-        data_uri(photograph(observation.picture)),
+        data_uri(_panel_picture(observation.picture)),
         observation.predicted[:3],
         text,
     )
+
+
+def _panel_picture(file: Path) -> Image.Image:
+    picture = photograph(file)
+    picture.thumbnail((_PANEL, _PANEL))
+    return picture
 
 
 def _texts(mistake: ExplainedMistake) -> list[str]:

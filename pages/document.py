@@ -58,6 +58,11 @@ def signed(value: float, largest: float) -> str:
     return text.replace("-", "−")
 
 
+def largest(values: Iterable[float]) -> float:
+    """Return the largest absolute value, by which bars are scaled; 1 where there is none."""
+    return max(map(abs, values), default=1.0) or 1.0
+
+
 def check_numbers(numbers: Iterable[float]) -> None:
     """Refuse numbers that cannot be shown.
 

@@ -33,7 +33,7 @@ def flow_graph(
     sources: Sequence[FlowBox],
     targets: Sequence[FlowBox],
     flows: Mapping[tuple[str, str], float],
-    biases: Biases,
+    biases: Biases | None,
     class_name: str,
 ) -> FlowGraph:
     """Return the graph of two blocks and a class.
@@ -43,7 +43,7 @@ def flow_graph(
         sources: boxes of the first block: each of kind "concept", or "elsewhere".
         targets: likewise, of the second block.
         flows: by name of source and of target ("" for elsewhere), the evidence.
-        biases: bias terms.
+        biases: bias terms; None for the graph of a class, whose means leave them out.
         class_name: of the class.
     """
     columns = [_gathered(boxes) for boxes in (sources, targets)]
@@ -53,12 +53,13 @@ def flow_graph(
     amounts: dict[tuple[int, int, int], float] = defaultdict(float)
     for (source, target), evidence in flows.items():
         amounts[0, rows[0][source], rows[1][target]] += evidence
-    bias_row = len(columns[0])
-    for row, box in enumerate(columns[1]):
-        reached = sum(amounts[0, source, row] for source in range(bias_row))
-        amounts[0, bias_row, row] = box.evidence - reached
-    columns[0].append(FlowBox("bias terms", "biases", biases.between))
-    columns[1].append(FlowBox("bias terms", "biases", biases.after))
+    if biases is not None:
+        bias_row = len(columns[0])
+        for row, box in enumerate(columns[1]):
+            reached = sum(amounts[0, source, row] for source in range(bias_row))
+            amounts[0, bias_row, row] = box.evidence - reached
+        columns[0].append(FlowBox("bias terms", "biases", biases.between))
+        columns[1].append(FlowBox("bias terms", "biases", biases.after))
     amounts |= {(1, row, 0): box.evidence for row, box in enumerate(columns[1])}
     total = sum(box.evidence for box in columns[1])
     columns.append([FlowBox(class_name, "class", total)])

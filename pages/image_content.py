@@ -24,7 +24,7 @@ from .pictures import (
     photograph,
     thumbnail,
 )
-from .region_content import flow_page, page_places, region_tables
+from .region_content import flow_page, leading_place, page_places, region_tables
 from .unit_content import page_ablation, page_attributions
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 ASKED = "?"
 """The mark of the part of an image that was asked about."""
-_PAINTED = 448
+_PAINTED = 400
 """Pixels of the longer side of a picture in which something is painted over."""
-_MATTERS = 0.05
-"""Share of the logit from which on a page says that a thing's evidence and loss differ."""
+_MATTERS = 0.15
+"""Share of the strongest thing from which on another one is outlined."""
 _APART = 7.0
 """Percent of the photograph's sides that marks are apart."""
 
@@ -71,6 +71,7 @@ def image_page(
         maps=_maps(image, explanation),
         things=_things(image, explanation),
         asked=None if asked is None else _thing(image, explanation, ASKED, asked),
+        leading=leading_place(picture),
         change=_change(image, explanation),
         places=page_places(picture),
         regions=region_tables(picture),
@@ -143,13 +144,20 @@ def _thing(
         return shown
     return replace(
         shown,
+        is_outlined=_matters(thing, explanation),
         measured=result.measured,
         answer=(result.answer.name, result.answer.probability),
         changes=result.answer.name != explanation.predicted[0].name,
-        disputed=thing.disputed
-        and abs(thing.strength) > _MATTERS * abs(explanation.accounting.total),
+        disputed=thing.disputed and _matters(thing, explanation),
         painted=_painted(image, explanation, result.pixels),
     )
+
+
+def _matters(thing: ImageThing, explanation: Explanation) -> bool:
+    """Say whether a thing is strong beside the strongest one, or was asked about."""
+    picture = explanation.picture
+    strengths = [abs(other.strength) for other in picture.things]
+    return thing is picture.chosen or abs(thing.strength) >= _MATTERS * max(strengths)
 
 
 def _mark_place(

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .document import check_numbers, check_pictures, render, signed
+from .document import check_numbers, check_pictures, largest, render
+from .flow_values import flow_values, strongest_flows
 from .image_parts import RegionRow
 from .path_page import path_values, vis_network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from .image_parts import FlowBox, FlowPage, ImagePage, RegionTable
+    from .image_parts import ImagePage, RegionTable
 
-LISTED = 12
-"""Flows that are listed where no script draws them."""
 NOTEBOOK_FLOWS = 6
-"""Likewise, in a notebook."""
+"""The most flows listed in a notebook."""
 ROWS = 10
 """The most regions of a table with a row of their own."""
 _HINT = "The things that matter most, outlined. Blue: evidence for the class; red, dashed: against."
@@ -53,6 +52,7 @@ def render_image(page: ImagePage) -> str:
             "seen": page.seen,
             "size": page.size,
             "maps": [picture for _, picture in page.maps],
+            "leading": page.leading,
             "change": page.change.marks if page.change else (),
             "hint": _HINT if page.things else "",
             "legend": _LEGEND,
@@ -66,7 +66,7 @@ def notebook_values(page: ImagePage) -> dict[str, object]:
     return {
         **_values(page),
         "regions": [_table(table, page.total) for table in page.regions[:1]],
-        "flows": [] if page.flows is None else _listed(page.flows)[:NOTEBOOK_FLOWS],
+        "flows": [] if page.flows is None else strongest_flows(page.flows)[:NOTEBOOK_FLOWS],
     }
 
 
@@ -77,8 +77,8 @@ def _values(page: ImagePage) -> dict[str, object]:
         "page": page,
         "marked": marked,
         "value": "logit" if page.versus is None else f"logit less that of {page.versus}",
-        "largest_part": _largest(row.present for row in page.attributions),
-        "largest_thing": _largest(v for t in marked for v in (t.evidence, t.measured or 0.0)),
+        "largest_part": largest(row.present for row in page.attributions),
+        "largest_thing": largest(v for t in marked for v in (t.evidence, t.measured or 0.0)),
     }
 
 
@@ -111,77 +111,7 @@ def _table(
         evidence = sum(row.evidence for row in rest)
         rows.append(RegionRow(f"{len(rest)} more", evidence, None, None, None))
     rows += [none, RegionRow(f"bias terms after {table.block}", table.biases, None, None, None)]
-    return table, _largest([total, *(row.evidence for row in rows)]), rows
-
-
-def flow_values(page: FlowPage) -> dict[str, object]:
-    """Return what `flows.html` shows and `flows.js` draws."""
-    check_pictures(unit.picture for unit in page.units)
-    graphs = {graph.categories: graph for graph in page.graphs}
-    categories = [list(dict.fromkeys(pair[side] for pair in graphs)) for side in (0, 1)]
-    boxes = [
-        [
-            next(g.columns[side] for pair, g in graphs.items() if pair[side] == category)
-            for category in categories[side]
-        ]
-        for side in (0, 1)
-    ]
-    first = page.graphs[0]
-    evidence = [box.evidence for column in first.columns for box in column]
-    check_numbers(evidence)
-    return {
-        "blocks": page.blocks,
-        "listed": _listed(page),
-        "data": {
-            "blocks": page.blocks,
-            "categories": categories,
-            "columns": [[[_box(box) for box in column] for column in side] for side in boxes],
-            "edges": [
-                [
-                    [(*edge[:3], _rounded(edge[3])) for edge in graphs[source, target].edges]
-                    for target in categories[1]
-                ]
-                for source in categories[0]
-            ],
-            "target": _box(first.columns[2][0]),
-            "units": [
-                {"uid": unit.uid, "concept": unit.concept, "picture": unit.picture}
-                for unit in page.units
-            ],
-            "largest": _largest(evidence),
-        },
-    }
-
-
-def _box(box: FlowBox) -> dict[str, object]:
-    return vars(box) | {
-        "evidence": _rounded(box.evidence),
-        "units": [(uid, _rounded(evidence)) for uid, evidence in box.units],
-        "others": _rounded(box.others),
-        "coverage": None if box.coverage is None else round(box.coverage, 3),
-    }
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.5g}")
-
-
-def _listed(page: FlowPage) -> list[tuple[str, str]]:
-    """Return the strongest flows of the first graph in words."""
-    graph = page.graphs[0]
-    largest = _largest(edge[3] for edge in graph.edges)
-    return [
-        (
-            f"{graph.columns[column][source].name} → {graph.columns[column + 1][target].name}",
-            signed(evidence, largest),
-        )
-        for column, source, target, evidence in graph.edges[:-LISTED:-1]
-    ]
-
-
-def _largest(values: Iterable[float]) -> float:
-    """Return the largest absolute value, by which bars are scaled."""
-    return max(map(abs, values), default=1.0) or 1.0
+    return table, largest([total, *(row.evidence for row in rows)]), rows
 
 
 def waterfall(parts: Sequence[tuple[str, float]]) -> list[WaterfallBar]:

@@ -45,6 +45,7 @@ class PageThing:
         coverage: share of the image.
         outline: `d` of an SVG path, in pixels of the photograph.
         at: where its mark stands, in percent of the photograph's width and height.
+        is_outlined: whether it matters enough to be outlined from the start.
         measured: what the logit loses when it is painted over; None if that was not asked.
         answer: what the network says then, and its probability.
         changes: whether that is another answer.
@@ -58,6 +59,7 @@ class PageThing:
     coverage: float
     outline: str
     at: tuple[float, float]
+    is_outlined: bool = False
     measured: float | None = None
     answer: tuple[str, float] | None = None
     changes: bool = False
@@ -210,11 +212,13 @@ class FlowPage:
         blocks: of the two columns.
         graphs: as said.
         units: those that boxes open into.
+        of: what coverage is a share of, in words.
     """
 
     blocks: tuple[str, str]
     graphs: tuple[FlowGraph, ...]
     units: tuple[PageCarrier, ...] = ()
+    of: str = "of the picture"
 
 
 @dataclass(frozen=True)
@@ -234,6 +238,7 @@ class ImagePage:
         maps: block, and its evidence over the photograph.
         things: the strongest first.
         asked: the part that was asked about, if any.
+        leading: place of the region that the verdict speaks of, if it speaks of one.
         change: few things without which the answer is another one, if any were found.
         places: of regions.
         regions: of all blocks and categories, the one to be shown first of all first.
@@ -264,6 +269,7 @@ class ImagePage:
     maps: tuple[tuple[str, str], ...]
     things: tuple[PageThing, ...]
     asked: PageThing | None
+    leading: int | None
     change: PageChange | None
     places: tuple[PagePlace, ...]
     regions: tuple[RegionTable, ...]

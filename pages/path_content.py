@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..ingest.network.preprocessing import input_text
 from ..queries.unnamed import class_paths_note
+from .class_content import class_concepts
 from .path_parts import PageConcept, PagePath, PageUnit, PathPage
 from .pictures import data_uri, draw_on_seen, heat_overlay, strip
 from .wording import label_criterion
@@ -31,11 +32,14 @@ SMALL_SIDE = 80
 def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
     """Return the page of a class, without an image."""
     units = _page_units(run, (unit for path in class_paths.paths for unit in path.units))
+    concepts = class_concepts(run, class_paths.class_name)
     return PathPage(
         title=f"Why {class_paths.class_name}?",
         target=class_paths.class_name,
         value_name="score",
-        lead=class_paths_note(run, class_paths) or _class_lead(class_paths),
+        lead=concepts.lead or class_paths_note(run, class_paths) or _class_lead(class_paths),
+        concepts=concepts.flows,
+        concepts_text=concepts.text,
         paths=tuple(
             PagePath(path.rank, path.score, tuple(units[u.uid] for u in path.units), path.shares)
             for path in class_paths.paths

@@ -14,11 +14,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from .document import check_numbers, check_pictures, render, signed
+from .document import check_numbers, check_pictures, largest, render, signed
+from .flow_values import flow_values
 from .layout import column_names, layered, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from .path_parts import PagePath, PageUnit, PathPage
 
@@ -50,7 +51,13 @@ def render_paths(page: PathPage) -> str:
     Raises:
         DataError: as `path_values` does.
     """
-    return render("paths.html", page=page, paths=path_values(page), vis=vis_network())
+    return render(
+        "paths.html",
+        page=page,
+        flows=None if page.concepts is None else flow_values(page.concepts),
+        paths=path_values(page),
+        vis=vis_network(),
+    )
 
 
 def path_values(page: PathPage) -> dict[str, object]:
@@ -84,7 +91,7 @@ def path_values(page: PathPage) -> dict[str, object]:
         "drawn": drawn,
         "not_drawn": drawn.count(False),
         "limits": (MAX_NODES, MAX_EDGES),
-        "largest": _largest(v for path in listed for v in (path.value, path.measured or 0.0)),
+        "largest": largest(v for path in listed for v in (path.value, path.measured or 0.0)),
         "graph": _graph(units, page.target, columns, edges) | {"paths": chains},
     }
 
@@ -101,11 +108,6 @@ def _check(page: PathPage) -> None:
     check_numbers(v for p in page.paths for v in (p.value, p.measured or 0.0, *p.steps))
     units = [unit for path in page.paths for unit in path.units]
     check_pictures(picture for unit in units for picture in (unit.top_images, unit.activation))
-
-
-def _largest(values: Iterable[float]) -> float:
-    """Return the largest absolute value, by which bars are scaled."""
-    return max(map(abs, values), default=1.0) or 1.0
 
 
 def _drawn(

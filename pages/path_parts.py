@@ -6,6 +6,10 @@ A picture is a `data:image/…` URI.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .image_parts import FlowPage
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class PathPage:
         path_text: the strongest path in words, shown with the graph; "" if the lead says it.
         paths: in the order of the list, the strongest first.
         facts: settings, shown at the foot.
+        concepts: the concepts that carry the class over images, if the run has that evidence.
+        concepts_text: over which images.
     """
 
     title: str
@@ -85,3 +91,5 @@ class PathPage:
     paths: tuple[PagePath, ...]
     facts: tuple[tuple[str, str], ...]
     path_text: str = ""
+    concepts: FlowPage | None = None
+    concepts_text: str = ""

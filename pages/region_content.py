@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..explain.flows import FlowNode
-from ..explain.verdict import shown_regions
+from ..explain.verdict import leading_region, shown_regions
 from .flow_content import Biases, flow_graph
 from .image_parts import FlowBox, FlowPage, PagePlace, RegionRow, RegionTable
 from .outlines import bits
@@ -53,6 +53,14 @@ def region_tables(picture: ImageRegions) -> tuple[RegionTable, ...]:
     shown = shown_regions(picture)[:1]
     first = (shown[0].block, shown[0].category) if shown else None
     return tuple(sorted(tables, key=lambda table: (table.block, table.category) != first))
+
+
+def leading_place(picture: ImageRegions) -> int | None:
+    """Return the place of the region that the verdict speaks of; None if it names a thing."""
+    region = leading_region(picture)
+    if region is None:
+        return None
+    return list(picture.places).index(FlowNode(region.block, region.category, region.name))
 
 
 def _strongest(region: Region) -> tuple[bool, float]:

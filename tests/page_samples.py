@@ -90,7 +90,7 @@ BAG = PageThing(
     "1",
     tuple(PageName(name, "texture") for name in ("polka dotted", "red", "bag", "leather", "shiny")),
     2.5, 0.08, "M10 10L40 10L40 40L10 40Z", (12.0, 12.0), measured=2.25,
-    answer=("typing", 0.9), changes=True, painted=OTHER_DOT,
+    answer=("typing", 0.9), changes=True, painted=OTHER_DOT, is_outlined=True,
 )  # fmt: skip
 FLOOR = replace(
     BAG, mark="2", names=(PageName("floor", "object"),), evidence=-0.5, measured=0.1, disputed=True,
@@ -147,7 +147,7 @@ def image_sample(paths: PathPage = SMALL) -> ImagePage:
         title="Why juggling?", verdict="juggling: mostly because of polka dotted.",
         target="juggling", versus=None, seen_text="", predicted=(("juggling", 0.8),), image=DOT,
         size=(100, 100), seen=(0.0, 0.0, 0.5, 1.0), maps=(("block3", OTHER_DOT),),
-        things=(BAG, FLOOR, WEAK), asked=None, change=None,
+        things=(BAG, FLOOR, WEAK), asked=None, leading=None, change=None,
         places=(PagePlace(2, 2, "80"), PagePlace(2, 2, "60"), PagePlace(1, 1, "80")),
         regions=tuple(tables), flows=sample_flows(), total=3.0, biases=(("block3", 1.2),),
         unit_note=None,

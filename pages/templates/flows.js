@@ -32,7 +32,7 @@
   const columns = () => [data.columns[0][state.categories[0]], data.columns[1][state.categories[1]], [data.target]];
   const edges = () => data.edges[state.categories[0]][state.categories[1]].map(([column, from, to, value]) => ({ column, from, to, value, biases: columns()[column][from].kind === "biases" }));
   function show(box) {
-    const text = box && `${box.name}: ${percent(box.coverage ?? 0)} of the picture, ${signed(box.evidence)}`;
+    const text = box && `${box.name}: ${percent(box.coverage ?? 0)} ${data.of}, ${signed(box.evidence)}`;
     document.dispatchEvent(new CustomEvent("place", { detail: { place: box?.place ?? null, text } }));
   }
 
@@ -73,6 +73,7 @@
       }
     }
     const gaps = [0, 1].map(() => drawing("svg", { viewBox: `0 0 100 ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" }));
+    for (const gap of gaps) gap.style.height = `${height}px`;
     lines.forEach((line, i) => {
       const [start, end] = ends[i].map((y) => y.toFixed(1));
       const path = drawing("path", {
@@ -170,7 +171,7 @@
     if (state.chosen === null) return panel.replaceChildren(hint);
     const box = boxOf(state.chosen);
     const [column] = state.chosen.split(",").map(Number);
-    const where = box.coverage === null ? "" : `, on ${percent(box.coverage)} of the picture`;
+    const where = box.coverage === null ? "" : `, ${percent(box.coverage)} ${data.of}`;
     const at = edges().map((line) => ({ ...line, ends: [`${line.column},${line.from}`, `${line.column + 1},${line.to}`] }));
     const into = at.filter((line) => line.ends[1] === state.chosen).map((line) => [boxOf(line.ends[0]).name, line.value]);
     const out = column === 0 ? at.filter((line) => line.ends[0] === state.chosen).map((line) => [boxOf(line.ends[1]).name, line.value]) : [];

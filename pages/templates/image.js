@@ -42,6 +42,9 @@
 
   function show(change) {
     Object.assign(state, change);
+    // What the verdict speaks of is lit as long as nothing else is.
+    const idle = state.chosen === null && state.pointed === null && state.place === null && state.view === "";
+    const place = idle ? data.leading : state.place;
     const chosen = buttons.find((button) => button.dataset.mark === state.chosen);
     const lit = state.pointed ?? state.chosen;
     const marks = lit === "change" ? data.change : [lit];
@@ -50,16 +53,18 @@
       button.classList.toggle("lit", button.dataset.mark === lit);
     }
     for (const mark of picture.querySelectorAll("[data-mark]")) mark.classList.toggle("lit", marks.includes(mark.dataset.mark));
-    for (const row of rows) row.classList.toggle("lit", Number(row.dataset.place) === state.place);
+    for (const row of rows) row.classList.toggle("lit", Number(row.dataset.place) === place);
     picture.classList.toggle("lit", lit !== null);
-    picture.classList.toggle("plain", state.place !== null || state.view !== "");
-    const lightened = state.place === null ? null : cells(state.place);
+    picture.classList.toggle("plain", place !== null || state.view !== "");
+    picture.classList.toggle("idle", idle);
+    const lightened = place === null ? null : cells(place);
     byId("dim").setAttribute("d", lightened ? `M0 0H${width}V${height}H0Z${lightened.path}` : "");
     byId("border").setAttribute("d", lightened ? lightened.border : "");
     const painted = state.place === null && state.view === "" ? chosen?.querySelector("img")?.src : null;
     photograph.src = state.view !== "" ? data.maps[Number(state.view)] : (painted ?? original);
     const without = painted && chosen.querySelector(".without > span").textContent.trim();
-    byId("said").textContent = state.place !== null ? state.text : (without || (state.view === "" ? data.hint : data.legend));
+    const home = idle && place !== null && rows.find((row) => Number(row.dataset.place) === place);
+    byId("said").textContent = home ? textOf(home) : state.place !== null ? state.text : (without || (state.view === "" ? data.hint : data.legend));
   }
 
   const choose = (mark) => show({ chosen: mark === state.chosen ? null : mark, pointed: null, place: null });

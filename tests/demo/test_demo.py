@@ -129,7 +129,12 @@ def test_the_page(demo: tuple[Path, CommandResult], browser: Browser) -> None:
         assert tab.locator(".panels img").count() == 3
         predictions = tab.locator(".panels li:first-child bdi").all_inner_texts()
         assert predictions == ["juggling", "applauding", "applauding"]
-        assert "polka dotted" in tab.locator(".lead").inner_text()
+        assert "polka dotted" in tab.locator(".verdict").inner_text()
+        assert "polka dotted" in tab.locator("#things button").first.inner_text()
+        assert "without it in the picture" in tab.locator(".truth > p").inner_text()
+        tab.keyboard.press("1")
+        said = tab.locator("#said").inner_text()
+        assert said.startswith("without it: applauding")
         assert opened.cut_off() == []
         opened.close()
 

@@ -164,7 +164,7 @@ def test_a_box_of_the_graph_opens_into_its_flows_and_units(opened: Opened) -> No
     tab.locator(".flow-column button").first.click()
     panel = " ".join(tab.locator(".flow-box").inner_text().split())
     assert panel == (
-        "bag in block3: +1.50, on 8 % of the picture by way of block4: bag +1.75 elsewhere −0.25 "
+        "bag in block3: +1.50, 8 % of the picture by way of block4: bag +1.75 elsewhere −0.25 "
         "The units that carry most of it, with the images where they are most active: "
         "+1.25 block3/17 polka dotted −0.25 block3/60 no name all other units: +0.50"
     )
