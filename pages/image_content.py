@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 ASKED = "?"
 """The mark of the part of an image that was asked about."""
-_PAINTED = 400
+_PAINTED = 360
 """Pixels of the longer side of a picture in which something is painted over."""
 _MATTERS = 0.15
 """Share of the strongest thing from which on another one is outlined."""

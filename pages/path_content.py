@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..queries.paths import StrongestPaths
 
 
-SMALL_SIDE = 80
+SMALL_SIDE = 72
 """Pixels of a unit's top images on the page of an image, which has many other pictures."""
 
 
