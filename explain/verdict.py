@@ -94,9 +94,10 @@ def category_rank(category: str, named: float) -> tuple[bool, bool, float]:
     return category not in SURROUNDINGS, category not in APPEARANCES, named
 
 
-def _named(regions: Sequence[Region]) -> tuple[float, float]:
+def _named(regions: Sequence[Region]) -> tuple[bool, bool, float]:
+    category = regions[0].category
     parts = ((region.evidence, region.coverage) for region in regions if region.name is not None)
-    return named_evidence(regions[0].category, parts)
+    return category_rank(category, named_evidence(category, parts)[0])
 
 
 def _thing_text(thing: ImageThing) -> str:
