@@ -38,7 +38,7 @@ def verdict(explanation: Explanation) -> str:
             f"{_change(explanation)}"
         )
     return (
-        f"{opening}: nothing in the picture that a concept of the data names speaks for it. "
+        f"{opening}: nothing in the picture that a concept of the data names is evidence for it. "
         f"Of the {explanation.accounting.total:+.2f} explained, bias terms after "
         f"{picture.blocks[-1]} are {picture.biases_after[picture.blocks[-1]]:+.2f}."
         if picture.blocks

@@ -74,7 +74,7 @@ def _finding(one: ClassConcepts, block: str | None) -> str:
         return f"{one.class_name}: the network takes none of the images for it"
     carriers = [row for row in one.shown(block) if row.name is not None and row.mean > 0][:2]
     if not carriers:
-        return f"{images}: nothing that a concept of the data names speaks for it"
+        return f"{images}: nothing that a concept of the data names is evidence for it"
     names = " and ".join(f"{row.name} ({_amount(row)})" for row in carriers)
     return f"{images}: mostly because of what it sees as {names}"
 

@@ -46,7 +46,7 @@ class HeldOut(NamedTuple):
 
 
 class NameEvidence(NamedTuple):
-    """What speaks for naming each unit after each concept; all float64 (units, concepts).
+    """The evidence for naming each unit after each concept; all float64 (units, concepts).
 
     Attributes:
         precision: NaN where the unit never fires in images held out that are annotated.
