@@ -126,7 +126,7 @@ class ThingRow:
         return (region.concept,) if region is not None and region.evidence > 0 else ()
 
     def reasons(self) -> set[str]:
-        """Return the names of what is evidence for the answer: things, and the region beyond them."""
+        """Return the names of the evidence for the answer: things, and the region beyond them."""
         names = {name for thing in self.things if thing.strength > 0 for name in thing.concepts}
         return names.union(self.carriers)
 
