@@ -363,6 +363,8 @@ def _with_examples(network: RunNetwork, block: str, folder: Path, draft: _Draft)
 def _peak(evidence: NDArray[np.float64], height: int, width: int) -> Mask:
     """Return where evidence on a block's grid, up-sampled to pixels, is at least `PEAK` of most."""
     size = width, height
-    scaled = cv2.resize(evidence.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    # a stride of 2 further on reads every other position, so single ones say little
+    smooth = cv2.GaussianBlur(evidence.astype(np.float32), (3, 3), 0)
+    scaled = cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR)
     most = float(scaled.max())
     return np.asarray(scaled >= PEAK * most if most > 0 else np.ones_like(scaled), dtype=bool)
