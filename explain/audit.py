@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, QueryError, nearest
-from ..graph.run.files import disk_errors
 from ..progress import NoProgress
 from ..queries.rows import Rows
 from ..settings import AUDIT_THINGS, AUDIT_TRIES
-from .audit_mistakes import BATCH, digest, explain_mistakes
-from .class_evidence import SUFFIXES
+from .audit_mistakes import BATCH, explain_mistakes
 from .evidence_groups import EvidenceGroup, evidence_groups
+from .image_folder import digest, file_in_run, images_below, size_and_time
 from .network import RunNetwork, network_of, run_of
 from .reliance import Reliance, RelianceTally
 from .thing_rows import ThingRowFile, ThingRows
@@ -153,7 +152,13 @@ def audit(
         return result
     key = _key(folder, labels, chosen)
     mistakes = explain_mistakes(
-        network, folder, labels, chosen, tries, lambda end: _file(network, f"{key}{end}"), progress
+        network,
+        folder,
+        labels,
+        chosen,
+        tries,
+        lambda end: file_in_run(network.run, FOLDER, f"{key}{end}"),
+        progress,
     )
     return replace(
         result,
@@ -172,10 +177,7 @@ def image_files(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise DataError("no such folder of images", file=folder)
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise DataError("no images", file=folder, expected="files such as .jpg or .png")
-    return [file.relative_to(folder).as_posix() for file in files]
+    return [file.relative_to(folder).as_posix() for file in images_below(folder)]
 
 
 def _rely(
@@ -190,7 +192,7 @@ def _rely(
     """Find what carries the answers, count it, and group the images (steps 1 to 3)."""
     network.downstream(blocks)
     key = _key(folder, files, [*blocks[:1], str(things)])
-    rows = ThingRowFile(_file(network, f"{key}-things.jsonl"))
+    rows = ThingRowFile(file_in_run(network.run, FOLDER, f"{key}-things.jsonl"))
     source = ThingRows(network, blocks[0], things)
     with progress.step("things", len(files)) as advance:
         done = rows.drop_partial_batch(BATCH, len(files))
@@ -251,22 +253,7 @@ def check_labels(run: Run, folder: Path, labels: Sequence[ImageLabel]) -> None:
 def _key(folder: Path, images: Sequence[str | ImageLabel], options: Sequence[str]) -> str:
     """Return a digest of the images as they are on the disk, with labels or not, and options."""
     states = [
-        (image, _size_and_time(folder / (image if isinstance(image, str) else image[0])))
+        (image, size_and_time(folder / (image if isinstance(image, str) else image[0])))
         for image in images
     ]
     return digest([SCHEMA, str(folder.resolve()), list(options), states])
-
-
-def _size_and_time(file: Path) -> tuple[int, int] | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
-
-
-def _file(network: RunNetwork, name: str) -> Path:
-    path = network.run.file(f"{FOLDER}/{name}")
-    with disk_errors(path, "cannot be written"):
-        path.parent.mkdir(exist_ok=True)
-    return path

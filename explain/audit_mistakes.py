@@ -10,8 +10,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +17,7 @@ from .ablation_masks import ablation_of_concept
 from .audit_counts import Confusion, Suspect, Tally, least_effect, without_effect
 from .audit_rows import Auditor, CountFile, RowFile, load_batches
 from .concept_attribution import concept_attributor
+from .image_folder import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,11 +78,6 @@ def explain_mistakes(
         outcome_of = dict(zip(tried, outcomes, strict=True))
         suspects, reason = without_effect(_with_outcomes(suspects, outcome_of))
     return Mistakes(tally.confusions(), suspects, reason, least)
-
-
-def digest(value: object) -> str:
-    """Return a short digest of a JSON value, for the names of files."""
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
 
 
 def _attribute(

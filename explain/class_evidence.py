@@ -12,8 +12,6 @@ are the mean of what is explained.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +28,7 @@ from ..progress import NoProgress
 from ..queries.class_evidence import class_concepts, strongest_rows
 from ..queries.labels import class_index
 from .image_evidence import EvidenceFile, EvidenceRow, FlowFile, ImageEvidence
+from .image_folder import digest, file_in_run, images_below, size_and_time
 from .network import RunNetwork, network_of
 
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ FLOW_IMAGES = (4, 30)
 """Of each class: so many images, at least and at most, have their flows computed."""
 FLOW_SHARE = 0.2
 """Of all images: at most this share, if that leaves each class the fewest of `FLOW_IMAGES`."""
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})
 _BATCH = 16
 _Z = 1.96
 """Standard errors on either side of a mean, for its 95 % interval."""
@@ -323,32 +321,18 @@ def _image_files(run: Run, images: Path | str | None) -> list[Path]:
     if images is None:
         folder = Path(run.manifest["data"]["folder"])
         return [image.path for image in open_concept_data(folder).images]
-    folder = Path(images)
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise DataError("no images", file=folder, expected="files such as .jpg or .png")
-    return files
+    return images_below(Path(images))
 
 
 def _key(network: RunNetwork, files: Sequence[Path], versus: str | None) -> str:
     """Return a digest of the images as they are on the disk, and of the question."""
-    states = [(str(file.resolve()), _size_and_time(file)) for file in files]
-    value = [SCHEMA, network.run.manifest["settings_digest"], versus, states]
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
-
-
-def _size_and_time(file: Path) -> tuple[int, int] | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
+    states = [(str(file.resolve()), size_and_time(file)) for file in files]
+    return digest([SCHEMA, network.run.manifest["settings_digest"], versus, states])
 
 
 def _file(run: Run, name: str, *, resume: bool) -> Path:
-    path = run.file(f"{FOLDER}/{name}")
-    with disk_errors(path, "cannot be written"):
-        path.parent.mkdir(exist_ok=True)
-        if not resume:
+    path = file_in_run(run, FOLDER, name)
+    if not resume:
+        with disk_errors(path, "cannot be written"):
             path.unlink(missing_ok=True)
     return path

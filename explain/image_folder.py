@@ -1,0 +1,56 @@
+"""Many images: those of a folder, their state on the disk, and the files a run keeps about them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from ..errors import DataError
+from ..graph.run.files import disk_errors
+from ..ingest.sources.annotations.folders import IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..graph.run.reader import Run
+
+_SUFFIXES = frozenset({*IMAGE_SUFFIXES, ".ppm"})
+
+
+def images_below(folder: Path) -> list[Path]:
+    """List the images of a folder and its subfolders, sorted.
+
+    Raises:
+        DataError: there is none.
+    """
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
+    if not files:
+        raise DataError("no images", file=folder, expected="files such as .jpg or .png")
+    return files
+
+
+def size_and_time(file: Path) -> tuple[int, int] | None:
+    """Return what tells whether a file has changed; None if there is no such file."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def digest(value: object) -> str:
+    """Return a short digest of a JSON value, for the names of files."""
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
+
+
+def file_in_run(run: Run, folder: str, name: str) -> Path:
+    """Return a file that a run is to keep, in one of its folders, which is made if need be.
+
+    Raises:
+        RunError: it leads out of the run, or the folder cannot be made.
+    """
+    path = run.file(f"{folder}/{name}")
+    with disk_errors(path, "cannot be written"):
+        path.parent.mkdir(exist_ok=True)
+    return path
