@@ -15,13 +15,14 @@ from ....errors import DataError, nearest
 from ....progress import NoProgress
 from . import formats
 from .assumptions import with_notes, with_plain_labels, with_shares
+from .folders import files_below
+from .regions import Annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from ....progress import Progress
-    from .regions import Annotations
 
 
 class AnnotationInput(NamedTuple):
@@ -62,6 +63,31 @@ class AnnotationFormat:
 
     recognises: Callable[[Path], bool]
     read: Callable[[AnnotationInput], Annotations]
+
+
+def read_files(
+    given: AnnotationInput,
+    suffix: str,
+    read_file: Callable[[Annotations, AnnotationInput, Path, str], None],
+) -> Annotations:
+    """Read one file, or every file below a folder, of a format that has no categories of its own.
+
+    Args:
+        given: what the format's reader is given.
+        suffix: of the files of a folder; one that cannot be read is dropped.
+        read_file: adds the annotations of a file, with their category.
+
+    Raises:
+        DataError: no category, no such file, or a single file that cannot be read.
+    """
+    annotations, category = Annotations(), given.required_category()
+    if not given.path.is_dir():
+        read_file(annotations, given, given.path, category)
+        return annotations
+    for path in files_below(given.path, (suffix,)):
+        with annotations.file(path):
+            read_file(annotations, given, path, category)
+    return annotations
 
 
 def format_names() -> list[str]:

@@ -30,18 +30,17 @@ from ..fields import (
     read_verified,
     read_worker,
 )
-from ..folders import files_below, find_image, worker_of
-from ..format import AnnotationFormat
+from ..folders import find_image, worker_of
+from ..format import AnnotationFormat, read_files
 from ..items import AnnotationItem
 from ..json_files import json_outline, kind, read_json_object, read_list, read_record
-from ..regions import Annotations, Box, Polygons
 from ..run_lengths import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..format import AnnotationInput
-    from ..regions import Geometry
+    from ..regions import Annotations, Box, Geometry, Polygons
     from ..run_lengths import RunLengths
 
 _POLYGONS = {"polygon", "rotation", "quadrilateral", "oriented_rectangle"}
@@ -54,14 +53,7 @@ def read(given: AnnotationInput) -> Annotations:
     Raises:
         DataError: no category, as LabelMe has none.
     """
-    annotations, category = Annotations(), given.required_category()
-    if not given.path.is_dir():
-        _read_file(annotations, given, given.path, category)
-        return annotations
-    for path in files_below(given.path, (".json",)):
-        with annotations.file(path):
-            _read_file(annotations, given, path, category)
-    return annotations
+    return read_files(given, ".json", _read_file)
 
 
 FORMAT = AnnotationFormat(

@@ -21,10 +21,9 @@ from ..fields import (
     read_verified,
     read_worker,
 )
-from ..folders import files_below, find_image, has_file, worker_of
-from ..format import AnnotationFormat
+from ..folders import find_image, has_file, worker_of
+from ..format import AnnotationFormat, read_files
 from ..items import AnnotationItem
-from ..regions import Annotations
 from ..xml_files import read_xml, root_tag
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from ..format import AnnotationInput
-    from ..regions import Box
+    from ..regions import Annotations, Box
 
 
 def read(given: AnnotationInput) -> Annotations:
@@ -41,14 +40,7 @@ def read(given: AnnotationInput) -> Annotations:
     Raises:
         DataError: no category, as VOC has none, or a single file that cannot be read.
     """
-    annotations, category = Annotations(), given.required_category()
-    if not given.path.is_dir():
-        _read_file(annotations, given, given.path, category)
-        return annotations
-    for path in files_below(given.path, (".xml",)):
-        with annotations.file(path):
-            _read_file(annotations, given, path, category)
-    return annotations
+    return read_files(given, ".xml", _read_file)
 
 
 def _recognises(path: Path) -> bool:
