@@ -7,7 +7,7 @@ is run on the new image. What the logit loses then is the *measured* effect of t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -44,66 +44,84 @@ class Counterfactual:
     pixels: Pixels
 
 
+class OriginalImage(NamedTuple):
+    """An image as it is, and what is explained of it.
+
+    Attributes:
+        pixels: as the network is given it, uint8 (height, width, 3).
+        logits: of the image, (classes,).
+        direction: (classes,), the weight of each logit in what is explained: 1 for the class, −1
+            for the class it is compared with.
+    """
+
+    pixels: Pixels
+    logits: Tensor
+    direction: Tensor
+
+    def explained(self, logits: Tensor) -> Tensor:
+        """Return what is explained, the logit or the difference, of logits (…, classes)."""
+        return logits.double() @ self.direction.double()
+
+
 def painted(
-    network: RunNetwork, pixels: Pixels, masks: Sequence[Mask], direction: Tensor
+    network: RunNetwork, original: OriginalImage, masks: Sequence[Mask]
 ) -> list[Counterfactual]:
     """Paint each of some parts over, by itself, and ask the network.
 
     Args:
         network: of the run.
-        pixels: the image as the network is given it, uint8 (height, width, 3).
+        original: the image.
         masks: bool (height, width) each.
-        direction: (classes,), the weight of each logit in what is explained: 1 for the class, −1
-            for the class it is compared with.
     """
-    images = [pixels, *(paint_over(pixels, mask) for mask in masks)]
+    if not masks:
+        return []
+    images = [paint_over(original.pixels, mask) for mask in masks]
     logits = logits_of(network, images)
-    explained = (logits.double() @ direction.double()).tolist()
+    losses = (original.explained(original.logits) - original.explained(logits)).tolist()
     names = [str(name) for name in network.run.classes["name"]]
     best = logits.double().softmax(dim=1).max(dim=1)
     answers = map(Prediction, [names[i] for i in best.indices.tolist()], best.values.tolist())
-    return [
-        Counterfactual(explained[0] - value, answer, image)
-        for value, answer, image in zip(explained, answers, images, strict=True)
-    ][1:]
+    return [Counterfactual(*parts) for parts in zip(losses, answers, images, strict=True)]
 
 
 def fewest_that_change(
-    network: RunNetwork, pixels: Pixels, masks: Sequence[Mask], direction: Tensor
+    network: RunNetwork,
+    original: OriginalImage,
+    masks: Sequence[Mask],
+    single: Sequence[Counterfactual],
 ) -> tuple[tuple[int, ...], Counterfactual] | None:
     """Search few parts that, painted over together, change the network's answer.
 
     Parts are added in the order given until the answer changes, then each is left out again where
     the answer changes without it. That no smaller set exists is not shown.
 
+    Args:
+        network: of the run.
+        original: the image.
+        masks: of the parts, bool (height, width) each.
+        single: what the network says without each of them alone, from `painted`.
+
     Returns:
         Numbers of the parts, and what the network says without them; None if it never changes.
     """
-    predicted = int(logits_of(network, [pixels]).argmax())
-    names = network.run.classes["name"]
-    chosen = list(range(len(masks)))
-    unions = [np.logical_or.reduce(masks[: count + 1]) for count in chosen]
-    for count, result in enumerate(painted(network, pixels, unions, direction), start=1):
-        if result.answer.name != names.iloc[predicted]:
-            return _without_unnecessary(network, pixels, masks, direction, chosen[:count], result)
-    return None
+    predicted = str(network.run.classes["name"].iloc[int(original.logits.argmax())])
 
+    def without(numbers: Sequence[int]) -> Counterfactual:
+        if len(numbers) == 1:
+            return single[numbers[0]]
+        (result,) = painted(network, original, [np.logical_or.reduce([masks[i] for i in numbers])])
+        return result
 
-def _without_unnecessary(
-    network: RunNetwork,
-    pixels: Pixels,
-    masks: Sequence[Mask],
-    direction: Tensor,
-    chosen: list[int],
-    result: Counterfactual,
-) -> tuple[tuple[int, ...], Counterfactual]:
-    before = str(network.run.classes["name"].iloc[int(logits_of(network, [pixels]).argmax())])
+    for count in range(1, len(masks) + 1):
+        chosen, result = list(range(count)), without(range(count))
+        if result.answer.name != predicted:
+            break
+    else:
+        return None
     for number in chosen[:-1]:
         fewer = [other for other in chosen if other != number]
-        union = np.logical_or.reduce([masks[other] for other in fewer])
-        (without,) = painted(network, pixels, [union], direction)
-        if without.answer.name != before:
-            chosen, result = fewer, without
+        if (smaller := without(fewer)).answer.name != predicted:
+            chosen, result = fewer, smaller
     return tuple(chosen), result
 
 

@@ -18,6 +18,7 @@ from ..ingest.engine.tensors import grid_mean
 from ..queries.labels import class_index, unit_labels
 from ..queries.rows import Rows
 from .concept_attribution import attribute_to_concepts, concept_attributor
+from .counterfactuals import OriginalImage
 from .decomposition import Decomposition, decompose
 from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
 from .image_regions import ImageRegions, ImageToExplain, explain_regions
@@ -173,7 +174,8 @@ class _Decomposed(NamedTuple):
         if self.pair[1] is not None:
             direction[self.pair[1]] -= 1
         downstream = network.downstream(self.all_blocks)
-        return ImageToExplain(pixels, downstream, self.all_blocks, self.from_first, direction)
+        original = OriginalImage(pixels, self.logits, direction)
+        return ImageToExplain(original, downstream, self.all_blocks, self.from_first)
 
 
 def _decompose(

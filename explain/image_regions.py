@@ -16,7 +16,7 @@ import torch
 
 from ..errors import QueryError
 from .concept_attribution import concept_attributor
-from .counterfactuals import Counterfactual, fewest_that_change, painted
+from .counterfactuals import Counterfactual, OriginalImage, fewest_that_change, painted
 from .flows import Flow, FlowNode, concept_flows
 from .inpainting import to_grid, to_pixels
 from .places import Place, region_places
@@ -179,18 +179,16 @@ class ImageToExplain(NamedTuple):
     """An image on its way through the network.
 
     Attributes:
-        pixels: as the network is given it, uint8 (height, width, 3).
+        original: the image, its logits, and which of them is explained.
         downstream: the network after the first of `blocks`.
         blocks: names of the blocks, first to last.
         decomposition: of the logit, or the difference of two, from the first block on.
-        direction: (classes,), the weight of each logit in what is explained.
     """
 
-    pixels: Pixels
+    original: OriginalImage
     downstream: Downstream
     blocks: tuple[str, ...]
     decomposition: Decomposition
-    direction: Tensor
 
 
 def explain_regions(
@@ -226,7 +224,7 @@ def explain_regions(
             block: decomposition.evidence(i).float().numpy()
             for i, block in enumerate(blocks)
         },
-        image.pixels,
+        image.original.pixels,
     )  # fmt: skip
 
 
@@ -274,7 +272,7 @@ def _things(
     things.sort(key=lambda thing: -thing.evidence)
     strongest, others = things[:PAINTED], things[PAINTED:]
     masks = [thing.mask for thing in strongest]
-    results = painted(network, image.pixels, masks, image.direction)
+    results = painted(network, image.original, masks)
     strongest = [
         replace(thing, counterfactual=result)
         for thing, result in zip(strongest, results, strict=True)
@@ -300,7 +298,7 @@ def _by_evidence(thing: Thing, by_units: Mapping[ConceptName, Tensor]) -> Thing:
 def _image_thing(
     image: ImageToExplain, thing: Thing, block: str, evidence: Tensor
 ) -> ImageThing:  # fmt: skip
-    mask = to_pixels(thing.mask, *image.pixels.shape[:2])
+    mask = to_pixels(thing.mask, *image.original.pixels.shape[:2])
     amount = float(evidence[torch.from_numpy(thing.mask)].double().sum())
     return ImageThing(thing.concepts, block, amount, thing.coverage, image_box(mask), mask)
 
@@ -313,7 +311,7 @@ def _chosen(network: RunNetwork, image: ImageToExplain, number: int, mask: Mask)
         )
     evidence = image.decomposition.evidence(number)
     shares = torch.from_numpy(to_grid(mask, *evidence.shape)).to(evidence)
-    (result,) = painted(network, image.pixels, [mask], image.direction)
+    (result,) = painted(network, image.original, [mask])
     amount = float((evidence * shares).double().sum())
     block = image.blocks[number]
     return ImageThing((), block, amount, float(mask.mean()), image_box(mask), mask, result)
@@ -330,9 +328,14 @@ def _change(
     network: RunNetwork, image: ImageToExplain, things: Sequence[ImageThing]
 ) -> Change | None:
     """Return few painted things for the class without which the answer is another one."""
-    numbers = [i for i, thing in enumerate(things) if thing.counterfactual and thing.strength > 0]
+    single = {
+        number: thing.counterfactual
+        for number, thing in enumerate(things)
+        if thing.counterfactual and thing.strength > 0
+    }
+    numbers = list(single)
     masks = [things[i].mask for i in numbers]
-    result = fewest_that_change(network, image.pixels, masks, image.direction)
+    result = fewest_that_change(network, image.original, masks, list(single.values()))
     if result is None:
         return None
     chosen, counterfactual = result
