@@ -23,6 +23,7 @@ from torch.nn.functional import max_pool1d, max_pool2d, max_pool3d
 from ..errors import QueryError
 from ..graph.uids import unit_uid
 from ..ingest.statistics.probe_scores import MIN_MCC
+from .presence import usable_probes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -112,14 +113,8 @@ def ablation_of_concept(
 
 def _probes(run: Run, uid: str, blocks: Sequence[str]) -> dict[str, Tensor]:
     """Return a concept's probes, unless they are poor, as in `AblationMask.probe`, by block."""
-    column = list(run.concepts["uid"]).index(uid)
-    rows = run.presence[run.presence["concept"] == uid].set_index("block")
-    probes = {}
-    for block in blocks:
-        if block in rows.index and rows.at[block, "usable"]:
-            probes[block] = torch.tensor(run.probes(block)[:, column]).double()
-            probes[block][-1] -= float(rows.at[block, "threshold"])
-    return probes
+    by_block = {block: usable_probes(run, block, {uid}) for block in blocks}
+    return {block: probes[uid] for block, probes in by_block.items() if probes}
 
 
 def _thresholds(run: Run, block: str) -> Tensor:

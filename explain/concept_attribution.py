@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..graph.uids import concept_uid
 from .explanation import ConceptAttribution
+from .presence import usable_probes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,16 +104,11 @@ def concept_attributor(run: Run, block: str) -> ConceptAttributor:
     units = run.units[run.units["block"] == block].sort_values("index")
     concepts, unit_shares = _unit_shares(run, block)
     rows = run.presence[run.presence["block"] == block].set_index("concept")
-    column = {uid: number for number, uid in enumerate(run.concepts["uid"])}
-    probe_mcc: list[float | None] = []
-    probes = torch.zeros(len(units) + 1, len(concepts), dtype=torch.float64)
-    for number, (name, category) in enumerate(concepts):
-        uid = concept_uid(category, name)
-        good = uid in rows.index and bool(rows.at[uid, "usable"])
-        probe_mcc.append(float(rows.at[uid, "mcc"]) if good else None)
-        if good:
-            probes[:, number] = torch.tensor(run.probes(block)[:, column[uid]])
-            probes[-1, number] -= float(rows.at[uid, "threshold"])
+    uids = [concept_uid(category, name) for name, category in concepts]
+    usable = usable_probes(run, block, set(uids))
+    probe_mcc = [float(rows.at[uid, "mcc"]) if uid in usable else None for uid in uids]
+    none = torch.zeros(len(units) + 1, dtype=torch.float64)
+    probes = torch.stack([none, *(usable.get(uid, none) for uid in uids)], dim=1)[:, 1:]
     thresholds = torch.tensor(units["threshold"].to_numpy()).unsqueeze(1)
     return ConceptAttributor(tuple(concepts), tuple(probe_mcc), unit_shares, thresholds, probes)
 

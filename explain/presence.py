@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from ..graph.uids import concept_uid, split_concept
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ..graph.run.reader import Run
 
 
@@ -25,7 +29,7 @@ class ConceptName(NamedTuple):
     @property
     def uid(self) -> str:
         """The concept as "category/name"."""
-        return f"{self.category}/{self.name}"
+        return concept_uid(self.category, self.name)
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,33 @@ class ConceptPresence:
 
 def concept_presence(run: Run, block: str) -> ConceptPresence:
     """Load the usable presence probes of a block; none, where the run has no probes of it."""
-    rows = run.presence
-    rows = rows[(rows["block"] == block) & rows["usable"]].set_index("concept")
-    concepts = run.concepts
-    usable = [number for number, uid in enumerate(concepts["uid"]) if uid in rows.index]
-    chosen = concepts.iloc[usable]
-    names = [ConceptName(str(n), str(c))
-             for n, c in zip(chosen["name"], chosen["category"], strict=True)]  # fmt: skip
-    if not usable:
+    probes = usable_probes(run, block)
+    if not probes:
         return ConceptPresence((), torch.zeros(run.width(block) + 1, 0))
-    probes = torch.tensor(run.probes(block)[:, usable])
-    probes[-1] -= torch.tensor(rows.loc[list(chosen["uid"]), "threshold"].to_numpy()).float()
-    return ConceptPresence(tuple(names), probes)
+    names = (ConceptName(*split_concept(uid)[::-1]) for uid in probes)
+    return ConceptPresence(tuple(names), torch.stack(list(probes.values()), dim=1).float())
+
+
+def usable_probes(
+    run: Run, block: str, concepts: Collection[str] | None = None
+) -> dict[str, Tensor]:
+    """Load the usable presence probes of a block, by concept ("category/name"), in the run's order.
+
+    Args:
+        run: an open run.
+        block: one of its blocks.
+        concepts: load those of these concepts; None means all.
+
+    Returns:
+        float64 (units + 1,) each, the constant last; the concept is present where the score is at
+        least 0.
+    """
+    rows = run.presence[(run.presence["block"] == block) & run.presence["usable"]]
+    threshold = dict(zip(rows["concept"], rows["threshold"], strict=True))
+    probes = {}
+    for number, uid in enumerate(run.concepts["uid"]):
+        if uid in threshold and (concepts is None or uid in concepts):
+            probe = torch.tensor(run.probes(block)[:, number]).double()
+            probe[-1] -= threshold[uid]
+            probes[str(uid)] = probe
+    return probes
