@@ -29,6 +29,7 @@ from conceptgraph.demo.world.pictures import PictureSpec, draw_picture, draw_pix
 from conceptgraph.demo.world.shortcuts import SHORTCUTS, Shortcut
 from conceptgraph.explain.counterfactuals import logits_of
 from conceptgraph.explain.explain import explain_pixels
+from conceptgraph.explain.image_regions import image_box
 from conceptgraph.explain.inpainting import paint_over, to_grid
 from conceptgraph.settings import Settings
 
@@ -114,19 +115,13 @@ def _is_in(thing: ImageThing, own: NDArray[np.bool_]) -> bool:
 
 def _moved(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return a mask of the same shape somewhere else in the picture."""
-    _, _, width, height = box = _box(mask)
-    part = mask[box[1] : box[1] + height, box[0] : box[0] + width]
+    left, top, width, height = image_box(mask)
+    part = mask[top : top + height, left : left + width]
     moved = np.zeros_like(mask)
     y, x = (int(rng.integers(0, n - m + 1))
             for n, m in zip(mask.shape, part.shape, strict=True))  # fmt: skip
     moved[y : y + height, x : x + width] = part
     return moved
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
-    y, x = int(rows[0]), int(columns[0])
-    return x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1
 
 
 class Figures:

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 
 DISPUTED = 0.5
-"""A path is disputed if predicted and measured effect differ by more than this share of the larger
-one."""
+"""A path or thing is disputed if predicted and measured effect differ by more than this share of
+the larger one."""
+
+
+def disagree(predicted: float, measured: float) -> bool:
+    """Return whether predicted and measured effect differ by more than `DISPUTED`."""
+    return abs(predicted - measured) > DISPUTED * max(abs(predicted), abs(measured))
 
 
 class Prediction(NamedTuple):
@@ -54,8 +59,7 @@ class ImagePath:
     @property
     def disputed(self) -> bool:
         """Whether contribution and measured effect differ by more than `DISPUTED`."""
-        larger = max(abs(self.contribution), abs(self.measured))
-        return abs(self.contribution - self.measured) > DISPUTED * larger
+        return disagree(self.contribution, self.measured)
 
     def cells(self) -> dict[str, object]:
         """Return what a table shows: rank, path, and both effects."""

@@ -18,8 +18,8 @@ from ..errors import RunError
 from .decomposition import Decomposition, decompose, evidence_maps
 from .flows import FlowNode, concept_flows
 from .line_file import LineFile
-from .presence import ConceptName, ConceptPresence, concept_presence
-from .regions import partitions
+from .presence import concept_presence
+from .regions import by_category, partitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,7 +126,7 @@ class ImageEvidence:
         self.network = network
         self.blocks = network.all_blocks()
         self._presence = [concept_presence(network.run, block) for block in self.blocks]
-        self._groups = [_by_category(presence) for presence in self._presence]
+        self._groups = [by_category(presence.concepts) for presence in self._presence]
         head = network.head
         other = (head.weight.mean(0), head.bias.mean())
         if versus is not None:
@@ -135,9 +135,11 @@ class ImageEvidence:
         self._classes = [str(name) for name in network.run.classes["name"]]
         self.keys = [
             RegionKey(block, category, name)
-            for block, groups in zip(self.blocks, self._groups, strict=True)
+            for block, presence, groups in zip(
+                self.blocks, self._presence, self._groups, strict=True
+            )
             for category, members in groups.items()
-            for name in (*(concept.name for _, concept in members), None)
+            for name in (*(presence.concepts[i].name for i in members), None)
         ]
 
     def rows(self, files: Sequence[str], images: Sequence[Tensor | str]) -> list[EvidenceRow]:
@@ -173,7 +175,7 @@ class ImageEvidence:
             flat = block_evidence.flatten(1).double()
             biases.append(totals.double() - flat.sum(dim=1))
             for members in self._groups[number].values():
-                amounts, covered = _gather(found[:, [i for i, _ in members]], flat)
+                amounts, covered = _gather(found[:, members], flat)
                 sums.append(amounts)
                 covers.append(covered)
         arrays = [_lists(sums, len(batch)), _lists(covers, len(batch))]
@@ -205,13 +207,6 @@ class ImageEvidence:
 
 def _place(node: FlowNode) -> tuple[str, str | None]:
     return node.category, node.name
-
-
-def _by_category(presence: ConceptPresence) -> dict[str, list[tuple[int, ConceptName]]]:
-    groups: dict[str, list[tuple[int, ConceptName]]] = {}
-    for number, concept in enumerate(presence.concepts):
-        groups.setdefault(concept.category, []).append((number, concept))
-    return groups
 
 
 def _gather(found: Tensor, evidence: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ import torch
 from ..errors import QueryError
 from .concept_attribution import concept_attributor
 from .counterfactuals import Counterfactual, OriginalImage, fewest_that_change, painted
+from .explanation import disagree
 from .flows import Flow, FlowNode, concept_flows
 from .inpainting import to_grid, to_pixels
 from .places import Place, region_places
@@ -42,8 +43,6 @@ PAINTED = 4
 """How many things are painted over."""
 LISTED = 12
 """How many things are listed, those for the class first."""
-DISPUTED = 0.5
-"""Evidence and measured effect disagree if they differ by more than this share of the larger."""
 
 
 class Box(NamedTuple):
@@ -102,10 +101,8 @@ class ImageThing:
     @property
     def disputed(self) -> bool:
         """Whether evidence and measured effect differ by more than `DISPUTED`."""
-        if self.counterfactual is None:
-            return False
-        measured = self.counterfactual.measured
-        return abs(self.evidence - measured) > DISPUTED * max(abs(self.evidence), abs(measured))
+        result = self.counterfactual
+        return result is not None and disagree(self.evidence, result.measured)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +152,11 @@ class ImageRegions:
     places: Mapping[FlowNode, Place]
     evidence: Mapping[str, NDArray[np.float32]]
     pixels: Pixels
+
+    @property
+    def thing_block(self) -> str:
+        """The block on whose grid things are found: the last but one, if there are two."""
+        return self.blocks[-2:][0]
 
     def to_json(self) -> dict[str, object]:
         """Return the keys that an explanation's JSON has for them."""

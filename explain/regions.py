@@ -87,13 +87,18 @@ def partitions(concepts: Sequence[ConceptName], found: Tensor) -> tuple[Partitio
         found: bool (concepts, *grid), where each was.
     """
     flat = found.flatten(1)
+    return tuple(
+        partition(category, [concepts[i] for i in members], flat[members])
+        for category, members in by_category(concepts).items()
+    )
+
+
+def by_category(concepts: Sequence[ConceptName]) -> dict[str, list[int]]:
+    """Return the positions of concepts by category, in the order in which categories come first."""
     groups: dict[str, list[int]] = {}
     for number, concept in enumerate(concepts):
         groups.setdefault(concept.category, []).append(number)
-    return tuple(
-        partition(category, [concepts[i] for i in members], flat[members])
-        for category, members in groups.items()
-    )
+    return groups
 
 
 def region_evidence(

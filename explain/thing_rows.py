@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RunError
+from ..graph.uids import concept_uid
 from ..ingest.engine.workers import prefetch
 from .counterfactuals import logits_of
 from .image_regions import Box, image_box
@@ -30,7 +31,7 @@ from .inpainting import paint_over, to_pixels
 from .line_file import LineFile
 from .network import Photograph
 from .presence import concept_presence
-from .regions import partitions
+from .regions import partitions, region_evidence
 from .things import find_things
 
 if TYPE_CHECKING:
@@ -226,14 +227,15 @@ class ThingRows:
             )  # fmt: skip
 
     def _regions(self, found: Tensor, evidence: Tensor) -> tuple[RegionEvidence, ...]:
-        flat = evidence.flatten().double()
+        divided = partitions(self._presence.concepts, found)
         return tuple(
-            RegionEvidence(f"{part.category}/{name}", _rounded(amount), _rounded(covered))
-            for part in partitions(self._presence.concepts, found)
-            for name, amount, covered in zip(
-                part.names, (part.weights @ flat).tolist(), part.coverage, strict=True
+            RegionEvidence(
+                concept_uid(region.category, region.name),
+                _rounded(region.evidence),
+                _rounded(region.coverage),
             )
-            if name is not None
+            for region in region_evidence(self._block, divided, evidence, {})
+            if region.name is not None
         )
 
     def _strongest(

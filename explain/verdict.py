@@ -19,12 +19,10 @@ NAMES_SHOWN = 4
 """Of a thing."""
 APPEARANCES = frozenset({"color"})
 """Categories of which some concept is found everywhere, so that they name all evidence."""
-LEADING = 1.0
-"""A thing leads if its evidence is at least this share of the strongest region's."""
 
 
 def verdict(explanation: Explanation) -> str:
-    """Return the finding: which thing or which part of the image speaks most for the class."""
+    """Return the finding: which thing or part of the image is most evidence for the class."""
     picture = explanation.picture
     versus = f", not {explanation.versus}" if explanation.versus else ""
     opening = f"{explanation.class_name}{versus}"
@@ -47,19 +45,19 @@ def verdict(explanation: Explanation) -> str:
 
 
 def leading_thing(picture: ImageRegions) -> ImageThing | None:
-    """Return the thing that speaks most for the class, if any does."""
+    """Return the thing that is most evidence for the class, if any is."""
     return picture.things[0] if picture.things and picture.things[0].strength > 0 else None
 
 
 def leading_region(picture: ImageRegions) -> Region | None:
-    """Return the named region, of the category shown, that speaks more for the class than a thing.
+    """Return the named region, of the category shown, that is more evidence than any thing.
 
-    None if a thing speaks as much for it, or no region does.
+    None if a thing is as much evidence for the class, or no region is any.
     """
     named = [region for region in shown_regions(picture) if region.name and region.evidence > 0]
     region = max(named, key=lambda region: region.evidence, default=None)
     thing = leading_thing(picture)
-    if region is not None and thing is not None and thing.strength >= LEADING * region.evidence:
+    if region is not None and thing is not None and thing.strength >= region.evidence:
         return None
     return region
 
@@ -69,10 +67,9 @@ def shown_regions(picture: ImageRegions) -> list[Region]:
 
     The largest |evidence| first, none of them last.
     """
-    block = picture.blocks[max(0, len(picture.blocks) - 2)] if picture.blocks else ""
     by_category: dict[str, list[Region]] = {}
     for region in picture.regions:
-        if region.block == block:
+        if region.block == picture.thing_block:
             by_category.setdefault(region.category, []).append(region)
     regions = max(by_category.values(), key=_named, default=[])
     return sorted(regions, key=lambda region: (region.name is None, -abs(region.evidence)))

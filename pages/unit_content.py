@@ -56,8 +56,8 @@ def _sum(
         against_other = sum(concept.against_other or 0.0 for concept in concepts)
     probe = ""
     if category is not None:
-        f1 = concepts[0].probe
-        probe = "poor" if f1 is None else f"{f1:.2f}"
+        mcc = concepts[0].probe
+        probe = "poor" if mcc is None else f"{mcc:.2f}"
     return PageAttribution(
         name, category, present, firing, below, probe, None, for_class, against_other
     )

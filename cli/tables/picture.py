@@ -154,8 +154,7 @@ def _print_concepts(explanation: Explanation) -> None:
 
 def _print_sum(picture: ImageRegions, total: float, value: str) -> None:
     if picture.blocks:
-        block = picture.blocks[max(0, len(picture.blocks) - 2)]
-        biases = picture.biases_after[block]
+        biases = picture.biases_after[picture.thing_block]
         print_line(
             f"adds up: evidence in the picture {total - biases:+.2f} + bias terms {biases:+.2f} "
             f"= {value} {total:+.2f}"
