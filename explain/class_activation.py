@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ..ingest.network.preprocessing import Box
+    from ..ingest.network.preprocessing import SeenBox
     from .explanation import Prediction
     from .network import RunNetwork
 
@@ -37,7 +37,7 @@ class ClassMap(NamedTuple):
     image: Path
     probability: float
     predicted: Prediction
-    seen: Box
+    seen: SeenBox
     cam: NDArray[np.float32]
 
 

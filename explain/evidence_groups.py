@@ -23,7 +23,7 @@ import torch
 from ..graph.uids import unit_uid
 from ..queries.rows import Rows
 from .audit_counts import excess
-from .image_regions import Box, image_box
+from .image_regions import PixelBox, image_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -85,7 +85,7 @@ class GroupImage:
     """
 
     file: str
-    box: Box
+    box: PixelBox
     mask: Mask = field(compare=False)
 
 

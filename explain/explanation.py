@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..graph.run.manifest import InputShape
-    from ..ingest.network.preprocessing import Box
+    from ..ingest.network.preprocessing import SeenBox
     from .image_regions import ImageRegions
 
 
@@ -180,7 +180,7 @@ class Explanation:
     probability: float
     predicted: Rows[Prediction]
     shape: InputShape
-    seen: Box
+    seen: SeenBox
     paths: Rows[ImagePath]
     accounting: Accounting
     blocks: tuple[str, ...]

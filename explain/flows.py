@@ -52,7 +52,7 @@ class Flow(NamedTuple):
     evidence: float
 
 
-class ConceptPath(NamedTuple):
+class RegionPath(NamedTuple):
     """A path through regions of neighbouring blocks to the class.
 
     Attributes:
@@ -106,7 +106,7 @@ def concept_paths(
     blocks: Sequence[str],
     divided: Sequence[Partition],
     beam: int = 8,
-) -> list[ConceptPath]:
+) -> list[RegionPath]:
     """Compute the paths through regions of all blocks; they add up to the logit less the biases.
 
     Args:
@@ -141,7 +141,7 @@ def concept_paths(
         kept = [*(suffixes[i] for i in chosen), *gathered]
         suffixes = [(node, *suffix) for suffix in kept for node in nodes[number]]
     amounts = (seeds * decomposition.maps[0]).flatten(1).double().sum(dim=1).tolist()
-    paths = [ConceptPath(*path) for path in zip(suffixes, amounts, strict=True)]
+    paths = [RegionPath(*path) for path in zip(suffixes, amounts, strict=True)]
     return sorted(paths, key=lambda path: -abs(path.evidence))
 
 

@@ -21,8 +21,8 @@ from .explanation import disagree
 from .flows import Flow, FlowNode, concept_flows
 from .inpainting import to_grid, to_pixels
 from .places import Place, region_places
-from .presence import ConceptName, ConceptPresence, concept_presence
-from .regions import Partition, Region, partitions, region_evidence
+from .presence import ConceptName, UsableProbes, concept_presence
+from .regions import ConceptRegion, Partition, partitions, region_evidence
 from .things import Thing, find_things
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ LISTED = 12
 """How many things are listed, those for the class first."""
 
 
-class Box(NamedTuple):
+class PixelBox(NamedTuple):
     """A rectangle in pixels: of its upper left corner, x and y."""
 
     x: int
@@ -73,7 +73,7 @@ class ImageThing:
     block: str
     evidence: float
     coverage: float
-    box: Box
+    box: PixelBox
     mask: Mask
     counterfactual: Counterfactual | None = None
 
@@ -144,7 +144,7 @@ class ImageRegions:
 
     blocks: tuple[str, ...]
     biases_after: Mapping[str, float]
-    regions: tuple[Region, ...]
+    regions: tuple[ConceptRegion, ...]
     things: tuple[ImageThing, ...]
     chosen: ImageThing | None
     change: Change | None
@@ -234,7 +234,7 @@ def _regions(
     image: ImageToExplain,
     divided: Sequence[Sequence[Partition]],
     by_units: Sequence[Mapping[ConceptName, Tensor]],
-) -> list[Region]:
+) -> list[ConceptRegion]:
     return [
         region
         for number, block in enumerate(image.blocks)
@@ -261,7 +261,7 @@ def _things(
     network: RunNetwork,
     image: ImageToExplain,
     number: int,
-    presence: ConceptPresence,
+    presence: UsableProbes,
     found: Tensor,
     by_units: Mapping[ConceptName, Tensor],
 ) -> list[ImageThing]:
@@ -319,11 +319,11 @@ def _chosen(network: RunNetwork, image: ImageToExplain, number: int, mask: Mask)
     return ImageThing((), block, amount, float(mask.mean()), image_box(mask), mask, result)
 
 
-def image_box(mask: Mask) -> Box:
+def image_box(mask: Mask) -> PixelBox:
     """Return the rectangle around the part of a mask, which has one at least."""
     rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
     x, y = int(columns[0]), int(rows[0])
-    return Box(x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)
+    return PixelBox(x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)
 
 
 def _change(

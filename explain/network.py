@@ -22,7 +22,7 @@ from ..ingest.network.affine import affine_copy
 from ..ingest.network.builders import import_folder, is_code, made_by
 from ..ingest.network.forward import record_outputs, replace_outputs
 from ..ingest.network.loading import Network, load_network, network_digest
-from ..ingest.network.preprocessing import Box, seen_box, to_input
+from ..ingest.network.preprocessing import SeenBox, seen_box, to_input
 from .decomposition import Downstream
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Photograph(NamedTuple):
 
     pixels: NDArray[np.uint8]
     batch: Tensor
-    seen: Box
+    seen: SeenBox
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..graph.run.reader import Run
-    from ..ingest.network.preprocessing import Box
+    from ..ingest.network.preprocessing import SeenBox
     from .explanation import Prediction
     from .network import RunNetwork
 
@@ -33,7 +33,7 @@ class ImagePrediction(NamedTuple):
 
     image: Path
     predicted: tuple[Prediction, ...]
-    seen: Box
+    seen: SeenBox
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""

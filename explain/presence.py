@@ -33,7 +33,7 @@ class ConceptName(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ConceptPresence:
+class UsableProbes:
     """The usable presence probes of one block.
 
     Attributes:
@@ -57,13 +57,13 @@ class ConceptPresence:
         return scores.movedim(-1, axis) >= 0
 
 
-def concept_presence(run: Run, block: str) -> ConceptPresence:
+def concept_presence(run: Run, block: str) -> UsableProbes:
     """Load the usable presence probes of a block; none, where the run has no probes of it."""
     probes = usable_probes(run, block)
     if not probes:
-        return ConceptPresence((), torch.zeros(run.width(block) + 1, 0))
+        return UsableProbes((), torch.zeros(run.width(block) + 1, 0))
     names = (ConceptName(*split_concept(uid)[::-1]) for uid in probes)
-    return ConceptPresence(tuple(names), torch.stack(list(probes.values()), dim=1).float())
+    return UsableProbes(tuple(names), torch.stack(list(probes.values()), dim=1).float())
 
 
 def usable_probes(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Region:
+class ConceptRegion:
     """The part of an image in which a concept of a category is found, or none of them.
 
     Attributes:
@@ -106,7 +106,7 @@ def region_evidence(
     divided: Sequence[Partition],
     evidence: Tensor,
     units: Mapping[ConceptName, float],
-) -> list[Region]:
+) -> list[ConceptRegion]:
     """Gather a block's evidence over the regions of each category.
 
     Args:
@@ -117,7 +117,7 @@ def region_evidence(
     """
     flat = evidence.flatten().double()
     return [
-        Region(
+        ConceptRegion(
             block, part.category, name, amount, covered,
             None if name is None else units.get(ConceptName(name, part.category), 0.0),
         )

@@ -26,7 +26,7 @@ from ..errors import RunError
 from ..graph.uids import concept_uid
 from ..ingest.engine.workers import prefetch
 from .counterfactuals import logits_of
-from .image_regions import Box, image_box
+from .image_regions import PixelBox, image_box
 from .inpainting import paint_over, to_pixels
 from .line_file import LineFile
 from .network import Photograph
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .network import RunNetwork
     from .things import Thing
 
-    UnitEvidence = NDArray[np.float16]
+    UnitVector = NDArray[np.float16]
 
 LEADING = 0.5
 """The strongest thing carries an answer, and not the region of a concept, if it has this share of
@@ -83,7 +83,7 @@ class PaintedThing:
     concepts: tuple[str, ...]
     evidence: float
     coverage: float
-    box: Box
+    box: PixelBox
     measured: float
     answer: str
     probability: float
@@ -136,7 +136,7 @@ class ThingRow:
         changing = (thing for thing in self.things if thing.answer != self.predicted)
         return {name for thing in changing for name in thing.concepts}
 
-    def unit_evidence(self) -> UnitEvidence:
+    def unit_evidence(self) -> UnitVector:
         """Return what each unit adds, float16 (units,)."""
         return np.frombuffer(base64.b64decode(self.units), np.float16)
 
@@ -159,7 +159,7 @@ class ThingRowFile(LineFile[ThingRow]):
     def _from_json(self, value: Any) -> ThingRow:  # noqa: ANN401
         regions = tuple(RegionEvidence(*region) for region in value["regions"])
         things = tuple(
-            PaintedThing(**{**t, "concepts": tuple(t["concepts"]), "box": Box(*t["box"])})
+            PaintedThing(**{**t, "concepts": tuple(t["concepts"]), "box": PixelBox(*t["box"])})
             for t in value["things"]
         )
         return ThingRow(**{**value, "regions": regions, "things": things})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ..queries.class_evidence import ClassConcepts
+    from ..queries.class_evidence import CarryingConcepts
     from .image_evidence import EvidenceRow
     from .network import RunNetwork
 
@@ -98,7 +98,7 @@ def unusual_regions(
 
 
 def _compared(
-    usual: ClassConcepts, keys: Sequence[RegionKey], row: EvidenceRow
+    usual: CarryingConcepts, keys: Sequence[RegionKey], row: EvidenceRow
 ) -> Iterator[UnusualRegion]:
     """Yield the regions that the image or some image of the class has."""
     means = {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .explanation import Explanation
     from .image_regions import ImageRegions, ImageThing
     from .presence import ConceptName
-    from .regions import Region
+    from .regions import ConceptRegion
 
 NAMES_SHOWN = 4
 """Of a thing."""
@@ -49,7 +49,7 @@ def leading_thing(picture: ImageRegions) -> ImageThing | None:
     return picture.things[0] if picture.things and picture.things[0].strength > 0 else None
 
 
-def leading_region(picture: ImageRegions) -> Region | None:
+def leading_region(picture: ImageRegions) -> ConceptRegion | None:
     """Return the named region, of the category shown, that is more evidence than any thing.
 
     None if a thing is as much evidence for the class, or no region is any.
@@ -62,12 +62,12 @@ def leading_region(picture: ImageRegions) -> Region | None:
     return region
 
 
-def shown_regions(picture: ImageRegions) -> list[Region]:
+def shown_regions(picture: ImageRegions) -> list[ConceptRegion]:
     """Return the regions of the block of things, in the category whose concepts name most.
 
     The largest |evidence| first, none of them last.
     """
-    by_category: dict[str, list[Region]] = {}
+    by_category: dict[str, list[ConceptRegion]] = {}
     for region in picture.regions:
         if region.block == picture.thing_block:
             by_category.setdefault(region.category, []).append(region)
@@ -91,7 +91,7 @@ def category_rank(category: str, named: float) -> tuple[bool, bool, float]:
     return category not in SURROUNDINGS, category not in APPEARANCES, named
 
 
-def _named(regions: Sequence[Region]) -> tuple[bool, bool, float]:
+def _named(regions: Sequence[ConceptRegion]) -> tuple[bool, bool, float]:
     category = regions[0].category
     parts = ((region.evidence, region.coverage) for region in regions if region.name is not None)
     return category_rank(category, named_evidence(category, parts)[0])

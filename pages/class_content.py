@@ -22,7 +22,7 @@ _LEADING = 3
 """Concepts that the lead names."""
 
 
-class ClassConcepts(NamedTuple):
+class ClassConceptGraph(NamedTuple):
     """The concept graph of a class over images.
 
     Attributes:
@@ -36,7 +36,7 @@ class ClassConcepts(NamedTuple):
     text: str = ""
 
 
-def class_concepts(run: Run, class_name: str) -> ClassConcepts:
+def class_concepts(run: Run, class_name: str) -> ClassConceptGraph:
     """Return what `conceptgraph evidence` found of a class, if it was run.
 
     Raises:
@@ -45,11 +45,11 @@ def class_concepts(run: Run, class_name: str) -> ClassConcepts:
     saved = read_class_evidence(run)
     images = 0 if saved is None else saved.images.get(class_name, 0)
     if saved is None or not images:
-        return ClassConcepts()
+        return ClassConceptGraph()
     evidence = saved.evidence[saved.evidence["class"] == class_name]
     flows = saved.flows[saved.flows["class"] == class_name]
     if flows.empty:
-        return ClassConcepts()
+        return ClassConceptGraph()
     blocks = str(flows["source_block"].iloc[0]), str(flows["target_block"].iloc[0])
     categories = _categories(evidence[evidence["block"] == blocks[0]])
     last = evidence[evidence["block"] == blocks[1]]
@@ -59,10 +59,10 @@ def class_concepts(run: Run, class_name: str) -> ClassConcepts:
         for pair in sorted(pairs, key=lambda pair: pair[0] != pair[1])
     ]
     if not graphs:
-        return ClassConcepts()
+        return ClassConceptGraph()
     other = "the mean of all classes" if saved.versus is None else saved.versus
     text = f"mean over {counted(images, 'image')} taken for {class_name}, against {other}"
-    return ClassConcepts(
+    return ClassConceptGraph(
         FlowPage(blocks, tuple(graphs), of="of a picture on average"),
         _lead(class_name, evidence, blocks[0], categories[0]),
         text,

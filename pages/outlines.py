@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..ingest.network.preprocessing import Box
+    from ..ingest.network.preprocessing import SeenBox
 
     Mask = NDArray[np.bool_]
 
@@ -25,7 +25,7 @@ _TOLERANCE = 0.8
 """Pixels by which a drawn outline may miss the blurred one."""
 
 
-def outline(mask: Mask, seen: Box, width: int, height: int) -> str:
+def outline(mask: Mask, seen: SeenBox, width: int, height: int) -> str:
     """Return the outline of a mask as the `d` of an SVG path, in pixels of a photograph.
 
     Args:

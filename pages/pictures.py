@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..ingest.network.preprocessing import Box
+    from ..ingest.network.preprocessing import SeenBox
 
 LARGEST = 640  # pixels of the longer side of an image
 SMALL = 200
@@ -78,7 +78,7 @@ def heat_overlay(image: Image.Image, activation: NDArray[np.float32]) -> Image.I
 
 
 def draw_on_seen(
-    image: Image.Image, seen: Box, draw: Callable[[Image.Image], Image.Image]
+    image: Image.Image, seen: SeenBox, draw: Callable[[Image.Image], Image.Image]
 ) -> Image.Image:
     """Return an image with the part that the network sees drawn by `draw`; the rest is pale.
 
@@ -97,13 +97,13 @@ def draw_on_seen(
     return picture
 
 
-def frame_seen(image: Image.Image, seen: Box) -> Image.Image:
+def frame_seen(image: Image.Image, seen: SeenBox) -> Image.Image:
     """Return an image with the part that the network sees framed, and the rest pale."""
     return draw_on_seen(image, seen, lambda part: part)
 
 
 def painted_over(
-    image: Image.Image, seen: Box, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]
+    image: Image.Image, seen: SeenBox, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]
 ) -> Image.Image:
     """Return a photograph in which a part is painted over, as the network was given it.
 
@@ -122,12 +122,12 @@ def painted_over(
     return draw_on_seen(image, seen, draw)
 
 
-def crop_seen(image: Image.Image, seen: Box) -> Image.Image:
+def crop_seen(image: Image.Image, seen: SeenBox) -> Image.Image:
     """Return the part of an image that the network sees."""
     return image if seen.is_whole else image.crop(_pixels(image, seen))
 
 
-def _pixels(image: Image.Image, box: Box) -> tuple[int, int, int, int]:
+def _pixels(image: Image.Image, box: SeenBox) -> tuple[int, int, int, int]:
     return (
         round(box.left * image.width),
         round(box.top * image.height),
@@ -136,7 +136,7 @@ def _pixels(image: Image.Image, box: Box) -> tuple[int, int, int, int]:
     )
 
 
-def save_cam(image: Path, seen: Box, cam: NDArray[np.float32], path: Path) -> None:
+def save_cam(image: Path, seen: SeenBox, cam: NDArray[np.float32], path: Path) -> None:
     """Write a class activation map over its image as a PNG file."""
     buffer = BytesIO()
     picture = draw_on_seen(photograph(image), seen, lambda part: cam_overlay(part, cam))

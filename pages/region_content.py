@@ -14,7 +14,7 @@ from .unit_content import page_carriers
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation
     from ..explain.image_regions import ImageRegions
-    from ..explain.regions import Region
+    from ..explain.regions import ConceptRegion
     from ..graph.run.reader import Run
 
 
@@ -29,7 +29,7 @@ def page_places(picture: ImageRegions) -> tuple[PagePlace, ...]:
 def region_tables(picture: ImageRegions) -> tuple[RegionTable, ...]:
     """Return the regions of each block and category, first those that the verdict speaks of."""
     number = {node: place for place, node in enumerate(picture.places)}
-    by_table: dict[tuple[str, str], list[Region]] = {}
+    by_table: dict[tuple[str, str], list[ConceptRegion]] = {}
     for region in picture.regions:
         by_table.setdefault((region.block, region.category), []).append(region)
     tables = [
@@ -63,7 +63,7 @@ def leading_place(picture: ImageRegions) -> int | None:
     return list(picture.places).index(FlowNode(region.block, region.category, region.name))
 
 
-def _strongest(region: Region) -> tuple[bool, float]:
+def _strongest(region: ConceptRegion) -> tuple[bool, float]:
     return region.name is None, -abs(region.evidence)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLOR = "color"
 """The category whose names say less than those of others."""
 NO_EVIDENCE: dict[str, object] = {"versus": None, "images": None, "evidence": [], "flows": []}
-"""The keys of `ClassConcepts.to_json`, of a run that has no evidence."""
+"""The keys of `CarryingConcepts.to_json`, of a run that has no evidence."""
 
 
 class ConceptEvidence(NamedTuple):
@@ -90,7 +90,7 @@ class MeanFlow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ClassConcepts:
+class CarryingConcepts:
     """The evidence of one class.
 
     Attributes:
@@ -154,11 +154,11 @@ class ClassConcepts:
         return sorted(flows, key=lambda flow: flow.rank)
 
 
-def class_concepts(saved: SavedEvidence, class_name: str) -> ClassConcepts:
+def class_concepts(saved: SavedEvidence, class_name: str) -> CarryingConcepts:
     """Return the evidence of one class; of none of the images, if no image was taken for it."""
     frames = (frame[frame["class"] == class_name] for frame in (saved.evidence, saved.flows))
     evidence, flows = (_values(frame.drop(columns="class")) for frame in frames)
-    return ClassConcepts(
+    return CarryingConcepts(
         class_name,
         saved.images.get(class_name, 0),
         saved.versus,

@@ -90,7 +90,7 @@ class BlockConceptNode(TypedDict):
     block: int
 
 
-class FlowNode(TypedDict):
+class FlowProperties(TypedDict):
     """The properties of a Flow that questions read; one at none of a category has no concept."""
 
     category: str
@@ -121,8 +121,8 @@ class FlowsEdge(TypedDict):
 class TwoFlows(NamedTuple):
     """Two Flows in a row, with the edge between them and the edge to the class."""
 
-    source: FlowNode
-    target: FlowNode
+    source: FlowProperties
+    target: FlowProperties
     edge: FlowsEdge
     to_class: FlowsEdge
 
@@ -223,8 +223,8 @@ class RunView:
             if edge["type"] == "FLOWS":
                 yield source, cast("FlowsEdge", edge)
 
-    def _flow(self, uid: str) -> FlowNode:
-        return cast("FlowNode", self.graph.nodes[uid])
+    def _flow(self, uid: str) -> FlowProperties:
+        return cast("FlowProperties", self.graph.nodes[uid])
 
     def block_concept(self, uid: str) -> BlockConceptNode:
         """Return the properties of a BlockConcept."""

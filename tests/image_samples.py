@@ -13,10 +13,10 @@ from PIL import Image
 from conceptgraph.explain.counterfactuals import Counterfactual
 from conceptgraph.explain.explanation import Accounting, ConceptAttribution, Explanation, Prediction
 from conceptgraph.explain.flows import Flow, FlowNode
-from conceptgraph.explain.image_regions import Box, Change, ImageRegions, ImageThing
+from conceptgraph.explain.image_regions import Change, ImageRegions, ImageThing, PixelBox
 from conceptgraph.explain.places import Place, UnitEvidence
 from conceptgraph.explain.presence import ConceptName
-from conceptgraph.explain.regions import Region
+from conceptgraph.explain.regions import ConceptRegion
 from conceptgraph.ingest.network import preprocessing
 from conceptgraph.queries.rows import Rows
 
@@ -48,7 +48,7 @@ def image_explanation(run: Run) -> Explanation:
         paths=Rows(()), accounting=Accounting(0.0, 2.0, 1.0, 3.0), blocks=("block3", "block4"),
         coverage=0.0, searched=Rows(()), by_concept=Rows((none,)),
         cam=np.ones((2, 2), np.float32), unit_maps={}, concept_maps={},
-        shape=run.manifest["input"], seen=preprocessing.Box(0.25, 0.0, 0.75, 1.0),
+        shape=run.manifest["input"], seen=preprocessing.SeenBox(0.25, 0.0, 0.75, 1.0),
         picture=image_regions(),
     )  # fmt: skip
 
@@ -68,7 +68,7 @@ def image_regions() -> ImageRegions:
         blocks,
         dict.fromkeys(blocks, 1.0),
         tuple(
-            Region(block, "object", name, *evidence[name], None if name is None else 0.1)
+            ConceptRegion(block, "object", name, *evidence[name], None if name is None else 0.1)
             for block in blocks for name in _NAMES
         ),
         (replace(ball, counterfactual=typing), road),
@@ -94,7 +94,7 @@ def _thing(concept: ConceptName, evidence: float, where: tuple[slice, ...] | sli
     mask = np.zeros((SIDE, SIDE), bool)
     mask[where] = True
     return ImageThing(
-        (concept,), "block3", evidence, float(mask.mean()), Box(0, 0, SIDE, SIDE), mask
+        (concept,), "block3", evidence, float(mask.mean()), PixelBox(0, 0, SIDE, SIDE), mask
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...graph.run.class_evidence import SavedEvidence
-    from ...queries.class_evidence import ClassConcepts, ConceptEvidence, MeanFlow
+    from ...queries.class_evidence import CarryingConcepts, ConceptEvidence, MeanFlow
 
 _OF_MANY, _OF_ONE = 3, 8
 """Concepts and paths to show of a class, if several or one are asked for."""
@@ -41,7 +41,7 @@ def print_unreadable(unreadable: Sequence[tuple[str, str]]) -> None:
         print_note(f"not read: {len(unreadable) - _UNREADABLE} more")
 
 
-def _print_one(one: ClassConcepts, block: str | None, top: int) -> None:
+def _print_one(one: CarryingConcepts, block: str | None, top: int) -> None:
     print_line(_finding(one, block), "bold")
     print_line()
     rows = one.shown(block)
@@ -67,7 +67,7 @@ def _print_one(one: ClassConcepts, block: str | None, top: int) -> None:
         )
 
 
-def _finding(one: ClassConcepts, block: str | None) -> str:
+def _finding(one: CarryingConcepts, block: str | None) -> str:
     """Return in one sentence what carries the class."""
     images = f"{one.class_name} ({one.images} images)"
     if not one.images:
@@ -95,7 +95,7 @@ def _others(rows: Sequence[ConceptEvidence]) -> list[tuple[str, ...]]:
     return [(f"{len(rows)} more", f"{sum(row.mean for row in rows):+.2f}", "", "", "")]
 
 
-def _print_summary(one: ClassConcepts, block: str | None, top: int) -> None:
+def _print_summary(one: CarryingConcepts, block: str | None, top: int) -> None:
     print_line(f"{one.class_name}: {one.images} images", "bold")
     rows = [row for row in one.shown(block) if row.name is not None][:top]
     print_line("  " + (" · ".join(map(_concept_text, rows)) or "no concept of the data is found"))

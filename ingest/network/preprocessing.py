@@ -140,7 +140,7 @@ class InputSpec(NamedTuple):
         }
 
 
-class Box(NamedTuple):
+class SeenBox(NamedTuple):
     """A part of an image: its sides, as shares of the image's width and height."""
 
     left: float
@@ -159,7 +159,7 @@ class Box(NamedTuple):
         return self.share > 0.9995
 
 
-WHOLE_IMAGE = Box(0.0, 0.0, 1.0, 1.0)
+WHOLE_IMAGE = SeenBox(0.0, 0.0, 1.0, 1.0)
 
 _NAMED = {
     "resize": StatedInput("--preprocess resize", resize=WHOLE),
@@ -242,7 +242,7 @@ def _resize_of(value: object) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
-def seen_box(size: tuple[int, int], shape: InputShape) -> Box:
+def seen_box(size: tuple[int, int], shape: InputShape) -> SeenBox:
     """Return the part of a photograph that the network sees.
 
     Args:
@@ -253,7 +253,7 @@ def seen_box(size: tuple[int, int], shape: InputShape) -> Box:
         return WHOLE_IMAGE
     width, height = _resized(size, shape["resize"])
     left, top = _corner((width, height), shape)
-    return Box(
+    return SeenBox(
         left / width,
         top / height,
         (left + shape["width"]) / width,
@@ -308,7 +308,7 @@ def input_lines(shape: InputShape) -> list[str]:
     return lines
 
 
-def unseen_text(box: Box) -> str:
+def unseen_text(box: SeenBox) -> str:
     """Return what the network does not see of a photograph, in words; "" if it sees all."""
     if box.is_whole:
         return ""

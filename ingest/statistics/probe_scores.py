@@ -94,10 +94,10 @@ class ScoreHistograms:
         import pandas as pd
 
         counts = self.counts.cpu().numpy()
-        choosing, testing = (Confusion.of(half[..., :BINS]) for half in counts)
+        choosing, testing = (ConfusionCounts.of(half[..., :BINS]) for half in counts)
         rows = np.arange(counts.shape[2])
         best = choosing.mcc.argmax(axis=1)
-        tested = Confusion(*(values[rows, best, None] for values in testing))
+        tested = ConfusionCounts(*(values[rows, best, None] for values in testing))
         known = (tested.labelled[:, 0] > 0) & (choosing.labelled[:, 0] > 0)
         low, high = tested.mcc_interval(*counts[1, ::-1, :, BINS, None])
         columns = {
@@ -117,7 +117,7 @@ class ScoreHistograms:
         return frame
 
 
-class Confusion(NamedTuple):
+class ConfusionCounts(NamedTuple):
     """Counts of positions for probes and thresholds, all int64 (concepts, thresholds).
 
     Attributes:
@@ -133,7 +133,7 @@ class Confusion(NamedTuple):
     positions: NDArray[np.int64]
 
     @classmethod
-    def of(cls, counts: NDArray[np.int64]) -> Confusion:
+    def of(cls, counts: NDArray[np.int64]) -> ConfusionCounts:
         """Count for a threshold at each bin; int64 (labelled or not, concepts, BINS)."""
         right, predicted = _at_least(counts[1]), _at_least(counts.sum(axis=0))
         totals = (np.broadcast_to(values[:, :1], values.shape) for values in (right, predicted))

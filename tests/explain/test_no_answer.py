@@ -21,7 +21,7 @@ from conceptgraph.explain.explanation import (
 )
 from conceptgraph.explain.image_regions import ImageRegions
 from conceptgraph.explain.no_answer import audit_note, explanation_note, flip_note
-from conceptgraph.ingest.network.preprocessing import Box
+from conceptgraph.ingest.network.preprocessing import SeenBox
 from conceptgraph.pages.write import render_page
 from conceptgraph.queries.labels import unit_labels
 from conceptgraph.queries.rows import Rows
@@ -60,7 +60,7 @@ def explanation(run: Run) -> Explanation:
         probability=0.6, predicted=Rows((Prediction("road", 0.6), Prediction("juggling", 0.4))),
         paths=Rows((path,)), accounting=Accounting(1.0, 0.5, 0.5, 2.0), blocks=("block3", "block4"),
         coverage=0.5, searched=Rows(()), by_concept=Rows((NONE,)), cam=np.zeros((2, 2), np.float32),
-        unit_maps={}, concept_maps={}, shape=run.manifest["input"], seen=Box(0, 0, 1, 1),
+        unit_maps={}, concept_maps={}, shape=run.manifest["input"], seen=SeenBox(0, 0, 1, 1),
         picture=NOTHING_SEEN,
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from conceptgraph.errors import DataError
 from conceptgraph.explain.audit import Audit, audit
 from conceptgraph.explain.evidence_groups import MIN_IMAGES, divide, silhouettes
 from conceptgraph.explain.explain import explain
-from conceptgraph.explain.image_regions import Box
+from conceptgraph.explain.image_regions import PixelBox
 from conceptgraph.explain.network import open_network
 from conceptgraph.explain.reliance import RelianceTally, distinct
 from conceptgraph.explain.thing_rows import PaintedThing, RegionEvidence, ThingRow, ThingRowFile
@@ -186,7 +186,7 @@ def test_a_row_has_the_things_of_the_images_own_explanation(demo: Run, pictures:
 
 def thing_row(predicted: str, *, concepts: tuple[str, ...], answer: str) -> ThingRow:
     """A row with one thing, that carries the answer."""
-    thing = PaintedThing(concepts, 2.0, 0.1, Box(0, 0, 9, 9), 1.0, answer, 0.9)
+    thing = PaintedThing(concepts, 2.0, 0.1, PixelBox(0, 0, 9, 9), 1.0, answer, 0.9)
     regions = tuple(RegionEvidence(concept, 1.0, 0.1) for concept in concepts)
     return ThingRow("a.jpg", None, predicted, 0.9, regions, (thing,))
 

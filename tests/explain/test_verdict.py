@@ -10,7 +10,7 @@ import torch
 
 from conceptgraph.explain.image_regions import _by_evidence
 from conceptgraph.explain.presence import ConceptName
-from conceptgraph.explain.regions import Region
+from conceptgraph.explain.regions import ConceptRegion
 from conceptgraph.explain.things import Thing
 from conceptgraph.explain.verdict import leading_region, shown_regions, verdict
 from tests.image_samples import image_explanation
@@ -27,7 +27,7 @@ def explanation(tmp_path: Path) -> Explanation:
     return image_explanation(small_run(tmp_path / "a.cg"))
 
 
-def with_regions(explanation: Explanation, *regions: Region) -> Explanation:
+def with_regions(explanation: Explanation, *regions: ConceptRegion) -> Explanation:
     return replace(explanation, picture=replace(explanation.picture, regions=regions))
 
 
@@ -40,7 +40,7 @@ def test_a_thing_leads_that_adds_as_much_as_any_region(explanation: Explanation)
 
 
 def test_a_region_leads_that_adds_more_than_any_thing(explanation: Explanation) -> None:
-    road = Region("block3", "object", "road", 2.5, 0.5)
+    road = ConceptRegion("block3", "object", "road", 2.5, 0.5)
     changed = with_regions(explanation, road)
     assert leading_region(changed.picture) is road
     assert verdict(changed) == (
@@ -52,9 +52,9 @@ def test_a_region_leads_that_adds_more_than_any_thing(explanation: Explanation) 
 def test_scenes_and_colors_are_shown_only_where_nothing_else_is_found(
     explanation: Explanation,
 ) -> None:
-    park = Region("block3", "scene", "park", 9.0, 0.5)
-    grey = Region("block3", "color", "grey", 5.0, 1.0)
-    ball = Region("block3", "object", "ball", 0.25, 0.1)
+    park = ConceptRegion("block3", "scene", "park", 9.0, 0.5)
+    grey = ConceptRegion("block3", "color", "grey", 5.0, 1.0)
+    ball = ConceptRegion("block3", "object", "ball", 0.25, 0.1)
     for regions, expected in (
         ((park, grey, ball), "ball"), ((park, grey), "grey"), ((park,), "park"),
     ):  # fmt: skip

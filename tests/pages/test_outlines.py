@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 
-from conceptgraph.ingest.network.preprocessing import Box
+from conceptgraph.ingest.network.preprocessing import SeenBox
 from conceptgraph.pages.outlines import bits, outline
 
-WHOLE = Box(0, 0, 1, 1)
+WHOLE = SeenBox(0, 0, 1, 1)
 
 
 def points(path: str) -> np.ndarray:
@@ -22,7 +22,7 @@ def test_an_outline_surrounds_the_mask_in_the_part_that_is_seen() -> None:
     around = points(outline(mask, WHOLE, 400, 400))
     assert np.abs(around.min(axis=0) - 100).max() <= 2
     assert np.abs(around.max(axis=0) - 300).max() <= 2
-    right = points(outline(mask, Box(0.5, 0.25, 1, 0.75), 400, 400))
+    right = points(outline(mask, SeenBox(0.5, 0.25, 1, 0.75), 400, 400))
     assert np.abs(right.min(axis=0) - (250, 150)).max() <= 2
     assert np.abs(right.max(axis=0) - (350, 250)).max() <= 2
 
