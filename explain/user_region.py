@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import DataError, QueryError
-from ..ingest.concept_data.images import open_image
+from ..ingest.concept_data.images import open_image, read_header
 from ..ingest.network.preprocessing import to_input
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def chosen_region(
         return None
     if region is not None and mask is not None:
         raise QueryError("--region and --mask", found="both", expected="one of them")
-    size = open_image(Path(image)).size
+    height, width = read_header(Path(image)).shown
+    size = width, height
     part = _rectangle(region, size) if region is not None else _read_mask(Path(mask or ""), size)
     seen = to_input(part.convert("RGB"), run.manifest["input"])
     chosen: NDArray[np.bool_] = seen[:, :, 0] >= 128
