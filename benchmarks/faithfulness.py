@@ -49,8 +49,13 @@ def decompose_prediction(
     downstream = network.downstream(blocks)
     logits, activations = network.forward(network.load_image(image), blocks[0])
     class_ = int(logits[0].argmax())
-    weights, bias = network.head.weight[class_], network.head.bias[class_]
-    return downstream, decompose(downstream, activations, weights, bias)
+    return downstream, decompose(downstream, activations, network.direction(class_))
+
+
+def pooled_and_weights(decomposition: Decomposition) -> tuple[Tensor, Tensor]:
+    """Return the means of the last block's maps, and the gradients by them; (units,) each."""
+    pooled = decomposition.maps[-1].mean(dim=(1, 2))
+    return pooled, decomposition.last_gradient.sum(dim=(1, 2))
 
 
 def measured_effects(downstream: Downstream, decomposition: Decomposition, units: Tensor) -> Tensor:
@@ -62,15 +67,17 @@ def measured_effects(downstream: Downstream, decomposition: Decomposition, units
             maps = activations.repeat(len(sources), 1, 1, 1)
             maps[torch.arange(len(sources)), sources] = 0
             pooled.append(downstream.stages[0](maps).mean(dim=(2, 3))[:, units])
-    losses = decomposition.pooled[units] - torch.cat(pooled)
-    return (decomposition.weights[units] * losses).T
+    before, weights = pooled_and_weights(decomposition)
+    effects: Tensor = (weights[units] * (before[units] - torch.cat(pooled))).T
+    return effects
 
 
 def predicted_effects(
     network: RunNetwork, downstream: Downstream, decomposition: Decomposition, units: Tensor
 ) -> dict[str, Tensor]:
     """Predict the same effects by each method; (units, sources) each."""
-    activations, weights = decomposition.maps[0], decomposition.weights[units]
+    activations = decomposition.maps[0]
+    weights = pooled_and_weights(decomposition)[1][units]
     height, width = decomposition.maps[1].shape[1:]
     cotangents = (weights / (height * width))[:, None, None].expand(-1, height, width)
 
@@ -130,8 +137,7 @@ def table_rows(
     agreements: dict[str, list[tuple[float, float, float]]] = {method: [] for method in METHODS}
     for image in images:
         downstream, decomposition = decompose_prediction(network, image, 2)
-        contributions = decomposition.weights * decomposition.pooled
-        units = strongest(contributions.unsqueeze(0), UNITS)[:, 1]
+        units = strongest(decomposition.by_last_unit.unsqueeze(0), UNITS)[:, 1]
         measured = measured_effects(downstream, decomposition, units)
         predictions = predicted_effects(network, downstream, decomposition, units)
         for method, predicted in predictions.items():

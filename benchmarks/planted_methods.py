@@ -46,9 +46,11 @@ class PictureExplainer:
         self.attributor: ConceptAttributor = concept_attributor(network.run, BLOCKS[0])
         self.last_attributor: ConceptAttributor = concept_attributor(network.run, BLOCKS[1])
         self.downstream = network.downstream(BLOCKS)
-        self.weight, self.bias = network.head.weight, network.head.bias
-        edges = torch.from_numpy(np.array(network.run.contributions(*BLOCKS)))
-        self.one_unit = edges.double() @ self.weight.T.double()  # (units, classes)
+        edges, to_classes = (
+            torch.from_numpy(np.array(network.run.contributions(*hop)))
+            for hop in (BLOCKS, (BLOCKS[-1], "class"))
+        )
+        self.one_unit = edges.double() @ to_classes.double()  # (units, classes)
 
     def batch(self, specs: Sequence[PictureSpec]) -> Tensor:
         """Draw pictures and return the network's input."""
@@ -95,8 +97,7 @@ class PictureExplainer:
             method: dict(zip(uids, vector[:-1].tolist(), strict=True))
             for method, vector in vectors.items()
         }
-        contributions = (self.weight[chosen] * decomposition.pooled).double()
-        last = self.last_attributor.unit_shares.T @ contributions
+        last = self.last_attributor.unit_shares.T @ decomposition.by_last_unit.double()
         scores["weight × activation"] = dict(
             zip(self.last_attributor.uids, last[:-1].tolist(), strict=True)
         )
@@ -108,19 +109,13 @@ class PictureExplainer:
         self, activations: Tensor, class_: int, other: int | None = None
     ) -> Decomposition:
         """Decompose the logit of a class, or its difference to that of another."""
-        weights, bias = self.weight[class_], self.bias[class_]
-        if other is not None:
-            weights, bias = weights - self.weight[other], bias - self.bias[other]
-        return decompose(self.downstream, activations, weights, bias)
+        return decompose(self.downstream, activations, self.network.direction(class_, other))
 
     def _integrated_gradients(self, activations: Tensor, class_: int) -> Tensor:
         """Compute integrated gradients of a logit, from zero; (units, height, width)."""
         total = torch.zeros_like(activations)
         for step in range(STEPS):
             leaf = (activations * ((step + 0.5) / STEPS)).detach().requires_grad_()
-            maps = leaf
-            for stage in self.downstream.stages:
-                maps = stage(maps)
-            value = (self.weight[class_] * maps.mean(dim=(2, 3))[0]).sum()
+            value = self.downstream.logits(leaf)[0, class_]
             total += torch.autograd.grad(value, leaf)[0]
         return (total / STEPS * activations)[0].detach()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..settings import Quantile
 
 RunOption = Annotated[
@@ -84,6 +86,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 def block_names(text: str | None) -> tuple[str, ...] | None:
     """Return the names in the value of --blocks, `block3,block4`."""
     return tuple(name.strip() for name in text.split(",")) if text else None
+
+
+def modules_of(blocks: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the blocks among the values of --blocks, and the modules, given as NAME=MODULE."""
+    modules = tuple(block.partition("=")[2].strip() for block in blocks if "=" in block)
+    named = tuple(block for block in blocks if "=" not in block)
+    if (named and modules) or "" in modules:
+        raise typer.BadParameter("give names of blocks, or NAME=MODULE for all of them")
+    return named, modules
 
 
 def read_quantile(text: str) -> Quantile:

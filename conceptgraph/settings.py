@@ -49,7 +49,12 @@ class Settings:
     """Settings of one ingest.
 
     Attributes:
-        blocks: which residual stages to dissect, in network order.
+        blocks: which residual stages to dissect, in network order; none means all of the network's.
+        modules: names of the modules that are block1, block2, …, where they are not found by
+            themselves.
+        head: name of the layer that gives the logits, likewise.
+        multi_label: whether each class is a decision of its own (sigmoid); as the network states it
+            if None.
         quantile: share of a unit's activations, over all images and positions, above its threshold;
             `auto` chooses one that suits the sizes of the concepts. A run states what was chosen.
         iou: which activations count against a concept: in images labelled with its category
@@ -75,7 +80,10 @@ class Settings:
         top_k: contributions per target and sign in the run's graph.
     """
 
-    blocks: tuple[str, ...] = BLOCKS
+    blocks: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    head: str | None = None
+    multi_label: bool | None = None
     quantile: Quantile = "auto"
     iou: IouVariant = "paper"
     min_iou: float = 0.04
@@ -101,10 +109,10 @@ class Settings:
         """
         numbers = [_BLOCK.fullmatch(block) for block in self.blocks]
         order = [int(number[1]) if number else 0 for number in numbers]
-        if not order or 0 in order or order != sorted(set(order)):
+        if 0 in order or order != sorted(set(order)):
             raise ConceptGraphError(
                 "blocks must be distinct and in network order",
-                found=",".join(self.blocks) or "none",
+                found=",".join(self.blocks),
                 expected="such as " + ",".join(BLOCKS),
             )
         if self.quantile != "auto" and not 0 < self.quantile < 1:
@@ -171,7 +179,8 @@ class Settings:
             if wrong:
                 raise ConceptGraphError(f"{what} setting {', '.join(sorted(wrong))}")
         settings = cls(**cast("dict[str, Any]", values))
-        return dataclasses.replace(settings, blocks=tuple(settings.blocks))
+        blocks, modules = tuple(settings.blocks), tuple(settings.modules)
+        return dataclasses.replace(settings, blocks=blocks, modules=modules)
 
     @property
     def digest(self) -> str:

@@ -109,11 +109,10 @@ class Auditor:
         truth = torch.tensor([self._classes.index(name) for _, name in labels])
         rival = torch.where(predicted == truth, top[:, -1], truth)
         leaf = activations.detach().clone().requires_grad_()
-        pooled = self._downstream.pooled(leaf)
-        weight = self.network.head.weight
+        of_leaf = self._downstream.logits(leaf)
         amounts = []
         for classes, sign in ((predicted, 1.0), (rival, -1.0)):
-            value = sign * (weight[classes] * pooled).sum()
+            value = sign * of_leaf.gather(1, classes[:, None]).sum()
             (gradients,) = torch.autograd.grad(value, leaf, retain_graph=True)
             parts = self._attributor.attribute(
                 activations.flatten(2), (gradients * activations).flatten(2)
@@ -147,7 +146,7 @@ class Auditor:
             _, activations = self.network.forward(torch.cat(readable), self._block)
             for mask in masks:
                 hook = ablation_hooks([{self._block: [mask]}])[self._block]
-                logits = self.network.head.linear(self._downstream.pooled(hook(activations)))
+                logits = self._downstream.logits(hook(activations))
                 by_mask.append([self._classes[i] for i in logits.argmax(dim=1).tolist()])
         return [list(classes) for classes in zip(*by_mask, strict=True)]
 

@@ -31,7 +31,7 @@ class ClassMap(NamedTuple):
         probability: of the class.
         predicted: the most probable class.
         seen: the part of the image that the network sees.
-        cam: float32 (*grid) of the last block; its mean plus the head's bias is the class's logit.
+        cam: float32 (*grid) of the last block; its mean plus the biases is the logit.
     """
 
     image: Path
@@ -76,7 +76,7 @@ def _logits_and_map(
 ) -> tuple[Tensor, NDArray[np.float32]]:
     """Return the logits (classes,) of one image, and the map of one of them."""
     logits, output = network.forward(batch, network.network.blocks[-1])
-    head = network.head
-    decomposition = decompose(Downstream((), head), output, head.weight[index], head.bias[index])
+    downstream = Downstream((), network.head)
+    decomposition = decompose(downstream, output, network.direction(index))
     network.check_head(decomposition.total, float(logits[0, index]))
     return logits[0], decomposition.class_activation.float().numpy()

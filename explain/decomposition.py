@@ -1,16 +1,16 @@
 """Exact decomposition of a logit into paths through a network's last blocks, and bias terms.
 
 With ReLU and batch norm in eval mode, everything after a block is piecewise affine in its output
-`a`. At the image itself, with W the final layer's weights for the class, g the pooled maps of the
-last block and s the bias terms of the blocks in between:
+`a`; what is not is linearised at the image (`ingest.network.linearised`). There, with a' the maps
+of the next block, s the bias terms in between, and b those of the head:
 
-    logit = b + Σ_u W[u] · g[u]                                         (u: units of the last block)
-    g[u]  = Σ_v Σ_positions (∂g[u]/∂a_v) · a_v + Σ_s (∂g[u]/∂s) · s     (v: the block before)
+    logit = Σ_b (∂logit/∂b) · b + Σ_u Σ_positions (∂logit/∂a'_u) · a'_u    (u: in the last block)
+    a'_u  = Σ_v Σ_positions (∂a'_u/∂a_v) · a_v + Σ_s (∂a'_u/∂s) · s        (v: the block before)
 
-Both are identities. The path v → u → class contributes W[u] · Σ_positions (∂g[u]/∂a_v) · a_v, in
-units of the logit. All paths and all bias terms, that of the final layer among them, sum to the
-logit. `decompose` computes both sums exactly, with one vector–Jacobian product (VJP) of W · g down
-to the first block of the paths. `path_search` finds single paths. At any block on the way
+Both are identities. The path v → u → class contributes the product of the two, in units of the
+logit. All paths and all bias terms, those of the head among them, sum to the logit. `decompose`
+computes both sums exactly, with one vector–Jacobian product (VJP) of the logit down to the first
+block of the paths. `path_search` finds single paths. At any block on the way
 
     E(p) = Σ_u (∂logit/∂a_u(p)) · a_u(p)
 
@@ -35,20 +35,18 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from ..ingest.network.architecture import Head
-
 
 @dataclass(frozen=True)
 class Downstream:
     """All of an affine copy of a network that runs after the first block of the paths.
 
     Attributes:
-        stages: the later blocks, first to last.
-        head: from the last block's maps to the logits.
+        stages: from each block to the next one, first to last.
+        head: from the last block's maps to the logits, (images, classes).
     """
 
     stages: Sequence[nn.Module]
-    head: Head
+    head: nn.Module
 
     def maps(self, activations: Tensor) -> list[Tensor]:
         """Return the outputs of all blocks, first to last, from the first block's."""
@@ -57,9 +55,10 @@ class Downstream:
             maps.append(stage(maps[-1]))
         return maps
 
-    def pooled(self, maps: Tensor) -> Tensor:
-        """Return (images, units of the last block), from the first block's output."""
-        return self.head.pool(self.maps(maps)[-1])
+    def logits(self, activations: Tensor) -> Tensor:
+        """Return (images, classes), from the first block's output."""
+        logits: Tensor = self.head(self.maps(activations)[-1])
+        return logits
 
 
 @dataclass(frozen=True)
@@ -68,23 +67,21 @@ class Decomposition:
 
     Attributes:
         total: the logit itself.
-        biases_after: for each block, the sum of the head's bias and of all bias terms after it.
-        weights: (units of the last block,), W of the class, less that of the other class.
+        biases_after: for each block, the sum of all bias terms after it.
+        direction: (classes,), by which the logits are multiplied: 1 for the class, −1 for another.
         maps: outputs of the blocks, first to last; (units, *grid) each.
-        gradients: of W · g by each of `maps`, of the same shapes.
-        pooled: (units of the last block,), g.
+        gradients: of the logit by each of `maps`, of the same shapes.
     """
 
     total: float
     biases_after: tuple[float, ...]
-    weights: Tensor
+    direction: Tensor
     maps: tuple[Tensor, ...]
     gradients: tuple[Tensor, ...]
-    pooled: Tensor
 
     @property
     def biases(self) -> float:
-        """Sum of the head's bias and of all bias terms after the first block."""
+        """Sum of all bias terms after the first block, those of the head among them."""
         return self.biases_after[0]
 
     @property
@@ -97,8 +94,13 @@ class Decomposition:
 
     @property
     def last_gradient(self) -> Tensor:
-        """(units, *grid) of the last block, ∂(W · g)/∂a."""
+        """(units, *grid) of the last block, ∂logit/∂a."""
         return self.gradients[-1]
+
+    @property
+    def by_last_unit(self) -> Tensor:
+        """What each unit of the last block adds, (units,)."""
+        return (self.gradients[-1] * self.maps[-1]).flatten(1).sum(dim=1)
 
     def evidence(self, block: int) -> Tensor:
         """Return what each position of a block adds to the logit, all units together, (*grid).
@@ -118,7 +120,7 @@ class Decomposition:
 
     @property
     def class_activation(self) -> Tensor:
-        """Class activation map (*grid) of the last block: its mean plus the head's bias is `total`.
+        """Class activation map (*grid) of the last block: its mean plus the biases is `total`.
 
         With global average pooling it is Σ_u W[u] · a_u at each position, as in CAM.
         """
@@ -126,38 +128,33 @@ class Decomposition:
         return evidence * evidence.numel()
 
 
-def decompose(
-    downstream: Downstream, activations: Tensor, weights: Tensor, bias: Tensor
-) -> Decomposition:
+def decompose(downstream: Downstream, activations: Tensor, direction: Tensor) -> Decomposition:
     """Decompose a logit, given the output of the first block.
 
     Args:
         downstream: the network after that block.
         activations: (1, units, *grid).
-        weights: (units of the last block,), the final layer's row, or the difference of two rows.
-        bias: the final layer's bias likewise, a scalar.
+        direction: (classes,), by which the logits are multiplied.
 
     Raises:
         QueryError: evidence and bias terms do not sum to the logit: a block is not piecewise
             affine.
     """
-    terms = [bias_terms(stage) for stage in downstream.stages]
-    for term in chain.from_iterable(terms):
+    terms = [bias_terms(part) for part in (*downstream.stages, downstream.head)]
+    flat = [*chain.from_iterable(terms)]
+    for term in flat:
         term.requires_grad_()
     maps = downstream.maps(activations.detach().clone().requires_grad_())
-    pooled = downstream.head.pool(maps[-1])[0]
-    value = weights @ pooled
-    flat = [*chain.from_iterable(terms)]
+    value = downstream.head(maps[-1])[0] @ direction
     by_map_and_term = torch.autograd.grad(value, [*maps, *flat], allow_unused=True)
     gradients, by_term = by_map_and_term[: len(maps)], iter(by_map_and_term[len(maps) :])
-    added = [_sum_of_products(stage_terms, by_term) for stage_terms in terms]
+    added = [_sum_of_products(part_terms, by_term) for part_terms in terms]
     decomposition = Decomposition(
-        float(value.detach() + bias),
-        tuple(float(bias) + sum(added[number:]) for number in range(len(maps))),
-        weights,
+        float(value.detach()),
+        tuple(sum(added[number:]) for number in range(len(maps))),
+        direction,
         tuple(block[0].detach() for block in maps),
         tuple(gradient[0] for gradient in gradients),
-        pooled.detach(),
     )
     _check_sum(decomposition)
     return decomposition
@@ -215,7 +212,7 @@ def vjp(stage: nn.Module, maps: Tensor, cotangents: Iterable[Tensor]) -> Tensor:
 def _check_sum(decomposition: Decomposition) -> None:
     """Refuse evidence and biases that do not sum to the logit; each come from own gradients."""
     explained = float(decomposition.by_position.double().sum()) + decomposition.biases
-    size = max(1.0, float((decomposition.weights * decomposition.pooled).abs().sum()))
+    size = max(1.0, float(decomposition.by_last_unit.abs().sum()))
     if abs(explained - decomposition.total) > 1e-3 * size:
         raise QueryError(
             "paths and bias terms do not sum to the logit in this network",

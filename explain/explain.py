@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..graph.run.reader import Run
-    from ..ingest.network.architecture import Head
 
 Method = Literal["exact", "one-unit"]
 _ClassPair: TypeAlias = "tuple[int, int | None]"
@@ -192,8 +191,8 @@ def _decompose(
     all_logits, output = network.forward(batch, all_blocks[0])
     logits = all_logits[0]
     pair = _class_pair(network.run, logits, class_name, versus)
-    direction = _direction(network.head, pair)
-    decomposition = decompose(network.downstream(all_blocks), output, *direction)
+    direction = network.direction(*pair)
+    decomposition = decompose(network.downstream(all_blocks), output, direction)
     versus_logit = 0.0 if pair[1] is None else float(logits[pair[1]])
     network.check_head(decomposition.total, float(logits[pair[0]]) - versus_logit)
     return _Decomposed(chosen, pair, logits, all_blocks, decomposition)
@@ -247,15 +246,6 @@ def _class_pair(run: Run, logits: Tensor, class_name: str | None, versus: str | 
     return explained, compared
 
 
-def _direction(head: Head, pair: _ClassPair) -> tuple[Tensor, Tensor]:
-    """Return weights (units,) and bias of a logit, or of the difference of two."""
-    explained, compared = pair
-    weight, bias = head.weight, head.bias
-    if compared is None:
-        return weight[explained], bias[explained]
-    return weight[explained] - weight[compared], bias[explained] - bias[compared]
-
-
 def _by_concept(
     network: RunNetwork, decomposed: _Decomposed
 ) -> tuple[tuple[ConceptAttribution, ...], dict[str, NDArray[np.float32]]]:
@@ -267,9 +257,9 @@ def _by_concept(
     activations = decomposition.maps[0]
     amounts = [decomposition.by_position]
     if pair[1] is not None:
-        direction = _direction(network.head, (pair[0], None))
         downstream = network.downstream(decomposed.blocks)
-        evidence_for = decompose(downstream, activations.unsqueeze(0), *direction).by_position
+        direction = network.direction(pair[0])
+        evidence_for = decompose(downstream, activations.unsqueeze(0), direction).by_position
         amounts = [evidence_for, decomposition.by_position - evidence_for]
     attributor = concept_attributor(network.run, decomposed.blocks[0])
     return attribute_to_concepts(attributor, activations, amounts)
@@ -282,7 +272,9 @@ def _search_one_unit_edges(
     edges = [torch.from_numpy(np.array(run.contributions(*hop))) for hop in pairwise(blocks)]
     activation = grid_mean(decomposition.maps[0].unsqueeze(0))[0]
     edges = [edge.to(activation) for edge in edges]
-    return search_edges(edges, decomposition.weights, activation, beam)
+    to_classes = torch.from_numpy(np.array(run.contributions(blocks[-1], "class")))
+    weights = to_classes.to(activation) @ decomposition.direction
+    return search_edges(edges, weights, activation, beam)
 
 
 def _image_paths(

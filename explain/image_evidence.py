@@ -127,11 +127,9 @@ class ImageEvidence:
         self.blocks = network.all_blocks()
         self._presence = [concept_presence(network.run, block) for block in self.blocks]
         self._groups = [by_category(presence.concepts) for presence in self._presence]
-        head = network.head
-        other = (head.weight.mean(0), head.bias.mean())
-        if versus is not None:
-            other = head.weight[versus], head.bias[versus]
-        self._weights, self._biases = head.weight - other[0], head.bias - other[1]
+        everything = torch.eye(len(network.run.classes))
+        other = everything.mean(0) if versus is None else everything[versus]
+        self._directions = (everything - other).to(network.dtype)
         self._classes = [str(name) for name in network.run.classes["name"]]
         self.keys = [
             RegionKey(block, category, name)
@@ -166,9 +164,8 @@ class ImageEvidence:
         predicted = logits.detach().argmax(dim=1)
         if explained is not None:
             predicted = torch.full_like(predicted, explained)
-        weights, bias = self._weights[predicted], self._biases[predicted]
-        values = (weights * self.network.head.pool(maps[-1])).sum(dim=1)
-        evidence, totals = evidence_maps(values.sum(), maps), values.detach() + bias
+        values = (self._directions[predicted] * logits).sum(dim=1)
+        evidence, totals = evidence_maps(values.sum(), maps), values.detach()
         sums, covers, biases = [], [], []
         for number, block_evidence in enumerate(evidence):
             found = self._presence[number].find(maps[number].detach()).flatten(2)
@@ -190,9 +187,7 @@ class ImageEvidence:
         logits, output = self.network.forward(batch, blocks[0])
         predicted = int(logits[0].argmax())
         downstream = self.network.downstream(blocks)
-        decomposition: Decomposition = decompose(
-            downstream, output, self._weights[predicted], self._biases[predicted]
-        )
+        decomposition: Decomposition = decompose(downstream, output, self._directions[predicted])
         presence = self._presence[-len(blocks) :]
         divided = [
             partitions(p.concepts, p.find(maps))

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 from weakref import WeakKeyDictionary
@@ -21,8 +22,9 @@ from ..ingest.engine.workers import prefetch
 from ..ingest.network.affine import affine_copy
 from ..ingest.network.builders import import_folder, is_code, made_by
 from ..ingest.network.forward import record_outputs, replace_outputs
-from ..ingest.network.loading import Network, load_network, network_digest
+from ..ingest.network.loading import ModuleNames, Network, load_network, network_digest
 from ..ingest.network.preprocessing import SeenBox, seen_box, to_input
+from ..settings import Settings
 from .decomposition import Downstream
 
 if TYPE_CHECKING:
@@ -32,10 +34,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..graph.run.reader import Run
-    from ..ingest.network.architecture import Head
+    from ..ingest.network.segments import Segment
 
     Options = tuple[str | None, str | None, bool, bool, torch.dtype]
-    Loaded = tuple[Network, nn.Module]
+    Loaded = tuple[Network, nn.Module, Segment, dict[str, Segment]]
 
 _LOADED: WeakKeyDictionary[Run, dict[Options, Loaded]] = WeakKeyDictionary()
 """By open run and the options of `open_network`; freed with the run."""
@@ -62,17 +64,42 @@ class RunNetwork:
     Attributes:
         run: the run that dissected it.
         network: the network; its digest is the run's.
-        module: its affine copy, in which everything is computed.
+        affine: its affine copy.
+        module: the copy that is run, from images to the logits.
+        parts: of the copy, by the block that they run after; made when they are needed.
     """
 
     run: Run
     network: Network
-    module: nn.Module
+    affine: nn.Module
+    module: Segment
+    parts: dict[str, Segment] = field(default_factory=dict)
 
     @property
-    def head(self) -> Head:
-        """The head of the affine copy."""
-        return self.network.architecture.head_of(self.module)
+    def dtype(self) -> torch.dtype:
+        """Of the explanations' arithmetic."""
+        return next(self.affine.parameters()).dtype
+
+    @property
+    def head(self) -> Segment:
+        """What runs from the last block's maps to the logits."""
+        return self.after(self.network.blocks[-1])
+
+    def after(self, block: str) -> Segment:
+        """Return what runs after a block, up to the next one or to the logits."""
+        if block not in self.parts:
+            following = [*self.network.blocks[self.network.blocks.index(block) + 1 :], None]
+            part = self.network.architecture.segment(self.affine, block, following[0])
+            self.parts[block] = part
+        return self.parts[block]
+
+    def direction(self, explained: int, compared: int | None = None) -> Tensor:
+        """Return (classes,), by which logits are multiplied for one of them, or a difference."""
+        direction = torch.zeros(len(self.run.classes), dtype=self.dtype)
+        direction[explained] = 1
+        if compared is not None:
+            direction[compared] -= 1
+        return direction
 
     def last_blocks(self) -> tuple[str, ...]:
         """Return the last two blocks of the network, or the last one if the run has no other."""
@@ -86,8 +113,8 @@ class RunNetwork:
         return blocks[max(missing, default=-1) + 1 :] or self.last_blocks()
 
     def stage(self, block: str) -> nn.Module:
-        """Return the module of the affine copy whose output is a block."""
-        return self.network.architecture.stage(self.module, block)
+        """Return the module of the copy that is run whose output is a block."""
+        return self.network.architecture.stage(self.module.network, block)
 
     def downstream(self, blocks: Sequence[str]) -> Downstream:
         """Return what runs after the first of some blocks.
@@ -111,7 +138,7 @@ class RunNetwork:
                 found=", ".join(self.run.blocks),
                 remedy="Ingest with these blocks to explain images through them",
             )
-        return Downstream([self.stage(block) for block in chosen[1:]], self.head)
+        return Downstream([self.after(block) for block in chosen[:-1]], self.head)
 
     def load_photograph(self, image: Path | str) -> Photograph:
         """Load an image file: EXIF-transposed, then resized and cropped as the run states.
@@ -128,7 +155,7 @@ class RunNetwork:
         """Normalise uint8 (images, height, width, 3) to (images, channels, height, width)."""
         shape = self.run.manifest["input"]
         batch = torch.from_numpy(np.ascontiguousarray(pixels).copy())
-        return normalise(batch, shape["mean"], shape["std"]).to(self.head.weight.dtype)
+        return normalise(batch, shape["mean"], shape["std"]).to(self.dtype)
 
     def load_image(self, image: Path | str) -> Tensor:
         """Load an image file as the network's input, (1, channels, height, width).
@@ -190,11 +217,9 @@ class RunNetwork:
         """
         if abs(from_head - logit) > 1e-3 * max(1.0, abs(logit)):
             raise ModelError(
-                f"{self.network.name} does more after its last block than global average pooling "
-                "and a linear layer",
+                f"the logits of {self.network.name} do not depend on its last block alone",
                 found=f"logit {logit:.6g}",
-                expected=f"{from_head:.6g}",
-                remedy="Only networks that end with these can be explained",
+                expected=f"{from_head:.6g}, from the last block",
             )
 
     def intervene(
@@ -205,7 +230,13 @@ class RunNetwork:
         Args:
             hooks: by block, a function of its output, (images, units, *grid).
         """
-        return replace_outputs({block: self.stage(block) for block in hooks}, hooks)
+        stages = {block: self.stage(block) for block in hooks}
+        ends, of_ends = {}, {}
+        for before, block in pairwise(self.network.blocks):
+            if block in hooks:  # the part that ends there computes it anew
+                ends[f"{before} → {block}"] = self.after(before).end
+                of_ends[f"{before} → {block}"] = hooks[block]
+        return replace_outputs({**stages, **ends}, {**hooks, **of_ends})
 
 
 def open_network(
@@ -250,7 +281,8 @@ def open_network(
         network = _load(run, weights, factory, trust_pickle=trust_pickle)
         if trust_run:
             remember_run(run, made_by(factory.model))
-        by_options[options] = network, affine_copy(network.module).to(dtype)
+        affine = affine_copy(network.module).to(dtype)
+        by_options[options] = network, affine, network.architecture.whole(affine), {}
     return RunNetwork(run, *by_options[options])
 
 
@@ -279,6 +311,12 @@ def _factory(run: Run, model: str | None, *, trust_run: bool) -> Factory:
     )
 
 
+def _names_of(run: Run) -> ModuleNames:
+    """Return the names of modules that the run was ingested with."""
+    settings = Settings.from_dict(run.manifest["settings"])
+    return ModuleNames(settings.modules, settings.head, settings.multi_label)
+
+
 def _load(run: Run, weights: str | None, factory: Factory, *, trust_pickle: bool) -> Network:
     """Load a run's network and compare its digest with the run's."""
     stated = run.manifest["model"]
@@ -290,6 +328,7 @@ def _load(run: Run, weights: str | None, factory: Factory, *, trust_pickle: bool
         factory.model,
         path,
         weights_key=stated["weights_key"],
+        names=_names_of(run),
         trust_pickle=trust_pickle,
         seed=cast("int", run.manifest["settings"]["seed"]),
         folder=import_folder(factory),

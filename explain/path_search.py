@@ -73,8 +73,7 @@ def search_paths(downstream: Downstream, decomposition: Decomposition, beam: int
         gradients = vjp(downstream.stages[number], maps, vectors)
         return (gradients * maps).flatten(2).sum(dim=2)
 
-    last = decomposition.weights * decomposition.pooled
-    return _search(last, len(downstream.stages), extend, beam)
+    return _search(decomposition.by_last_unit, len(downstream.stages), extend, beam)
 
 
 def search_edges(
@@ -84,7 +83,7 @@ def search_edges(
 
     Args:
         edges: (units, units of the next block) for each step between blocks, first to last.
-        weights: (units of the last block,), W.
+        weights: (units of the last block,), the last edges, to the class.
         activation: (units of the first block,), by which each path is multiplied.
         beam: how many path suffixes to extend at each block.
     """
@@ -192,9 +191,9 @@ def measure_paths(downstream: Downstream, decomposition: Decomposition, paths: T
             maps = _repeat(decomposition.maps[number], len(prefixes))
             maps[torch.arange(len(prefixes)), unit] = output[rows, unit]
             row_of_path = prefix_of_path
-        last = paths[:, -1]
-        ablated = downstream.head.pool(maps)[row_of_path, last]
-        return decomposition.weights[last] * (decomposition.pooled[last] - ablated)
+        logits = torch.cat([downstream.head(batch) for batch in torch.split(maps, _BATCH)])
+        effects: Tensor = decomposition.total - (logits @ decomposition.direction)[row_of_path]
+        return effects
 
 
 def _repeat(maps: Tensor, images: int) -> Tensor:

@@ -173,6 +173,12 @@ class Inputs:
         )
         return zip(wanted, pixels, strict=True)
 
+    def first_images(self) -> Tensor:
+        """Return the first images as the network's input, (up to 8, channels, height, width)."""
+        first = Batch(0, 0, self.order[: min(8, self.batch_size)])
+        ((_, pixels),) = self.decoded([first])
+        return normalise(pixels.cpu(), self.shape["mean"], self.shape["std"])
+
     def outputs(self, pixels: Tensor, blocks: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Return block outputs of decoded images; several threads may call this at once.
 

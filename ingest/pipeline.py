@@ -58,7 +58,7 @@ from .engine.scratch import DeviceCache, TensorFile, device_cache
 from .engine.workers import WorkerPool, default_workers
 from .inputs import Inputs, batch_size_for
 from .network.builders import made_by
-from .network.loading import load_network
+from .network.loading import ModuleNames, load_network
 from .network.preprocessing import chosen_input, input_lines
 from .output.manifest import ingest_facts, manifest, run_facts
 from .output.tables import (
@@ -145,11 +145,13 @@ def ingest(
             weights,
             classes,
             weights_key=weights_key,
+            names=ModuleNames(settings.modules, settings.head, settings.multi_label),
             trust_pickle=trust_pickle,
             seed=settings.seed,
         )
         spec = chosen_input(network.architecture.input, settings)
-        check_suitable(network, settings.blocks, spec)
+        settings = replace(settings, blocks=settings.blocks or network.blocks)
+        network = replace(network, linearised=check_suitable(network, settings.blocks, spec))
         concept_data = open_concept_data(Path(data), label_zero=settings.iou == "lite")
         asked = settings.batch_size
         size = batch_size_for(settings, network, concept_data, chosen)
@@ -256,7 +258,8 @@ class Dissection:
 
 def _run_steps(job: Job) -> None:
     """Run steps 2 to 8."""
-    for line in (*job.inputs.network.notes, *input_lines(job.inputs.shape)):
+    network = job.inputs.network
+    for line in (*network.notes, *network.exactness, *input_lines(job.inputs.shape)):
         job.progress.note(line)
     dissection = dissect(job)
     contributions = _contributions(job, dissection.blocks)
@@ -379,13 +382,18 @@ def _contributions(job: Job, blocks: dict[str, BlockDissection]) -> list[Contrib
     """Run step 6."""
     device = job.inputs.device
     grids = {block: (d.grid.height, d.grid.width) for block, d in blocks.items()}
-    sources = sum(dissection.grid.units for dissection in list(blocks.values())[:-1])
+    has_classes = (
+        job.inputs.network.has_head and [*blocks][-1:] == [*job.inputs.network.blocks][-1:]
+    )
+    measured = list(blocks.values())[: None if has_classes else -1]
+    sources = sum(dissection.grid.units for dissection in measured)
     with job.step("contributions", sources) as advance:
         return one_unit_contributions(
             job.inputs.network,
             grids,
             batch_size=256 if device.type == "cuda" else 32,
             device=device,
+            images=job.inputs.first_images(),
             group=job.group,
             advance=advance,
         )

@@ -50,6 +50,7 @@ def run_facts(
             "weights": None,
             "weights_key": None,
             "weights_notes": [],
+            "linearised": [],
             "classes": None,
             "digest": network,
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +83,11 @@ def random_network(kind: str, classes: int = 5, seed: int = 0) -> Network:
     return as_network(
         module, f"tests.random_networks:{kind}", [f"class {i}" for i in range(classes)]
     )
+
+
+def linear_head(network: Network) -> nn.Linear:
+    """Return the linear layer `fc` of a network."""
+    return cast("nn.Linear", network.module.get_submodule("fc"))
 
 
 def _build(kind: str, classes: int) -> nn.Module:

@@ -15,6 +15,7 @@ from ..options import (
     TrustPickleOption,
     WorkersOption,
     block_names,
+    modules_of,
     read_quantile,
 )
 
@@ -54,7 +55,26 @@ def ingest(
     classes: Annotated[
         Path | None, typer.Option(help="Class names, one a line, in the order of the logits.")
     ] = None,
-    blocks: Annotated[str, typer.Option(help="Blocks to dissect.")] = ",".join(DEFAULT.blocks),
+    blocks: Annotated[
+        str | None,
+        typer.Option(
+            help="Blocks to dissect, block3,block4; or modules that are the blocks, where they are "
+            "not found: stem=backbone.layer1,last=backbone.layer4 (block1, block2 then).",
+            show_default="all",
+        ),
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(help="The layer that gives the logits.", show_default="the one that is found"),
+    ] = None,
+    multi_label: Annotated[
+        bool | None,
+        typer.Option(
+            "--multi-label/--one-label",
+            help="Each class is a decision of its own (sigmoid), rather than one among all.",
+            show_default="as the network states it, else one",
+        ),
+    ] = None,
     quantile: QuantileOption = str(DEFAULT.quantile),
     iou: Annotated[
         IouVariant,
@@ -140,8 +160,12 @@ def ingest(
         raise typer.BadParameter(
             "give both --model and --data, or neither for the demo's", param_hint=missing
         )
+    named, modules = modules_of(block_names(blocks) or ())
     settings = Settings(
-        blocks=block_names(blocks) or (),
+        blocks=named,
+        modules=modules,
+        head=head,
+        multi_label=multi_label,
         quantile=read_quantile(quantile),
         iou=iou,
         min_iou=min_iou,

@@ -48,14 +48,15 @@ class ModelSource(TypedDict):
 
     `name` is a published architecture's or `module:factory`; `weights` a file's path, the name of
     published weights, or None; `weights_key` the part of the file that was asked for, if any;
-    `weights_notes` says what was left out of it; `classes` is the file with the classes, if one was
-    given.
+    `weights_notes` says what was left out of it; `linearised` are the functions that are linearised
+    at each image; `classes` is the file with the classes, if one was given.
     """
 
     name: str
     weights: str | None
     weights_key: str | None
     weights_notes: list[str]
+    linearised: list[str]
     classes: str | None
     digest: str
 

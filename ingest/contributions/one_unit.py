@@ -1,50 +1,58 @@
 """One-unit contributions of a block's units to those of the next block, and to the classes.
 
 The paper's measure, which needs no image: one unit is 1 on its whole map, every other unit 0, and
-every bias is off; then the next block's units are read as the mean over their map.
+every bias is off; then the next block's units are read as the mean over their map, and the classes
+as the logits of the head.
 
 1. Copy the network with batch norm as a pure scale and no bias anywhere (`without_biases`). Beta
    alone is not enough: the running mean is a bias too, and would drown the single unit.
-2. Put a recorder in place of the target block's last ReLU, to read what enters it (`pre`) as well
-   as what leaves it (`weight`): ReLU hides inhibition, and `pre` shows it.
-3. Check on one unit that the copy is positively homogeneous, so that "set to 1" has no scale.
-4. Run the units in batches.
-5. From the last block to the classes the result is the head's weight matrix itself.
+2. Take the part between the blocks, or after the last one, out of it (`Segment`).
+3. Where it has gates, norms or attention, take their values on a few images as constants: without
+   images they have none. Smooth activations become ReLU (`LinearisedFunctions`).
+4. Check on one unit that it is positively homogeneous, so that "set to 1" has no scale.
+5. Run the units in batches. If a block ends in an activation, what enters it is read too (`pre`):
+   ReLU hides inhibition.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...errors import ModelError
 from ..engine.process_group import ProcessGroup
 from ..engine.tensors import grid_mean
 from ..engine.workers import WorkerPool
-from ..network.affine import without_biases
-from ..network.architecture import described
+from ..network.affine import affine_copy, without_biases
+from ..network.forward import block_outputs
+from ..network.linearised import LinearisedFunctions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from ...progress import Advance
     from ..network.loading import Network
+    from ..network.preprocessing import InputSpec
+    from ..network.segments import Segment
+
+_IMAGES = 8
+"""Images on which gates, norms and attention have their values."""
 
 
 @dataclass(frozen=True)
 class Contribution:
     """What each unit of `source` does to each of `target`, both (sources, targets), float32.
 
-    `weight` is read after the target's last ReLU (so never negative), `pre` before it (signed).
-    `target` is a block, or "class" with the head's weights, transposed, in both.
+    `weight` is read after the target's last activation (with ReLU never negative), `pre` before it
+    (signed); both are the same where the target ends in no activation. `target` is a block, or
+    "class", whose logits are in both.
     """
 
     source: str
@@ -59,6 +67,7 @@ def one_unit_contributions(
     *,
     batch_size: int = 32,
     device: torch.device | str = "cpu",
+    images: Tensor | None = None,
     group: ProcessGroup | None = None,
     advance: Advance | None = None,
 ) -> list[Contribution]:
@@ -70,34 +79,61 @@ def one_unit_contributions(
             between two of them are run through.
         batch_size: units at a time; it bounds memory and does not change the result's meaning.
         device: where to compute.
+        images: the network's input, (images, channels, height, width), on which gates, norms and
+            attention have their mean values; random ones if None.
         group: ranks that share the work, each every so-many-th batch.
         advance: told the number of units done, after each batch.
 
     Raises:
-        ModelError: unknown blocks or another order; a block whose last step is not a ReLU called
-            `relu`; layers that are not positively homogeneous.
+        ModelError: unknown blocks or another order; layers that are not positively homogeneous.
     """
     contributions = []
-    for step in block_steps(network, grids, torch.device(device)):
+    for step in block_steps(network, grids, torch.device(device), images):
         weight, pre = step.measure(batch_size, group or ProcessGroup(), advance)
-        contributions.append(Contribution(step.source, step.target, weight, pre))
-    blocks = list(grids)
-    if blocks and blocks[-1] == network.blocks[-1]:
-        weight = network.head.weight.float().cpu().T.contiguous().numpy()
-        contributions.append(Contribution(blocks[-1], "class", weight, weight))
+        contributions.append(Contribution(step.source, step.target or "class", weight, pre))
     return contributions
 
 
 def block_steps(
-    network: Network, grids: Mapping[str, tuple[int, ...]], device: torch.device | None = None
+    network: Network,
+    grids: Mapping[str, tuple[int, ...]],
+    device: torch.device | None = None,
+    images: Tensor | None = None,
 ) -> Iterator[BlockStep]:
-    """Yield the steps between neighbouring blocks, ready to be measured; arguments as above.
+    """Yield the steps between neighbouring blocks, and from the last one to the classes.
+
+    Each is ready to be measured. Arguments as above.
 
     Raises:
-        ModelError: unknown blocks or another order, or a block without a last `relu`.
+        ModelError: unknown blocks or another order.
     """
-    for source, target in pairwise(_check_order(network, grids)):
-        yield BlockStep(network, source, target, grids[source], device or torch.device("cpu"))
+    blocks: list[str | None] = [*_check_order(network, grids)]
+    if blocks and blocks[-1] == network.blocks[-1] and network.has_head:
+        blocks.append(None)
+    if len(blocks) < 2:
+        return
+    device = device or torch.device("cpu")
+    architecture, affine = network.architecture, affine_copy(network.module)
+    unbiased = without_biases(network.module)
+    images = random_images(architecture.input) if images is None else images[:_IMAGES]
+    stages = {block: architecture.stage(affine, block) for block in grids}
+    maps = block_outputs(affine, stages, images.float().cpu())
+    for source, target in pairwise(blocks):
+        if source is None:
+            continue
+        functions = LinearisedFunctions()
+        with torch.no_grad():
+            architecture.segment(affine, source, target).run(maps[source], functions)
+        constants = [constant.mean(0, keepdim=True) for constant in functions.constants]
+        segment = architecture.segment(unbiased, source, target)
+        units = maps[source].shape[1], *grids[source]
+        yield BlockStep(segment, source, target, units, constants, device)
+
+
+def random_images(spec: InputSpec) -> Tensor:
+    """Return noise as a network's input, (2, channels, height, width), always the same."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, *spec[:3], generator=generator)
 
 
 def _check_order(network: Network, grids: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -111,79 +147,40 @@ def _check_order(network: Network, grids: Mapping[str, tuple[int, ...]]) -> list
     return blocks
 
 
-class _Recorder(nn.Module):
-    """A ReLU that stores what last entered it; a bottleneck calls its one ReLU three times.
-
-    What entered it lies in `local.entered`, for each thread its own.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.local = threading.local()
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.local.entered = x
-        return torch.relu(x)
-
-
 class BlockStep:
-    """The stages from one block's output to the next block's, homogeneous and recorded.
+    """What runs from one block's output to the next block's, or to the logits, homogeneous.
 
     Attributes:
         source: the block whose units are run.
-        target: the block that is read.
-        stages: copies of the stages after `source`, up to `target`, with all biases off.
+        target: the block that is read; None for the classes.
+        segment: what runs after the source, with all biases off.
+        sources: units of the source.
+        constants: of gates, norms and attention, each (1, …), the mean over images.
     """
 
     def __init__(
         self,
-        network: Network,
+        segment: Segment,
         source: str,
-        target: str,
-        grid: tuple[int, ...],
+        target: str | None,
+        units: tuple[int, ...],
+        constants: Sequence[Tensor],
         device: torch.device,
     ) -> None:
-        """Copy the stages.
+        """Take a segment.
 
         Args:
-            network: left as it is.
+            segment: all biases off; it is the step's own.
             source: a block.
-            target: a later block.
-            grid: of the source's maps.
+            target: a later block, or None.
+            units: of the source, and the grid of their maps.
+            constants: of gates, norms and attention.
             device: where to compute.
-
-        Raises:
-            ModelError: the target does not end in a child `relu`.
         """
-        between = network.architecture.between(source, target)
         self.source, self.target, self.device = source, target, device
-        self._names = [network.architecture.stages[block] for block in between]
-        self._grid = grid
-        stages = nn.Sequential(*(network.stage(block) for block in between))
-        self.stages = without_biases(stages).to(device)
-        self.recorder = _Recorder()
-        self._last_block().relu = self.recorder
-        self.sources = _input_channels(self.stages, target)
-
-    def full_name(self, name: str, module: nn.Module) -> str:
-        """Return the dotted name in the network, and the class, of a module of `stages`."""
-        number, _, rest = name.partition(".")
-        stage = self._names[int(number or 0)]
-        return described(module, f"{stage}.{rest}" if rest else stage)
-
-    def _last_block(self) -> nn.Module:
-        """Return the last residual block of the last stage: the stage itself, or its last child."""
-        name, stage = list(self.stages.named_children())[-1]
-        candidates = [(name, stage)]
-        candidates += [(f"{name}.{child}", part) for child, part in stage.named_children()][-1:]
-        for _, candidate in candidates:
-            if hasattr(candidate, "relu"):
-                return candidate
-        raise ModelError(
-            f"the last residual block of {self.target} has no child called `relu`",
-            found=self.full_name(*candidates[-1]),
-            expected="a block that ends in `return self.relu(…)`",
-        )
+        self.sources, *self._grid = units
+        self.constants = [constant.to(device) for constant in constants]
+        self.segment = segment.to(device)
 
     def measure(
         self,
@@ -199,7 +196,7 @@ class BlockStep:
         def run_units(start: int) -> tuple[slice, Tensor]:
             units = slice(start, min(start + batch_size, self.sources))
             after, before = self._run(self._maps(start, units.stop - start))
-            return units, torch.stack([grid_mean(after), grid_mean(before)]).cpu()
+            return units, torch.stack([_mean(after), _mean(before)]).cpu()
 
         for units, means in WorkerPool(self.device).map(run_units, starts):
             both[:, units] = means
@@ -218,37 +215,32 @@ class BlockStep:
 
     @torch.inference_mode()
     def _run(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the target's output and what entered its last ReLU."""
-        self.recorder.local.entered = None
-        after: Tensor = self.stages(maps)
-        before = self.recorder.local.entered
-        if before is None or not torch.equal(torch.relu(before), after):
-            raise ModelError(
-                f"the output of {self.target} is not what its last residual block's `relu` gives",
-                found=self._names[-1],
-                expected="a block that ends in `return self.relu(…)`",
-            )
-        return after, before
+        """Return the target's output, and what entered its last activation or the same again."""
+        functions = LinearisedFunctions(self.constants)
+        after = self.segment.run(maps, functions)
+        if functions.before_activation is not None:
+            before, activated = functions.before_activation
+            if activated.shape == after.shape and torch.equal(activated, after):
+                return after, before
+        return after, after
 
     def check(self) -> int:
-        """Return the number of targets, once the copy is seen to be homogeneous.
+        """Return the number of targets, once the step is seen to be homogeneous.
 
         Raises:
-            ModelError: it is not, or the target does not end in its `relu`.
+            ModelError: it is not.
         """
         maps = self._maps(0, 1)
         once = self._run(maps)[0]
         twice = self._run(2 * maps)[0]
         if not torch.allclose(2 * once, twice, rtol=1e-4, atol=1e-6):
             raise ModelError(
-                f"the way to {self.target} is not homogeneous with all biases off",
-                expected="convolutions, batch norm, ReLU and pooling only",
+                f"the way to {self.target or 'the classes'} is not homogeneous with all biases off",
+                expected="convolutions, norms, activations, gates, pooling and linear layers",
             )
         return once.shape[1]
 
 
-def _input_channels(stages: nn.Module, target: str) -> int:
-    for module in stages.modules():
-        if isinstance(module, nn.Conv2d):
-            return module.in_channels
-    raise ModelError(f"{target} has no convolution")
+def _mean(values: Tensor) -> Tensor:
+    """Return means over the grid of maps, (images, units); logits as they are."""
+    return values if values.ndim == 2 else grid_mean(values)

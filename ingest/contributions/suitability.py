@@ -1,11 +1,12 @@
 """Whether a network can be dissected and explained, found out before any image is read.
 
-1. It has the blocks that are asked for.
-2. Between them, each block is a function of the block before alone.
-3. With all biases off, each is positively homogeneous, f(t·x) = t·f(x). Then it is piecewise affine
-   in the network itself, and the decomposition of a logit is exact. Squeeze-and-excitation, GELU,
-   group norm and ReLU6 are not.
-4. After the last block come the mean over the grid and one linear layer, and nothing else.
+1. It has the blocks that are asked for, and their outputs are maps that nothing changes afterwards.
+2. A copy with affine batch norms computes what it computes.
+3. Each block, and the logits, are a function of the block before alone.
+4. At an image each is an affine map of that block: what the gradients of maps and biases add up to.
+   Gates, norms, attention and smooth activations are linearised for that
+   (`network.linearised`), and it is said that they are.
+5. With all biases off, each is positively homogeneous, so that one unit at a time can be run.
 
 A network that is unsuitable is refused, with the name of the module that is the obstacle.
 """
@@ -18,30 +19,31 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ModelError
-from ..engine.tensors import grid_mean
-from ..network.affine import affine_copy
+from ..network.affine import affine_copy, bias_terms
 from ..network.architecture import described
 from ..network.forward import block_outputs, record_calls
+from ..network.linearised import LinearisedFunctions
 from .one_unit import block_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..network.loading import Network
     from ..network.preprocessing import InputSpec
-    from .one_unit import BlockStep
-
-_SCALE = 1000.0
-"""Large enough to reach the upper bound of functions such as ReLU6."""
+    from ..network.segments import Segment
 
 
-def check_suitable(network: Network, blocks: Sequence[str], spec: InputSpec) -> None:
+def check_suitable(network: Network, blocks: Sequence[str], spec: InputSpec) -> tuple[str, ...]:
     """Refuse a network that cannot be dissected, or whose blocks cannot be explained.
 
     Args:
         network: left as it is.
         blocks: to be dissected, in the network's order.
         spec: the network's input.
+
+    Returns:
+        Names of the functions that are linearised after the first block, such as "sigmoid"; none
+        for a network whose decomposition is exact.
 
     Raises:
         ModelError: naming the module that is the obstacle.
@@ -53,117 +55,167 @@ def check_suitable(network: Network, blocks: Sequence[str], spec: InputSpec) -> 
                             for block in network.blocks),
             expected="--blocks among " + ",".join(network.blocks),
         )  # fmt: skip
-    module = affine_copy(network.module) if len(blocks) > 1 else network.module
-    batch = torch.randn(1, *spec[:3], generator=torch.Generator().manual_seed(0))
-    stages = {block: network.architecture.stage(module, block) for block in network.blocks}
-    outputs = block_outputs(module, stages, batch)
-    for step in block_steps(network, {block: outputs[block].shape[2:] for block in blocks}):
-        _check_succession(network, step, stages, outputs)
-        _check_piecewise_affine(network, step, outputs[step.source])
+    module = affine_copy(network.module)
+    batch = torch.randn(2, *spec[:3], generator=torch.Generator().manual_seed(0))
+    outputs = _check_outputs(network, module, blocks, batch)
+    names: dict[str, None] = {}
+    targets: list[str | None] = [*blocks[1:]]
+    if blocks[-1] == network.blocks[-1] and network.has_head:
+        targets.append(None)
+    for source, target in zip(blocks, targets, strict=False):
+        segment = network.architecture.segment(module, source, target)
+        _check_succession(network, segment, source, target, outputs)
+        names |= _check_affine(network, segment, source, target, outputs[source])
+    grids = {block: tuple(outputs[block].shape[2:]) for block in blocks}
+    for step in block_steps(network, grids, images=batch):
         step.check()
-    if blocks[-1] == network.blocks[-1]:
-        _check_head(network, module, batch, outputs[blocks[-1]])
+    return tuple(names)
+
+
+def _check_outputs(
+    network: Network, module: nn.Module, blocks: Sequence[str], batch: Tensor
+) -> dict[str, Tensor]:
+    """Return the outputs of an affine copy, "" for the logits, if they are the network's."""
+    architecture = network.architecture
+    wanted = {block: architecture.stage(network.module, block) for block in blocks}
+    expected = block_outputs(network.module, wanted, batch)
+    with record_calls(network.module) as calls, torch.inference_mode():
+        network.module(batch)
+    by_name = {call.name: call.y for call in calls}
+    names = {block: architecture.stages[block] for block in blocks}
+    for block, name in names.items():
+        if name in by_name and not _close(by_name[name], expected[block]):
+            raise ModelError(
+                f"the output of {block} is changed in place after it was computed",
+                found=described(architecture.stage(network.module, block), name),
+                expected="no in-place function on the output of a block",
+            )
+    stages = {block: architecture.stage(module, block) for block in blocks}
+    outputs = block_outputs(module, stages, batch)
+    for block, maps in expected.items():
+        if not _close(maps, outputs[block]):
+            raise ModelError(
+                f"{network.name} cannot be copied with affine batch norms",
+                found=f"another output of {block}",
+                expected="batch norms that compute what torch's do in eval mode",
+            )
+    if network.has_head and blocks[-1] == network.blocks[-1]:
+        with torch.no_grad():
+            outputs[""] = _whole_logits(network, module, batch)
+    return outputs
+
+
+def _whole_logits(network: Network, module: nn.Module, batch: Tensor) -> Tensor:
+    try:
+        logits: Tensor = network.architecture.whole(module)(batch)
+    except (RuntimeError, AttributeError) as error:
+        raise ModelError(
+            f"{network.name} cannot be run up to its head {network.architecture.head}",
+            found=str(error),
+            expected="a layer that is called once, whose output is the logits",
+            remedy="Name the layer that gives the logits with --head",
+        ) from error
+    if logits.shape != (len(batch), len(network.classes)):
+        raise ModelError(
+            f"{network.architecture.head} gives no logits",
+            found=f"shape {tuple(logits.shape[1:])}",
+            expected=f"{len(network.classes)}, one for each class",
+            remedy="Name the layer that gives the logits with --head",
+        )
+    return logits
 
 
 def _check_succession(
     network: Network,
-    step: BlockStep,
-    stages: Mapping[str, nn.Module],
+    segment: Segment,
+    source: str,
+    target: str | None,
     outputs: Mapping[str, Tensor],
 ) -> None:
-    """Refuse blocks that do not run one after another."""
-    source = step.source
-    for block in network.architecture.between(step.source, step.target):
-        try:
-            with torch.inference_mode():
-                same = torch.allclose(
-                    stages[block](outputs[source]), outputs[block], rtol=1e-3, atol=1e-4
-                )
-        except (RuntimeError, TypeError, ValueError):
-            same = False
-        if not same:
-            name = network.architecture.stages[block]
-            raise ModelError(
-                f"{network.name}: blocks do not run one after another",
-                found=f"{described(stages[block], name)} is not run on the output of "
-                f"{network.architecture.stages[source]} alone",
-                expected="nothing else between two blocks",
-                remedy=_remedy(block),
-            )
-        source = block
-
-
-def _check_piecewise_affine(network: Network, step: BlockStep, maps: Tensor) -> None:
-    """Refuse a block with a module that is not homogeneous with all biases off."""
-    if _is_homogeneous(step.stages, maps):
+    """Refuse a block, or logits, that are no function of the block before alone."""
+    wanted = outputs[target or ""]
+    try:
+        with torch.no_grad():
+            same = _close(segment(outputs[source]), wanted)
+    except (RuntimeError, TypeError, ValueError):
+        same = False
+    if same:
         return
-    with record_calls(step.stages) as calls, torch.inference_mode():
-        step.stages(maps)
+    stages = network.architecture.stages
+    name = stages[target] if target else str(network.architecture.head)
+    what = described(network.module.get_submodule(name), name)
+    raise ModelError(
+        f"{network.name}: {target or 'the logits'} cannot be computed from {source} alone",
+        found=f"the output of {what} depends on more than that of {stages[source]}",
+        expected="blocks that run one after another, and nothing beside them",
+        remedy=_remedy(network, target),
+    )
+
+
+def _check_affine(
+    network: Network, segment: Segment, source: str, target: str | None, maps: Tensor
+) -> dict[str, None]:
+    """Return the names of functions that are linearised; refuse what is not affine nevertheless."""
+    functions = LinearisedFunctions()
+    if _adds_up(segment, maps, functions):
+        return functions.names
+    with record_calls(segment.network) as calls, torch.no_grad():
+        segment(maps)
     obstacle = next(
-        ((name, module) for name, module, x, _ in calls if not _is_homogeneous(module, x)),
-        ("", step.stages),
+        (
+            described(call.module, call.name.replace(".inner", ""))
+            for call in calls
+            if call.x.is_floating_point() and not _adds_up(call.module, call.x)
+        ),
+        f"the forward of {type(network.module).__name__}",
     )
     raise ModelError(
-        f"{network.name} cannot be decomposed exactly: {step.full_name(*obstacle)} is not "
-        "piecewise affine",
-        expected="convolutions, batch norm, ReLU and pooling only, in the blocks after "
-        f"{step.source}",
-        remedy=_remedy(step.target),
+        f"{network.name} cannot be decomposed: {obstacle} is no affine map at an image",
+        expected="convolutions, norms, activations, gates, pooling and linear layers between "
+        f"{source} and {target or 'the logits'}",
+        remedy=_remedy(network, target),
     )
 
 
-def _remedy(block: str) -> str:
-    return f"To dissect a block without what comes before and after it: --blocks {block}"
-
-
-@torch.inference_mode()
-def _is_homogeneous(module: nn.Module, maps: Tensor) -> bool:
-    once, scaled = module(maps.clone()), module(_SCALE * maps)
-    if not isinstance(once, Tensor):
-        return True  # what its parts do is seen in the parts
-    bound = 1e-4 * float(once.abs().max())
-    return torch.allclose(once, scaled / _SCALE, rtol=1e-3, atol=bound)
-
-
-def _check_head(network: Network, module: nn.Module, batch: Tensor, maps: Tensor) -> None:
-    """Refuse a network that does more after its last block than its head."""
-    with torch.inference_mode():
-        logits = module(batch)
-        expected = network.architecture.head_of(module).logits(maps)
-    if not isinstance(logits, Tensor):
-        raise ModelError(
-            f"{network.name} returns no logits",
-            found=f"the type {type(logits).__name__}",
-            expected="a tensor, (images, classes)",
+def _adds_up(module: nn.Module, maps: Tensor, functions: LinearisedFunctions | None = None) -> bool:
+    """Return whether gradients times input and biases are the output, in a random direction."""
+    x = maps.detach().clone().requires_grad_()
+    biases = bias_terms(module)
+    try:
+        for bias in biases:
+            bias.requires_grad_()
+        if functions is None:
+            with LinearisedFunctions():
+                y = module(x)
+        else:
+            y = module.run(x, functions)  # type: ignore[operator]  # a segment
+        if not isinstance(y, Tensor) or not y.requires_grad:
+            return True  # of what its parts do, the parts are checked
+        generator = torch.Generator().manual_seed(1)
+        direction = torch.randn(y.shape, generator=generator)
+        found = torch.autograd.grad((y * direction).sum(), [x, *biases], allow_unused=True)
+        parts = [
+            (gradient * value.detach()).double().sum()
+            for gradient, value in zip(found, [x, *biases], strict=True)
+            if gradient is not None
+        ]
+        size = float((y.detach() * direction).double().abs().sum())
+        return (
+            abs(float((y.detach() * direction).double().sum() - sum(parts))) <= 1e-3 * size + 1e-6
         )
-    if logits.shape == expected.shape and torch.allclose(logits, expected, rtol=1e-3, atol=1e-3):
-        return
-    last = network.architecture.stages[network.blocks[-1]]
-    raise ModelError(
-        f"{network.name} does more after its last block, {last}, than global average pooling and "
-        "one linear layer",
-        found=next(_obstacles(network, module, batch, maps), f"forward of {type(module).__name__}"),
-        expected=f"the mean of the maps into {network.architecture.head}, and nothing else",
-        remedy="Leave out the last block to dissect the others: --blocks "
-        + (",".join(network.blocks[:-1]) or "…"),
-    )
+    finally:
+        for bias in biases:
+            bias.requires_grad_(False)
 
 
-def _obstacles(network: Network, module: nn.Module, batch: Tensor, maps: Tensor) -> Iterator[str]:
-    """Yield the modules after the last block that are not what a head consists of."""
-    architecture = network.architecture
-    last, head = architecture.stages[network.blocks[-1]], architecture.head
-    with record_calls(module) as calls, torch.inference_mode():
-        module(batch)
-    mean = grid_mean(maps)
-    logits = architecture.head_of(module).logits(maps)
-    position = next(i for i, call in enumerate(calls) if call.name == last)
-    for name, child, x, y in calls[position + 1 :]:
-        if name == head and not _same(x, mean):
-            yield f"{described(child, name)} is not given the mean of the maps"
-        elif name and name != head and not any(_same(y, good) for good in (maps, mean, logits)):
-            yield described(child, name)
+def _close(x: Tensor, y: Tensor) -> bool:
+    if x.shape != y.shape:
+        return False
+    return torch.allclose(x, y, rtol=1e-3, atol=1e-4 * float(y.abs().max()) + 1e-6)
 
 
-def _same(x: Tensor, y: Tensor) -> bool:
-    return x.numel() == y.numel() and torch.allclose(x.flatten(), y.flatten(), rtol=1e-3, atol=1e-3)
+def _remedy(network: Network, target: str | None) -> str:
+    if target is not None:
+        return f"To dissect a block without what comes before and after it: --blocks {target}"
+    earlier = ",".join(network.blocks[:-1])
+    return f"Leave out the last block to dissect the others: --blocks {earlier or '…'}"

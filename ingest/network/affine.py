@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +21,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...errors import ModelError
 
-BatchNorm = (nn.BatchNorm2d, nn.SyncBatchNorm)
-WITH_BIAS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+BatchNorm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+_BIASES = ("beta", "pos_embed", "positional_embedding")
+"""Names of parameters that are added, besides all that end in `bias`."""
+_ACTIVATIONS = ("drop", "act", "activation")
+"""Children of batch norms that do more, as timm's `BatchNormAct2d`."""
 
 
 class Affine(nn.Module):
@@ -38,22 +42,27 @@ class Affine(nn.Module):
         self.bias = nn.Parameter(bias, requires_grad=False)
 
     @classmethod
-    def from_batchnorm(cls, norm: nn.BatchNorm2d | nn.SyncBatchNorm, name: str = "") -> Affine:
+    def from_batchnorm(cls, norm: nn.Module, name: str = "") -> Affine:
         """Return what `norm` computes in eval mode; from float64, in its own dtype.
+
+        Args:
+            norm: with `running_mean`, `running_var`, `weight`, `bias` and `eps`.
+            name: what messages call it.
 
         Raises:
             ModelError: it keeps no running statistics, so it is no affine map.
         """
         mean, var = norm.running_mean, norm.running_var
-        if mean is None or var is None:
+        if not isinstance(mean, Tensor) or not isinstance(var, Tensor):
             raise ModelError(
                 "a batch norm keeps no running statistics",
                 found=f"{name} ({type(norm).__name__})",
                 expected="track_running_stats=True, so that images do not depend on each other",
             )
-        weight = torch.ones_like(mean) if norm.weight is None else norm.weight.detach()
-        beta = torch.zeros_like(mean) if norm.bias is None else norm.bias.detach()
-        scale = weight.double() / torch.sqrt(var.double() + norm.eps)
+        given, shift = norm.weight, norm.bias
+        weight = given.detach() if isinstance(given, Tensor) else torch.ones_like(mean)
+        beta = shift.detach() if isinstance(shift, Tensor) else torch.zeros_like(mean)
+        scale = weight.double() / torch.sqrt(var.double() + cast("float", norm.eps))
         bias = beta.double() - mean.double() * scale
         return cls(scale.to(mean.dtype), bias.to(mean.dtype))
 
@@ -75,20 +84,39 @@ def affine_copy(module: nn.Module) -> nn.Module:
     clone = copy.deepcopy(module).eval()
     # Duplicates too: one batch norm under two names must be replaced under both.
     for name, child in list(clone.named_modules(remove_duplicate=False)):
-        if isinstance(child, BatchNorm):
-            clone.set_submodule(name, Affine.from_batchnorm(child, name))
+        if name and _has_statistics(child):
+            clone.set_submodule(name, _with_activation(child, Affine.from_batchnorm(child, name)))
         elif isinstance(child, nn.ReLU):
             child.inplace = False
     return clone
 
 
+def _has_statistics(module: nn.Module) -> bool:
+    """Return whether a module is a batch norm, of whatever class: one that keeps a variance."""
+    if isinstance(module, nn.modules.instancenorm._InstanceNorm) and not module.track_running_stats:
+        return False
+    return hasattr(module, "running_var") and hasattr(module, "eps")
+
+
+def _with_activation(norm: nn.Module, affine: Affine) -> nn.Module:
+    """Return an affine map, and what a norm that is followed by more in one module does then."""
+    if type(norm).forward in {kind.forward for kind in BatchNorm}:
+        return affine
+    children = dict(norm.named_children())
+    return nn.Sequential(affine, *(children[name] for name in _ACTIVATIONS if name in children))
+
+
+def is_bias(name: str) -> bool:
+    """Return whether a parameter of this name is added, rather than multiplied with."""
+    return name.endswith("bias") or name.rpartition(".")[2] in _BIASES
+
+
 def bias_terms(module: nn.Module) -> list[Tensor]:
-    """Return all biases of an affine copy: those of `Affine`, convolutions and linear layers.
+    """Return all biases of an affine copy, of whatever modules.
 
     They are the copy's own leaf tensors: `requires_grad_()` on them works, and so does `zero_()`.
     """
-    layers = [child for child in module.modules() if isinstance(child, (Affine, *WITH_BIAS))]
-    return [layer.bias for layer in layers if layer.bias is not None]
+    return [parameter for name, parameter in module.named_parameters() if is_bias(name)]
 
 
 def without_biases(module: nn.Module) -> nn.Module:
@@ -114,6 +142,7 @@ def fold_batchnorm(module: nn.Module) -> nn.Module:
             if (
                 isinstance(conv, nn.Conv2d)
                 and isinstance(norm, BatchNorm)
+                and type(norm).forward in {kind.forward for kind in BatchNorm}
                 and norm.running_mean is not None
                 and norm.num_features == conv.out_channels
             ):

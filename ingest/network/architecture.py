@@ -9,59 +9,33 @@ A family of networks is a function in `FAMILIES` (docs/add-a-network.md).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 
 from ...errors import ModelError, nearest
 from ...graph.uids import block_name
-from ..engine.tensors import grid_mean
+from .heads import USUAL as HEAD_NAMES
 from .preprocessing import InputSpec
+from .segments import Segment
 from .stated_input import of_module
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-
-class Head(NamedTuple):
-    """The way from the last block's maps to the logits: mean over the grid, then a linear layer."""
-
-    linear: nn.Linear
-
-    def pool(self, maps: Tensor) -> Tensor:
-        """Return (images, units) of maps (images, units, *grid)."""
-        return grid_mean(maps)
-
-    def logits(self, maps: Tensor) -> Tensor:
-        """Return (images, classes) of maps (images, units, *grid)."""
-        logits: Tensor = self.linear(self.pool(maps))
-        return logits
-
-    @property
-    def weight(self) -> Tensor:
-        """The linear layer's weights, (classes, units), without gradients."""
-        return self.linear.weight.detach()
-
-    @property
-    def bias(self) -> Tensor:
-        """The linear layer's biases, (classes,); zeros where it has none."""
-        if self.linear.bias is None:
-            return self.weight.new_zeros(len(self.weight))
-        return self.linear.bias.detach()
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 class Layout(NamedTuple):
     """Names of modules in a network, as `named_modules` gives them.
 
     Attributes:
-        stages: the modules whose outputs are block1, block2, …, in the order in which they run;
-            after the residual addition and ReLU.
-        head: the linear layer from the means of the last block's maps to the logits.
+        stages: the modules whose outputs are block1, block2, …, in the order in which they run.
+        head: the layer whose output is the logits; None if the network has none.
     """
 
     stages: Sequence[str]
-    head: str
+    head: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,13 +44,16 @@ class Architecture:
 
     Attributes:
         stages: by block ("block1", …), in the order in which they run, the name of its module.
-        head: the name of the head's linear layer.
+        head: the name of the layer whose output is the logits; None if the network has none.
         input: what the network takes.
+        multi_label: whether each class is a decision of its own (sigmoid), rather than one among
+            all (softmax).
     """
 
     stages: Mapping[str, str]
-    head: str
+    head: str | None
     input: InputSpec
+    multi_label: bool = False
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -98,9 +75,40 @@ class Architecture:
         first, last = self.blocks.index(source), self.blocks.index(target)
         return self.blocks[first + 1 : last + 1]
 
-    def head_of(self, module: nn.Module) -> Head:
-        """Return the head, of the network or of a copy of it."""
-        return Head(cast("nn.Linear", module.get_submodule(self.head)))
+    def classes_of(self, module: nn.Module) -> int:
+        """Return the number of logits of the network or of a copy of it; 0 without a head."""
+        if self.head is None:
+            return 0
+        return width_of(module.get_submodule(self.head)) or 0
+
+    def whole(self, module: nn.Module) -> Segment:
+        """Return a copy of the network, from images to the logits, or to the last block."""
+        stages = list(self.stages.values())
+        return self._segment(module, (), self.head or stages[-1], is_head=self.head is not None)
+
+    def segment(self, module: nn.Module, source: str, target: str | None) -> Segment:
+        """Return the part of a network that runs after one block, up to another or to the logits.
+
+        Args:
+            module: the network, or a copy of it.
+            source: a block.
+            target: a later block; None for the logits.
+
+        Raises:
+            ModelError: the logits of a network that has none.
+        """
+        before = [self.stages[block] for block in self.blocks]
+        before = before[: self.blocks.index(source) + 1]
+        if target is not None:
+            return self._segment(module, before, self.stages[target])
+        if self.head is None:
+            raise ModelError("the network has no head, so there are no classes to explain")
+        return self._segment(module, before, self.head, is_head=True)
+
+    def _segment(
+        self, module: nn.Module, before: Sequence[str], end: str, *, is_head: bool = False
+    ) -> Segment:
+        return Segment(module, before, end, shape=self.input[:3], is_head=is_head)
 
 
 def described(module: nn.Module, name: str) -> str:
@@ -108,43 +116,164 @@ def described(module: nn.Module, name: str) -> str:
     return f"{name} ({type(module).__name__})"
 
 
-def torchvision_resnet(module: nn.Module) -> Layout | None:
-    """Return the layout of torchvision's ResNets: layer1, layer2, … and a linear layer fc."""
-    stages: list[str] = []
-    while isinstance(getattr(module, f"layer{len(stages) + 1}", None), nn.Module):
-        stages.append(f"layer{len(stages) + 1}")
-    if not stages or not isinstance(getattr(module, "fc", None), nn.Linear):
+def width_of(layer: nn.Module) -> int | None:
+    """Return how many outputs a layer has that may give the logits; None for any other module."""
+    if isinstance(layer, nn.Linear):
+        return layer.out_features
+    if isinstance(layer, nn.Conv2d) and set(layer.kernel_size) == {1}:
+        return layer.out_channels
+    return None
+
+
+def by_feature_info(module: nn.Module) -> Layout | None:
+    """Return the layout that a network states itself, in `feature_info`, as timm's do."""
+    info = getattr(module, "feature_info", None)
+    items = getattr(info, "info", info)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return None
-    return Layout(stages, "fc")
+    named = dict(module.named_modules())
+    names = [str(item.get("module", "")) for item in items]
+    stages = [name for name in names if name in named and _is_stage(named[name])]
+    return Layout(stages, _head(module, stages)) if stages else None
 
 
-FAMILIES: tuple[Callable[[nn.Module], Layout | None], ...] = (torchvision_resnet,)
+def by_numbered_children(module: nn.Module) -> Layout | None:
+    """Return the layout of networks whose stages are numbered: layer1, layer2, … or stages.0, ….
+
+    They may be inside of other modules, such as `backbone`.
+    """
+    for prefix, container in _breadth_first(module):
+        stages = [f"{prefix}{name}" for name in _numbered(container)]
+        if stages:
+            return Layout(stages, _head(module, stages))
+    return None
+
+
+FAMILIES: tuple[Callable[[nn.Module], Layout | None], ...] = (by_feature_info, by_numbered_children)
 """Each returns the layout of a network of its family, and None for any other."""
+_NUMBERED = re.compile(
+    r"(layer|layers|block|stage|group|res|conv|s|layer_|stage_|block_)(\d+)(_x)?"
+)
+_SEQUENCES = ("layers", "stages", "blocks", "features", "groups")
+_DEPTH = 4
 
 
-def recognise(module: nn.Module, name: str) -> Architecture:
+def _breadth_first(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield containers with the prefixes of their children's names, the outer ones first."""
+    level = [("", module)]
+    for _ in range(_DEPTH):
+        yield from level
+        level = [
+            (f"{prefix}{name}.", child)
+            for prefix, parent in level
+            for name, child in parent.named_children()
+        ]
+
+
+def _numbered(container: nn.Module) -> list[str]:
+    """Return the names of children that are the stages of a network, if they are; else none."""
+    series: dict[tuple[str, str], list[str]] = {}
+    for name, child in container.named_children():
+        if (match := _NUMBERED.fullmatch(name)) and _is_stage(child):
+            series.setdefault((match[1], match[3] or ""), []).append(name)
+    found = max(series.values(), key=len, default=[])
+    if found:
+        return found
+    for name in _SEQUENCES:
+        sequence = getattr(container, name, None)
+        if isinstance(sequence, (nn.Sequential, nn.ModuleList)):
+            numbers = [n for n, part in sequence.named_children() if _is_stage(part)]
+            if len(numbers) > 1:
+                return [f"{name}.{number}" for number in numbers]
+    return []
+
+
+def _is_stage(module: nn.Module) -> bool:
+    """Return whether a module may be a residual stage: of several convolutions."""
+    return sum(isinstance(child, nn.Conv2d) for child in module.modules()) > 1
+
+
+def _head(module: nn.Module, stages: Sequence[str]) -> str | None:
+    """Return the name of the layer that gives the logits, if there is one after the stages.
+
+    It is the last layer under a usual name, on the outside first; else the last linear layer.
+    """
+    inside = tuple(f"{name}." for name in stages)
+    layers = [
+        name
+        for name, child in module.named_modules()
+        if width_of(child) and not name.startswith(inside) and "att" not in name
+        and (isinstance(child, nn.Linear) or name.split(".")[0] in HEAD_NAMES)
+    ]  # fmt: skip
+    usual = [name for name in layers if set(name.split(".")) & set(HEAD_NAMES)]
+    outer = sorted(usual, key=lambda name: name.count("."))
+    if outer:
+        first = next(piece for piece in outer[0].split(".") if piece in HEAD_NAMES)
+        usual = [name for name in usual if first in name.split(".")]
+        return str(usual[-1])
+    return layers[-1] if layers else None
+
+
+def recognise(
+    module: nn.Module,
+    name: str,
+    *,
+    modules: Sequence[str] = (),
+    head: str | None = None,
+    multi_label: bool | None = None,
+) -> Architecture:
     """Find blocks, head and input of a network.
 
     Args:
         module: a network of one of `FAMILIES`; `of_module` says which of its attributes state its
             input.
         name: what messages call it.
+        modules: names of the modules that are its blocks; those of its family if there are none.
+        head: name of the layer that gives the logits; that of its family if None.
+        multi_label: whether each class is a decision of its own; an attribute of the module says it
+            if None.
 
     Raises:
-        ModelError: it is of no known family, or an attribute that states its input is invalid.
+        ModelError: it is of no known family, there is no such module, or an attribute that states
+            its input is invalid.
     """
     layout = next(filter(None, (family(module) for family in FAMILIES)), None)
+    if modules:
+        layout = Layout(_checked(module, modules), layout.head if layout else None)
+        layout = layout._replace(head=layout.head or _head(module, modules))
     if layout is None:
         children = [described(part, child) for child, part in module.named_children()]
         listed = ", ".join([*children[:12], "…"] if len(children) > 12 else children)
         raise ModelError(
-            f"{name} is not a network that can be dissected",
+            f"the residual stages of {name} were not found",
             found=f"the children {listed}",
-            expected="layer1, layer2, … one after another, and a final nn.Linear called fc",
-            remedy="docs/add-a-network.md says how to give modules these names",
+            expected="layer1, layer2, … or stages.0, stages.1, …, each of several convolutions",
+            remedy="Name them: --blocks block1=MODULE,block2=MODULE,… (docs/add-a-network.md)",
         )
+    if head is not None:
+        (head,) = _checked(module, [head])
+        if not width_of(module.get_submodule(head)):
+            raise ModelError(
+                f"--head {head} is no layer that gives logits",
+                found=type(module.get_submodule(head)).__name__,
+                expected="an nn.Linear, or a 1 × 1 convolution",
+            )
     spec = InputSpec()
     for stated in reversed(of_module(module)):
         spec = spec.overridden(stated)
+    if multi_label is None:
+        multi_label = bool(getattr(module, "multi_label", False))
     stages = {block_name(number): stage for number, stage in enumerate(layout.stages, start=1)}
-    return Architecture(stages, layout.head, spec)
+    return Architecture(stages, head or layout.head, spec, multi_label)
+
+
+def _checked(module: nn.Module, names: Sequence[str]) -> list[str]:
+    """Return names of modules, once all of them are seen to exist and none contains another."""
+    known = dict(module.named_modules(remove_duplicate=False))
+    for name in names:
+        if name not in known or not name:
+            raise ModelError(f"there is no module {name!r}", remedy=nearest(name, list(known)))
+    for name in names:
+        if inner := [other for other in names if other.startswith(f"{name}.")]:
+            raise ModelError(f"block {name} contains another", found=inner[0])
+    return list(names)

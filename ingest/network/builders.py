@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,14 +31,16 @@ if TYPE_CHECKING:
     from .stated_input import StatedInput
 
 Builder = Callable[[int | None], nn.Module]
+TIMM = "timm:"
+"""Before the name of a network of timm's."""
 _BODY = re.compile(r"(conv|bn|layer)\d+\.")
 
 
 @lru_cache(maxsize=1)
 def architectures() -> tuple[str, ...]:
-    """List the names of torchvision's ResNets, ResNeXts and Wide ResNets."""
-    module = "torchvision.models.resnet"
-    return tuple(name for name in list_models() if get_model_builder(name).__module__ == module)
+    """List the names of torchvision's ResNets, ResNeXts, Wide ResNets, RegNets and ConvNeXts."""
+    modules = {f"torchvision.models.{name}" for name in ("resnet", "regnet", "convnext")}
+    return tuple(name for name in list_models() if get_model_builder(name).__module__ in modules)
 
 
 def builder(model: str, folder: Path | None = None) -> Builder:
@@ -54,12 +56,15 @@ def builder(model: str, folder: Path | None = None) -> Builder:
     Raises:
         ModelError: no such name, module or factory; building may raise it for a failing factory.
     """
+    if model.startswith(TIMM):
+        return _timm(model)
     if ":" in model:
         return _factory(model, folder or Path.cwd())
     if model not in architectures():
         raise ModelError(
             f"unknown model {model!r}",
-            expected="a torchvision ResNet, a published model, or module:factory for your own",
+            expected="a torchvision ResNet, a published model, timm:NAME, or module:factory for "
+            "your own",
             remedy=nearest(model, (*architectures(), *PUBLISHED_MODELS)),
         )
 
@@ -107,6 +112,8 @@ def download(model: str, weights: str) -> PublishedWeights:
 def fitting_architecture(state: Mapping[str, Tensor]) -> str | None:
     """Return the torchvision model with the names and shapes of `state`, but for the last layer."""
     shapes = _body_shapes(state)
+    if not shapes:
+        return None
     return next((name for name in architectures() if _torchvision_shapes(name) == shapes), None)
 
 
@@ -126,6 +133,8 @@ def _body_shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
 
 def is_code(model: str) -> bool:
     """Return whether a model is a factory, but for the demo's, which are this package's."""
+    if model.startswith(TIMM):
+        return False
     return ":" in model and re.fullmatch(r"conceptgraph\.demo\.networks\.\w+:\w+", model) is None
 
 
@@ -142,6 +151,51 @@ def import_folder(factory: Factory) -> Path | None:
         return None
     parents = factory.model.partition(":")[0].count(".") + (factory.file.stem == "__init__")
     return factory.file.parents[parents]
+
+
+def _timm(model: str) -> Builder:
+    """Return the builder of a network of timm's."""
+    timm = _import_timm()
+    name = model.removeprefix(TIMM)
+    if not timm.is_model(name):
+        raise ModelError(
+            f"timm {timm.__version__} has no model {name!r}",
+            remedy=nearest(name, timm.list_models()),
+        )
+
+    def build(classes: int | None) -> nn.Module:
+        options = {} if classes is None else {"num_classes": classes}
+        module: nn.Module = timm.create_model(name, pretrained=False, **options)
+        return module
+
+    return build
+
+
+def download_timm(model: str) -> dict[str, Tensor]:
+    """Download timm's weights of a network, or take them from its cache.
+
+    Raises:
+        ModelError: they cannot be downloaded.
+    """
+    try:
+        module = _import_timm().create_model(model.removeprefix(TIMM), pretrained=True)
+    except Exception as error:  # whatever the hub's client raises: the remedy is the same
+        raise ModelError(
+            f"timm's weights for {model} cannot be downloaded",
+            found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            remedy="Give a checkpoint with --weights FILE, or --weights random",
+        ) from error
+    state: dict[str, Tensor] = module.state_dict()
+    return state
+
+
+def _import_timm() -> Any:  # noqa: ANN401
+    try:
+        return importlib.import_module("timm")
+    except ImportError as error:
+        raise ModelError(
+            "timm is not installed", remedy="pip install 'conceptgraph[timm]'"
+        ) from error
 
 
 def _factory(model: str, folder: Path) -> Builder:

@@ -204,7 +204,7 @@ def _run(
     try:
         with torch.inference_mode(), suppress(_LastBlockDoneError):
             module(batch)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, AssertionError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise ModelError(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ...errors import ModelError, nearest
 from .architecture import recognise
-from .builders import builder, download, weights_names
+from .builders import TIMM, builder, download, download_timm, weights_names
 from .class_lists import read_classes
 from .matching import match
 from .parts import own_tensors
@@ -33,7 +33,7 @@ from .weights import check_finite, first_of, read_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .architecture import Architecture, Head
+    from .architecture import Architecture
     from .builders import Builder
     from .matching import Checkpoint
 
@@ -53,6 +53,8 @@ class Network:
         classes_file: file that the class names were given in, if any.
         notes: what a user may not expect of the weights: what was left out of the file, what else
             fits, the normaliser in it.
+        linearised: functions after the first dissected block that are linearised at each image;
+            with none of them a decomposition is exact.
     """
 
     module: nn.Module
@@ -64,6 +66,15 @@ class Network:
     weights_key: str | None = None
     classes_file: Path | None = None
     notes: tuple[str, ...] = ()
+    linearised: tuple[str, ...] = ()
+
+    @property
+    def exactness(self) -> tuple[str, ...]:
+        """One line that says which functions are linearised; nothing if none is."""
+        if not self.linearised:
+            return ()
+        names = ", ".join(self.linearised)
+        return (f"linearised at each image: {names}; sums still meet the logit",)
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -71,9 +82,9 @@ class Network:
         return self.architecture.blocks
 
     @property
-    def head(self) -> Head:
-        """The way from the last block's maps to the logits."""
-        return self.architecture.head_of(self.module)
+    def has_head(self) -> bool:
+        """Whether it gives logits, of classes that can be explained."""
+        return self.architecture.head is not None
 
     def stage(self, block: str) -> nn.Module:
         """Return the module whose output is a block.
@@ -84,11 +95,31 @@ class Network:
         return self.architecture.stage(self.module, block)
 
 
+class ModuleNames(NamedTuple):
+    """What a user says of a network whose modules are not found by themselves.
+
+    Attributes:
+        blocks: names of the modules that are its blocks; those that are found if there are none.
+        head: name of the layer that gives the logits; the one that is found if None.
+        multi_label: whether each class is a decision of its own; as the network states it if None.
+    """
+
+    blocks: tuple[str, ...] = ()
+    head: str | None = None
+    multi_label: bool | None = None
+
+
+def _recognise(module: nn.Module, model: str, names: ModuleNames | None) -> Architecture:
+    blocks, head, multi_label = names or ModuleNames()
+    return recognise(module, model, modules=blocks, head=head, multi_label=multi_label)
+
+
 def load_network(
     model: str,
     weights: Path | str | None = None,
     classes: Path | str | None = None,
     *,
+    names: ModuleNames | None = None,
     weights_key: str | None = None,
     trust_pickle: bool = False,
     seed: int = 0,
@@ -97,12 +128,11 @@ def load_network(
     """Load a network, with its weights and class names.
 
     Args:
-        model: one of `architectures()` or `PUBLISHED_MODELS`, or `module:factory`. A factory's
-            network must run `layer1`, `layer2`, … one after another, pool, and end in a Linear
-            `fc`.
+        model: one of `architectures()` or `PUBLISHED_MODELS`, `timm:NAME`, or `module:factory`.
         weights: a file; a name of torchvision's, as IMAGENET1K_V2; "random" (untrained); None for
             torchvision's default, or for what a factory makes.
         classes: a file of class names, in the order of the logits, in a form of `class_lists`.
+        names: of modules, where they are not found by themselves, and what the logits are.
         weights_key: the part of the file to take, if several fit.
         trust_pickle: let a checkpoint run the code that it names.
         seed: of untrained weights.
@@ -119,11 +149,11 @@ def load_network(
     given = None if classes is None else read_classes(classes)
     source = _weights(model, weights, trust_pickle)
     module = _build(build, len(given) if given is not None else None, seed)
-    names: tuple[str, ...] | None = None
+    beside_names: tuple[str, ...] | None = None
     stated: tuple[StatedInput, ...] = ()
     notes: tuple[str, ...] = ()
     if source is not None:
-        architecture = recognise(module, model)
+        architecture = _recognise(module, model, names)
         checkpoint = match(
             source.content,
             module,
@@ -136,10 +166,10 @@ def load_network(
         rows = _rows(checkpoint, module, architecture.head)
         check_rows(model, rows, weights)
         beside = list_beside(model, rows, weights)
-        names = read_classes(beside) if beside else source.classes
+        beside_names = read_classes(beside) if beside else source.classes
         module = _filled(_build(build, rows, seed), checkpoint, model, weights)
         stated, notes = (*checkpoint.stated, *source.stated), checkpoint.notes
-    network = as_network(module, model, given or names, origin=classes)
+    network = as_network(module, model, given or beside_names, origin=classes, names=names)
     return replace(
         network,
         architecture=_with_input(network.architecture, model, stated),
@@ -159,7 +189,7 @@ def _with_input(
     if model in PUBLISHED_MODELS:
         everything.append(PUBLISHED_MODELS[model].stated)
     elif ":" not in model:
-        everything.append(StatedInput("native to torchvision's ResNets", (224, 224)))
+        everything.append(StatedInput("native to torchvision's networks", (224, 224)))
     for source in reversed(everything):
         spec = spec.overridden(source)
     return replace(architecture, input=spec)
@@ -178,28 +208,31 @@ def as_network(
     classes: Sequence[str] | None = None,
     *,
     origin: Path | None = None,
+    names: ModuleNames | None = None,
 ) -> Network:
     """Return a module as a network: in eval mode, float32, on the CPU, without gradients.
 
     Args:
-        module: with children `layer1`, `layer2`, … and a Linear `fc`.
+        module: of a family that `recognise` knows, or any with `names`.
         name: of the network, as runs state it.
         classes: the names of its logits; None numbers them ("class 0", …).
         origin: the file that names came from, for the error.
+        names: of modules, where they are not found by themselves, and what the logits are.
 
     Raises:
-        ModelError: other children, NaN or infinite weights, too many, too few or equal names.
+        ModelError: stages that are not found, NaN or infinite weights, too many, too few or equal
+            names of classes.
     """
-    architecture = recognise(module, name)
-    rows = architecture.head_of(module).linear.out_features
-    names = tuple(classes) if classes else tuple(f"class {i}" for i in range(rows))
-    _check_names(names, rows, name, origin)
+    architecture = _recognise(module, name, names)
+    rows = architecture.classes_of(module)
+    class_names = tuple(classes) if classes else tuple(f"class {i}" for i in range(rows))
+    _check_names(class_names, rows, name, origin)
     module = module.eval().float().cpu().requires_grad_(requires_grad=False)
     check_finite(_tensors(module), name)
     return Network(
         module,
         name,
-        names,
+        class_names,
         architecture,
         network_digest(name, module),
     )
@@ -239,6 +272,8 @@ class _Weights(NamedTuple):
 
 def _weights(model: str, weights: str | None, trust_pickle: bool) -> _Weights | None:
     """Read the weights; None for those that the network is made with."""
+    if model.startswith(TIMM) and weights is None:
+        return _Weights(download_timm(model))
     own = ":" in model or model in PUBLISHED_MODELS
     known = () if own else weights_names(model)
     choice = "DEFAULT" if weights is None and known else weights
@@ -257,8 +292,10 @@ def _weights(model: str, weights: str | None, trust_pickle: bool) -> _Weights | 
     return _Weights(content, stated=tuple(of_files_beside(path)))
 
 
-def _rows(checkpoint: Checkpoint, module: nn.Module, head: str) -> int:
-    """Return the number of classes that the checkpoint's head has."""
+def _rows(checkpoint: Checkpoint, module: nn.Module, head: str | None) -> int | None:
+    """Return the number of classes that the checkpoint's head has; None without one."""
+    if head is None:
+        return None
     weight = own_tensors(module, head).head_tensors["weight"]
     return checkpoint.tensors[weight].shape[0]
 

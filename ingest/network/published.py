@@ -86,7 +86,7 @@ def check_weights(model: str, weights: str | None) -> None:
         )
 
 
-def check_rows(model: str, rows: int, weights: str | None) -> None:
+def check_rows(model: str, rows: int | None, weights: str | None) -> None:
     """Refuse a checkpoint whose number of classes no version of the published model has.
 
     Raises:
@@ -103,10 +103,10 @@ def check_rows(model: str, rows: int, weights: str | None) -> None:
         )
 
 
-def list_beside(model: str, rows: int, weights: str | None) -> Path | None:
+def list_beside(model: str, rows: int | None, weights: str | None) -> Path | None:
     """Return the published class list, if it is beside the checkpoint of a published model."""
     published = PUBLISHED_MODELS.get(model)
-    if published is None or weights is None:
+    if published is None or weights is None or rows is None:
         return None
     path = Path(weights).with_name(published.versions[rows].classes)
     return path if path.is_file() else None

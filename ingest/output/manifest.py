@@ -53,6 +53,7 @@ def manifest(
             "weights": _absolute(network.weights),
             "weights_key": network.weights_key,
             "weights_notes": list(network.notes),
+            "linearised": list(network.linearised),
             "classes": str(network.classes_file.resolve()) if network.classes_file else None,
             "digest": network.digest,
         },

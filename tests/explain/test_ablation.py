@@ -56,7 +56,7 @@ PlainMasks = dict[str, list[tuple[list[int], str | None]]]
 
 def ablated_logits(network: RunNetwork, image: Path, masks: PlainMasks) -> Tensor:
     """Logits, one block after another, with maps zeroed by hand."""
-    module = network.module
+    module = network.affine
     x = network.load_image(image)
     with torch.no_grad():
         x = module.get_submodule("maxpool")(

@@ -18,6 +18,7 @@ from conceptgraph.graph.run.class_evidence import read_class_evidence
 from conceptgraph.graph.run.reader import Run, open_run
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
+from tests.random_networks import linear_head
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,8 @@ def test_means_add_up_to_the_mean_logit(run: Run, data: Path) -> None:
         name = str(run.classes["name"].iloc[int(logits.argmax())])
         by_class.setdefault(name, []).append(float(logits.max() - logits.mean()))
     assert result.images == {name: len(values) for name, values in by_class.items()}
-    biases = network.head.bias - network.head.bias.mean()
+    bias = linear_head(network.network).bias.double()
+    biases = bias - bias.mean()
     block4 = result.evidence[result.evidence["block"] == "block4"]
     assert not block4.empty
     for (name, _), rows in block4.groupby(["class", "category"]):

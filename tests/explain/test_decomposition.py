@@ -20,7 +20,6 @@ from conceptgraph.explain.path_search import (
     strongest,
 )
 from conceptgraph.ingest.network.affine import affine_copy
-from conceptgraph.ingest.network.architecture import Head
 from conceptgraph.ingest.network.forward import record_outputs
 from tests.random_networks import KINDS, CustomNetwork, random_network
 
@@ -30,12 +29,17 @@ if TYPE_CHECKING:
 ALL = 10**9
 
 
-class Gated(CustomNetwork):
-    """A last block that is not piecewise affine."""
+class Square(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * x
+
+
+class Squared(CustomNetwork):
+    """A last block that is no affine map at an image."""
 
     def __init__(self, num_classes: int = 5) -> None:
         super().__init__(num_classes)
-        self.layer3 = nn.Sequential(*self.layer3, nn.Sigmoid())
+        self.layer3 = nn.Sequential(*self.layer3, Square())
 
 
 def run_network(
@@ -45,11 +49,15 @@ def run_network(
     module = affine_copy(network.module).to(dtype)
     blocks = network.blocks[-length:]
     architecture = network.architecture
-    stages = [architecture.stage(module, block) for block in blocks]
+    first = architecture.stage(module, blocks[0])
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)).to(dtype)
-    with record_outputs({"first": stages[0]}) as outputs, torch.no_grad():
+    with record_outputs({"first": first}) as outputs, torch.no_grad():
         logits = module(image)[0]
-    downstream = Downstream(stages[1:], architecture.head_of(module))
+    parts = [
+        architecture.segment(module, source, target)
+        for source, target in zip(blocks, [*blocks[1:], None], strict=True)
+    ]
+    downstream = Downstream(parts[:-1], parts[-1])
     return logits, downstream, outputs["first"]
 
 
@@ -58,13 +66,11 @@ def decomposed(
 ) -> tuple[float, Downstream, Decomposition]:
     """The logit of class 1 (less that of another class), and its decomposition."""
     logits, downstream, activations = run_network(network, length, dtype)
-    head = downstream.head
-    weights, bias = head.weight[1], head.bias[1]
-    logit = float(logits[1])
+    direction = torch.zeros_like(logits)
+    direction[1] = 1
     if versus is not None:
-        weights, bias = weights - head.weight[versus], bias - head.bias[versus]
-        logit -= float(logits[versus])
-    return logit, downstream, decompose(downstream, activations, weights, bias)
+        direction[versus] = -1
+    return float(logits @ direction), downstream, decompose(downstream, activations, direction)
 
 
 @cache
@@ -81,7 +87,7 @@ def test_paths_and_biases_are_the_logit_at_every_length(kind: str) -> None:
             for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-4)):
                 logit, _, decomposition = decomposed(network, length, dtype, versus)
                 amounts = float(decomposition.by_position.abs().double().sum())
-                last = float((decomposition.weights * decomposition.pooled).abs().sum())
+                last = float(decomposition.by_last_unit.abs().sum())
                 size = max(1.0, last, amounts)
                 paths = float(decomposition.by_position.double().sum())
                 assert abs(paths + decomposition.biases - logit) <= tolerance * size
@@ -129,8 +135,9 @@ def test_each_path_is_what_a_small_change_of_its_unit_does(kind: str) -> None:
         maps = decomposition.maps[0].clone()
         maps[v] *= 1 + small_change
         with torch.no_grad():
-            means = downstream.stages[0](maps.unsqueeze(0)).mean((2, 3))[0]
-        slope = decomposition.weights * (means - decomposition.pooled) / small_change
+            output = downstream.stages[0](maps.unsqueeze(0))[0]
+        weights = decomposition.last_gradient
+        slope = (weights * (output - decomposition.maps[1])).sum((1, 2)) / small_change
         np.testing.assert_allclose(paths.contributions[:, v], slope[targets], atol=1e-5, rtol=1e-5)
 
 
@@ -146,8 +153,10 @@ def test_a_longer_path_is_what_a_small_change_does_along_it() -> None:
         with torch.no_grad():
             patched = decomposition.maps[1].clone()
             patched[middle] = downstream.stages[0](maps.unsqueeze(0))[0, middle]
-            mean = downstream.stages[1](patched.unsqueeze(0))[0, last].mean()
-        change = float(decomposition.weights[last] * (mean - decomposition.pooled[last]))
+            output = downstream.stages[1](patched.unsqueeze(0))[0, last]
+        change = float(
+            (decomposition.last_gradient[last] * (output - decomposition.maps[2][last])).sum()
+        )
         slope = change / small_change
         assert float(paths.contributions[row, first]) == pytest.approx(slope, rel=1e-3, abs=1e-6)
 
@@ -170,8 +179,8 @@ def test_measured_effects_are_those_of_patching_one_path_at_a_time(length: int) 
             maps = original.clone()
             maps[unit] = output[unit]
         last = path[-1]
-        lost = decomposition.pooled[last] - maps[last].mean()
-        expected = float(decomposition.weights[last] * lost)
+        lost = decomposition.maps[-1][last] - maps[last]
+        expected = float((decomposition.last_gradient[last] * lost).sum())
         assert effect == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
@@ -180,7 +189,7 @@ def test_the_search_extends_the_suffixes_with_the_largest_contributions(beam: in
     _, downstream, decomposition = decomposed(small_network(), 3)
     everything = search_paths(downstream, decomposition, ALL)
     search = search_paths(downstream, decomposition, beam)
-    last = (decomposition.weights * decomposition.pooled).abs().numpy()
+    last = decomposition.by_last_unit.abs().numpy()
     order = np.argsort(-last, kind="stable")
     block = search.searched[0]
     assert (block.followed, block.of) == (min(beam, (last > 0).sum()), (last > 0).sum())
@@ -226,12 +235,12 @@ def test_equal_sizes_keep_their_order() -> None:
     assert strongest(values, 2).tolist() == [[0, 1], [1, 0]]
 
 
-def test_a_block_that_is_not_piecewise_affine_is_refused() -> None:
-    network = dataclasses.replace(random_network("factory"), module=Gated().eval())
+def test_a_block_that_is_no_affine_map_is_refused() -> None:
+    network = dataclasses.replace(random_network("factory"), module=Squared().eval())
     _, downstream, activations = run_network(network, 2, torch.float64)
-    weights, bias = downstream.head.weight[0] * 100, downstream.head.weight.new_zeros(())
+    direction = torch.tensor([100.0, 0, 0, 0, 0], dtype=torch.float64)
     with pytest.raises(QueryError, match="do not sum to the logit"):
-        decompose(downstream, activations, weights, bias)
+        decompose(downstream, activations, direction)
 
 
 def test_maps_may_have_three_grid_axes() -> None:
@@ -240,19 +249,20 @@ def test_maps_may_have_three_grid_axes() -> None:
         torch.manual_seed(4)
         convolutions = [nn.Conv3d(a, b, 3, padding=1).double() for a, b in ((3, 4), (4, 5))]
         stages = [nn.Sequential(convolution, nn.ReLU()) for convolution in convolutions]
-        downstream = Downstream(stages, Head(nn.Linear(5, 2).double()))
+        linear = nn.Linear(5, 2).double()
+        head = nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), linear)
+        downstream = Downstream(stages, head)
         activations = torch.rand(1, 3, 4, 6, 5).double()
-    head = downstream.head
-    decomposition = decompose(downstream, activations, head.weight[1], head.bias[1])
+    decomposition = decompose(downstream, activations, torch.tensor([0.0, 1.0]).double())
     paths = search_paths(downstream, decomposition, ALL)
     size = float(decomposition.by_position.abs().sum())
     summed = float(paths.contributions.sum()) + decomposition.biases
     assert summed == pytest.approx(decomposition.total, abs=1e-9 * size)
     with torch.no_grad():
-        logit = float(head.logits(stages[1](stages[0](activations)))[0, 1])
+        logit = float(head(stages[1](stages[0](activations)))[0, 1])
     assert decomposition.total == pytest.approx(logit)
     cam = decomposition.class_activation
     assert cam.shape == (4, 6, 5)
-    assert float(cam.mean()) + float(head.bias[1]) == pytest.approx(logit)
+    assert float(cam.mean()) + linear.bias[1].item() == pytest.approx(logit)
     units = paths.paths(*strongest(paths.contributions, 5).unbind(1))
     assert measure_paths(downstream, decomposition, units).shape == (5,)

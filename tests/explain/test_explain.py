@@ -21,6 +21,7 @@ from conceptgraph.ingest.concept_data.images import open_image, to_array
 from conceptgraph.ingest.network.forward import record_outputs
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_network, lively_run
+from tests.random_networks import linear_head
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def test_an_explanation_adds_up_and_agrees_with_the_network(run: Run, image: Pat
         assert accounting.total == pytest.approx(explanation.logit, abs=1e-9)
         shown = sum(path.contribution for path in explanation.paths)
         assert accounting.paths == pytest.approx(shown)
-        bias = float(network.head.bias[index])
+        bias = float(linear_head(network.network).bias[index])
         assert float(explanation.cam.mean()) + bias == pytest.approx(explanation.logit, abs=1e-5)
         all_paths = sum(c.present + c.firing + c.below for c in explanation.by_concept)
         assert all_paths == pytest.approx(accounting.paths + accounting.other_paths, abs=1e-9)
@@ -65,7 +66,8 @@ def test_the_class_activation_map_weighs_the_last_maps(run: Run, image: Path) ->
     network = open_network(run, dtype=torch.float64)
     explanation = explain(network, image, "class 1", versus="class 2")
     _, maps = network.forward(network.load_image(image), "block4")
-    weights = network.head.weight[1] - network.head.weight[2]
+    weight = linear_head(network.network).weight.double()
+    weights = weight[1] - weight[2]
     expected = (weights[:, None, None] * maps[0]).sum(dim=0).numpy()
     np.testing.assert_allclose(explanation.cam, expected, rtol=1e-5, atol=1e-6)
 
@@ -137,11 +139,10 @@ def test_a_concept_counts_where_its_probe_finds_it_or_else_where_its_units_fire(
     shape = run.manifest["input"]
     pixels = to_array(open_image(image), shape["height"], shape["width"]) / 255.0
     batch = torch.from_numpy((pixels - shape["mean"]) / shape["std"]).permute(2, 0, 1)[None]
-    with record_outputs({"a": network.module.get_submodule("layer3")}) as outputs:
+    with record_outputs({"a": network.stage("block3")}) as outputs:
         network.module(batch)
     downstream = network.downstream(("block3", "block4"))
-    weights, bias = network.head.weight[1], network.head.bias[1]
-    decomposition = decompose(downstream, outputs["a"], weights, bias)
+    decomposition = decompose(downstream, outputs["a"], network.direction(1))
     expected = amounts_by_concept(run, decomposition)
     actual = {
         None if c.name is None else f"{c.category}/{c.name}": (c.present, c.firing, c.below)

@@ -126,13 +126,11 @@ def test_evidence_of_a_batch_is_that_of_each_image() -> None:
     network = random_network("basic")
     _, downstream, activations = run_network(network, 3, torch.float64)
     batch = torch.cat([activations, activations.flip(-1) * 2])
-    weights = downstream.head.weight[[1, 3]]
+    directions = torch.eye(5, dtype=torch.float64)[[1, 3]]
     maps = downstream.maps(batch.requires_grad_())
-    evidence = evidence_maps((weights * downstream.head.pool(maps[-1])).sum(), maps)
-    for image, index in enumerate((1, 3)):
-        one = decompose(
-            downstream, batch[image : image + 1], weights[image], downstream.head.bias[index]
-        )
+    evidence = evidence_maps((directions * downstream.head(maps[-1])).sum(), maps)
+    for image, direction in enumerate(directions):
+        one = decompose(downstream, batch[image : image + 1], direction)
         for number, block_maps in enumerate(evidence):
             expected: Tensor = one.evidence(number)
             torch.testing.assert_close(block_maps[image], expected, rtol=0, atol=1e-12)

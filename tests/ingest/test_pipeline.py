@@ -426,7 +426,7 @@ def test_a_damaged_file_is_named_and_nothing_is_left(
 def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path: Path, drawn: Path) -> None:
     out = tmp_path / "a.cg"
     wrong = {
-        r"no block4; .* expected --blocks among block1,block2,block3": Settings(),
+        r"no block4; .* expected --blocks among block1,block2,block3": Settings(blocks=BLOCKS),
         r"no image is in the split 'test'; expected one of train, val": Settings(
             blocks=BLOCKS[:3], threshold_split="test"
         ),
@@ -451,7 +451,11 @@ def test_the_manifest_says_where_the_numbers_come_from(tmp_path: Path, drawn: Pa
     manifest = run.manifest
     digest = load_network(given.model, given.weights).digest
     data = open_concept_data(drawn)
-    assert manifest["settings"] == {**dataclasses.asdict(settings), "blocks": ["block3", "block4"]}
+    assert manifest["settings"] == {
+        **dataclasses.asdict(settings),
+        "blocks": ["block3", "block4"],
+        "modules": [],
+    }
     assert manifest["settings_digest"] == settings.digest != SETTINGS.digest
     assert manifest["model"]["name"] == given.model
     assert manifest["model"]["digest"] == digest

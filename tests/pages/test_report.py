@@ -29,6 +29,7 @@ from tests.command_line import call
 from tests.drawn_data import draw_concept_data, write_untrained
 from tests.made_runs import random_run, small_run
 from tests.page_samples import NARROW, WIDE, draw_thumbnails, open_file
+from tests.random_networks import linear_head
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -171,7 +172,7 @@ def test_the_map_is_that_of_the_network(runs: tuple[Run, Run]) -> None:
     index = list(runs[0].classes["name"]).index("juggling")
     best = int(logits.softmax(1)[:, index].argmax())
     assert class_activation.image == images[best]
-    bias = float(network.head.bias[index])
+    bias = float(linear_head(network.network).bias[index])
     assert float(class_activation.cam.mean()) + bias == pytest.approx(
         float(logits[best, index]), rel=1e-4
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import pytest
@@ -21,8 +22,15 @@ from conceptgraph.ingest.network.affine import (
     fold_batchnorm,
     without_biases,
 )
-from conceptgraph.ingest.network.loading import Network, as_network
-from tests.random_networks import KINDS, SIZES, CustomBlock, CustomNetwork, random_network
+from conceptgraph.ingest.network.loading import ModuleNames, Network, as_network
+from tests.random_networks import (
+    KINDS,
+    SIZES,
+    CustomBlock,
+    CustomNetwork,
+    linear_head,
+    random_network,
+)
 
 MAPS = {"block1": (6, 5), "block2": (4, 3), "block3": (3, 2), "block4": (2, 1)}
 
@@ -107,7 +115,7 @@ def test_contributions_are_those_of_one_unit_at_a_time(kind: str) -> None:
 def test_classes_get_the_final_weights_themselves() -> None:
     network = random_network("basic")
     (last,) = one_unit_contributions(network, {"block4": (1, 1)})
-    assert np.array_equal(last.weight, network.head.weight.numpy().T)
+    assert np.array_equal(last.weight, linear_head(network).weight.numpy().T)
     assert np.array_equal(last.pre, last.weight)
     assert last.target == "class"
 
@@ -217,58 +225,97 @@ def test_fold_leaves_a_batch_norm_before_its_convolution_alone() -> None:
     assert repr(fold_batchnorm(module)) == repr(module)
 
 
-class NoRelu(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(6, 8, 1)
+class FunctionalEnd(CustomBlock):
+    """Its last ReLU is a function."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.relu(self.conv(x))
+        y = nn.functional.avg_pool2d(self.norm(self.conv(x)), 2)
+        y = y + self.shortcut(nn.functional.avg_pool2d(x, 2))
+        return nn.functional.relu(y, inplace=True)
 
 
-class ReluInside(NoRelu):
-    def __init__(self) -> None:
-        super().__init__()
-        self.relu = nn.ReLU()
+class NoEnd(CustomBlock):
+    """Its last step is the addition, as in pre-activation networks."""
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.relu(self.conv(x))
-        return y + 1
+        y: Tensor = self.shortcut(nn.functional.avg_pool2d(x, 2))
+        return y + nn.functional.avg_pool2d(self.norm(self.conv(x.relu())), 2)
 
 
-class Norms(CustomBlock):
+@pytest.mark.parametrize(("block", "signed"), [(FunctionalEnd, False), (NoEnd, True)])
+def test_blocks_that_end_in_a_function_or_in_an_addition(
+    block: type[CustomBlock], signed: bool
+) -> None:
+    module = CustomNetwork()
+    module.layer2 = block(8, 10)
+    network = as_network(module, "odd")
+    (found,) = one_unit_contributions(network, {"block1": (8, 8), "block2": (4, 4)})
+    plain = plainly_unbiased(network.stage("block2"))
+    one_at_a_time = torch.eye(8).double()[:, :, None, None].expand(8, 8, 8, 8)
+    expected = plain(one_at_a_time.clone()).mean((2, 3))
+    np.testing.assert_allclose(found.weight, expected.detach(), rtol=1e-4, atol=1e-6)
+    assert (found.pre < 0).any()
+    assert bool((found.weight < 0).any()) == signed
+    assert np.array_equal(found.pre, found.weight) == signed
+
+
+class DeepHead(CustomNetwork):
     def __init__(self) -> None:
-        super().__init__(6, 8)
-        self.norm = nn.GroupNorm(2, 8)  # type: ignore[assignment]
-        nn.init.ones_(self.norm.bias)
+        super().__init__()
+        self.fc = nn.Sequential(nn.Linear(12, 6), nn.ReLU(), nn.Linear(6, 5))  # type: ignore[assignment]
+
+
+def test_classes_are_measured_through_the_whole_head() -> None:
+    network = as_network(DeepHead(), "deep head")
+    assert network.architecture.head == "fc.2"
+    last = one_unit_contributions(network, {"block3": (2, 2)})[-1]
+    layers = (network.module.get_submodule(f"fc.{number}") for number in (0, 2))
+    first, second = (cast("nn.Linear", layer).weight for layer in layers)
+    expected = (first.T.relu() @ second.T).numpy()
+    np.testing.assert_allclose(last.weight, expected, rtol=1e-4, atol=1e-6)
+
+
+class Gate(nn.Module):
+    """Squeeze-and-excitation."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.fc = nn.Conv2d(units, units, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gates: Tensor = torch.sigmoid(self.fc(x.mean((2, 3), keepdim=True)))
+        return x * gates
+
+
+def test_gates_have_their_mean_over_images() -> None:
+    """A block that is a convolution and a gate: the gate's mean scales the convolution."""
+    module = CustomNetwork()
+    convolution, gate = nn.Conv2d(8, 10, 1), Gate(10)
+    pooling = nn.Conv2d(10, 10, 2, 2)
+    module.layer2 = nn.Sequential(convolution, gate, pooling, nn.ReLU())
+    network = as_network(module, "gated", names=ModuleNames(("layer1", "layer2")))
+    pictures = images(4, 64)
+    found = one_unit_contributions(
+        network, {"block1": (16, 16), "block2": (8, 8)}, images=pictures
+    )[0]
+    with torch.no_grad():
+        maps = convolution(module.layer1(module.stem(pictures)))
+        mean = torch.sigmoid(gate.fc(maps.mean((2, 3), keepdim=True))).mean(0)[:, 0, 0]
+        by_unit = (convolution.weight[:, :, 0, 0] * mean[:, None]).T  # (units, 10)
+        expected = (by_unit @ pooling.weight.sum((2, 3)).T).relu()
+    np.testing.assert_allclose(found.weight, expected, rtol=1e-4, atol=1e-6)
 
 
 class BatchStatistics(CustomBlock):
     def __init__(self) -> None:
-        super().__init__(6, 8)
-        self.norm = nn.BatchNorm2d(8, track_running_stats=False)
+        super().__init__(8, 10)
+        self.norm = nn.BatchNorm2d(10, track_running_stats=False)
 
 
-class Pool(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.relu = nn.ReLU()
-
-
-@pytest.mark.parametrize(
-    ("block", "message"),
-    [
-        (NoRelu, "the last residual block of block2 has no child called `relu`"),
-        (ReluInside, "the output of block2 is not what its last residual block's `relu` gives"),
-        (Norms, "the way to block2 is not homogeneous with all biases off"),
-        (BatchStatistics, "a batch norm keeps no running statistics"),
-        (Pool, "block2 has no convolution"),
-    ],
-)
-def test_blocks_that_cannot_be_measured_say_why(block: type[nn.Module], message: str) -> None:
+def test_a_batch_norm_without_statistics_is_refused() -> None:
     module = CustomNetwork()
-    module.layer2 = nn.Sequential(block())
-    with pytest.raises(ModelError, match=message):
+    module.layer2 = BatchStatistics()
+    with pytest.raises(ModelError, match="a batch norm keeps no running statistics"):
         one_unit_contributions(as_network(module, "odd"), {"block1": (4, 4), "block2": (2, 2)})
 
 
