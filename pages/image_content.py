@@ -26,6 +26,7 @@ from .pictures import (
 )
 from .region_content import flow_page, leading_place, page_places, region_tables
 from .unit_content import page_ablation, page_attributions
+from .wording import masked_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,7 @@ def image_page(
         target=explanation.class_name,
         versus=versus,
         seen_text=unseen_text(explanation.seen),
+        masked_text=masked_text(picture),
         predicted=tuple((row.name, row.probability) for row in explanation.predicted[:3]),
         image=data_uri(frame_seen(image, explanation.seen)),
         size=image.size,

@@ -231,6 +231,7 @@ class ImagePage:
         target: the class explained.
         versus: the class it is compared with, if any.
         seen_text: which part of the photograph the network sees; "" for all of it.
+        masked_text: which regions are from annotation masks; "" if none is.
         predicted: the most probable classes.
         image: the photograph, the part that the network does not see pale.
         size: of `image`, width and height in pixels.
@@ -262,6 +263,7 @@ class ImagePage:
     target: str
     versus: str | None
     seen_text: str
+    masked_text: str
     predicted: tuple[tuple[str, float], ...]
     image: str
     size: tuple[int, int]

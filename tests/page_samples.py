@@ -145,7 +145,8 @@ def image_sample(paths: PathPage = SMALL) -> ImagePage:
     ]  # fmt: skip
     return ImagePage(
         title="Why juggling?", verdict="juggling: mostly because of polka dotted.",
-        target="juggling", versus=None, seen_text="", predicted=(("juggling", 0.8),), image=DOT,
+        target="juggling", versus=None, seen_text="", masked_text="",
+        predicted=(("juggling", 0.8),), image=DOT,
         size=(100, 100), seen=(0.0, 0.0, 0.5, 1.0), maps=(("block3", OTHER_DOT),),
         things=(BAG, FLOOR, WEAK), asked=None, leading=None, change=None,
         places=(PagePlace(2, 2, "80"), PagePlace(2, 2, "60"), PagePlace(1, 1, "80")),

@@ -63,6 +63,14 @@ def why(
         Path | None,
         typer.Option(help="With --image: likewise the part where this picture is not black."),
     ] = None,
+    masks: Annotated[
+        bool,
+        typer.Option(
+            "--masks",
+            help="With --image, one of the concept data's: take regions from its annotation masks, "
+            "not from presence probes.",
+        ),
+    ] = False,
     blocks: PathBlocksOption = None,
     method: Annotated[
         Literal["exact", "one-unit"],
@@ -158,6 +166,7 @@ def why(
             ("--ablate", ablate), ("--ablate-unit", ablate_unit), ("--flip", flip),
             ("--everywhere", everywhere), ("--model", model), ("--trust-run", trust_run),
             ("--region", region), ("--mask", mask), ("--true", true_class),
+            ("--masks", masks),
         )  # fmt: skip
     from ..options import block_names
     from ..terminal import print_json, print_line
@@ -187,6 +196,7 @@ def why(
         method="one-unit" if one_unit else method,
         beam=beam,
         region=chosen_region(run, image, region, mask),
+        masks=masks,
     )
     ablations, no_flip = _run_ablations(
         network, explanation, ablate or (), ablate_unit or (),
@@ -196,7 +206,8 @@ def why(
         cam = Path(f"{image.stem}.cam.png")
     _write_files(run, explanation, ablations, no_flip, cam, html)
     if keep:
-        extra = {"all_labels": True} if all_labels else {}
+        flags = {"all_labels": all_labels, "masks": masks}
+        extra = {name: True for name, given in flags.items() if given}
         _save(run, explanation, {"top": top or PATHS, "beam": beam, **extra})
     from ...explain.no_answer import explanation_note
 

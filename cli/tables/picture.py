@@ -105,7 +105,11 @@ def _print_regions(picture: ImageRegions) -> None:
         rows.append((f"{len(rest)} more", "", f"{sum(r.evidence for r in rest):+.2f}", ""))
     rows.append(("none of them", f"{none.coverage:.0%}", f"{none.evidence:+.2f}", ""))
     print_table(
-        f"where it sees each {category} ({block})",
+        (
+            f"where each {category} is annotated ({block})"
+            if category in picture.masked
+            else f"where it sees each {category} ({block})"
+        ),
         (category, "of the picture", "evidence", "by its units"),
         rows,
         right="bcd",
