@@ -204,7 +204,8 @@ def why(
     )  # fmt: skip
     if cam is None and not as_json:
         cam = Path(f"{image.stem}.cam.png")
-    _write_files(run, explanation, ablations, no_flip, cam, html)
+    unusual = _unusual(network, explanation, true_class)
+    _write_files(run, explanation, ablations, no_flip, unusual or (), cam, html)
     if keep:
         flags = {"all_labels": all_labels, "masks": masks}
         extra = {name: True for name, given in flags.items() if given}
@@ -212,7 +213,6 @@ def why(
     from ...explain.no_answer import explanation_note
 
     no_answer = explanation_note(run, explanation)
-    unusual = _unusual(network, explanation, true_class)
     if as_json:
         what_if = [ablation.to_json() for ablation in ablations]
         differs = None if unusual is None else [region.to_json() for region in unusual]
@@ -307,7 +307,7 @@ def _unusual(
     from ...explain.unusual import unusual_regions
 
     names = explanation.class_name, true_class or explanation.versus
-    return unusual_regions(network, explanation.image, [name for name in names if name])
+    return unusual_regions(network, explanation, [name for name in names if name])
 
 
 def _run_ablations(
@@ -353,6 +353,7 @@ def _write_files(
     explanation: Explanation,
     ablations: Sequence[Ablation],
     no_flip: str | None,
+    unusual: Sequence[UnusualRegion],
     cam: Path | None,
     html: Path | None,
 ) -> None:
@@ -362,7 +363,7 @@ def _write_files(
     if cam is not None:
         save_cam(Path(explanation.image), explanation.seen, explanation.cam, cam)
     if html is not None:
-        write_page(run, explanation, html, ablations=ablations, no_flip=no_flip)
+        write_page(run, explanation, html, ablations=ablations, no_flip=no_flip, unusual=unusual)
 
 
 def _save(run: Run, explanation: Explanation, settings: dict[str, object]) -> None:
