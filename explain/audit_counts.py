@@ -82,7 +82,8 @@ class Suspect:
         excess: share of all mistakes less share of all right answers.
         low: lower end of the excess's 95 % interval (Newcombe's, from Wilson's).
         high: upper end.
-        fixes: mistakes that become right when the concept is ablated; None if it was not tried.
+        fixes: mistakes that become right when the concept is ablated; None if it was not
+            ablated.
         breaks: right answers that become wrong; None likewise.
     """
 

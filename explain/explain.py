@@ -21,6 +21,7 @@ from .concept_attribution import attribute_to_concepts, concept_attributor
 from .counterfactuals import OriginalImage
 from .decomposition import Decomposition, decompose
 from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
+from .image_masks import image_masks
 from .image_regions import ImageRegions, ImageToExplain, explain_regions
 from .network import RunNetwork, network_of, run_of
 from .path_search import PathSearch, measure_paths, search_edges, search_paths, strongest
@@ -48,6 +49,7 @@ def explain(
     method: Method = "exact",
     beam: int = 64,
     region: NDArray[np.bool_] | None = None,
+    masks: bool = False,
 ) -> Explanation:
     """Explain why the network gives a class its logit, on one image.
 
@@ -61,9 +63,12 @@ def explain(
         method: `exact` decomposition, or the paper's `one-unit` edges times the units' activations.
         beam: how many path suffixes to extend at each block, from the class backwards.
         region: bool (height, width) of the network's input, a part of the image to ask about.
+        masks: the image is one of the run's concept data: take the regions of a category from its
+            masks, where it has some.
 
     Raises:
-        QueryError: no such class, blocks that do not fit, or a block that is not piecewise affine.
+        QueryError: no such class, blocks that do not fit, a block that is not piecewise affine, or
+            an image without masks.
         DataError: the image cannot be read.
         ModelError: the network cannot be loaded, or more follows its last block than its head.
     """
@@ -72,6 +77,7 @@ def explain(
     check_question(run_of(run), image, class_name, versus)
     network = network_of(run)
     photograph = network.load_photograph(image)
+    annotated = image_masks(network.run, image, photograph.seen) if masks else None
     decomposed = _decompose(network, photograph.batch, blocks, class_name, versus)
     chosen, decomposition, pair = decomposed.blocks, decomposed.decomposition, decomposed.pair
     logits, downstream = decomposed.logits, network.downstream(chosen)
@@ -103,7 +109,9 @@ def explain(
         cam=decomposition.class_activation.float().numpy(),
         unit_maps=_unit_maps(decomposition, chosen, paths),
         concept_maps=concept_maps,
-        picture=explain_regions(network, decomposed.whole(network, photograph.pixels), region),
+        picture=explain_regions(
+            network, decomposed.whole(network, photograph.pixels), region, annotated
+        ),
     )
 
 

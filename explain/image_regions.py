@@ -21,8 +21,8 @@ from .explanation import disagree
 from .flows import Flow, FlowNode, concept_flows
 from .inpainting import to_grid, to_pixels
 from .places import Place, region_places
-from .presence import ConceptName, UsableProbes, concept_presence
-from .regions import ConceptRegion, Partition, partitions, region_evidence
+from .presence import ConceptName, concept_presence
+from .regions import ConceptRegion, FoundConcepts, Partition, find_concepts, region_evidence
 from .things import Thing, find_things
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from .decomposition import Decomposition, Downstream
     from .explanation import Prediction
+    from .image_masks import ImageMasks
     from .network import RunNetwork
 
     Mask = NDArray[np.bool_]
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 PAINTED = 4
 """How many things are painted over."""
+MOSTLY = 0.5
+"""Share of a position from which on a mask makes it part of a thing."""
 LISTED = 12
 """How many things are listed, those for the class first."""
 
@@ -140,6 +143,7 @@ class ImageRegions:
         places: where each region is, and the units that carry it.
         evidence: by block, what each position adds, float32 (*grid).
         pixels: the image as the network is given it, uint8 (height, width, 3).
+        masked: categories whose regions are from the image's masks; those of others by probes.
     """
 
     blocks: tuple[str, ...]
@@ -152,6 +156,7 @@ class ImageRegions:
     places: Mapping[FlowNode, Place]
     evidence: Mapping[str, NDArray[np.float32]]
     pixels: Pixels
+    masked: tuple[str, ...] = ()
 
     @property
     def thing_block(self) -> str:
@@ -194,7 +199,10 @@ class ImageToExplain(NamedTuple):
 
 
 def explain_regions(
-    network: RunNetwork, image: ImageToExplain, chosen: Mask | None = None
+    network: RunNetwork,
+    image: ImageToExplain,
+    chosen: Mask | None = None,
+    masks: ImageMasks | None = None,
 ) -> ImageRegions:
     """Explain an image by its regions.
 
@@ -202,21 +210,24 @@ def explain_regions(
         network: of the run.
         image: decomposed.
         chosen: bool (height, width) in pixels of the input, a region that the user asks about.
+        masks: of the image, if regions are to be taken from them.
     """
     decomposition, blocks = image.decomposition, image.blocks
-    presence = [concept_presence(network.run, block) for block in blocks]
-    found = [p.find(maps) for p, maps in zip(presence, decomposition.maps, strict=True)]
-    divided = [partitions(p.concepts, where) for p, where in zip(presence, found, strict=True)]
+    found = [
+        find_concepts(concept_presence(network.run, block), maps, masks)
+        for block, maps in zip(blocks, decomposition.maps, strict=True)
+    ]
+    divided = [concepts.divided for concepts in found]
     by_units = [
         _present_by_units(network, block, decomposition.since(i)) for i, block in enumerate(blocks)
     ]
     number = max(0, len(blocks) - 2)
-    things = _things(network, image, number, presence[number], found[number], by_units[number])
+    things = _things(network, image, number, found[number], by_units[number])
     change = _change(network, image, things)
     return ImageRegions(
         blocks,
         dict(zip(blocks, decomposition.biases_after, strict=True)),
-        tuple(_regions(image, divided, by_units)),
+        tuple(_regions(image, found, by_units)),
         tuple(things),
         None if chosen is None else _chosen(network, image, number, chosen),
         change,
@@ -227,12 +238,13 @@ def explain_regions(
             for i, block in enumerate(blocks)
         },
         image.original.pixels,
+        () if masks is None else masks.categories,
     )  # fmt: skip
 
 
 def _regions(
     image: ImageToExplain,
-    divided: Sequence[Sequence[Partition]],
+    found: Sequence[FoundConcepts],
     by_units: Sequence[Mapping[ConceptName, Tensor]],
 ) -> list[ConceptRegion]:
     return [
@@ -240,9 +252,13 @@ def _regions(
         for number, block in enumerate(image.blocks)
         for region in region_evidence(
             block,
-            divided[number],
+            found[number].divided,
             image.decomposition.evidence(number),
-            {concept: float(amounts.sum()) for concept, amounts in by_units[number].items()},
+            {
+                concept: float((by_units[number][concept] * shares.flatten()).sum())
+                for concept, shares in zip(*found[number][:2], strict=True)
+                if concept in by_units[number]
+            },
         )
     ]
 
@@ -261,15 +277,14 @@ def _things(
     network: RunNetwork,
     image: ImageToExplain,
     number: int,
-    presence: UsableProbes,
-    found: Tensor,
+    found: FoundConcepts,
     by_units: Mapping[ConceptName, Tensor],
 ) -> list[ImageThing]:
     """Find things, paint the strongest over, and order them."""
     evidence = image.decomposition.evidence(number)
     things = [
         _image_thing(image, _by_evidence(thing, by_units), image.blocks[number], evidence)
-        for thing in find_things(presence.concepts, found.numpy())
+        for thing in find_things(found.concepts, (found.shares >= MOSTLY).numpy())
     ]
     things.sort(key=lambda thing: -thing.evidence)
     strongest, others = things[:PAINTED], things[PAINTED:]

@@ -51,7 +51,9 @@ def to_pixels(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bo
     return np.asarray(cv2.dilate(scaled, np.ones(reach, np.uint8)), dtype=bool)
 
 
-def to_grid(mask: NDArray[np.bool_], rows: int, columns: int) -> NDArray[np.float64]:
+def to_grid(
+    mask: NDArray[np.bool_] | NDArray[np.float64], rows: int, columns: int
+) -> NDArray[np.float64]:
     """Return the share of each position of a block's grid that a mask of pixels covers."""
     shares = cv2.resize(mask.astype(np.float64), (columns, rows), interpolation=cv2.INTER_AREA)
     return np.asarray(shares, dtype=np.float64)

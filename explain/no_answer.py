@@ -21,16 +21,19 @@ _NAMED = 5
 
 
 def explanation_note(run: Run, explanation: Explanation) -> str | None:
-    """Return why an image is explained by no concept; None if some concept is evidence."""
+    """Return why units tell of no concept in an image; None if the paths shown have a name.
+
+    It is about units alone: regions and things may have names all the same.
+    """
     *concepts, _ = explanation.by_concept
     first = explanation.blocks[0]
     if not concepts:
         reason = unnamed_units(run, (first,))
-        return f"No concept explains this: no unit of {first} detects one. {reason}"
+        return f"No unit of {first} detects a concept, so unit paths have no names. {reason}"
     if not any(concept.contribution for concept in concepts):
         return (
-            f"No concept explains this: none of the {len(concepts)} that units of {first} detect "
-            f"({_names(concepts)}) is present in this image.{_poor(concepts)} "
+            f"Of the {len(concepts)} concepts that units of {first} detect ({_names(concepts)}) "
+            f"none is present in this image, so unit paths tell of none.{_poor(concepts)} "
             f"{_earlier_block(run, explanation)}"
         )
     if not any(unit.concept for path in explanation.paths for unit in path.units):

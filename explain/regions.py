@@ -11,16 +11,21 @@ to "none of them". So for each block and category
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from .inpainting import to_grid
 from .presence import ConceptName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from .image_masks import ImageMasks
+    from .presence import UsableProbes
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,56 @@ def partitions(concepts: Sequence[ConceptName], found: Tensor) -> tuple[Partitio
         partition(category, [concepts[i] for i in members], flat[members])
         for category, members in by_category(concepts).items()
     )
+
+
+class FoundConcepts(NamedTuple):
+    """Where the concepts of all categories are, at one block.
+
+    Attributes:
+        concepts: those that could be found.
+        shares: float64 (concepts, *grid), how much of each position each covers; 0 or 1 by probes.
+        divided: the positions divided, once for each category.
+    """
+
+    concepts: tuple[ConceptName, ...]
+    shares: Tensor
+    divided: tuple[Partition, ...]
+
+
+def find_concepts(
+    probes: UsableProbes, maps: Tensor, masks: ImageMasks | None = None
+) -> FoundConcepts:
+    """Find concepts in an image at a block: by its masks in their categories, else by probes.
+
+    Args:
+        probes: of the block.
+        maps: (units, *grid), the block's output.
+        masks: of the image, if regions are to be taken from them.
+    """
+    found = probes.find(maps)
+    if masks is None:
+        return FoundConcepts(probes.concepts, found.double(), partitions(probes.concepts, found))
+    others = [i for i, c in enumerate(probes.concepts) if c.category not in masks.categories]
+    concepts, found = [probes.concepts[i] for i in others], found[others]
+    height, width = found.shape[1:]
+    pixels = torch.from_numpy(masks.masks)
+    shares = torch.from_numpy(np.stack([to_grid(mask, height, width) for mask in masks.masks]))
+    divided = [
+        _on_grid(part, pixels.shape[1:], (height, width))
+        for part in partitions(masks.concepts, pixels)
+    ]
+    return FoundConcepts(
+        (*masks.concepts, *concepts),
+        torch.cat([shares, found.double()]),
+        (*divided, *partitions(concepts, found)),
+    )
+
+
+def _on_grid(part: Partition, shape: Sequence[int], grid: tuple[int, int]) -> Partition:
+    """Return a partition of pixels as one of a block's positions, each divided by its pixels."""
+    pixels = part.weights.view(-1, *shape).numpy()
+    weights = torch.from_numpy(np.stack([to_grid(weights, *grid) for weights in pixels]))
+    return replace(part, weights=weights.flatten(1))
 
 
 def by_category(concepts: Sequence[ConceptName]) -> dict[str, list[int]]:

@@ -14,15 +14,19 @@ from ..graph.run.class_evidence import read_class_evidence
 from ..queries.class_evidence import class_concepts
 from ..queries.labels import class_index
 from .image_evidence import ImageEvidence, RegionKey
+from .verdict import shown_regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from ..queries.class_evidence import CarryingConcepts
+    from .explanation import Explanation
     from .image_evidence import EvidenceRow
+    from .image_regions import ImageRegions
     from .network import RunNetwork
 
+SHOWN = 4
+"""How many concepts are shown for a class."""
 FEWEST_IMAGES = 2
 """Of a class: with fewer there is no spread."""
 
@@ -64,37 +68,50 @@ class UnusualRegion(NamedTuple):
 
 
 def unusual_regions(
-    network: RunNetwork, image: Path | str, classes: Sequence[str]
+    network: RunNetwork, explanation: Explanation, classes: Sequence[str]
 ) -> tuple[UnusualRegion, ...] | None:
     """Compare an image's evidence for classes with the mean of the images taken for them.
 
     Args:
         network: of a run.
-        image: a file.
+        explanation: of the image.
         classes: names or uids; one that fewer than `FEWEST_IMAGES` were taken for is left out.
 
     Returns:
         For each class the largest |difference| first; None if the run has no evidence of classes.
 
     Raises:
-        DataError: the image cannot be read.
         RunError: the evidence is damaged.
     """
     saved = read_class_evidence(network.run)
     if saved is None:
         return None
     other = None if saved.versus is None else class_index(network.run, saved.versus)
-    source, batch = ImageEvidence(network, other), network.load_image(image)
+    source = ImageEvidence(network, other)
+    batch = network.as_input(explanation.picture.pixels[None])
     regions: list[UnusualRegion] = []
     for index in dict.fromkeys(class_index(network.run, name) for name in classes):
         name = str(network.run.classes["name"].iloc[index])
         usual = class_concepts(saved, name)
         if usual.images < FEWEST_IMAGES or name == saved.versus:
             continue
-        row = source.row(str(image), batch, index)
+        row = source.row(explanation.image, batch, index)
         of_class = _compared(usual, source.keys, row)
         regions += sorted(of_class, key=lambda region: -abs(region.difference))
     return tuple(regions)
+
+
+def shown_unusual(
+    picture: ImageRegions, unusual: Sequence[UnusualRegion]
+) -> dict[str, list[UnusualRegion]]:
+    """Return by class what is most unusual, of the block and the category that are shown."""
+    shown = shown_regions(picture)[:1]
+    by_class: dict[str, list[UnusualRegion]] = {}
+    for region in unusual:
+        place = region.block, region.category
+        if region.name is not None and place in {(one.block, one.category) for one in shown}:
+            by_class.setdefault(region.class_name, []).append(region)
+    return {name: regions[:SHOWN] for name, regions in by_class.items()}
 
 
 def _compared(

@@ -31,7 +31,7 @@ def verdict(explanation: Explanation) -> str:
         return f"{opening}: mostly because of {_thing_text(thing)}.{_without(explanation, thing)}"
     if region is not None:
         return (
-            f"{opening}: mostly because of what it sees as {region.name} "
+            f"{opening}: mostly because of {_where(picture, region)} "
             f"({region.coverage:.0%} of the picture, {region.evidence:+.2f})."
             f"{_change(explanation)}"
         )
@@ -95,6 +95,12 @@ def _named(regions: Sequence[ConceptRegion]) -> tuple[bool, bool, float]:
     category = regions[0].category
     parts = ((region.evidence, region.coverage) for region in regions if region.name is not None)
     return category_rank(category, named_evidence(category, parts)[0])
+
+
+def _where(picture: ImageRegions, region: ConceptRegion) -> str:
+    if region.category in picture.masked:
+        return f"the places annotated as {region.name}"
+    return f"what it sees as {region.name}"
 
 
 def _thing_text(thing: ImageThing) -> str:

@@ -24,8 +24,9 @@ from .pictures import (
     photograph,
     thumbnail,
 )
-from .region_content import flow_page, leading_place, page_places, region_tables
+from .region_content import flow_page, leading_place, page_places, region_tables, unusual_tables
 from .unit_content import page_ablation, page_attributions
+from .wording import masked_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ..explain.ablation import Ablation
     from ..explain.explanation import Explanation
     from ..explain.image_regions import ImageThing
+    from ..explain.unusual import UnusualRegion
     from ..graph.run.reader import Run
 
 ASKED = "?"
@@ -53,8 +55,9 @@ def image_page(
     explanation: Explanation,
     ablations: Sequence[Ablation] = (),
     no_flip: str | None = None,
+    unusual: Sequence[UnusualRegion] = (),
 ) -> ImagePage:
-    """Return the page of one image, with what ablations of its concepts or units change."""
+    """Return the page of one image, with what ablations change, and what is unusual about it."""
     image, picture = photograph(Path(explanation.image)), explanation.picture
     versus, small = explanation.versus, thumbnail(image)
     asked = picture.chosen
@@ -64,6 +67,7 @@ def image_page(
         target=explanation.class_name,
         versus=versus,
         seen_text=unseen_text(explanation.seen),
+        masked_text=masked_text(picture),
         predicted=tuple((row.name, row.probability) for row in explanation.predicted[:3]),
         image=data_uri(frame_seen(image, explanation.seen)),
         size=image.size,
@@ -75,6 +79,7 @@ def image_page(
         change=_change(image, explanation),
         places=page_places(picture),
         regions=region_tables(picture),
+        unusual=unusual_tables(picture, unusual),
         flows=flow_page(run, explanation),
         total=explanation.accounting.total,
         biases=tuple(picture.biases_after.items()),

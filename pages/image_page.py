@@ -78,6 +78,7 @@ def _values(page: ImagePage) -> dict[str, object]:
         "marked": marked,
         "value": "logit" if page.versus is None else f"logit less that of {page.versus}",
         "largest_part": largest(row.present for row in page.attributions),
+        "largest_unusual": largest(row.difference for t in page.unusual for row in t.rows),
         "largest_thing": largest(v for t in marked for v in (t.evidence, t.measured or 0.0)),
     }
 
@@ -86,6 +87,7 @@ def _check(page: ImagePage) -> None:
     things = [*page.things, *([page.asked] if page.asked else [])]
     check_numbers(v for t in things for v in (t.evidence, t.measured or 0.0))
     check_numbers(row.evidence for table in page.regions for row in table.rows)
+    check_numbers(value for t in page.unusual for row in t.rows for value in row[1:7])
     check_numbers(value for row in page.attributions for value in row.values)
     check_numbers(value for _, value in (*page.accounting, *page.biases))
     check_pictures(

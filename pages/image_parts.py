@@ -94,6 +94,37 @@ class RegionTable(NamedTuple):
     biases: float
 
 
+class UnusualRow(NamedTuple):
+    """What a concept adds here, and in the images that are taken for a class."""
+
+    name: str
+    difference: float
+    evidence: float
+    coverage: float
+    mean: float
+    spread: float
+    mean_coverage: float
+    place: int | None
+
+
+class UnusualTable(NamedTuple):
+    """What is unusual about the image for a class, of one category at a block.
+
+    Attributes:
+        class_name: the class.
+        block: as said.
+        category: likewise.
+        rows: the largest |difference| first.
+        by_probes: whether that must be said, as the other regions of the page are by masks.
+    """
+
+    class_name: str
+    block: str
+    category: str
+    rows: tuple[UnusualRow, ...]
+    by_probes: bool = False
+
+
 class PageCarrier(NamedTuple):
     """A unit of which pages show what it detects.
 
@@ -231,6 +262,7 @@ class ImagePage:
         target: the class explained.
         versus: the class it is compared with, if any.
         seen_text: which part of the photograph the network sees; "" for all of it.
+        masked_text: which regions are from annotation masks; "" if none is.
         predicted: the most probable classes.
         image: the photograph, the part that the network does not see pale.
         size: of `image`, width and height in pixels.
@@ -242,6 +274,7 @@ class ImagePage:
         change: few things without which the answer is another one, if any were found.
         places: of regions.
         regions: of all blocks and categories, the one to be shown first of all first.
+        unusual: for each class what is unusual about the image, if that is known.
         flows: the concept graphs, if there are two blocks.
         total: the logit or the difference that all adds up to.
         biases: by block, the bias terms after it.
@@ -262,6 +295,7 @@ class ImagePage:
     target: str
     versus: str | None
     seen_text: str
+    masked_text: str
     predicted: tuple[tuple[str, float], ...]
     image: str
     size: tuple[int, int]
@@ -273,6 +307,7 @@ class ImagePage:
     change: PageChange | None
     places: tuple[PagePlace, ...]
     regions: tuple[RegionTable, ...]
+    unusual: tuple[UnusualTable, ...]
     flows: FlowPage | None
     total: float
     biases: tuple[tuple[str, float], ...]

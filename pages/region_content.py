@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..explain.flows import FlowNode
+from ..explain.unusual import shown_unusual
 from ..explain.verdict import leading_region, shown_regions
 from .flow_content import Biases, flow_graph
-from .image_parts import FlowBox, FlowPage, PagePlace, RegionRow, RegionTable
+from .image_parts import (
+    FlowBox,
+    FlowPage,
+    PagePlace,
+    RegionRow,
+    RegionTable,
+    UnusualRow,
+    UnusualTable,
+)
 from .outlines import bits
 from .unit_content import page_carriers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..explain.explanation import Explanation
     from ..explain.image_regions import ImageRegions
     from ..explain.regions import ConceptRegion
+    from ..explain.unusual import UnusualRegion
     from ..graph.run.reader import Run
 
 
@@ -53,6 +65,32 @@ def region_tables(picture: ImageRegions) -> tuple[RegionTable, ...]:
     shown = shown_regions(picture)[:1]
     first = (shown[0].block, shown[0].category) if shown else None
     return tuple(sorted(tables, key=lambda table: (table.block, table.category) != first))
+
+
+def unusual_tables(
+    picture: ImageRegions, unusual: Sequence[UnusualRegion]
+) -> tuple[UnusualTable, ...]:
+    """Return for each class what is unusual about the image, with its place where it has one."""
+    number = {node: place for place, node in enumerate(picture.places)}
+    tables = []
+    for name, regions in shown_unusual(picture, unusual).items():
+        block, category = regions[0].block, regions[0].category
+        masked = category in picture.masked  # so the places are not those of the probes
+        rows = (
+            UnusualRow(
+                region.name or "",
+                region.difference,
+                region.evidence,
+                region.coverage,
+                region.mean,
+                region.spread,
+                region.mean_coverage,
+                None if masked else number.get(FlowNode(block, category, region.name)),
+            )
+            for region in regions
+        )
+        tables.append(UnusualTable(name, block, category, tuple(rows), masked))
+    return tuple(tables)
 
 
 def leading_place(picture: ImageRegions) -> int | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..explain.ablation import Ablation
     from ..explain.audit import Audit
     from ..explain.evidence_groups import EvidenceGroup
+    from ..explain.image_regions import ImageRegions
     from ..graph.run.reader import Run
 
 CONCEPTS_SHOWN = 8
@@ -58,6 +59,14 @@ def evidence_after(ablation: Ablation) -> str:
     concepts = (f"{concept.name} {concept.contribution:+.2f}" for concept in ablation.took_over)
     evidence = ", ".join(concepts)
     return f"Evidence for {ablation.after[0].name} after the ablation: {evidence}" * bool(evidence)
+
+
+def masked_text(picture: ImageRegions) -> str:
+    """Return which regions are from annotation masks, and which are not; "" if none is."""
+    if not picture.masked:
+        return ""
+    names = ", ".join(picture.masked)
+    return f"Regions by annotation masks: {names}; those of other categories by presence probes."
 
 
 def audit_finding(audit: Audit) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..explain.ablation import Ablation
     from ..explain.audit import Audit
     from ..explain.explanation import Explanation
+    from ..explain.unusual import UnusualRegion
     from ..graph.run.reader import Run
     from ..queries.paths import StrongestPaths
     from .report_page import Report
@@ -37,6 +38,7 @@ def write_page(
     *,
     ablations: Sequence[Ablation] = (),
     no_flip: str | None = None,
+    unusual: Sequence[UnusualRegion] = (),
     why_options: Sequence[str] = (),
 ) -> None:
     """Write the page of a result.
@@ -48,6 +50,7 @@ def write_page(
         path: the HTML file to write.
         ablations: what an explanation's page shows of ablated concepts and units.
         no_flip: why no minimal ablation set was found, in words, to be shown beside them.
+        unusual: what an explanation's page shows of how the image differs from others of a class.
         why_options: options added to the `conceptgraph why` commands on an audit's page.
 
     Raises:
@@ -55,7 +58,12 @@ def write_page(
         ConceptGraphError: a picture of the page cannot be read, or the file not be written.
     """
     document = render_page(
-        run, result, ablations=ablations, no_flip=no_flip, why_options=why_options
+        run,
+        result,
+        ablations=ablations,
+        no_flip=no_flip,
+        unusual=unusual,
+        why_options=why_options,
     )
     # A file name that is not valid Unicode, which a page may show, is written as its escape.
     write_bytes(Path(path), document.encode(errors="backslashreplace"))
@@ -67,6 +75,7 @@ def render_page(
     *,
     ablations: Sequence[Ablation] = (),
     no_flip: str | None = None,
+    unusual: Sequence[UnusualRegion] = (),
     why_options: Sequence[str] = (),
 ) -> str:
     """Return the page of a result as an HTML document; the arguments are those of `write_page`."""
@@ -84,7 +93,7 @@ def render_page(
         from .image_page import render_image
 
         _check_run(run, result.run)
-        return render_image(image_page(run, result, ablations, no_flip))
+        return render_image(image_page(run, result, ablations, no_flip, unusual))
 
     from .report_page import Report, render_report
 

@@ -22,6 +22,8 @@ from conceptgraph.pages.image_parts import (
     PageThing,
     RegionRow,
     RegionTable,
+    UnusualRow,
+    UnusualTable,
 )
 from conceptgraph.pages.path_page import render_paths
 from conceptgraph.pages.path_parts import PageConcept, PagePath, PageUnit, PathPage
@@ -130,6 +132,15 @@ def sample_flows() -> FlowPage:
     return FlowPage(("block3", "block4"), tuple(graphs), carriers)
 
 
+UNUSUAL = UnusualTable(
+    "juggling", "block3", "texture",
+    (
+        UnusualRow("polka dotted", 1.25, 1.5, 0.25, 0.25, 0.5, 0.05, 1),
+        UnusualRow("striped", -0.75, 0.0, 0.0, 0.75, 0.4, 0.2, None),
+    ),
+)  # fmt: skip
+
+
 def image_sample(paths: PathPage = SMALL) -> ImagePage:
     """Return a page of a photograph of 100 × 100 pixels of which the network sees the left half."""
     tables = [
@@ -145,11 +156,13 @@ def image_sample(paths: PathPage = SMALL) -> ImagePage:
     ]  # fmt: skip
     return ImagePage(
         title="Why juggling?", verdict="juggling: mostly because of polka dotted.",
-        target="juggling", versus=None, seen_text="", predicted=(("juggling", 0.8),), image=DOT,
+        target="juggling", versus=None, seen_text="", masked_text="",
+        predicted=(("juggling", 0.8),), image=DOT,
         size=(100, 100), seen=(0.0, 0.0, 0.5, 1.0), maps=(("block3", OTHER_DOT),),
         things=(BAG, FLOOR, WEAK), asked=None, leading=None, change=None,
         places=(PagePlace(2, 2, "80"), PagePlace(2, 2, "60"), PagePlace(1, 1, "80")),
-        regions=tuple(tables), flows=sample_flows(), total=3.0, biases=(("block3", 1.2),),
+        regions=tuple(tables), unusual=(UNUSUAL,), flows=sample_flows(), total=3.0,
+        biases=(("block3", 1.2),),
         unit_note=None,
         attributions=(
             PageAttribution("polka <dotted>", "texture", 2.0, 0.3, -0.5, "0.81", DOT),

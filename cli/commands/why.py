@@ -63,6 +63,14 @@ def why(
         Path | None,
         typer.Option(help="With --image: likewise the part where this picture is not black."),
     ] = None,
+    masks: Annotated[
+        bool,
+        typer.Option(
+            "--masks",
+            help="With --image, one of the concept data's: take regions from its annotation masks, "
+            "not from presence probes.",
+        ),
+    ] = False,
     blocks: PathBlocksOption = None,
     method: Annotated[
         Literal["exact", "one-unit"],
@@ -158,6 +166,7 @@ def why(
             ("--ablate", ablate), ("--ablate-unit", ablate_unit), ("--flip", flip),
             ("--everywhere", everywhere), ("--model", model), ("--trust-run", trust_run),
             ("--region", region), ("--mask", mask), ("--true", true_class),
+            ("--masks", masks),
         )  # fmt: skip
     from ..options import block_names
     from ..terminal import print_json, print_line
@@ -187,6 +196,7 @@ def why(
         method="one-unit" if one_unit else method,
         beam=beam,
         region=chosen_region(run, image, region, mask),
+        masks=masks,
     )
     ablations, no_flip = _run_ablations(
         network, explanation, ablate or (), ablate_unit or (),
@@ -194,14 +204,15 @@ def why(
     )  # fmt: skip
     if cam is None and not as_json:
         cam = Path(f"{image.stem}.cam.png")
-    _write_files(run, explanation, ablations, no_flip, cam, html)
+    unusual = _unusual(network, explanation, true_class)
+    _write_files(run, explanation, ablations, no_flip, unusual or (), cam, html)
     if keep:
-        extra = {"all_labels": True} if all_labels else {}
+        flags = {"all_labels": all_labels, "masks": masks}
+        extra = {name: True for name, given in flags.items() if given}
         _save(run, explanation, {"top": top or PATHS, "beam": beam, **extra})
     from ...explain.no_answer import explanation_note
 
     no_answer = explanation_note(run, explanation)
-    unusual = _unusual(network, explanation, true_class)
     if as_json:
         what_if = [ablation.to_json() for ablation in ablations]
         differs = None if unusual is None else [region.to_json() for region in unusual]
@@ -296,7 +307,7 @@ def _unusual(
     from ...explain.unusual import unusual_regions
 
     names = explanation.class_name, true_class or explanation.versus
-    return unusual_regions(network, explanation.image, [name for name in names if name])
+    return unusual_regions(network, explanation, [name for name in names if name])
 
 
 def _run_ablations(
@@ -342,6 +353,7 @@ def _write_files(
     explanation: Explanation,
     ablations: Sequence[Ablation],
     no_flip: str | None,
+    unusual: Sequence[UnusualRegion],
     cam: Path | None,
     html: Path | None,
 ) -> None:
@@ -351,7 +363,7 @@ def _write_files(
     if cam is not None:
         save_cam(Path(explanation.image), explanation.seen, explanation.cam, cam)
     if html is not None:
-        write_page(run, explanation, html, ablations=ablations, no_flip=no_flip)
+        write_page(run, explanation, html, ablations=ablations, no_flip=no_flip, unusual=unusual)
 
 
 def _save(run: Run, explanation: Explanation, settings: dict[str, object]) -> None:

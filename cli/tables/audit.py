@@ -105,7 +105,7 @@ def _print_notes(audit: Audit) -> None:
             f"it is present, and adds at least {audit.least_effect:.2g}. Fixes, breaks: mistakes "
             "that become right, right answers that become wrong, "
             f"when the units of {audit.block} that detect the concept are ablated where it is "
-            f"present (why --ablate … --at {audit.block}; –: not tried)."
+            f"present (why --ablate … --at {audit.block}); not ablated: beyond --tries."
         )
 
 
@@ -137,8 +137,8 @@ def _print_suspects(audit: Audit, right: int) -> None:
                 _percent(suspect.rights, right),
                 f"{suspect.excess:+.0%}",
                 f"{suspect.low:+.0%} to {suspect.high:+.0%}",
-                "–" if suspect.fixes is None else suspect.fixes,
-                "–" if suspect.breaks is None else suspect.breaks,
+                "not ablated" if suspect.fixes is None else suspect.fixes,
+                "" if suspect.breaks is None else suspect.breaks,
             )
             for suspect in audit.suspects[:_SUSPECTS]
         ],

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from ...explain.explanation import DISPUTED
 from ...ingest.network.preprocessing import input_text, unseen_text
-from ...pages.wording import CONCEPTS_SHOWN, ablation_outcome, ablation_scope, evidence_after
+from ...pages.wording import (
+    CONCEPTS_SHOWN,
+    ablation_outcome,
+    ablation_scope,
+    evidence_after,
+    masked_text,
+)
 from ..terminal import concept_text, print_line, print_note, print_paragraph, print_table
 from .picture import print_picture, print_unusual
 
@@ -63,7 +69,8 @@ def print_explanation(
     if paths:
         print_paragraph(no_answer)
         _print_unit_paths(explanation)
-    for line in filter(None, (input_text(explanation.shape), unseen_text(explanation.seen))):
+    notes = masked_text(explanation.picture), input_text(explanation.shape)
+    for line in filter(None, (*notes, unseen_text(explanation.seen))):
         print_note(line)
     predicted_class = explanation.predicted[0].name
     if explanation.versus is None and explanation.class_name != predicted_class:

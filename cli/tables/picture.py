@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...explain.unusual import shown_unusual
 from ...explain.verdict import shown_regions, thing_names, verdict
 from ..terminal import print_line, print_table
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ...explain.image_regions import ImageRegions, ImageThing
     from ...explain.unusual import UnusualRegion
 
-_THINGS, _REGIONS, _FLOWS, _CONCEPTS, _UNUSUAL = 4, 5, 4, 4, 4
+_THINGS, _REGIONS, _FLOWS, _CONCEPTS = 4, 5, 4, 4
 
 
 def print_picture(explanation: Explanation) -> None:
@@ -35,19 +36,11 @@ def print_picture(explanation: Explanation) -> None:
 
 def print_unusual(picture: ImageRegions, unusual: Sequence[UnusualRegion]) -> None:
     """Print for each class what is unusual about the image, in the category that is shown."""
-    regions = shown_regions(picture)
-    if not regions:
-        return
-    block, category = regions[0].block, regions[0].category
-    for name in dict.fromkeys(region.class_name for region in unusual):
-        rows = [
-            region
-            for region in unusual
-            if (region.class_name, region.block, region.category) == (name, block, category)
-            and region.name is not None
-        ]
+    for name, regions in shown_unusual(picture, unusual).items():
+        block, category = regions[0].block, regions[0].category
+        by = f"{block}, by probes" if category in picture.masked else block
         print_table(
-            f"unusual for {name}: evidence less the mean of the images taken for it ({block})",
+            f"unusual for {name}: evidence less the mean of the images taken for it ({by})",
             (category, "differs", "here", "usual ± spread", "of the picture", "usual"),
             [
                 (
@@ -58,7 +51,7 @@ def print_unusual(picture: ImageRegions, unusual: Sequence[UnusualRegion]) -> No
                     f"{region.coverage:.0%}",
                     f"{region.mean_coverage:.0%}",
                 )
-                for region in rows[:_UNUSUAL]
+                for region in regions
             ],
             right="bcdef",
         )
@@ -105,7 +98,11 @@ def _print_regions(picture: ImageRegions) -> None:
         rows.append((f"{len(rest)} more", "", f"{sum(r.evidence for r in rest):+.2f}", ""))
     rows.append(("none of them", f"{none.coverage:.0%}", f"{none.evidence:+.2f}", ""))
     print_table(
-        f"where it sees each {category} ({block})",
+        (
+            f"where each {category} is annotated ({block})"
+            if category in picture.masked
+            else f"where it sees each {category} ({block})"
+        ),
         (category, "of the picture", "evidence", "by its units"),
         rows,
         right="bcd",

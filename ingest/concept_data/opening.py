@@ -30,7 +30,11 @@ LARGEST_SIDE = 65_535
 
 @gc_paused()
 def open_concept_data(
-    folder: Path, *, label_zero: bool = False, split: str | None = None
+    folder: Path,
+    *,
+    label_zero: bool = False,
+    split: str | None = None,
+    only: str | None = None,
 ) -> ConceptData:
     """Open a data set: read its tables, check that every file exists and is of the right kind.
 
@@ -39,6 +43,7 @@ def open_concept_data(
         label_zero: read the image-level label 0 as a concept without a name, of the last category,
             as NetDissect-Lite does (1,987 of Broden's scene cells); it is dropped otherwise.
         split: use only images of this split.
+        only: use only the image of this name.
 
     Raises:
         DataError: anything invalid; the message names file and row.
@@ -50,6 +55,10 @@ def open_concept_data(
     _check_unknown_columns(index, categories)
     concepts = read_concepts(folder, categories)
     rows = _select_rows(index, split)
+    if only is not None:
+        rows = [row for row in rows if row.cells["image"] == only]
+        if not rows:
+            raise DataError(f"no image {only!r}", file=index.path)
     if label_zero and any(_has_label_zero(row, categories) for row in rows):
         concepts = (Concept(0, "", categories[-1]), *concepts)
     reader = _IndexReader(index, folder / "images", categories, concepts)

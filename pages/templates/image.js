@@ -79,7 +79,7 @@
     mark.addEventListener("pointerenter", () => show({ pointed: mark.dataset.mark }));
     mark.addEventListener("pointerleave", () => show({ pointed: null }));
   }
-  const textOf = (row) => `${row.cells[0].innerText}: ${row.cells[1].innerText.trim()} of the picture, ${row.cells[2].innerText.trim()}`;
+  const textOf = (row) => row.dataset.text ?? `${row.cells[0].innerText}: ${row.cells[1].innerText.trim()} of the picture, ${row.cells[2].innerText.trim()}`;
   for (const row of rows) {
     for (const name of ["pointerenter", "focus", "click"]) row.addEventListener(name, () => show({ place: Number(row.dataset.place), text: textOf(row) }));
     for (const name of ["pointerleave", "blur"]) row.addEventListener(name, () => show({ place: null }));

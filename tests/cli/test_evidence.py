@@ -155,8 +155,9 @@ def test_what_is_unusual_about_an_image(ingested: Path, computed: Path) -> None:
     assert len(sums) > 1
     for total in sums.values():  # after the last block, bias terms are the same for all images
         assert total == pytest.approx(next(iter(sums.values())), abs=1e-4)
-    text = succeed("why", "--image", "x.jpg", folder=computed)
+    text = succeed("why", "--image", "x.jpg", "--html", "x.html", folder=computed)
     assert f"unusual for {result['class']}: " in text
+    assert "What is unusual about it" in (computed / "x.html").read_text()
 
 
 def test_what_is_unusual_for_the_true_class(computed: Path) -> None:

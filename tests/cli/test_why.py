@@ -226,3 +226,16 @@ def test_the_class_activation_map_is_a_picture_of_the_image(
     default.unlink()
     user_folder.call("why --image x.jpg --json")
     assert not default.exists()
+
+
+def test_regions_by_masks(user_folder: UserFolder) -> None:
+    image = next((user_folder.folder / "data" / "images").rglob("*.jpg"))
+    words = f"why --image {image.relative_to(user_folder.folder)}"
+    assert user_folder.json(f"{words} --masks")["regions"] != user_folder.json(words)["regions"]
+    assert "Regions by annotation masks: " in user_folder.call(f"{words} --masks")
+    assert "annotation masks" not in user_folder.call(words)
+    failed = call("why", "--image", "x.jpg", "--masks", folder=user_folder.folder)
+    assert (failed.status, failed.err.count("\n")) == (1, 2)  # the run, and what is wrong
+    assert "x.jpg is none of the images of the concept data of net" in failed.err
+    failed = call("why", "--class", "typing", "--masks", folder=user_folder.folder)
+    assert (failed.status, "it needs --image" in failed.err) == (2, True)

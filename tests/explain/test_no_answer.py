@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from conceptgraph.cli.tables.audit import print_audit
 from conceptgraph.explain.audit import Audit
 from conceptgraph.explain.audit_counts import Suspect
 from conceptgraph.explain.explanation import (
@@ -77,7 +78,7 @@ def test_no_unit_has_a_concept(run: Run, explanation: Explanation) -> None:
     note = explanation_note(without_names(run), explanation)
     assert note is not None
     assert note.startswith(
-        "No concept explains this: no unit of block3 detects one. Of the 3 units"
+        "No unit of block3 detects a concept, so unit paths have no names. Of the 3 units"
     )
     assert note in render_page(run, explanation)
 
@@ -86,7 +87,10 @@ def test_no_concept_is_present(run: Run, explanation: Explanation) -> None:
     concepts = (concept("ball", 0.0), concept("car", 0.0, probe=None), NONE)
     note = explanation_note(run, replace(explanation, by_concept=Rows(concepts)))
     assert note is not None
-    assert "none of the 2 that units of block3 detect (ball, car) is present" in note
+    assert note.startswith(
+        "Of the 2 concepts that units of block3 detect (ball, car) none is present in this image, "
+        "so unit paths tell of none."
+    )
     assert "1 of their presence probes is poor." in note
     assert "conceptgraph show block3/2" in note
     later = replace(explanation, by_concept=Rows(concepts), blocks=("block4",))
@@ -156,3 +160,19 @@ def test_an_audit_without_suspects(run: Run) -> None:
     assert note is not None
     assert "no unit of block3 detects a concept" in note
     assert note in render_page(run, audit)
+
+
+def test_a_suspect_that_was_not_ablated_is_told_from_one_that_was(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ablated = Suspect("object/ball", 3, 1, 0.2, 0.1, 0.3, fixes=2, breaks=1)
+    suspects = Rows((ablated, Suspect("object/car", 3, 1, 0.2, 0.1, 0.3)))
+    audit = Audit("a", "block3", Path("photos"), 10, 6, (), Rows(()), suspects, None, 0.1)
+    print_audit(run, audit, None)
+    ball, car = (line for line in capsys.readouterr().out.splitlines() if "object/" in line)
+    assert ball.split()[-2:] == ["2", "1"]
+    assert car.rstrip().endswith("not ablated")
+    rows = render_page(run, audit).split("<tr>")
+    assert ["not ablated" in row for row in rows if ">ball<" in row or ">car<" in row] == [
+        False, True,
+    ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from conceptgraph.explain.unusual import UnusualRegion
 from conceptgraph.pages.image_content import image_page
 from conceptgraph.pages.image_page import render_image
 from tests.image_samples import BALL, BLUE, RED, image_explanation, open_picture
@@ -117,3 +118,35 @@ def test_one_block_has_no_flows(run: Run, explanation: Explanation) -> None:
     page = image_page(run, replace(explanation, picture=picture))
     assert page.flows is None
     assert 'id="flows"' not in render_image(page)
+
+
+def test_what_is_unusual_is_of_the_category_shown(run: Run, explanation: Explanation) -> None:
+    unusual = [
+        UnusualRegion("juggling", "block3", "object", None, 0.5, 3.5, 0.1, 0.25, 0.25),
+        UnusualRegion("juggling", "block3", "object", "ball", 2.0, 0.5, 0.25, 0.25, 0.0625),
+        UnusualRegion("juggling", "block4", "object", "ball", 2.0, 0.75, 0.25, 0.25, 0.0625),
+        UnusualRegion("juggling", "block3", "object", "car", 0.0, 1.0, 0.5, 0.0, 0.125),
+        UnusualRegion("typing", "block3", "object", "road", -0.5, 0.25, 0.5, 0.5, 0.125),
+        UnusualRegion("typing", "block3", "color", "red", -0.5, 0.25, 0.5, 0.5, 0.125),
+    ]
+    page = image_page(run, explanation, unusual=unusual)
+    juggling, typing = page.unusual
+    assert [row[:2] for row in juggling.rows] == [("ball", 1.5), ("car", -1.0)]
+    assert [row[:2] for row in typing.rows] == [("road", -0.75)]
+    assert (juggling.class_name, juggling.block, juggling.category) == (
+        "juggling", "block3", "object",
+    )  # fmt: skip
+    nodes = list(explanation.picture.places)
+    ball, car = (row.place for row in juggling.rows)
+    assert ball is not None
+    assert nodes[ball] == ("block3", "object", "ball")
+    assert car is None  # not in this image
+    document = render_image(page)
+    order = ('id="things"', 'id="regions"', 'id="unusual"', 'id="flows"')
+    places = [document.index(text) for text in order]
+    assert places == sorted(places)
+    assert 'id="unusual"' not in render_image(image_page(run, explanation))
+    masked = replace(explanation, picture=replace(explanation.picture, masked=("object",)))
+    (juggling, _) = image_page(run, masked, unusual=unusual).unusual
+    assert juggling.by_probes
+    assert [row.place for row in juggling.rows] == [None, None]
