@@ -7,9 +7,9 @@ the cue: what the logit of the mistaken class less that of the true one loses wh
 drawn without the cue, against the region evidence of the cue's own pixels at block3, and against
 painting these pixels over. Things are found by probes: is the first one the cue's, and what does
 the network say when it is painted over? On clean pictures: how often painting over the first thing
-that is not the class's own changes the answer, beside random regions of the same size. In networks
-that do not use the cue, evidence and effect should both be near zero: the error is given in percent
-of the shortcut networks' effect.
+that is not the class's own changes the answer, beside the same shape elsewhere; and how often each
+does if the class's own pixels are left as they are. In networks that do not use the cue, evidence
+and effect should both be near zero: the error is given in percent of the shortcut networks' effect.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from conceptgraph.demo.world.names import CLASSES
 from conceptgraph.demo.world.pictures import PictureSpec, draw_picture, draw_pixels
 from conceptgraph.demo.world.shortcuts import SHORTCUTS, Shortcut
 from conceptgraph.explain.counterfactuals import logits_of
+from conceptgraph.explain.decomposition import decompose
 from conceptgraph.explain.explain import explain_pixels
 from conceptgraph.explain.image_regions import image_box
 from conceptgraph.explain.inpainting import paint_over, to_grid
@@ -37,12 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
-    from benchmarks.planted_methods import PictureExplainer
-    from conceptgraph.explain.image_regions import ImageRegions, ImageThing
+    from conceptgraph.explain.network import RunNetwork
 
 MINIMUM_OVERLAP = 0.5
-"""A thing is the cue's if it has the cue's name, or shares so much of either's pixels."""
+"""A thing is the cue's (the class's) if it has its name, or shares so much of either's pixels."""
 
 
 class Effect(NamedTuple):
@@ -53,6 +54,18 @@ class Effect(NamedTuple):
     drawn: float
 
 
+class CleanResult(NamedTuple):
+    """Whether painting over a thing that is not the class's own changes the answer.
+
+    `random` is the same shape elsewhere; `around` leaves the class's own pixels as they are.
+    """
+
+    thing: bool
+    random: bool
+    thing_around: bool
+    random_around: bool
+
+
 class ThingResult(NamedTuple):
     """What the first thing of a mistake is, and what the network says without it."""
 
@@ -61,56 +74,75 @@ class ThingResult(NamedTuple):
     changed: bool
 
 
-def cue_effect(
-    network: PictureExplainer, spec: PictureSpec, class_: str, other: str
-) -> tuple[Effect, ImageRegions]:
+def block_evidence(
+    network: RunNetwork, pixels: NDArray[np.uint8], direction: Tensor
+) -> NDArray[np.float32]:  # fmt: skip
+    """Return what each position of the last block but one adds to a weighted sum of logits.
+
+    Args:
+        network: of the run.
+        pixels: uint8 (height, width, 3).
+        direction: (classes,), the weights.
+    """
+    blocks, head = network.last_blocks(), network.head
+    _, maps = network.forward(network.as_input(pixels[None]), blocks[0])
+    weights, bias = direction @ head.weight, direction @ head.bias
+    evidence: NDArray[np.float32] = (
+        decompose(network.downstream(blocks), maps, weights, bias).evidence(0).numpy()
+    )
+    return evidence
+
+
+def cue_effect(network: RunNetwork, spec: PictureSpec, class_: str, other: str) -> Effect:
     """Measure what a picture's cue adds to the difference of two logits."""
     picture = draw_picture(spec)
     pixels, (mask,) = np.asarray(picture.image), picture.cue_masks.values()
-    explained = explain_pixels(network.network, pixels, class_, versus=other)
-    evidence = explained.evidence["block3"]
-    shares = to_grid(mask, *evidence.shape) > 0
+    unit = torch.eye(len(CLASSES))
+    direction = unit[CLASSES.index(class_)] - unit[CLASSES.index(other)]
+    evidence = block_evidence(network, pixels, direction)
     images = [pixels, draw_pixels(spec.without()), paint_over(pixels, mask)]
-    logits = logits_of(network.network, images)
-    values = (logits[:, CLASSES.index(class_)] - logits[:, CLASSES.index(other)]).tolist()
-    effect = Effect(float(evidence[shares].sum()), values[0] - values[2], values[0] - values[1])
-    return effect, explained
+    values = (logits_of(network, images) @ direction).tolist()
+    own = float(evidence[to_grid(mask, *evidence.shape) > 0].sum())
+    return Effect(own, values[0] - values[2], values[0] - values[1])
 
 
-def first_thing(spec: PictureSpec, shortcut: Shortcut, explained: ImageRegions) -> ThingResult:
-    """Say whether the first thing is the cue's, and what the network says without it."""
+def first_thing(network: RunNetwork, spec: PictureSpec, shortcut: Shortcut) -> ThingResult:
+    """Say whether a mistake's first thing is the cue's, and what the network says without it."""
+    explained = explain_pixels(network, draw_pixels(spec), shortcut.class_, versus=spec.class_)
     if not explained.things:
         return ThingResult(False, False, False)
     thing = explained.things[0]
     (mask,) = draw_picture(spec).cue_masks.values()
-    shared = int((thing.mask & mask).sum())
     named = tuple(shortcut.cue) in {(c.category, c.name) for c in thing.concepts}
-    is_cue = named or shared > MINIMUM_OVERLAP * min(int(mask.sum()), int(thing.mask.sum()))
+    is_cue = named or _overlap(thing.mask, mask)
     answer = thing.counterfactual.answer.name if thing.counterfactual else shortcut.class_
     return ThingResult(is_cue, answer == spec.class_, answer != shortcut.class_)
 
 
 def clean_changes(
-    network: PictureExplainer, spec: PictureSpec, rng: np.random.Generator
-) -> tuple[bool, bool] | None:
-    """Paint over the strongest thing that is not the class's own, and a random part of its size.
+    network: RunNetwork, spec: PictureSpec, rng: np.random.Generator
+) -> CleanResult | None:
+    """Paint over the first thing that is not the class's own, and its shape elsewhere.
 
     Returns:
-        Whether each changes the answer; None for a picture without such a thing.
+        None for a picture without such a thing.
     """
     picture = draw_picture(spec)
     pixels, own = np.asarray(picture.image), picture.label_maps["action"] > 0
-    explained = explain_pixels(network.network, pixels)
-    thing = next((t for t in explained.things if t.counterfactual and not _is_in(t, own)), None)
-    if thing is None or thing.counterfactual is None:
+    things = explain_pixels(network, pixels).things
+    thing = next((t for t in things if t.counterfactual and not _overlap(t.mask, own)), None)
+    if thing is None:
         return None
-    images = [pixels, paint_over(pixels, _moved(thing.mask, rng))]
-    before, after = logits_of(network.network, images).argmax(dim=1).tolist()
-    return thing.counterfactual.answer.name != CLASSES[before], after != before
+    masks = [thing.mask, _moved(thing.mask, rng)]
+    masks += [mask & ~own for mask in masks]
+    logits = logits_of(network, [pixels, *(paint_over(pixels, mask) for mask in masks)])
+    before, *after = logits.argmax(dim=1).tolist()
+    return CleanResult(*(answer != before for answer in after))
 
 
-def _is_in(thing: ImageThing, own: NDArray[np.bool_]) -> bool:
-    return bool((thing.mask & own).sum() > MINIMUM_OVERLAP * thing.mask.sum())
+def _overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
+    """Return whether two masks share most of either's pixels."""
+    return bool((first & second).sum() > MINIMUM_OVERLAP * min(first.sum(), second.sum()))
 
 
 def _moved(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -130,7 +162,7 @@ class Figures:
     def __init__(self) -> None:
         self.effects: dict[str, list[Effect]] = defaultdict(list)
         self.things: list[ThingResult] = []
-        self.clean: list[tuple[bool, bool]] = []
+        self.clean: list[CleanResult] = []
 
     def row(self, name: str) -> str:
         """Return a row of the table."""
@@ -147,12 +179,14 @@ class Figures:
             cells.append(f"{np.abs(others[:, 0] - others[:, 2]).mean() / scale:.0%}")
         cells += [f"{np.mean([getattr(t, field) for t in self.things]):.0%}"
                   for field in ThingResult._fields]  # fmt: skip
-        cells += [f"{share:.0%}" for share in np.mean(self.clean, axis=0)]
+        shares = [f"{share:.0%}" for share in np.mean(self.clean, axis=0)]
+        cells += [", ".join(shares[:2]), ", ".join(shares[2:])]
         return "| " + " | ".join(cells) + " |"
 
 
 HEADER = """| cue | region evidence: ratio, error, r | painted over: ratio, error, r | control |\
- encoded | first thing is the cue's | right without | changed | clean: changed | random |
+ encoded | first thing is the cue's | right without | changed | clean: changed, random |\
+ own pixels kept |
 |---|---|---|---|---|---|---|---|---|---|"""
 
 
@@ -174,15 +208,15 @@ def measure(
             for situation, explainer, spec, class_ in situations(
                 network, control, encoded, shortcut, seed, count
             ):
+                opened = explainer.network
                 if situation == "mistakes":
-                    effect, explained = cue_effect(explainer, spec, class_, spec.class_)
-                    own.effects[situation].append(effect)
-                    own.things.append(first_thing(spec, shortcut, explained))
+                    own.effects[situation].append(cue_effect(opened, spec, class_, spec.class_))
+                    own.things.append(first_thing(opened, spec, shortcut))
                 elif situation in ("control", "encoded"):
-                    effect, _ = cue_effect(explainer, spec, shortcut.class_, spec.class_)
+                    effect = cue_effect(opened, spec, shortcut.class_, spec.class_)
                     own.effects[situation].append(effect)
                 elif situation in ("class", "others"):
-                    changes = clean_changes(explainer, spec, rng)
+                    changes = clean_changes(opened, spec, rng)
                     own.clean += [changes] if changes else []
     return figures
 
@@ -201,8 +235,7 @@ def main() -> None:
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     figures = measure(arguments.networks, arguments.data, seeds, arguments.pictures)
     if arguments.json:
-        effects = {name: dict(own.effects) for name, own in figures.items()}
-        arguments.json.write_text(json.dumps(effects))
+        arguments.json.write_text(json.dumps({name: vars(own) for name, own in figures.items()}))
     print("\n".join([HEADER, *(own.row(name) for name, own in figures.items())]))
 
 
