@@ -84,12 +84,10 @@ def block_evidence(
         pixels: uint8 (height, width, 3).
         direction: (classes,), the weights.
     """
-    blocks, head = network.last_blocks(), network.head
+    blocks = network.last_blocks()
     _, maps = network.forward(network.as_input(pixels[None]), blocks[0])
-    weights, bias = direction @ head.weight, direction @ head.bias
-    evidence: NDArray[np.float32] = (
-        decompose(network.downstream(blocks), maps, weights, bias).evidence(0).numpy()
-    )
+    decomposition = decompose(network.downstream(blocks), maps, direction)
+    evidence: NDArray[np.float32] = decomposition.evidence(0).numpy()
     return evidence
 
 

@@ -10,6 +10,7 @@ from .things import SURROUNDINGS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .counterfactuals import Counterfactual
     from .explanation import Explanation
     from .image_regions import ImageRegions, ImageThing
     from .presence import ConceptName
@@ -28,10 +29,14 @@ def verdict(explanation: Explanation) -> str:
     opening = f"{explanation.class_name}{versus}"
     thing, region = leading_thing(picture), leading_region(picture)
     if thing is not None and region is None:
-        return f"{opening}: mostly because of {_thing_text(thing)}.{_without(explanation, thing)}"
+        if thing.counterfactual is not None and thing.counterfactual.measured <= 0:
+            return _contradicted(explanation, opening, thing, thing.counterfactual)
+        share = _share_word(picture, thing.strength)
+        return f"{opening}: {share} because of {_thing_text(thing)}.{_without(explanation, thing)}"
     if region is not None:
         return (
-            f"{opening}: mostly because of {_where(picture, region)} "
+            f"{opening}: {_share_word(picture, region.evidence)} because of "
+            f"{_where(picture, region)} "
             f"({region.coverage:.0%} of the picture, {region.evidence:+.2f})."
             f"{_change(explanation)}"
         )
@@ -41,6 +46,25 @@ def verdict(explanation: Explanation) -> str:
         f"{picture.blocks[-1]} are {picture.biases_after[picture.blocks[-1]]:+.2f}."
         if picture.blocks
         else f"{opening}: no block of the run can be explained."
+    )
+
+
+def _share_word(picture: ImageRegions, evidence: float) -> str:
+    """Return "mostly" for at least half of the evidence for the class in named regions."""
+    regions = [region for region in shown_regions(picture) if region.name is not None]
+    total = sum(region.evidence for region in regions if region.evidence > 0)
+    return "mostly" if evidence >= total / 2 else "first of all"
+
+
+def _contradicted(
+    explanation: Explanation, opening: str, thing: ImageThing, result: Counterfactual
+) -> str:
+    """Return the finding where the network does not need the thing that is most evidence."""
+    name, probability = result.answer
+    still = "still " if name == explanation.predicted[0].name else ""
+    return (
+        f"{opening}: the strongest evidence is {_thing_text(thing)}, but the answer does not "
+        f"depend on it: painted over, the network {still}says {name} ({probability:.0%})."
     )
 
 
@@ -114,7 +138,8 @@ def _without(explanation: Explanation, thing: ImageThing) -> str:
         return ""
     name, probability = result.answer
     still = "still " if name == explanation.predicted[0].name else ""
-    doubt = "" if not thing.disputed else f" The logit loses {result.measured:.2f} then."
+    what = "difference" if explanation.versus else "logit"
+    doubt = "" if not thing.disputed else f" The {what} loses {result.measured:.2f} then."
     return f" Painted over, the network {still}says {name} ({probability:.0%}).{doubt}"
 
 

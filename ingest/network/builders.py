@@ -39,8 +39,12 @@ _BODY = re.compile(r"(conv|bn|layer)\d+\.")
 @lru_cache(maxsize=1)
 def architectures() -> tuple[str, ...]:
     """List the names of torchvision's ResNets, ResNeXts, Wide ResNets, RegNets and ConvNeXts."""
-    modules = {f"torchvision.models.{name}" for name in ("resnet", "regnet", "convnext")}
-    return tuple(name for name in list_models() if get_model_builder(name).__module__ in modules)
+    return (*_of("resnet"), *_of("regnet"), *_of("convnext"))
+
+
+def _of(family: str) -> tuple[str, ...]:
+    module = f"torchvision.models.{family}"
+    return tuple(name for name in list_models() if get_model_builder(name).__module__ == module)
 
 
 def builder(model: str, folder: Path | None = None) -> Builder:
@@ -110,11 +114,9 @@ def download(model: str, weights: str) -> PublishedWeights:
 
 
 def fitting_architecture(state: Mapping[str, Tensor]) -> str | None:
-    """Return the torchvision model with the names and shapes of `state`, but for the last layer."""
+    """Return the torchvision ResNet with the names and shapes of `state`, the last layer aside."""
     shapes = _body_shapes(state)
-    if not shapes:
-        return None
-    return next((name for name in architectures() if _torchvision_shapes(name) == shapes), None)
+    return next((name for name in _of("resnet") if _torchvision_shapes(name) == shapes), None)
 
 
 @cache

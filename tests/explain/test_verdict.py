@@ -74,3 +74,36 @@ def test_names_of_a_thing_are_in_the_order_of_what_their_units_add_there() -> No
     assert [name.name for name in ordered.concepts] == [
         "polka dotted", "cushion", "bag", "leather"
     ]  # fmt: skip
+
+
+def test_a_thing_that_the_answer_does_not_depend_on_is_no_reason(explanation: Explanation) -> None:
+    thing = explanation.picture.things[0]
+    assert thing.counterfactual is not None
+    without = replace(thing.counterfactual, measured=-0.5, answer=explanation.predicted[0])
+    things = (replace(thing, counterfactual=without),)
+    picture = replace(explanation.picture, things=things, regions=())
+    changed = replace(explanation, picture=picture)
+    name, probability = explanation.predicted[0]
+    assert verdict(changed) == (
+        "juggling: the strongest evidence is ball (+2.00, 25% of the picture), but the answer does "
+        f"not depend on it: painted over, the network still says {name} ({probability:.0%})."
+    )
+
+
+def test_less_than_half_of_the_evidence_is_not_most_of_it(explanation: Explanation) -> None:
+    names = ("road", "pavement", "sky")
+    regions = [ConceptRegion("block3", "object", name, 2.5, 0.2) for name in names]
+    assert verdict(with_regions(explanation, *regions)).startswith(
+        "juggling: first of all because of what it sees as road"
+    )
+
+
+def test_a_difference_is_not_called_a_logit(explanation: Explanation) -> None:
+    thing = explanation.picture.things[0]
+    assert thing.counterfactual is not None
+    without = replace(thing.counterfactual, measured=0.1)
+    picture = replace(
+        explanation.picture, things=(replace(thing, counterfactual=without),), regions=()
+    )
+    text = verdict(replace(explanation, picture=picture, versus="typing"))
+    assert text.endswith(" The difference loses 0.10 then.")

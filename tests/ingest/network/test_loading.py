@@ -372,7 +372,7 @@ def test_factories_from_the_working_directory(tmp_path: Path, own_zoo: str) -> N
         ("failing", "failed; found TypeError: failing() missing 1 required"),
         (
             "bodiless",
-            ":bodiless were not found; found the children ; expected layer1, layer2, … or stages.0,",
+            ":bodiless were not found; found the children ; expected layer1, layer2, … or",
         ),
         (
             "two_means",
@@ -394,7 +394,7 @@ def test_a_network_without_a_head_has_no_classes(own_zoo: str) -> None:
 def test_names_that_do_not_exist() -> None:
     assert error_of(lambda: load_network("resnet5O")).startswith(
         "unknown model 'resnet5O'; expected a torchvision ResNet, a published model, "
-        "or module:factory for your own. "
+        "timm:NAME, or module:factory for your own. "
         "Did you mean 'resnet50'"
     )
     assert "cannot import 'no_such_zoo'" in error_of(lambda: load_network("no_such_zoo:make"))
