@@ -112,6 +112,7 @@ def explain(
         picture=explain_regions(
             network, decomposed.whole(network, photograph.pixels), region, annotated
         ),
+        linearised=tuple(network.run.manifest["model"]["linearised"]),
     )
 
 

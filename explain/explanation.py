@@ -169,6 +169,8 @@ class Explanation:
         concept_maps: by "category/name", for the concepts with the largest |contribution|, what
             each position adds to it, float32 (*grid).
         picture: the same logit by regions of the image, and what happens without its things.
+        linearised: functions of the network that are linearised at the image; with none of them
+            contributions are exact.
     """
 
     run: str
@@ -191,6 +193,17 @@ class Explanation:
     unit_maps: Mapping[str, NDArray[np.float32]]
     concept_maps: Mapping[str, NDArray[np.float32]]
     picture: ImageRegions
+    linearised: tuple[str, ...] = ()
+
+    @property
+    def exactness(self) -> str | None:
+        """Say what is linearised at the image, and how well effects are predicted, if not exact."""
+        if not self.linearised:
+            return None
+        text = f"linearised at this image: {', '.join(self.linearised)}. Sums still meet the logit"
+        if self.agreement is None:
+            return f"{text}."
+        return f"{text}; predicted and measured effects of these paths: r {self.agreement:.2f}."
 
     def __repr__(self) -> str:
         target = self.class_name if self.versus is None else f"{self.class_name} − {self.versus}"
@@ -250,6 +263,7 @@ class Explanation:
             ],
             "coverage": self.coverage,
             "agreement": self.agreement,
+            "linearised": list(self.linearised),
             "searched": [block._asdict() for block in self.searched],
             "accounting": self.accounting._asdict(),
             "by_concept": [concept._asdict() for concept in self.by_concept],

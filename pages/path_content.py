@@ -172,6 +172,11 @@ def run_facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("input", input_text(manifest["input"])),
         ("input stated by", manifest["input"]["source"]),
         ("concept data", Path(str(manifest["data"]["folder"])).name),
+        *(
+            (("linearised", ", ".join(names)),)
+            if (names := manifest["model"]["linearised"])
+            else ()
+        ),
         ("quantile", str(run.quantile)),
         ("IoU", str(settings["iou"])),
         ("labels", label_criterion(run)),

@@ -69,7 +69,7 @@ def print_explanation(
     if paths:
         print_paragraph(no_answer)
         _print_unit_paths(explanation)
-    notes = masked_text(explanation.picture), input_text(explanation.shape)
+    notes = masked_text(explanation.picture), explanation.exactness, input_text(explanation.shape)
     for line in filter(None, (*notes, unseen_text(explanation.seen))):
         print_note(line)
     predicted_class = explanation.predicted[0].name
