@@ -157,7 +157,7 @@ def ablate(
     network = network_of(run)
     uids = [_concept_uid(network.run, name) for name in concepts]
     logits = _logits(network, network.load_image(image), [{}, masks]).double()
-    before, after = _predictions(network.run, logits)
+    before, after = _predictions(network, logits)
     with network.intervene(ablation_hooks([masks])):
         by_concept = concept_evidence(network, image, blocks)[:-1]
     return Ablation(
@@ -282,13 +282,13 @@ def _concept_uid(run: Run, name: str) -> str:
     return find_concept([_NamedConcept(str(uid), str(name)) for uid, name in rows], name).uid
 
 
-def _predictions(run: Run, logits: Tensor) -> tuple[Rows[Prediction], Rows[Prediction]]:
+def _predictions(network: RunNetwork, logits: Tensor) -> tuple[Rows[Prediction], Rows[Prediction]]:
     """Return the classes that are among the top 5 of either row of logits, (2, classes)."""
     top = sorted({i for row in logits for i in row.topk(min(5, len(row))).indices.tolist()})
-    names = [str(run.classes["name"].iloc[i]) for i in top]
+    names = [str(network.run.classes["name"].iloc[i]) for i in top]
     before, after = (
         Rows(sorted(map(Prediction, names, row), key=lambda p: -p.probability))
-        for row in logits.softmax(dim=1)[:, top].tolist()
+        for row in network.probabilities(logits)[:, top].tolist()
     )
     return before, after
 

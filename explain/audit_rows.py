@@ -119,7 +119,8 @@ class Auditor:
             )
             amounts.append(parts.present[:, :-1].sum(dim=2).tolist())
         margins = logits.gather(1, torch.stack([predicted, rival], dim=1)).double().tolist()
-        probabilities = logits.double().softmax(1).gather(1, predicted[:, None])[:, 0].tolist()
+        shares = self.network.probabilities(logits)
+        probabilities = shares.gather(1, predicted[:, None])[:, 0].tolist()
         for (file, name), p, probability, (own, other), r, raises, lowers in zip(
             labels,
             predicted.tolist(),

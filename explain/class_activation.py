@@ -51,15 +51,14 @@ def class_map(network: RunNetwork, class_name: str, images: Sequence[Path]) -> C
     if not images:
         raise QueryError("no image to explain")
     index = class_index(network.run, class_name)
-    names = [str(name) for name in network.run.classes["name"]]
     maps, unreadable = [], []
     for image, batch in zip(images, network.load_images(images), strict=True):
         if isinstance(batch, str):
             unreadable.append(batch)
             continue
         logits, cam = _logits_and_map(network, batch, index)
-        probability = float(logits.double().softmax(0)[index])
-        predicted = predictions(names, logits)[0]
+        probability = float(network.probabilities(logits)[index])
+        predicted = predictions(network, logits)[0]
         maps.append(ClassMap(image, probability, predicted, WHOLE_IMAGE, cam))
     if not maps:
         if len(unreadable) == 1:

@@ -79,7 +79,7 @@ def painted(
     logits = logits_of(network, images)
     losses = (original.explained(original.logits) - original.explained(logits)).tolist()
     names = [str(name) for name in network.run.classes["name"]]
-    best = logits.double().softmax(dim=1).max(dim=1)
+    best = network.probabilities(logits).max(dim=1)
     answers = map(Prediction, [names[i] for i in best.indices.tolist()], best.values.tolist())
     return [Counterfactual(*parts) for parts in zip(losses, answers, images, strict=True)]
 

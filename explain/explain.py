@@ -96,8 +96,8 @@ def explain(
         versus=None if pair[1] is None else names[pair[1]],
         method=method,
         logit=float(logits[pair[0]]),
-        probability=float(logits.double().softmax(0)[pair[0]]),
-        predicted=predictions(names, logits),
+        probability=float(network.probabilities(logits)[pair[0]]),
+        predicted=predictions(network, logits),
         shape=network.run.manifest["input"],
         seen=photograph.seen,
         paths=paths,
@@ -113,6 +113,7 @@ def explain(
             network, decomposed.whole(network, photograph.pixels), region, annotated
         ),
         linearised=tuple(network.run.manifest["model"]["linearised"]),
+        multi_label=network.network.architecture.multi_label,
     )
 
 
@@ -220,9 +221,10 @@ def check_question(run: Run, image: Path | str, *classes: str | None) -> None:
     open_image(Path(image))
 
 
-def predictions(names: Sequence[str], logits: Tensor, top: int = 5) -> Rows[Prediction]:
+def predictions(network: RunNetwork, logits: Tensor, top: int = 5) -> Rows[Prediction]:
     """Return the most probable classes, given logits (classes,)."""
-    probabilities = logits.double().softmax(0)
+    probabilities = network.probabilities(logits)
+    names = [str(name) for name in network.run.classes["name"]]
     order = probabilities.argsort(descending=True, stable=True)[:top].tolist()
     return Rows(Prediction(names[i], float(probabilities[i])) for i in order)
 

@@ -171,6 +171,8 @@ class Explanation:
         picture: the same logit by regions of the image, and what happens without its things.
         linearised: functions of the network that are linearised at the image; with none of them
             contributions are exact.
+        multi_label: whether each class is a decision of its own, so that probabilities do not add
+            up to 1.
     """
 
     run: str
@@ -194,6 +196,7 @@ class Explanation:
     concept_maps: Mapping[str, NDArray[np.float32]]
     picture: ImageRegions
     linearised: tuple[str, ...] = ()
+    multi_label: bool = False
 
     @property
     def exactness(self) -> str | None:
@@ -264,6 +267,7 @@ class Explanation:
             "coverage": self.coverage,
             "agreement": self.agreement,
             "linearised": list(self.linearised),
+            "multi_label": self.multi_label,
             "searched": [block._asdict() for block in self.searched],
             "accounting": self.accounting._asdict(),
             "by_concept": [concept._asdict() for concept in self.by_concept],

@@ -93,6 +93,12 @@ class RunNetwork:
             self.parts[block] = part
         return self.parts[block]
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities of logits (…, classes), each by itself if multi-label."""
+        if self.network.architecture.multi_label:
+            return logits.double().sigmoid()
+        return logits.double().softmax(-1)
+
     def direction(self, explained: int, compared: int | None = None) -> Tensor:
         """Return (classes,), by which logits are multiplied for one of them, or a difference."""
         direction = torch.zeros(len(self.run.classes), dtype=self.dtype)

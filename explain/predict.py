@@ -74,13 +74,12 @@ def predict(
     module = network.module
     if chosen.type != "cpu":
         module = copy.deepcopy(module).to(chosen)
-    names = [str(name) for name in network.run.classes["name"]]
     answers = []
     for image in images:
         photograph = network.load_photograph(image)
         with torch.inference_mode(), full_float32():
             logits = module(photograph.batch.to(chosen))[0].cpu()
         answers.append(
-            ImagePrediction(Path(image), predictions(names, logits, top), photograph.seen)
+            ImagePrediction(Path(image), predictions(network, logits, top), photograph.seen)
         )
     return answers

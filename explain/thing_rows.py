@@ -218,7 +218,7 @@ class ThingRows:
             for part in self._strongest(number, image.pixels, found[number], evidence[number])
         ]
         things = self._paint(to_paint, images, logits)
-        best = logits.softmax(dim=1).max(dim=1)
+        best = self._network.probabilities(logits).max(dim=1)
         for number, (probability, top) in enumerate(zip(*map(Tensor.tolist, best), strict=True)):
             regions = self._regions(found[number], evidence[number])
             yield (
@@ -281,7 +281,7 @@ class ThingRows:
             image_box(part.mask),
             _rounded(float(losses[0] - losses[-1])),
             self._classes[answer],
-            _rounded(float(after.softmax(0)[answer])),
+            _rounded(float(self._network.probabilities(after)[answer])),
         )
 
 

@@ -72,6 +72,8 @@ def print_explanation(
     notes = masked_text(explanation.picture), explanation.exactness, input_text(explanation.shape)
     for line in filter(None, (*notes, unseen_text(explanation.seen))):
         print_note(line)
+    if explanation.multi_label:
+        print_note("Each class is a decision of its own: yes from 50% on.")
     predicted_class = explanation.predicted[0].name
     if explanation.versus is None and explanation.class_name != predicted_class:
         words = f"--class {shlex.quote(explanation.class_name)}"

@@ -29,7 +29,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_network_of_ones_own(tmp_path: Path) -> None:
     draw_concept_data(tmp_path / "concepts", 16, size=64)
     (tmp_path / "little.py").write_text(PAGE.blocks("python")[0], encoding="utf-8")
-    for line in PAGE.blocks("sh")[0].splitlines():
+    for line in PAGE.blocks("sh")[2].splitlines():
         done = call(*shlex.split(line)[1:], folder=tmp_path)
         assert done.status == 0, done.err
     assert "class 0" in done.out
@@ -37,11 +37,11 @@ def test_a_network_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_the_files_of_the_page() -> None:
-    names = ["ingest/network/architecture.py", "tests/ingest/network/test_staged.py"]
+    names = ["ingest/network/architecture.py", "tests/ingest/network/test_by_age.py"]
     assert [file.name for file in PAGE.files] == names
 
 
 def test_a_family(copy: Path) -> None:
-    lint, test = PAGE.commands(1)
+    lint, test = PAGE.commands(3)
     follow(lint, copy)
     assert "2 passed" in follow([*test, "-p", "no:cacheprovider", "-v"], copy)

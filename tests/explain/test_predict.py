@@ -176,3 +176,19 @@ def test_the_command_prints_the_input_and_probabilities(
     printed = json.loads(call(*words, "--json", folder=cropping.path.parent).out)
     assert printed["preprocess"] == cropping.manifest["input"]
     assert printed["images"] == [answer.to_json() for answer in answers]
+
+
+def test_in_a_multi_label_network_each_class_is_a_decision_of_its_own(
+    tmp_path: Path, photographs: list[Path]
+) -> None:
+    settings = Settings(multi_label=True, image_size=64, quantile=0.1, min_iou=0.01)
+    run = ingest(MODEL, draw_concept_data(tmp_path / "data", 12), tmp_path / "many.cg", settings)
+    explanation = explain(run, photographs[0])
+    logits = open_network(run).forward(open_network(run).load_image(photographs[0]), "block4")[0]
+    expected = logits[0].double().sigmoid().sort(descending=True).values.tolist()
+    assert [answer.probability for answer in explanation.predicted] == pytest.approx(expected)
+    assert explanation.to_json()["multi_label"] is True
+    (answer,) = predict(run, photographs[:1])
+    assert answer.predicted[0].probability == pytest.approx(expected[0])
+    done = call("why", "--run", run.path, "--image", photographs[0], folder=tmp_path)
+    assert "Each class is a decision of its own" in done.out + done.err
