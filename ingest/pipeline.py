@@ -1,6 +1,7 @@
 """An ingest: from images, masks and a network to a run directory.
 
-1. open               settings, network and concept data are read and checked
+1. open               settings, network and concept data are read and checked; images that cannot
+                      be read are left out
 2. label statistics   every mask is decoded once: label maps, concept areas, center bias, and the
                       quantile that suits them; meanwhile the network runs on the first images
 3. forward pass       lower bounds of the thresholds from these; all images, once: cells of the
@@ -29,12 +30,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..errors import DataError
 from ..graph.run.files import disk_errors
 from ..graph.run.reader import Run, open_run
 from ..graph.run.trust import remember_run
 from ..graph.run.writer import RunWriter, check_out, is_complete
 from ..progress import NoProgress
 from ..settings import Settings
+from .concept_data.damaged import find_damaged
 from .concept_data.opening import check_layout, open_concept_data
 from .concept_data.quantile import choose_quantile
 from .contributions.one_unit import one_unit_contributions
@@ -80,6 +83,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..progress import Advance, Progress
+    from .concept_data.concepts import ConceptData
     from .concept_data.quantile import QuantileChoice
     from .contributions.one_unit import Contribution
     from .dissection.block import BlockDissection, BlockPartial
@@ -103,6 +107,7 @@ def ingest(
     overwrite: bool = False,
     resume: bool = False,
     minutes: float = 5,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Dissect a network and write the run `out` (NAME.cg).
@@ -125,7 +130,9 @@ def ingest(
         resume: continue an ingest into `out` that was killed, if there is one; a run that is
             complete is returned as it is.
         minutes: between two checkpoints for `resume`; 0 saves one after every batch.
-        progress: told of the steps.
+        strict: stop at the first image that cannot be read; else they are left out, and listed in
+            the manifest.
+        progress: told of the steps, and of images that are left out.
 
     Raises:
         ConceptGraphError: one line on what is wrong; nothing is left half-written, but for what
@@ -152,13 +159,15 @@ def ingest(
         spec = chosen_input(network.architecture.input, settings)
         settings = replace(settings, blocks=settings.blocks or network.blocks)
         network = replace(network, linearised=check_suitable(network, settings.blocks, spec))
+        told = progress or NoProgress()
         concept_data = open_concept_data(Path(data), label_zero=settings.iou == "lite")
+        concept_data = _readable(concept_data, group, told, workers, strict=strict)
         asked = settings.batch_size
         size = batch_size_for(settings, network, concept_data, chosen)
         settings = replace(settings, batch_size=min(group.all_gather(size)))
         facts = ingest_facts(settings, network, concept_data, chosen, group)
         if resume and is_complete(out) and not overwrite:
-            return _checked_run(out, facts, any_batch_size=asked is None)
+            return _checked_run(out, facts, concept_data, told, any_batch_size=asked is None)
         inputs = Inputs(network, concept_data, settings, chosen, workers or default_workers())
         with (
             RunWriter(out, overwrite=overwrite, resume=resume, is_main=group.is_main) as writer,
@@ -170,15 +179,56 @@ def ingest(
                 if group.is_main:
                     writer.publish()
             else:
-                _run_steps(Job(inputs, group, writer, minutes, progress or NoProgress()))
+                _run_steps(Job(inputs, group, writer, minutes, told))
         group.barrier()
         return open_run(out)
 
 
-def _checked_run(out: Path, facts: dict[str, object], *, any_batch_size: bool) -> Run:
-    """Open a complete run, if this ingest would make the same."""
+def _readable(
+    data: ConceptData,
+    group: ProcessGroup,
+    progress: Progress,
+    workers: int | None,
+    *,
+    strict: bool,
+) -> ConceptData:
+    """Return concept data without the images that cannot be read; each rank checks its share."""
+    paths = [image.path for image in data.images[group.rank :: group.world_size]]
+    if not group.is_main:
+        progress = NoProgress()
+    with progress.step("check images", len(paths)) as advance:
+        found = find_damaged(paths, workers or default_workers(), advance)
+    damaged = {image.path: image.reason for part in group.all_gather(found) for image in part}
+    images = tuple(image for image in data.images if image.path not in damaged)
+    if damaged and (strict or not images):
+        raise DataError(
+            f"{len(damaged)} of {len(data.images)} images cannot be read; "
+            f"the first: {next(iter(damaged.values()))}",
+            remedy="Repair or remove them" + (", or leave out --strict" if images else ""),
+        )
+    for reason in damaged.values():
+        progress.note(f"left out: {reason}")
+    dropped = tuple(str(path.relative_to(data.folder / "images")) for path in sorted(damaged))
+    return replace(data, images=images, dropped=dropped)
+
+
+def _checked_run(
+    out: Path,
+    facts: dict[str, object],
+    data: ConceptData,
+    progress: Progress,
+    *,
+    any_batch_size: bool,
+) -> Run:
+    """Open a complete run, if this ingest would make the same, but for images repaired since."""
     run = open_run(out)
-    before = run_facts(run)
+    before, left_out = run_facts(run), set(run.manifest["data"]["dropped"])
+    if repaired := left_out - set(data.dropped):
+        del before["data set (digest)"]
+        progress.note(
+            f"{len(repaired)} images that could be read now are not in this run: --overwrite, "
+            "without --resume, takes them in"
+        )
     if any_batch_size:  # another device may choose another
         del before["batch-size"]
     check_unchanged(before, facts, out)

@@ -66,6 +66,7 @@ def run_facts(
         "data": {
             "folder": "/data",
             "digest": "1" * 64,
+            "dropped": [],
             "images": 10,
             "concepts": len(concepts),
             "categories": list(categories),

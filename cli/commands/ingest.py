@@ -137,6 +137,10 @@ def ingest(
             help="Minutes from one checkpoint for --resume to the next.",
         ),
     ] = 5,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Stop at an image that cannot be read, not leave it out."),
+    ] = False,
     trust_pickle: TrustPickleOption = False,
     neo4j: Annotated[
         str | None, typer.Option("--neo4j", help="Also load the run into this Neo4j, bolt://….")
@@ -206,6 +210,7 @@ def ingest(
             overwrite=overwrite,
             resume=resume,
             minutes=minutes,
+            strict=strict,
             progress=ProgressBars(),
         )
     if not environment_process_group().is_main:

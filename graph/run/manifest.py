@@ -62,11 +62,15 @@ class ModelSource(TypedDict):
 
 
 class DataSource(TypedDict):
-    """The concept data: folder, digest, and how many images and concepts there are."""
+    """The concept data: folder, digest, and how many images and concepts there are.
+
+    `dropped` are the images that could not be read, and are in none of the numbers.
+    """
 
     folder: str
     digest: str
     images: int
+    dropped: list[str]
     concepts: int
     categories: list[str]
 

@@ -81,6 +81,7 @@ class ConceptData:
         images: in order of name, whatever the order of rows in index.csv.
         digest: sha256 of tables, names and file sizes; not of the files' content.
         state: sha256 of sizes and times of all files; differs once a file was written again.
+        dropped: names of images that cannot be read, which are not among `images`.
     """
 
     folder: Path
@@ -89,6 +90,7 @@ class ConceptData:
     images: tuple[ConceptImage, ...]
     digest: str
     state: str
+    dropped: tuple[str, ...] = ()
 
     @cached_property
     def columns(self) -> NDArray[np.int32]:

@@ -62,6 +62,7 @@ def manifest(
             "folder": str(data.folder.resolve()),
             "digest": data.digest,
             "images": len(data.images),
+            "dropped": list(data.dropped),
             "concepts": len(data.concepts),
             "categories": list(data.categories),
         },
@@ -91,6 +92,7 @@ def ingest_facts(
     return {
         **_facts(settings.as_dict(), network.digest, data.digest, network.classes, shape),
         "state of an image or mask file": data.state,
+        "list of images that cannot be read": list(data.dropped),
         "number of processes": group.world_size,
         "kind of device": _kind(device),
         **{f"version of {package}": version(package) for package in _PACKAGES},
