@@ -184,7 +184,8 @@ def test_concept_data(
     inputs: ValidInputs, damage: Callable[[ValidInputs], tuple[object, ...]]
 ) -> None:
     parts = damage(inputs)
-    check(call(*inputs.words(data=inputs.bad / "data"), folder=inputs.folder), 1, *parts)
+    words = inputs.words(data=inputs.bad / "data")
+    check(call(*words, "--strict", folder=inputs.folder), 1, *parts)
 
 
 # Networks

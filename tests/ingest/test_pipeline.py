@@ -419,7 +419,12 @@ def test_a_damaged_file_is_named_and_nothing_is_left(
     file = next((data / "images").rglob(damaged))
     file.write_bytes(file.read_bytes()[: 40 if damaged.endswith("png") else 1])
     with pytest.raises(DataError, match=message):
-        dissect(given_network("factory", data), tmp_path / "a.cg", Settings(blocks=BLOCKS[:3]))
+        dissect(
+            given_network("factory", data),
+            tmp_path / "a.cg",
+            Settings(blocks=BLOCKS[:3]),
+            strict=True,
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
