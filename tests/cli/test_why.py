@@ -51,7 +51,8 @@ def test_why_of_an_image(user_folder: UserFolder) -> None:
     assert list(explanation) == [
         "run", "image", "class", "versus", "method", "blocks", "logit", "probability", "predicted",
         "preprocess", "paths", "coverage", "agreement", "linearised", "multi_label", "searched",
-        "accounting", "by_concept", "by_category", "regions", "biases_after", "things", "region", "change", "flows",
+        "accounting", "by_concept", "by_category", "regions", "biases_after", "things", "region",
+        "change", "flows",
         "what_if", "unusual", "no_answer", "no_flip",
     ]  # fmt: skip
     assert (explanation["image"], explanation["class"], explanation["versus"]) == (
