@@ -39,7 +39,8 @@ TIMM = (
     *("resnetv2_50", "resnetv2_50x1_bit", "resnext50_32x4d", "resnetrs50", "nf_resnet50"),
     *("regnetx_002", "regnety_002", "regnetz_b16", "convnext_tiny", "convnextv2_atto"),
     *("resnet33ts", "gcresnet33ts", "nfnet_f0", "densenet121", "efficientnet_b0", "rexnet_100"),
-    *("mobilenetv3_small_100", "vit_tiny_patch16_224"),
+    *("mobilenetv3_small_100", "lambda_resnet26t", "eca_nfnet_l0", "vit_tiny_patch16_224"),
+    *("tresnet_m", "botnet26t_256", "haloregnetz_b", "resnet50_clip.openai"),
 )
 SIDE, PATHS = 64, 100
 
