@@ -317,12 +317,6 @@ def _factory(run: Run, model: str | None, *, trust_run: bool) -> Factory:
     )
 
 
-def _names_of(run: Run) -> ModuleNames:
-    """Return the names of modules that the run was ingested with."""
-    settings = Settings.from_dict(run.manifest["settings"])
-    return ModuleNames(settings.modules, settings.head, settings.multi_label)
-
-
 def _load(run: Run, weights: str | None, factory: Factory, *, trust_pickle: bool) -> Network:
     """Load a run's network and compare its digest with the run's."""
     stated = run.manifest["model"]
@@ -334,7 +328,7 @@ def _load(run: Run, weights: str | None, factory: Factory, *, trust_pickle: bool
         factory.model,
         path,
         weights_key=stated["weights_key"],
-        names=_names_of(run),
+        names=ModuleNames.of(Settings.from_dict(run.manifest["settings"])),
         trust_pickle=trust_pickle,
         seed=cast("int", run.manifest["settings"]["seed"]),
         folder=import_folder(factory),

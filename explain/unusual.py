@@ -105,11 +105,10 @@ def shown_unusual(
     picture: ImageRegions, unusual: Sequence[UnusualRegion]
 ) -> dict[str, list[UnusualRegion]]:
     """Return by class what is most unusual, of the block and the category that are shown."""
-    shown = shown_regions(picture)[:1]
+    shown = {(region.block, region.category) for region in shown_regions(picture)}
     by_class: dict[str, list[UnusualRegion]] = {}
     for region in unusual:
-        place = region.block, region.category
-        if region.name is not None and place in {(one.block, one.category) for one in shown}:
+        if region.name is not None and (region.block, region.category) in shown:
             by_class.setdefault(region.class_name, []).append(region)
     return {name: regions[:SHOWN] for name, regions in by_class.items()}
 

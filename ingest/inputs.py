@@ -173,9 +173,9 @@ class Inputs:
         )
         return zip(wanted, pixels, strict=True)
 
-    def first_images(self) -> Tensor:
-        """Return the first images as the network's input, (up to 8, channels, height, width)."""
-        first = Batch(0, 0, self.order[: min(8, self.batch_size)])
+    def first_images(self, count: int) -> Tensor:
+        """Return up to `count` images as the network's input, (images, channels, height, width)."""
+        first = Batch(0, 0, self.order[: min(count, self.batch_size)])
         ((_, pixels),) = self.decoded([first])
         return normalise(pixels.cpu(), self.shape["mean"], self.shape["std"])
 

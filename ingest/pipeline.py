@@ -40,7 +40,7 @@ from ..settings import Settings
 from .concept_data.damaged import find_damaged
 from .concept_data.opening import check_layout, open_concept_data
 from .concept_data.quantile import choose_quantile
-from .contributions.one_unit import one_unit_contributions
+from .contributions.one_unit import IMAGES, one_unit_contributions
 from .contributions.suitability import check_suitable
 from .dissection.activations import SparseActivations
 from .dissection.block import BlockDissections
@@ -152,7 +152,7 @@ def ingest(
             weights,
             classes,
             weights_key=weights_key,
-            names=ModuleNames(settings.modules, settings.head, settings.multi_label),
+            names=ModuleNames.of(settings),
             trust_pickle=trust_pickle,
             seed=settings.seed,
         )
@@ -432,18 +432,15 @@ def _contributions(job: Job, blocks: dict[str, BlockDissection]) -> list[Contrib
     """Run step 6."""
     device = job.inputs.device
     grids = {block: (d.grid.height, d.grid.width) for block, d in blocks.items()}
-    has_classes = (
-        job.inputs.network.has_head and [*blocks][-1:] == [*job.inputs.network.blocks][-1:]
-    )
-    measured = list(blocks.values())[: None if has_classes else -1]
-    sources = sum(dissection.grid.units for dissection in measured)
+    network = job.inputs.network
+    sources = sum(blocks[source].grid.units for source, _ in network.steps(tuple(blocks)))
     with job.step("contributions", sources) as advance:
         return one_unit_contributions(
-            job.inputs.network,
+            network,
             grids,
             batch_size=256 if device.type == "cuda" else 32,
             device=device,
-            images=job.inputs.first_images(),
+            images=job.inputs.first_images(IMAGES if network.linearised else 1),
             group=job.group,
             advance=advance,
         )

@@ -17,7 +17,6 @@ as the logits of the head.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from ..network.preprocessing import InputSpec
     from ..network.segments import Segment
 
-_IMAGES = 8
+IMAGES = 8
 """Images on which gates, norms and attention have their values."""
 
 
@@ -107,20 +106,16 @@ def block_steps(
     Raises:
         ModelError: unknown blocks or another order.
     """
-    blocks: list[str | None] = [*_check_order(network, grids)]
-    if blocks and blocks[-1] == network.blocks[-1] and network.has_head:
-        blocks.append(None)
-    if len(blocks) < 2:
+    steps = network.steps(_check_order(network, grids))
+    if not steps:
         return
     device = device or torch.device("cpu")
     architecture, affine = network.architecture, affine_copy(network.module)
     unbiased = without_biases(network.module)
-    images = random_images(architecture.input) if images is None else images[:_IMAGES]
+    images = random_images(architecture.input) if images is None else images
     stages = {block: architecture.stage(affine, block) for block in grids}
     maps = block_outputs(affine, stages, images.float().cpu())
-    for source, target in pairwise(blocks):
-        if source is None:
-            continue
+    for source, target in steps:
         functions = LinearisedFunctions()
         with torch.no_grad():
             architecture.segment(affine, source, target).run(maps[source], functions)
@@ -136,11 +131,11 @@ def random_images(spec: InputSpec) -> Tensor:
     return torch.randn(2, *spec[:3], generator=generator)
 
 
-def _check_order(network: Network, grids: Mapping[str, tuple[int, ...]]) -> list[str]:
+def _check_order(network: Network, grids: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
     for block in grids:
         network.stage(block)  # raises for a block that the network does not have
-    blocks = list(grids)
-    if blocks != [block for block in network.blocks if block in grids]:
+    blocks = tuple(grids)
+    if blocks != tuple(block for block in network.blocks if block in grids):
         raise ModelError(
             "blocks out of order", found=", ".join(blocks), expected=", ".join(network.blocks)
         )

@@ -23,14 +23,14 @@ from ..network.affine import affine_copy, bias_terms
 from ..network.architecture import described
 from ..network.forward import block_outputs, record_calls
 from ..network.linearised import LinearisedFunctions
-from .one_unit import block_steps
+from ..network.segments import Segment
+from .one_unit import block_steps, random_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..network.loading import Network
     from ..network.preprocessing import InputSpec
-    from ..network.segments import Segment
 
 
 def check_suitable(network: Network, blocks: Sequence[str], spec: InputSpec) -> tuple[str, ...]:
@@ -56,13 +56,10 @@ def check_suitable(network: Network, blocks: Sequence[str], spec: InputSpec) -> 
             expected="--blocks among " + ",".join(network.blocks),
         )  # fmt: skip
     module = affine_copy(network.module)
-    batch = torch.randn(2, *spec[:3], generator=torch.Generator().manual_seed(0))
+    batch = random_images(spec)
     outputs = _check_outputs(network, module, blocks, batch)
     names: dict[str, None] = {}
-    targets: list[str | None] = [*blocks[1:]]
-    if blocks[-1] == network.blocks[-1] and network.has_head:
-        targets.append(None)
-    for source, target in zip(blocks, targets, strict=False):
+    for source, target in network.steps(blocks):
         segment = network.architecture.segment(module, source, target)
         _check_succession(network, segment, source, target, outputs)
         names |= _check_affine(network, segment, source, target, outputs[source])
@@ -78,9 +75,8 @@ def _check_outputs(
     """Return the outputs of an affine copy, "" for the logits, if they are the network's."""
     architecture = network.architecture
     wanted = {block: architecture.stage(network.module, block) for block in blocks}
-    expected = block_outputs(network.module, wanted, batch)
-    with record_calls(network.module) as calls, torch.inference_mode():
-        network.module(batch)
+    with record_calls(network.module) as calls:
+        expected = block_outputs(network.module, wanted, batch)
     by_name = {call.name: call.y for call in calls}
     names = {block: architecture.stages[block] for block in blocks}
     for block, name in names.items():
@@ -99,7 +95,7 @@ def _check_outputs(
                 found=f"another output of {block}",
                 expected="batch norms that compute what torch's do in eval mode",
             )
-    if network.has_head and blocks[-1] == network.blocks[-1]:
+    if (blocks[-1], None) in network.steps(blocks):
         with torch.no_grad():
             outputs[""] = _whole_logits(network, module, batch)
     return outputs
@@ -165,7 +161,8 @@ def _check_affine(
         (
             described(call.module, call.name.replace(".inner", ""))
             for call in calls
-            if call.x.is_floating_point() and not _adds_up(call.module, call.x)
+            if call.x.is_floating_point()
+            and not _adds_up(call.module, call.x, LinearisedFunctions())
         ),
         f"the forward of {type(network.module).__name__}",
     )
@@ -177,32 +174,28 @@ def _check_affine(
     )
 
 
-def _adds_up(module: nn.Module, maps: Tensor, functions: LinearisedFunctions | None = None) -> bool:
+def _adds_up(module: nn.Module, maps: Tensor, functions: LinearisedFunctions) -> bool:
     """Return whether gradients times input and biases are the output, in a random direction."""
-    x = maps.detach().clone().requires_grad_()
-    biases = bias_terms(module)
+    x, biases = maps.detach().clone().requires_grad_(), bias_terms(module)
+    for bias in biases:
+        bias.requires_grad_()
     try:
-        for bias in biases:
-            bias.requires_grad_()
-        if functions is None:
-            with LinearisedFunctions():
-                y = module(x)
+        if isinstance(module, Segment):
+            y = module.run(x, functions)
         else:
-            y = module.run(x, functions)  # type: ignore[operator]  # a segment
+            with functions:
+                y = module(x)
         if not isinstance(y, Tensor) or not y.requires_grad:
             return True  # of what its parts do, the parts are checked
-        generator = torch.Generator().manual_seed(1)
-        direction = torch.randn(y.shape, generator=generator)
-        found = torch.autograd.grad((y * direction).sum(), [x, *biases], allow_unused=True)
-        parts = [
-            (gradient * value.detach()).double().sum()
+        products = y * torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
+        found = torch.autograd.grad(products.sum(), [x, *biases], allow_unused=True)
+        parts = sum(
+            float((gradient * value.detach()).double().sum())
             for gradient, value in zip(found, [x, *biases], strict=True)
             if gradient is not None
-        ]
-        size = float((y.detach() * direction).double().abs().sum())
-        return (
-            abs(float((y.detach() * direction).double().sum() - sum(parts))) <= 1e-3 * size + 1e-6
         )
+        products = products.detach().double()
+        return abs(float(products.sum()) - parts) <= 1e-3 * float(products.abs().sum()) + 1e-6
     finally:
         for bias in biases:
             bias.requires_grad_(False)

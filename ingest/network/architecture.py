@@ -70,11 +70,6 @@ class Architecture:
             raise ModelError(f"there is no block {block!r}", remedy=nearest(block, self.blocks))
         return module.get_submodule(self.stages[block])
 
-    def between(self, source: str, target: str) -> tuple[str, ...]:
-        """Return the blocks that run after `source`, up to `target`."""
-        first, last = self.blocks.index(source), self.blocks.index(target)
-        return self.blocks[first + 1 : last + 1]
-
     def classes_of(self, module: nn.Module) -> int:
         """Return the number of logits of the network or of a copy of it; 0 without a head."""
         if self.head is None:

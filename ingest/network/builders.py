@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,12 +36,12 @@ TIMM = "timm:"
 _BODY = re.compile(r"(conv|bn|layer)\d+\.")
 
 
-@lru_cache(maxsize=1)
 def architectures() -> tuple[str, ...]:
     """List the names of torchvision's ResNets, ResNeXts, Wide ResNets, RegNets and ConvNeXts."""
     return (*_of("resnet"), *_of("regnet"), *_of("convnext"))
 
 
+@cache
 def _of(family: str) -> tuple[str, ...]:
     module = f"torchvision.models.{family}"
     return tuple(name for name in list_models() if get_model_builder(name).__module__ == module)

@@ -17,7 +17,7 @@ were met.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -91,7 +91,7 @@ class LinearisedFunctions(TorchFunctionMode):
         if name in _ACTIVATIONS:
             return self._activation(args[0], lambda x: self._scaled(x, func, args, options))
         if name in _OWN:
-            return getattr(self, f"_{name}")(func, *args, **options)
+            return getattr(self, f"_{name}")(*args, **options)
         return self._constant(func(*args, **options))
 
     def _constant(self, value: Tensor) -> Tensor:
@@ -120,18 +120,22 @@ class LinearisedFunctions(TorchFunctionMode):
 
     def _var_mean(
         self,
-        func: Callable[..., Any],
         *args: Any,  # noqa: ANN401
         **options: Any,  # noqa: ANN401
     ) -> tuple[Tensor, Tensor]:
-        spread, mean = func(*args, **options)
+        spread, mean = torch.var_mean(*args, **options)
         return self._constant(spread), mean
 
-    _std_mean = _var_mean
+    def _std_mean(
+        self,
+        *args: Any,  # noqa: ANN401
+        **options: Any,  # noqa: ANN401
+    ) -> tuple[Tensor, Tensor]:
+        spread, mean = torch.std_mean(*args, **options)
+        return self._constant(spread), mean
 
     def _normalize(
         self,
-        func: Callable[..., Any],
         x: Tensor,
         p: float = 2.0,
         dim: int = 1,
@@ -143,7 +147,6 @@ class LinearisedFunctions(TorchFunctionMode):
 
     def _layer_norm(
         self,
-        func: Callable[..., Any],
         x: Tensor,
         normalized_shape: Sequence[int],
         weight: Tensor | None = None,
@@ -159,7 +162,6 @@ class LinearisedFunctions(TorchFunctionMode):
 
     def _rms_norm(
         self,
-        func: Callable[..., Any],
         x: Tensor,
         normalized_shape: Sequence[int],
         weight: Tensor | None = None,
@@ -172,7 +174,6 @@ class LinearisedFunctions(TorchFunctionMode):
 
     def _group_norm(
         self,
-        func: Callable[..., Any],
         x: Tensor,
         num_groups: int,
         weight: Tensor | None = None,
@@ -189,7 +190,6 @@ class LinearisedFunctions(TorchFunctionMode):
 
     def _instance_norm(
         self,
-        func: Callable[..., Any],
         x: Tensor,
         running_mean: Tensor | None = None,
         running_var: Tensor | None = None,
@@ -200,25 +200,24 @@ class LinearisedFunctions(TorchFunctionMode):
         eps: float = 1e-5,
     ) -> Tensor:
         if not use_input_stats:
-            y: Tensor = func(x, running_mean, running_var, weight, bias, False, momentum, eps)
-            return y
-        return self._group_norm(func, x, x.shape[1], weight, bias, eps)
+            return functional.instance_norm(
+                x, running_mean, running_var, weight, bias, False, momentum, eps
+            )
+        return self._group_norm(x, x.shape[1], weight, bias, eps)
 
     def _local_response_norm(
         self,
-        func: Callable[..., Any],
         x: Tensor,
         size: int,
         alpha: float = 1e-4,
         beta: float = 0.75,
         k: float = 1.0,
     ) -> Tensor:
-        y: Tensor = func(x, size, alpha, beta, k)
+        y = functional.local_response_norm(x, size, alpha, beta, k)
         return x * self._constant(torch.where(x == 0, torch.zeros_like(y), y / x))
 
     def _scaled_dot_product_attention(
         self,
-        func: Callable[..., Any],
         query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
         *_: object, scale: float | None = None, **__: object,
     ) -> Tensor:  # fmt: skip
@@ -231,7 +230,6 @@ class LinearisedFunctions(TorchFunctionMode):
 
     def _multi_head_attention_forward(
         self,
-        func: Callable[..., Any],
         *args: Any,  # noqa: ANN401
         **options: Any,  # noqa: ANN401
     ) -> tuple[Tensor, None]:
@@ -241,7 +239,8 @@ class LinearisedFunctions(TorchFunctionMode):
                  "out_proj_weight", "out_proj_bias")  # fmt: skip
         given = {**dict(zip(names, args, strict=False)), **options}
         asked = {**given, "need_weights": True, "average_attn_weights": False, "training": False}
-        pattern = self._constant(func(**asked)[1])
+        _, weights = functional.multi_head_attention_forward(**asked)
+        pattern = self._constant(cast("Tensor", weights))
         value, heads, size = given["value"], given["num_heads"], given["embed_dim_to_check"]
         separate, bias = given.get("use_separate_proj_weight"), given["in_proj_bias"]
         weight = given["v_proj_weight"] if separate else given["in_proj_weight"][-size:]

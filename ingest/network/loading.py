@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +34,7 @@ from .weights import check_finite, first_of, read_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...settings import Settings
     from .architecture import Architecture
     from .builders import Builder
     from .matching import Checkpoint
@@ -86,6 +88,14 @@ class Network:
         """Whether it gives logits, of classes that can be explained."""
         return self.architecture.head is not None
 
+    def steps(self, blocks: Sequence[str]) -> list[tuple[str, str | None]]:
+        """Return some blocks, in order, each with the next one; the last one with the classes.
+
+        The classes, None, follow only the network's last block, if it has a head.
+        """
+        to_classes = self.has_head and self.blocks[-1] in blocks
+        return [*pairwise(blocks), *([(blocks[-1], None)] if to_classes else [])]
+
     def stage(self, block: str) -> nn.Module:
         """Return the module whose output is a block.
 
@@ -107,6 +117,11 @@ class ModuleNames(NamedTuple):
     blocks: tuple[str, ...] = ()
     head: str | None = None
     multi_label: bool | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> ModuleNames:
+        """Return what the settings of an ingest say."""
+        return cls(settings.modules, settings.head, settings.multi_label)
 
 
 def _recognise(module: nn.Module, model: str, names: ModuleNames | None) -> Architecture:
