@@ -285,7 +285,7 @@ def _concept_uid(run: Run, name: str) -> str:
 def _predictions(network: RunNetwork, logits: Tensor) -> tuple[Rows[Prediction], Rows[Prediction]]:
     """Return the classes that are among the top 5 of either row of logits, (2, classes)."""
     top = sorted({i for row in logits for i in row.topk(min(5, len(row))).indices.tolist()})
-    names = [str(network.run.classes["name"].iloc[i]) for i in top]
+    names = [network.class_names[i] for i in top]
     before, after = (
         Rows(sorted(map(Prediction, names, row), key=lambda p: -p.probability))
         for row in network.probabilities(logits)[:, top].tolist()

@@ -85,7 +85,7 @@ class Auditor:
         self._block = blocks[0]
         self._downstream = network.downstream(blocks)
         self._attributor = attributor
-        self._classes = [str(name) for name in network.run.classes["name"]]
+        self._classes = network.class_names
 
     def rows(self, labels: Sequence[ImageLabel], images: LoadedImages) -> list[AuditRow]:
         """Return one row for each image."""

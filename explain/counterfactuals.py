@@ -78,7 +78,7 @@ def painted(
     images = [paint_over(original.pixels, mask) for mask in masks]
     logits = logits_of(network, images)
     losses = (original.explained(original.logits) - original.explained(logits)).tolist()
-    names = [str(name) for name in network.run.classes["name"]]
+    names = network.class_names
     best = network.probabilities(logits).max(dim=1)
     answers = map(Prediction, [names[i] for i in best.indices.tolist()], best.values.tolist())
     return [Counterfactual(*parts) for parts in zip(losses, answers, images, strict=True)]

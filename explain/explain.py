@@ -88,7 +88,7 @@ def explain(
     measure = partial(measure_paths, downstream, decomposition)
     paths = _image_paths(network.run, chosen, search, top, measure)
     by_concept, concept_maps = _by_concept(network, decomposed)
-    names = [str(name) for name in network.run.classes["name"]]
+    names = network.class_names
     return Explanation(
         run=network.run.name,
         image=str(image),
@@ -224,7 +224,7 @@ def check_question(run: Run, image: Path | str, *classes: str | None) -> None:
 def predictions(network: RunNetwork, logits: Tensor, top: int = 5) -> Rows[Prediction]:
     """Return the most probable classes, given logits (classes,)."""
     probabilities = network.probabilities(logits)
-    names = [str(name) for name in network.run.classes["name"]]
+    names = network.class_names
     order = probabilities.argsort(descending=True, stable=True)[:top].tolist()
     return Rows(Prediction(names[i], float(probabilities[i])) for i in order)
 

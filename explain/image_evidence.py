@@ -127,10 +127,10 @@ class ImageEvidence:
         self.blocks = network.all_blocks()
         self._presence = [concept_presence(network.run, block) for block in self.blocks]
         self._groups = [by_category(presence.concepts) for presence in self._presence]
-        everything = torch.eye(len(network.run.classes))
+        everything = torch.eye(len(network.class_names))
         other = everything.mean(0) if versus is None else everything[versus]
         self._directions = (everything - other).to(network.dtype)
-        self._classes = [str(name) for name in network.run.classes["name"]]
+        self._classes = network.class_names
         self.keys = [
             RegionKey(block, category, name)
             for block, presence, groups in zip(

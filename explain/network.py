@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -80,6 +81,11 @@ class RunNetwork:
         """Of the explanations' arithmetic."""
         return next(self.affine.parameters()).dtype
 
+    @cached_property
+    def class_names(self) -> list[str]:
+        """Names of the classes, in the order of the logits."""
+        return [str(name) for name in self.run.classes["name"]]
+
     @property
     def head(self) -> Segment:
         """What runs from the last block's maps to the logits."""
@@ -101,7 +107,7 @@ class RunNetwork:
 
     def direction(self, explained: int, compared: int | None = None) -> Tensor:
         """Return (classes,), by which logits are multiplied for one of them, or a difference."""
-        direction = torch.zeros(len(self.run.classes), dtype=self.dtype)
+        direction = torch.zeros(len(self.class_names), dtype=self.dtype)
         direction[explained] = 1
         if compared is not None:
             direction[compared] -= 1

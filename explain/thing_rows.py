@@ -192,7 +192,7 @@ class ThingRows:
         self._block = block
         self._most = things
         self._presence = concept_presence(network.run, block)
-        self._classes = [str(name) for name in network.run.classes["name"]]
+        self._classes = network.class_names
 
     def rows(self, files: Sequence[str], images: Sequence[Photograph | str]) -> list[ThingRow]:
         """Return one row for each image; for one that could not be read, with the reason."""
