@@ -64,9 +64,8 @@ def examine(network: Network) -> Row:
     image = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).double()
     with record_outputs({"": architecture.stage(affine, blocks[0])}) as outputs, torch.no_grad():
         affine(image)
-    downstream = Downstream(
-        [architecture.segment(affine, *blocks)], architecture.segment(affine, blocks[1], None)
-    )
+    between, head = (architecture.segment(affine, *step) for step in network.steps(blocks))
+    downstream = Downstream([between], head)
     direction = torch.zeros(len(network.classes)).double()
     direction[0], direction[1] = 1, -1
     decomposition = decompose(downstream, outputs[""], direction)

@@ -30,14 +30,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..errors import DataError
 from ..graph.run.files import disk_errors
 from ..graph.run.reader import Run, open_run
 from ..graph.run.trust import remember_run
 from ..graph.run.writer import RunWriter, check_out, is_complete
 from ..progress import NoProgress
 from ..settings import Settings
-from .concept_data.damaged import find_damaged
+from .concept_data.damaged import without_damaged
 from .concept_data.opening import check_layout, open_concept_data
 from .concept_data.quantile import choose_quantile
 from .contributions.one_unit import IMAGES, one_unit_contributions
@@ -161,7 +160,9 @@ def ingest(
         network = replace(network, linearised=check_suitable(network, settings.blocks, spec))
         told = progress or NoProgress()
         concept_data = open_concept_data(Path(data), label_zero=settings.iou == "lite")
-        concept_data = _readable(concept_data, group, told, workers, strict=strict)
+        concept_data = without_damaged(
+            concept_data, group, workers or default_workers(), told, strict=strict
+        )
         asked = settings.batch_size
         size = batch_size_for(settings, network, concept_data, chosen)
         settings = replace(settings, batch_size=min(group.all_gather(size)))
@@ -182,34 +183,6 @@ def ingest(
                 _run_steps(Job(inputs, group, writer, minutes, told))
         group.barrier()
         return open_run(out)
-
-
-def _readable(
-    data: ConceptData,
-    group: ProcessGroup,
-    progress: Progress,
-    workers: int | None,
-    *,
-    strict: bool,
-) -> ConceptData:
-    """Return concept data without the images that cannot be read; each rank checks its share."""
-    paths = [image.path for image in data.images[group.rank :: group.world_size]]
-    if not group.is_main:
-        progress = NoProgress()
-    with progress.step("check images", len(paths)) as advance:
-        found = find_damaged(paths, workers or default_workers(), advance)
-    damaged = {image.path: image.reason for part in group.all_gather(found) for image in part}
-    images = tuple(image for image in data.images if image.path not in damaged)
-    if damaged and (strict or not images):
-        raise DataError(
-            f"{len(damaged)} of {len(data.images)} images cannot be read; "
-            f"the first: {next(iter(damaged.values()))}",
-            remedy="Repair or remove them" + (", or leave out --strict" if images else ""),
-        )
-    for reason in damaged.values():
-        progress.note(f"left out: {reason}")
-    dropped = tuple(str(path.relative_to(data.folder / "images")) for path in sorted(damaged))
-    return replace(data, images=images, dropped=dropped)
 
 
 def _checked_run(

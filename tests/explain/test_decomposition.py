@@ -53,11 +53,8 @@ def run_network(
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)).to(dtype)
     with record_outputs({"first": first}) as outputs, torch.no_grad():
         logits = module(image)[0]
-    parts = [
-        architecture.segment(module, source, target)
-        for source, target in zip(blocks, [*blocks[1:], None], strict=True)
-    ]
-    downstream = Downstream(parts[:-1], parts[-1])
+    *between, head = (architecture.segment(module, *step) for step in network.steps(blocks))
+    downstream = Downstream(between, head)
     return logits, downstream, outputs["first"]
 
 

@@ -15,7 +15,7 @@ from conceptgraph.explain.path_search import measure_paths, search_paths, strong
 from conceptgraph.ingest.contributions.one_unit import one_unit_contributions
 from conceptgraph.ingest.contributions.suitability import check_suitable
 from conceptgraph.ingest.network.affine import affine_copy
-from conceptgraph.ingest.network.forward import block_outputs
+from conceptgraph.ingest.network.forward import block_outputs, record_outputs
 from conceptgraph.ingest.network.loading import ModuleNames, Network, as_network, load_network
 
 if TYPE_CHECKING:
@@ -173,13 +173,13 @@ def test_blocks_and_head_are_found_and_sums_meet_the_logit(name: str) -> None:
     affine = affine_copy(network.module).double()
     architecture = network.architecture
     image = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2)).double()
-    stages = {block: architecture.stage(affine, block) for block in blocks}
-    maps = {block: output.double() for block, output in _outputs(affine, stages, image).items()}
-    between = architecture.segment(affine, blocks[0], blocks[1])
-    downstream = Downstream([between], architecture.segment(affine, blocks[1], None))
+    with record_outputs({"": architecture.stage(affine, blocks[0])}) as outputs, torch.no_grad():
+        affine(image)
+    between, head = (architecture.segment(affine, *step) for step in network.steps(blocks))
+    downstream = Downstream([between], head)
     direction = torch.zeros(len(network.classes)).double()
     direction[1], direction[2] = 1, -1
-    decomposition = decompose(downstream, maps[blocks[0]], direction)
+    decomposition = decompose(downstream, outputs[""], direction)
     with torch.no_grad():
         logits = architecture.whole(affine)(image)[0]
     size = max(1.0, float(decomposition.by_position.abs().sum()))
@@ -190,16 +190,6 @@ def test_blocks_and_head_are_found_and_sums_meet_the_logit(name: str) -> None:
     search = search_paths(downstream, decomposition, 10)
     units = search.paths(*strongest(search.contributions, 20).unbind(1))
     assert measure_paths(downstream, decomposition, units).isfinite().all()
-
-
-def _outputs(
-    affine: nn.Module, stages: dict[str, nn.Module], image: Tensor
-) -> dict[str, Tensor]:  # in float64, which `block_outputs` does not keep
-    from conceptgraph.ingest.network.forward import record_outputs
-
-    with record_outputs(stages) as outputs, torch.no_grad():
-        affine(image)
-    return dict(outputs)
 
 
 @pytest.mark.parametrize("name", [*OWN, "timm:regnety_002", "timm:convnextv2_atto"])
