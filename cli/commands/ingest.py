@@ -102,7 +102,7 @@ def ingest(
         int | None,
         typer.Option(
             help="Side of the network's input, pixels.",
-            show_default="what its configuration states, else 224",
+            show_default="what its configuration states, else 224; 32 for a CIFAR-style stem",
         ),
     ] = None,
     threshold_split: Annotated[

@@ -39,6 +39,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = {b"tEXt", b"zTXt", b"iTXt", b"iCCP"}
 _DAMAGES = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 _DEPTHS = (8, 12, 16)
+_GREY, _HALF, _BITS = (19595, 38470, 7471), 1 << 15, 16
+"""Shares of red, green and blue in grey, as Pillow's `convert("L")` rounds: in 1 / 2^16."""
 Read = TypeVar("Read")
 
 
@@ -216,15 +218,19 @@ def to_array(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
 
 
 def normalise(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """Normalise images to network input, float32 (images, 3, height, width), channels_last.
+    """Normalise images to network input, float32 (images, channels, height, width), channels_last.
 
     Args:
         pixels: uint8 (images, height, width, 3), on the device of the network.
-        mean: of each of R, G and B, for values from 0 to 1.
-        std: of each of R, G and B.
+        mean: of each of R, G and B, for values from 0 to 1; one number for a network that takes
+            grey images.
+        std: likewise.
     """
     import torch  # reading images must not need it
 
+    if len(mean) == 1:
+        grey = pixels.int() * torch.tensor(_GREY, dtype=torch.int32, device=pixels.device)
+        pixels = (grey.sum(-1, keepdim=True, dtype=torch.int32) + _HALF) >> _BITS
     images, height, width, colors = pixels.shape
     scale = [1 / (255 * s) for s in std]
     shift = [m / s for m, s in zip(mean, std, strict=True)]

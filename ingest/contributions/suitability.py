@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ...errors import ModelError
 from ..network.affine import affine_copy, bias_terms
-from ..network.architecture import described
+from ..network.architecture import described, first_convolution
 from ..network.forward import block_outputs, record_calls
 from ..network.linearised import LinearisedFunctions
 from ..network.segments import Segment
@@ -76,7 +76,7 @@ def _check_outputs(
     architecture = network.architecture
     wanted = {block: architecture.stage(network.module, block) for block in blocks}
     with record_calls(network.module) as calls:
-        expected = block_outputs(network.module, wanted, batch)
+        expected = _plain_outputs(network, wanted, batch)
     by_name = {call.name: call.y for call in calls}
     names = {block: architecture.stages[block] for block in blocks}
     for block, name in names.items():
@@ -99,6 +99,23 @@ def _check_outputs(
         with torch.no_grad():
             outputs[""] = _whole_logits(network, module, batch)
     return outputs
+
+
+def _plain_outputs(
+    network: Network, stages: Mapping[str, nn.Module], batch: Tensor
+) -> dict[str, Tensor]:
+    try:
+        return block_outputs(network.module, stages, batch)
+    except ModelError as error:
+        first = first_convolution(network.module)
+        if first is None or first.in_channels in {1, 3}:
+            raise
+        raise ModelError(
+            f"{network.name} takes no photographs",
+            found=f"{first.in_channels} channels into its first convolution",
+            expected="3 (red, green, blue), or 1 (grey)",
+            remedy="Transparency, depth and infrared are not read from image files",
+        ) from error
 
 
 def _whole_logits(network: Network, module: nn.Module, batch: Tensor) -> Tensor:

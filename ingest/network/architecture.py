@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import nn
@@ -151,6 +152,8 @@ _NUMBERED = re.compile(
 )
 _SEQUENCES = ("layers", "stages", "blocks", "features", "groups")
 _DEPTH = 4
+CIFAR_SIDE = 32
+CIFAR_STEM = "CIFAR-style stem (convolutions 3 × 3 of stride 1, no max pooling)"
 
 
 def _breadth_first(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -253,13 +256,37 @@ def recognise(
                 found=type(module.get_submodule(head)).__name__,
                 expected="an nn.Linear, or a 1 × 1 convolution",
             )
-    spec = InputSpec()
+    spec = _default_input(module, layout.stages)
     for stated in reversed(of_module(module)):
         spec = spec.overridden(stated)
     if multi_label is None:
         multi_label = bool(getattr(module, "multi_label", False))
     stages = {block_name(number): stage for number, stage in enumerate(layout.stages, start=1)}
     return Architecture(stages, head or layout.head, spec, multi_label)
+
+
+def first_convolution(module: nn.Module) -> nn.Conv2d | None:
+    """Return the convolution that a network has first: that of its stem."""
+    return next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+
+
+def _default_input(module: nn.Module, stages: Sequence[str]) -> InputSpec:
+    """Return the input of a network that states none: grey, and CIFAR's size, by its stem."""
+    first = first_convolution(module)
+    spec = InputSpec.of_images(1 if first is not None and first.in_channels == 1 else 3)
+    if _has_small_stem(module, stages):
+        spec = spec._replace(height=CIFAR_SIDE, width=CIFAR_SIDE, size_from=CIFAR_STEM)
+    return spec
+
+
+def _has_small_stem(module: nn.Module, stages: Sequence[str]) -> bool:
+    """Return whether nothing makes images smaller before the first stage."""
+    inside = tuple(f"{name}." for name in stages)
+    parts = list(module.named_modules())
+    stem = [part for _, part in takewhile(lambda named: not named[0].startswith(inside), parts)]
+    kinds = {(it.kernel_size, it.stride) for it in stem if isinstance(it, nn.Conv2d)}
+    pools = (it for name, it in parts if not name.startswith(inside))
+    return kinds == {((3, 3), (1, 1))} and not any(isinstance(it, nn.MaxPool2d) for it in pools)
 
 
 def _checked(module: nn.Module, names: Sequence[str]) -> list[str]:

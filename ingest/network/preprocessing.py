@@ -26,6 +26,7 @@ from PIL import Image
 
 from ...errors import ModelError, nearest
 from .stated_input import (
+    COLORS,
     IMAGENET_MEAN,
     IMAGENET_STD,
     INTERPOLATIONS,
@@ -55,8 +56,8 @@ _EXPECTED = {
     "input_size": "a number of pixels, or height and width",
     "resize": "pixels of the shorter side before a center crop, or null for whole images",
     "interpolation": " or ".join(INTERPOLATIONS),
-    "mean": "three numbers: red, green, blue, of images in [0, 1]",
-    "std": "three numbers: red, green, blue, of images in [0, 1]",
+    "mean": COLORS,
+    "std": COLORS,
 }
 """The keys of a file for --preprocess, in our own form."""
 
@@ -65,7 +66,7 @@ class InputSpec(NamedTuple):
     """What a network takes: images in [0, 1], normalised channel by channel.
 
     Attributes:
-        channels: of an image.
+        channels: of an image: 3, or 1 for grey.
         height: pixels.
         width: likewise.
         mean: of each channel.
@@ -88,6 +89,12 @@ class InputSpec(NamedTuple):
     size_from: str = ASSUMED
     resize_from: str = ASSUMED
     colors_from: str = f"ImageNet's, {ASSUMED}"
+
+    @classmethod
+    def of_images(cls, channels: int) -> InputSpec:
+        """Return the defaults, for images of so many channels."""
+        mean, std = (_for_channels(values, channels) for values in (IMAGENET_MEAN, IMAGENET_STD))
+        return cls(channels, mean=mean, std=std)
 
     @property
     def source(self) -> str:
@@ -116,7 +123,10 @@ class InputSpec(NamedTuple):
             spec = spec._replace(resize=stated.resize or None, resize_from=stated.source)
         spec = spec._replace(interpolation=stated.interpolation or spec.interpolation)
         if stated.mean is not None or stated.std is not None:
-            mean, std = stated.mean or spec.mean, stated.std or spec.std
+            mean, std = (
+                _for_channels(values, spec.channels)
+                for values in (stated.mean or spec.mean, stated.std or spec.std)
+            )
             spec = spec._replace(mean=mean, std=std, colors_from=stated.source)
         if spec.resize is not None and spec.resize < max(spec.height, spec.width):
             raise ModelError(
@@ -138,6 +148,17 @@ class InputSpec(NamedTuple):
             "interpolation": self.interpolation,
             "source": self.source,
         }
+
+
+def _for_channels(values: Channels, channels: int) -> Channels:
+    """Return one number a channel: one for all of them is repeated, those of colors are averaged.
+
+    The average of colors is what timm's networks of one channel expect, whose first convolution is
+    the sum over the colors.
+    """
+    if len(values) == channels:
+        return values
+    return (sum(values) / len(values),) * channels
 
 
 class SeenBox(NamedTuple):
@@ -288,7 +309,8 @@ def _corner(size: tuple[int, int], shape: InputShape) -> tuple[int, int]:
 
 def input_text(shape: InputShape) -> str:
     """Return size and preprocessing in words."""
-    size = f"{shape['width']} × {shape['height']} pixels"
+    grey = " in grey" if len(shape["mean"]) == 1 else ""
+    size = f"{shape['width']} × {shape['height']} pixels{grey}"
     if shape["resize"] is None:
         return f"{size}, whole photographs resized (aspect ratio ignored, {shape['interpolation']})"
     return (

@@ -29,7 +29,7 @@ WHOLE = 0
 """As `StatedInput.resize`: whole images are resized, ignoring their aspect ratio."""
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """Pillow's filters, in the order of their numbers; they average where an image is made smaller."""
-_COLORS = "three numbers: red, green, blue, of inputs in [0, 1]"
+COLORS = "three numbers: red, green, blue, of inputs in [0, 1]; or one, of grey"
 _HF_LARGE = 384
 """From this size on Hugging Face's ConvNext processor, which its ResNets use, does not crop."""
 
@@ -70,8 +70,8 @@ def of_module(module: nn.Module) -> list[StatedInput]:
     own = StatedInput(
         "attributes of the network",
         size=_attribute(module, "input_size", size_of, "a number of pixels, or height and width"),
-        mean=_attribute(module, "mean", channels_of, _COLORS),
-        std=_attribute(module, "std", channels_of, _COLORS),
+        mean=_attribute(module, "mean", channels_of, COLORS),
+        std=_attribute(module, "std", channels_of, COLORS),
     )
     configs = (
         of_timm(_mapping(getattr(module, name, None)), f"{name} of the network")
@@ -182,15 +182,15 @@ def size_of(value: object) -> tuple[int, int] | None:
 
 
 def channels_of(value: object) -> Channels | None:
-    """Return one number a channel, of a sequence or a tensor of any shape with three of them."""
+    """Return one number a channel, of a sequence or a tensor of any shape with three or one."""
     if value is None:
         return None
     try:
         numbers = value.tolist() if hasattr(value, "tolist") else value  # of a tensor, too
-        red, green, blue = np.asarray(numbers, np.float64).ravel().tolist()
+        channels = tuple(np.asarray(numbers, np.float64).ravel().tolist())
     except (TypeError, ValueError):
         return None
-    return red, green, blue
+    return channels if len(channels) in {1, 3} else None
 
 
 def interpolation_of(value: object) -> str | None:

@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from torchvision import transforms
 
 from conceptgraph.errors import ConceptGraphError, DataError, ModelError, QueryError
 from conceptgraph.explain.ablation import ablate
 from conceptgraph.explain.audit import audit
+from conceptgraph.explain.counterfactuals import logits_of
 from conceptgraph.explain.explain import explain
+from conceptgraph.explain.inpainting import paint_over
 from conceptgraph.explain.network import open_network
 from conceptgraph.explain.predict import predict
 from conceptgraph.graph.run.reader import Run, open_run
+from conceptgraph.ingest.network.preprocessing import input_lines
 from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.pages.pictures import save_cam
 from conceptgraph.pages.write import write_page
@@ -100,6 +104,47 @@ def test_pictures_show_the_map_where_the_network_sees(
     assert columns.min() >= left
     assert columns.max() < right
     assert a.shape == (90, 150, 3)
+
+
+def grey_network() -> nn.Module:
+    """The lively network, of one channel."""
+    module = lively_network()
+    stem = module.get_submodule("conv1")
+    assert isinstance(stem, nn.Conv2d)
+    weight = stem.weight.sum(1, keepdim=True)
+    module.set_submodule("conv1", nn.Conv2d(1, len(weight), 7, 2, 3, bias=False))
+    module.get_submodule("conv1").load_state_dict({"weight": weight})
+    return module
+
+
+def test_a_network_of_one_channel_is_given_grey_photographs(
+    tmp_path: Path, photographs: list[Path]
+) -> None:
+    own = [transforms.Resize((64, 64)), transforms.Grayscale(1), transforms.ToTensor()]
+    (tmp_path / "grey.json").write_text(json.dumps({"mean": [0.3], "std": [0.2]}))
+    settings = Settings(preprocess=str(tmp_path / "grey.json"), quantile=0.1, min_iou=0.01)
+    data = draw_concept_data(tmp_path / "data", 12, size=64)
+    run = ingest(f"{__name__}:grey_network", data, tmp_path / "grey.cg", settings)
+    assert (run.manifest["input"]["mean"], run.manifest["input"]["std"]) == ([0.3], [0.2])
+    pipeline = transforms.Compose([*own, transforms.Normalize((0.3,), (0.2,))])
+    for path, answer in zip(photographs, predict(run, photographs, top=4), strict=True):
+        with torch.inference_mode():
+            expected = grey_network()(pipeline(Image.open(path))[None])[0].softmax(0)
+        found = dict(answer.predicted)
+        names = run.classes["name"]
+        assert [found[name] for name in names] == pytest.approx(expected.tolist(), abs=1e-5)
+    image = next((data / "images").rglob("*.jpg"))
+    explanation = explain(run, image)
+    assert sum(explanation.accounting[:3]) == pytest.approx(explanation.logit, abs=1e-4)
+    assert "64 × 64 pixels in grey" in " ".join(input_lines(explanation.shape))
+    thing = np.zeros((64, 64), bool)
+    thing[:32] = True
+    pixels = open_network(run).load_photograph(image).pixels
+    assert pixels.std(2).max() > 0  # what pages show has its colors
+    whole, covered = logits_of(open_network(run), [pixels, paint_over(pixels, thing)])
+    assert not torch.equal(whole, covered)
+    words = ("why", "--run", run.path, "--image", image, "--html", tmp_path / "why.html")
+    assert call(*words, folder=tmp_path).status == 0
 
 
 def unloadable(run: Run, folder: Path) -> Run:

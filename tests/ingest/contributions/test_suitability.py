@@ -201,3 +201,11 @@ def test_an_ingest_refuses_before_it_reads_the_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         ingest("no_module:no_factory", tmp_path / "none", tmp_path / "a.cg")
     assert list(tmp_path.iterdir()) == [data]
+
+
+def test_a_network_of_four_channels() -> None:
+    module = CustomNetwork()
+    module.stem = nn.Conv2d(4, 6, 3, stride=2, padding=1)
+    network = as_network(module, "four")
+    with pytest.raises(ModelError, match="four takes no photographs; found 4 channels into its"):
+        check_suitable(network, network.blocks, network.architecture.input)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from torchvision.models import ResNet50_Weights, resnet18
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
@@ -25,7 +26,7 @@ from conceptgraph.ingest.network.preprocessing import (
     unseen_text,
 )
 from conceptgraph.ingest.network.published import PUBLISHED_MODELS
-from conceptgraph.ingest.network.stated_input import IMAGENET_MEAN, of_weights
+from conceptgraph.ingest.network.stated_input import IMAGENET_MEAN, StatedInput, of_weights
 from conceptgraph.settings import Settings
 from tests.random_networks import CustomNetwork
 
@@ -183,7 +184,7 @@ def test_what_the_user_chooses_counts_most(tmp_path: Path) -> None:
         ("no", "cannot be read as a preprocessing"),
         ("[]", "states no preprocessing"),
         ('{"resise": 256}', "unknown key 'resise'. Did you mean 'resize'"),
-        ('{"mean": [0.5]}', r"mean is invalid; found \[0.5\]; expected three numbers"),
+        ('{"mean": [0.5, 0.4]}', r"mean is invalid; found \[0.5, 0.4\]; expected three numbers"),
         ('{"input_size": 224, "resize": 200}', "found the shorter side resized to 200; .* 224"),
     ],
 )
@@ -207,3 +208,44 @@ def test_what_is_stated_nowhere_is_said() -> None:
     made = as_network(Silent(), "silent").architecture.input
     assert made == InputSpec()
     assert made.mean == IMAGENET_MEAN
+
+
+def test_mean_and_std_have_a_number_a_channel() -> None:
+    color, grey = InputSpec(), InputSpec.of_images(1)
+    assert grey.mean == pytest.approx([sum(IMAGENET_MEAN) / 3])
+    one, three = StatedInput("", mean=(0.3,)), StatedInput("", mean=(0.1, 0.2, 0.6), std=(0.5,))
+    assert (color.overridden(one).mean, grey.overridden(one).mean) == ((0.3, 0.3, 0.3), (0.3,))
+    assert color.overridden(three)[3:5] == ((0.1, 0.2, 0.6), (0.5, 0.5, 0.5))
+    assert grey.overridden(three).mean == pytest.approx([0.3])
+
+
+class Cifar(CustomNetwork):
+    """A stem that leaves images as large as they are, by CIFAR's habit."""
+
+    input_size = None  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, stride=1, padding=1)
+
+
+class Pooled(Cifar):
+    """The same stem, and a pooling of the network's that may follow it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+
+
+def test_a_network_with_the_stem_of_cifar_takes_small_images() -> None:
+    made = as_network(Cifar(), "cifar").architecture.input
+    assert stated(made)[:2] == (32, 32)
+    assert "size: CIFAR-style stem" in made.source
+    assert stated(chosen_input(made, Settings(image_size=48)))[:2] == (48, 48)
+    assert stated(as_network(Pooled(), "pooled").architecture.input)[:2] == (224, 224)
+    sized = type("Sized", (Cifar,), {"input_size": 64})()
+    assert stated(as_network(sized, "sized").architecture.input)[:2] == (64, 64)
+    small = resnet18(num_classes=10)  # as people change it
+    small.conv1, small.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    assert stated(as_network(small, "small").architecture.input)[:2] == (32, 32)
+    assert stated(as_network(resnet18(), "resnet18").architecture.input)[:2] == (224, 224)
