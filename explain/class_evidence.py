@@ -320,7 +320,7 @@ def _flow_table(blocks: Sequence[str], flows: FlowFile) -> pd.DataFrame:
 def _image_files(run: Run, images: Path | str | None) -> list[Path]:
     if images is None:
         folder = Path(run.manifest["data"]["folder"])
-        return [image.path for image in open_concept_data(folder).images]
+        return [image.path for image in open_concept_data(folder, strict=False).images]
     return images_below(Path(images))
 
 

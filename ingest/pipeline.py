@@ -1,7 +1,7 @@
 """An ingest: from images, masks and a network to a run directory.
 
 1. open               settings, network and concept data are read and checked; images that cannot
-                      be read are left out
+                      be read, or a mask of theirs, are left out
 2. label statistics   every mask is decoded once: label maps, concept areas, center bias, and the
                       quantile that suits them; meanwhile the network runs on the first images
 3. forward pass       lower bounds of the thresholds from these; all images, once: cells of the
@@ -129,8 +129,8 @@ def ingest(
         resume: continue an ingest into `out` that was killed, if there is one; a run that is
             complete is returned as it is.
         minutes: between two checkpoints for `resume`; 0 saves one after every batch.
-        strict: stop at the first image that cannot be read; else they are left out, and listed in
-            the manifest.
+        strict: stop if an image or mask cannot be read; else such images are left out, and listed
+            in the manifest.
         progress: told of the steps, and of images that are left out.
 
     Raises:
@@ -159,7 +159,9 @@ def ingest(
         settings = replace(settings, blocks=settings.blocks or network.blocks)
         network = replace(network, linearised=check_suitable(network, settings.blocks, spec))
         told = progress or NoProgress()
-        concept_data = open_concept_data(Path(data), label_zero=settings.iou == "lite")
+        concept_data = open_concept_data(
+            Path(data), label_zero=settings.iou == "lite", strict=False
+        )
         concept_data = without_damaged(
             concept_data, group, workers or default_workers(), told, strict=strict
         )

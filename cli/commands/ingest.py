@@ -139,7 +139,9 @@ def ingest(
     ] = 5,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Stop at an image that cannot be read, not leave it out."),
+        typer.Option(
+            "--strict", help="Stop at an image or mask that cannot be read, not leave it out."
+        ),
     ] = False,
     trust_pickle: TrustPickleOption = False,
     neo4j: Annotated[

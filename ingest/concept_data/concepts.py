@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -81,7 +82,8 @@ class ConceptData:
         images: in order of name, whatever the order of rows in index.csv.
         digest: sha256 of tables, names and file sizes; not of the files' content.
         state: sha256 of sizes and times of all files; differs once a file was written again.
-        dropped: names of images that cannot be read, which are not among `images`.
+        dropped: names of images that cannot be read, or a mask of theirs, and why; they are not
+            among `images`.
     """
 
     folder: Path
@@ -90,7 +92,7 @@ class ConceptData:
     images: tuple[ConceptImage, ...]
     digest: str
     state: str
-    dropped: tuple[str, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def columns(self) -> NDArray[np.int32]:

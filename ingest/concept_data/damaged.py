@@ -1,32 +1,35 @@
-"""Images that cannot be read, found before the long part of an ingest."""
+"""Images and masks that cannot be read, found before the long part of an ingest."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import simplejpeg
 
 from ...errors import DataError
 from ...progress import NoProgress
 from ..engine.workers import prefetch
+from .decoding import decode_label_numbers
 from .images import open_image
-from .masks import read_file
+from .masks import read_file, read_label_maps
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ...progress import Progress
     from ..engine.process_group import ProcessGroup
-    from .concepts import ConceptData
+    from .concepts import ConceptData, ConceptImage
 
 _AHEAD, _CHUNK = 256, 16
 
 
 class DamagedImage(NamedTuple):
-    """An image that cannot be read: its file, and why."""
+    """An image that cannot be read, or a mask of it: the image's name, and why."""
 
-    path: Path
+    name: str
     reason: str
 
 
@@ -35,8 +38,10 @@ def without_damaged(
 ) -> ConceptData:
     """Return concept data without the images that cannot be read; each rank checks its share.
 
+    An image goes with a mask that cannot be read: without it, it would count as annotated there.
+
     Args:
-        data: its images are decoded, JPEGs at an eighth of their size.
+        data: its images are decoded, JPEGs at an eighth of their size, and all masks.
         group: ranks that share the work.
         workers: threads.
         progress: told of the step, and of images that are left out.
@@ -45,34 +50,46 @@ def without_damaged(
     Raises:
         DataError: no image can be read; with `strict`, one cannot.
     """
-    paths = [image.path for image in data.images[group.rank :: group.world_size]]
+    part = data.images[group.rank :: group.world_size]
     progress = progress if group.is_main else NoProgress()
     found = []
-    with progress.step("check images", len(paths)) as advance:
-        for image in prefetch(_check, paths, workers, ahead=_AHEAD, chunk=_CHUNK):
+    with progress.step("check images", len(part)) as advance:
+        for image in prefetch(partial(_check, data), part, workers, ahead=_AHEAD, chunk=_CHUNK):
             found += [image] if image else []
             advance(1)
-    damaged = {image.path: image.reason for part in group.all_gather(found) for image in part}
-    images = tuple(image for image in data.images if image.path not in damaged)
-    if damaged and (strict or not images):
+    damaged = [*data.dropped.items(), *(it for part in group.all_gather(found) for it in part)]
+    dropped = dict(sorted(damaged))
+    images = tuple(image for image in data.images if image.name not in dropped)
+    if dropped and (strict or not images):
         raise DataError(
-            f"{len(damaged)} of {len(data.images)} images cannot be read; "
-            f"the first: {next(iter(damaged.values()))}",
+            f"{len(dropped)} of {len(dropped) + len(images)} images cannot be read; "
+            f"the first: {next(iter(dropped.values()))}",
             remedy="Repair or remove them" + (", or leave out --strict" if images else ""),
         )
-    for reason in damaged.values():
+    for reason in dropped.values():
         progress.note(f"left out: {reason}")
-    dropped = tuple(str(path.relative_to(data.folder / "images")) for path in sorted(damaged))
     return replace(data, images=images, dropped=dropped)
 
 
-def _check(path: Path) -> DamagedImage | None:
+def _check(data: ConceptData, image: ConceptImage) -> DamagedImage | None:
+    try:
+        _check_image(image.path)
+        _check_masks(data, image)
+    except DataError as error:
+        return DamagedImage(image.name, str(error))
+    return None
+
+
+def _check_image(path: Path) -> None:
     try:
         content, _ = read_file(path)
         simplejpeg.decode_jpeg(content, "GRAY", min_height=1, min_width=1, min_factor=8)
-    except (OSError, ValueError, RuntimeError, DataError):  # of another format, or damaged
-        try:
-            open_image(path)
-        except DataError as error:
-            return DamagedImage(path, str(error))
-    return None
+    except (OSError, ValueError, RuntimeError):  # of another format, or damaged
+        open_image(path)
+
+
+def _check_masks(data: ConceptData, image: ConceptImage) -> None:
+    numbers = np.empty((len(image.masks), image.mask_height, image.mask_width), np.uint16)
+    decode_label_numbers(image, numbers)
+    if ((data.columns[numbers] < 0) & (numbers > 0)).any():
+        read_label_maps(data, image)  # says what is wrong, and where

@@ -162,7 +162,7 @@ def _check_chunks(content: bytes) -> None:
 def _describe_header(header: bytes) -> str:
     """Describe a PNG's header in the words in which `check_mask` states what it expects."""
     if not header.startswith(SIGNATURE):
-        return "no PNG"
+        return "no PNG" if header else "an empty file"
     if len(header) < _HEADER_BYTES:
         return f"a PNG truncated to {len(header)} bytes"
     _, length, kind, width, height, bits, colour = _HEADER.unpack_from(header)

@@ -35,6 +35,7 @@ def open_concept_data(
     label_zero: bool = False,
     split: str | None = None,
     only: str | None = None,
+    strict: bool = True,
 ) -> ConceptData:
     """Open a data set: read its tables, check that every file exists and is of the right kind.
 
@@ -44,6 +45,8 @@ def open_concept_data(
             as NetDissect-Lite does (1,987 of Broden's scene cells); it is dropped otherwise.
         split: use only images of this split.
         only: use only the image of this name.
+        strict: refuse empty images and files that are no masks of the stated size; else their
+            images are `ConceptData.dropped`.
 
     Raises:
         DataError: anything invalid; the message names file and row.
@@ -62,7 +65,11 @@ def open_concept_data(
     if label_zero and any(_has_label_zero(row, categories) for row in rows):
         concepts = (Concept(0, "", categories[-1]), *concepts)
     reader = _IndexReader(index, folder / "images", categories, concepts)
-    images = tuple(reader.read(row) for row in rows)
+    images = [reader.read(row) for row in rows]
+    if strict and reader.damaged:
+        raise next(iter(reader.damaged.values()))
+    whole = tuple(image for image in images if image.name not in reader.damaged)
+    dropped = {name: str(error) for name, error in reader.damaged.items()}
     files = sorted(reader.files.items())
     cells = [[row.cells[column] for column in (*FIXED_COLUMNS, *categories)] for row in rows]
     content = [
@@ -72,7 +79,9 @@ def open_concept_data(
         [(name, status.st_size) for name, status in files],
     ]
     state = [(status.st_size, status.st_mtime_ns) for _, status in files]
-    return ConceptData(folder, categories, concepts, images, _digest(content), _digest(state))
+    return ConceptData(
+        folder, categories, concepts, whole, _digest(content), _digest(state), dropped
+    )
 
 
 def _digest(content: object) -> str:
@@ -151,6 +160,8 @@ class _IndexReader:
 
     Attributes:
         files: size and times of every file read so far, by name.
+        damaged: what is wrong with an image that is empty, or the first of its masks that is no
+            mask of the stated size, by the image's name.
     """
 
     def __init__(
@@ -161,6 +172,7 @@ class _IndexReader:
         concepts: tuple[Concept, ...],
     ) -> None:
         self.files: dict[str, os.stat_result] = {}
+        self.damaged: dict[str, DataError] = {}
         self._index = index
         self._images = images
         self._root = images.resolve()
@@ -181,7 +193,7 @@ class _IndexReader:
         path = self._find(row, name)
         self.files[name] = path.stat()
         if not self.files[name].st_size:
-            raise self._index.error(row, f"image {name!r}", found="an empty file")
+            self.damaged[name] = self._index.error(row, f"image {name!r}", found="an empty file")
         masks: list[str] = []
         image_labels: set[int] = set()
         for category in self._categories:
@@ -189,8 +201,12 @@ class _IndexReader:
                 number = parse_digits(item)
                 if number is None:
                     mask = self._find(row, item)
-                    self.files[item] = check_mask(mask, mask_height, mask_width, row.line)
                     masks.append(item)
+                    try:
+                        self.files[item] = check_mask(mask, mask_height, mask_width, row.line)
+                    except DataError as error:
+                        self.files[item] = mask.stat()
+                        self.damaged.setdefault(name, error)
                 elif number in self._columns:
                     image_labels.add(self._columns[number])
                 elif number:
