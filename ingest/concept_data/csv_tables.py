@@ -88,6 +88,7 @@ def read_csv(
     required: Sequence[str],
     *,
     delimiter: str = ",",
+    header: Sequence[str] = (),
     bad_rows: list[tuple[int, DataError]] | None = None,
 ) -> CsvTable:
     """Read a CSV file in UTF-8, with or without a byte order mark. Empty lines are skipped.
@@ -96,6 +97,7 @@ def read_csv(
         path: the file.
         required: columns that it must have.
         delimiter: between cells.
+        header: the columns of a table whose first row names none.
         bad_rows: receives line and error of rows with another number of cells than the header,
             which raise if it is None.
 
@@ -113,10 +115,11 @@ def read_csv(
             file=path,
             remedy="Close the quotation mark",
         ) from error
-    columns = tuple(lines[0][1]) if lines else ()
+    named = [] if header else lines[:1]
+    columns = tuple(header) or tuple(cell for _, cells in named for cell in cells)
     _check_columns(path, columns, required)
     rows = []
-    for line, cells in lines[1:]:
+    for line, cells in lines[len(named) :]:
         if len(cells) == len(columns):
             rows.append(CsvRow(line, dict(zip(columns, cells, strict=True))))
             continue

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 BOX = np.zeros((HEIGHT, WIDTH), np.bool_)
 BOX[5:35, 10:30] = True
-OTHER_FORMS = {"yolo", "label_studio"}
+OTHER_FORMS = {"yolo", "label_studio", "createml"}
 """Formats that cannot hold this box, its worker or verification; each has a test of its own."""
 
 
@@ -282,7 +282,7 @@ def test_formats_are_detected(tmp_path: Path) -> None:
         detect_format(write_json(tmp_path / "other.json", other))
     assert json.loads((tmp_path / "other.json").read_text("utf-8")) == other
     with pytest.raises(
-        DataError, match=r"none that is known\. Name it with --format: coco, csv, c"
+        DataError, match=r"none that is known\. Name it with --format: coco, createml, csv, c"
     ):
         detect_format(write_json(tmp_path / "other.geojson", other))
     (tmp_path / "other.txt").write_text("no JSON", encoding="utf-8")

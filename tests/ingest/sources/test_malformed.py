@@ -423,4 +423,4 @@ def test_a_format_that_is_not_known(desk: Path) -> None:
     words = ("data", "build", "a.csv", "--out", "out", "--format", "yollo")
     done = call(*words, folder=desk)
     assert done.status == 2
-    assert "'yollo' is none of coco, csv, cvat, label_studio, labelme" in done.err
+    assert "'yollo' is none of coco, createml, csv, cvat, label_studio, labelme" in done.err

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from conceptgraph.errors import DataError
+from conceptgraph.ingest.sources.annotations.build import BuildSettings, build
 from conceptgraph.ingest.sources.annotations.draw import draw
 from conceptgraph.ingest.sources.annotations.format import detect_format, read_annotations
 from conceptgraph.ingest.sources.annotations.run_lengths import decode
@@ -31,6 +32,8 @@ from tests.annotation_files import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from conceptgraph.ingest.sources.annotations.regions import Annotations, Region
     from tests.drawn_data import Bools
@@ -187,9 +190,27 @@ def test_cvat(tmp_path: Path, images: Path) -> None:
 
 
 def test_cvat_of_a_video(tmp_path: Path, images: Path) -> None:
-    path = text(tmp_path / "a.xml", "<annotations><track label='x'/></annotations>")
-    with pytest.raises(DataError, match="Export it as 'CVAT for images'"):
-        read(path, images, "cvat")
+    (images / "a.png").rename(images / "frame_000007.png")
+    corners = 'xtl="10" ytl="5" xbr="30" ybr="35"'
+    points = ";".join(f"{x}.0,{y}.0" for x, y in CORNERS)
+    shapes = [
+        f'<box frame="7" outside="0" {corners}><attribute name="annotator">ann</attribute></box>',
+        f'<box frame="8" outside="1" {corners}/>',
+        f'<polygon frame="7" outside="0" points="{points}"/>',
+        '<points frame="7" outside="0" points="1,1"/>',
+        f'<box frame="x" outside="0" {corners}/>',
+    ]
+    size = f"<original_size><width>{WIDTH}</width><height>{HEIGHT}</height></original_size>"
+    track = f'<track id="0" label="walking">{"".join(shapes)}</track>'
+    content = f"<annotations><meta><task>{size}</task></meta>{track}</annotations>"
+    path = text(tmp_path / "a.xml", content)
+    annotations = read(path, images, "cvat")
+    assert list(map(is_box, annotations.regions)) == [True, True]
+    assert [region.worker for region in annotations.regions] == ["ann", ""]
+    assert annotations.sizes == {"frame_000007": (HEIGHT, WIDTH)}
+    assert [row.reason for row in annotations.dropped] == ["shape without an area", "frame"]
+    report = build(path, images, tmp_path / "out", BuildSettings(category="action"))
+    assert report.images == 1
 
 
 def test_via_in_all_its_files(tmp_path: Path, images: Path) -> None:
@@ -223,6 +244,51 @@ def test_via_in_all_its_files(tmp_path: Path, images: Path) -> None:
         assert [row.reason for row in annotations.dropped] == ["shape without an area"]
 
 
+OPTIONS_3 = {"0": "cycling", "1": "walking"}
+ATTRIBUTES_3 = {
+    "a text": ({"aname": "label", "options": {}}, "walking"),
+    "a choice": ({"aname": "verb", "options": OPTIONS_3}, "1"),
+    "a default": ({"aname": "verb", "options": OPTIONS_3}, "walking"),
+}
+
+
+@pytest.mark.parametrize(("attribute", "value"), ATTRIBUTES_3.values(), ids=ATTRIBUTES_3)
+def test_a_project_of_via_3(attribute: object, value: str, tmp_path: Path, images: Path) -> None:
+    def region(*shape: object, view: str = "v") -> dict[str, object]:
+        return {"vid": view, "flg": 0, "z": [], "xy": list(shape), "av": {"1": value}}
+
+    corners = [number for corner in CORNERS for number in corner]
+    regions = [
+        region(2, 10, 5, 20, 30),
+        region(7, *corners),
+        region(),  # of the whole file
+        region(1, 10, 5),
+        region(8, 10, 20, 20, 5, 30, 20, 20, 35),
+        region(2, 10, 5, 20, 30, view="of no file"),
+    ]
+    content = {
+        "project": {"vid_list": ["v"]},
+        "attribute": {"1": attribute},
+        "file": {"9": {"fid": 9, "fname": "a.png"}, "10": {"fid": 10, "fname": "b.png"}},
+        "view": {"v": {"fid_list": [9]}},
+        "metadata": {f"m{number}": region for number, region in enumerate(regions)},
+    }
+    annotations = read(write_json(tmp_path / "via.json", content), images, "via")
+    assert list(map(is_box, annotations.regions)) == [True, True, True]
+    assert set(annotations.sizes) == {"a.png", "b.png"}
+    assert [row.reason for row in annotations.dropped] == ["shape without an area", "image"]
+
+
+def test_ticked_boxes_of_via_3(tmp_path: Path, images: Path) -> None:
+    content = {
+        "attribute": {"1": {"aname": "verbs", "options": OPTIONS_3}},
+        "file": {"1": {"fname": "a.png"}},
+        "metadata": {"m": {"vid": "1", "xy": [3, 20, 20, 9], "av": {"1": "0,1"}}},
+    }
+    annotations = read(write_json(tmp_path / "via.json", content), images, "via")
+    assert [region.concept for region in annotations.regions] == ["cycling", "walking"]
+
+
 def quoted(value: object) -> str:
     return '"' + json.dumps(value).replace('"', '""') + '"'
 
@@ -240,6 +306,75 @@ def test_labels_of_via(tmp_path: Path, images: Path) -> None:
     assert labels() == []
     with pytest.raises(DataError, match=r"image 1, region 1: several attributes; found colour, v"):
         labels(colour="red", verb="walking")
+
+
+def packed(values: NDArray[np.uint8], *, literal: bool) -> list[int]:
+    """Pack bytes as thi.ng's rle-pack does, all as they are or in runs of equal ones."""
+    counts = (1, 3, 7, 15)
+    bits = f"{len(values):032b}{7:05b}" + "".join(f"{count:04b}" for count in counts)
+    start = 0
+    while start < len(values):
+        same = 1
+        while not literal and start + same < len(values) and values[start + same] == values[start]:
+            same += 1
+        same = min(same if not literal else len(values) - start, 2**16)
+        bits += f"{int(not literal)}11{same - 1:016b}"
+        bits += "".join(
+            f"{value:08b}" for value in values[start : start + (same if literal else 1)]
+        )
+        start += same
+    bits += "0" * (-len(bits) % 8)
+    return [int(bits[place : place + 8], 2) for place in range(0, len(bits), 8)]
+
+
+@pytest.mark.parametrize("literal", [False, True])
+def test_brush_masks_of_label_studio(literal: bool, tmp_path: Path, images: Path) -> None:
+    colors = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    colors[..., :3] = 90
+    colors[BOX, 3] = 255
+    rle = packed(colors.ravel(), literal=literal)
+
+    def brush(numbers: object) -> dict[str, Any]:
+        value = {"format": "rle", "rle": numbers, "brushlabels": ["walking"]}
+        size = {"original_width": WIDTH, "original_height": HEIGHT}
+        return {"type": "brushlabels", **size, "value": value}
+
+    wrong = [rle[: len(rle) // 2], packed(colors[:9].ravel(), literal=literal), [], ["x"], None]
+    task = label_studio(brush(rle), *map(brush, wrong))
+    path = write_json(tmp_path / "a.json", [task])
+    annotations = read(path, images, "label_studio")
+    assert list(map(is_box, annotations.regions)) == [True]
+    fits, mask = "mask that does not fit", "mask"
+    assert [row.reason for row in annotations.dropped] == [fits, fits, fits, mask, "rle"]
+
+
+def createml(*labels: object, image: object = "a.png") -> dict[str, Any]:
+    middle = {"x": 20, "y": 20, "width": 20, "height": 30}
+    regions = [{"label": label, "coordinates": middle} for label in labels]
+    return {"image": image, "annotations": regions}
+
+
+def test_createml(tmp_path: Path, images: Path) -> None:
+    old = {"imagefilename": "b.png", "annotation": createml("walking")["annotations"]}
+    content = [createml("walking", None), old, createml(image=None), 3, createml(image="b.png")]
+    (tmp_path / "train").mkdir()
+    path = write_json(tmp_path / "train" / "_annotations.createml.json", content)
+    for given in (path, path.parent):
+        annotations = read(given, images, "createml")
+        assert list(map(is_box, annotations.regions)) == [True, True]
+        assert [region.image for region in annotations.regions] == ["a.png", "b.png"]
+        assert [row.reason for row in annotations.dropped] == ["label", "image", "not a record"]
+
+
+def test_voc_boxes_as_shares(tmp_path: Path, images: Path) -> None:
+    corners = (10 / WIDTH, 5 / HEIGHT, 30 / WIDTH, 35 / HEIGHT)
+    path = text(tmp_path / "voc" / "a.xml", voc(voc_object(box=corners)))
+    annotations = read(path.parent, images, "voc")
+    assert list(map(is_box, annotations.regions)) == [True]
+    assert "shares of the image's width and height" in annotations.notes[0]
+    pixel = text(tmp_path / "one" / "a.xml", voc(voc_object(box=(1, 1, 1, 1))))
+    (region,) = read(pixel.parent, images, "voc").regions
+    assert pixels(region).sum() == 1
 
 
 def test_x_anylabeling(tmp_path: Path, images: Path) -> None:
@@ -332,6 +467,49 @@ def test_tables(form: str, encoding: str, tmp_path: Path, images: Path) -> None:
     assert [note[:46] for note in annotations.notes] == (
         ["Coordinates are taken as shares of the image's"] if shares else []
     )
+
+
+CORNERS_ROW = "a.png,10,5,30,35,walking"
+WITHOUT_HEADER = {
+    "retinanet": f"{CORNERS_ROW}\n{CORNERS_ROW}\nb.png,,,,,\n",
+    "no region first": f"b.png,,,,,\n{CORNERS_ROW}\n",
+    "label first": "walking,a.png,10.0,5.0,30.0,35.0\n",
+    "tensorflow": "a.png,60,40,walking,10,5,30,35\n",
+    "semicolons": "photos/a.png;walking;10,0;5,0;30,0;35,0\n",
+}
+
+
+@pytest.mark.parametrize("form", WITHOUT_HEADER)
+@pytest.mark.parametrize("suffix", ["csv", "txt"])
+def test_tables_without_a_header(form: str, suffix: str, tmp_path: Path, images: Path) -> None:
+    path = text(tmp_path / f"a.{suffix}", WITHOUT_HEADER[form])
+    annotations = read(path, images, "csv")
+    assert set(map(is_box, annotations.regions)) == {True}
+    assert annotations.dropped == []
+    assert annotations.notes[0].startswith("The table has no header; it is read as ")
+    assert ("b.png" in annotations.sizes) == ("b.png" in WITHOUT_HEADER[form])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a.png,30,35,10,5,walking\n", "whose boxes are not xmin, ymin, xmax, ymax; found 1 of 1"),
+        ("a.png,10,5,30,35,2\n", "row 1: column missing; found a.png,10,5,30,35,2; expected label"),
+        ("a.png,walking\n", "row 1: column missing"),
+    ],
+)
+def test_tables_without_a_header_that_are_unclear(
+    rows: str, message: str, tmp_path: Path, images: Path
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read(text(tmp_path / "a.csv", rows), images, "csv")
+
+
+def test_an_image_without_a_region_in_a_table(tmp_path: Path, images: Path) -> None:
+    rows = TENSORFLOW + "a.png,60,40,walking,10,5,30,35\nb.png,60,40,,,,,\n"
+    annotations = read(text(tmp_path / "a.csv", rows), images, "csv")
+    assert set(annotations.sizes) == {"a.png", "b.png"}
+    assert annotations.dropped == []
 
 
 def test_shares_are_recognised_by_most_of_the_boxes(tmp_path: Path, images: Path) -> None:

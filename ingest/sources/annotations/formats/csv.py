@@ -1,4 +1,4 @@
-"""CSV: a table of boxes, one a row, with a header.
+"""CSV: a table of boxes, one a row, with a header or without.
 
     image,label,x,y,width,height[,category][,worker][,verified]
     image,label,xmin,ymin,xmax,ymax[,…]
@@ -7,12 +7,20 @@
 Columns may have other usual names, in any case: `filename`, `image_path`; `class`, `label_name`;
 `x1,y1,x2,y2`, `left,top,right,bottom`, `bbox_x,…`; `x_center,y_center` is the middle of the box.
 `width,height` beside corners, and `image_width,image_height`, state the image's size. The separator
-is a comma, a semicolon, a tab or `|`, whichever splits the header most.
+is a comma, a semicolon, a tab or `|`, whichever splits the header most. A row without box and label
+names an image without a region.
+
+A table without a header has an image's name, four numbers and a label in each row, in any order,
+and may have the image's width and height: `a.jpg,x1,y1,x2,y2,label`.
 """
 
 from __future__ import annotations
 
+import csv
+import math
 import re
+from itertools import groupby, islice
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from .....errors import DataError
@@ -26,8 +34,9 @@ from ..fields import (
     read_verified,
     read_worker,
 )
+from ..folders import IMAGE_SUFFIXES
 from ..format import AnnotationFormat
-from ..items import AnnotationItem
+from ..items import AnnotationItem, ItemError
 from ..regions import Annotations
 
 if TYPE_CHECKING:
@@ -73,6 +82,10 @@ _SIDES = (
     ("bboxleft", "bboxtop", "bboxwidth", "bboxheight"),
 )
 _USUAL = "x,y,width,height or xmin,ymin,xmax,ymax"
+_FIRST_ROWS = 100
+_UNNAMED = {("number", 4): _CORNERS[0], ("number", 2): ("imagewidth", "imageheight")}
+"""Columns of a table without a header, by what so many cells in a row are."""
+_NEEDED = {"image", "label", *_CORNERS[0]}
 _IMAGE_SIZES = (("imageheight", "imagewidth"), ("imgheight", "imgwidth"), ("height", "width"))
 
 
@@ -95,18 +108,26 @@ def read(given: AnnotationInput) -> Annotations:
     """
     path, category = given.path, given.category
     bad_rows: list[tuple[int, DataError]] = []
-    delimiter = _find_delimiter(read_text(path))
-    table = read_csv(path, [], delimiter=delimiter, bad_rows=bad_rows)
+    text = read_text(path)
+    delimiter = _find_delimiter(text)
+    header = _missing_header(text, delimiter)
+    table = read_csv(path, [], delimiter=delimiter, header=header, bad_rows=bad_rows)
     columns = _find_columns(table)
     if category is None and columns.category is None:
         remedy = "Name the category with --category"
         raise DataError("row 1: no column 'category'", file=path, remedy=remedy)
     annotations = Annotations()
+    if header:
+        _check_corners(table)
+        annotations.notes.append(f"The table has no header; it is read as {', '.join(header)}.")
     for line, _ in bad_rows:
         item = AnnotationItem(path, f"row {line}")
         annotations.drop(item, item.error("wrong number of cells"))
     for row in table.rows:
         item = AnnotationItem(path, f"row {row.line}")
+        if not any(row.cells[name].strip() for name in (columns.label, *columns.box)):
+            _read_image(annotations, item, row.cells[columns.image])
+            continue
         with annotations.region(item) as draft:
             _read_row(annotations, item, row, columns, category, draft)
     if not table.rows:
@@ -124,7 +145,9 @@ def _recognises(path: Path) -> bool:
         if "region_shape_attributes" in header:
             return False
         names = header.strip().split(_find_delimiter(header))
-        return suffix == ".csv" or _has_columns(path, names)
+        if suffix == ".csv" or _missing_header(read_text(path), _find_delimiter(header)):
+            return True
+        return _has_columns(path, names)
     except DataError:
         return suffix == ".csv"
 
@@ -141,6 +164,68 @@ def _has_columns(path: Path, names: list[str]) -> bool:
 def _find_delimiter(text: str) -> str:
     header = text.lstrip("\r\n").partition("\n")[0]
     return max(_SEPARATORS, key=header.count)
+
+
+def _missing_header(text: str, delimiter: str) -> tuple[str, ...]:
+    """Return the columns of a table whose first row names none; () if it does, or they are unclear.
+
+    The first of its first rows without an empty cell shows which column is which.
+    """
+    try:
+        rows = list(islice(csv.reader(text.splitlines(), delimiter=delimiter), _FIRST_ROWS))
+    except csv.Error:
+        return ()
+    if not any(_is_image(cell) for row in rows[:1] for cell in row):
+        return ()
+    whole = next((row for row in rows if all(map(str.strip, row))), [])
+    names: list[str] = []
+    for kind, run in groupby(map(_kind, whole)):
+        count = len(list(run))
+        names += _UNNAMED.get((kind, count), (kind,) * count)
+    return tuple(names) if set(names) >= _NEEDED and len(set(names)) == len(names) else ()
+
+
+def _kind(cell: str) -> str:
+    if _is_image(cell):
+        return "image"
+    return "label" if _number(cell) is None else "number"
+
+
+def _number(cell: str) -> float | None:
+    try:
+        number = float(cell.replace(",", "."))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_image(cell: str) -> bool:
+    return PurePath(cell.strip()).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _check_corners(table: CsvTable) -> None:
+    """Refuse boxes without a header that are no corners: x, y, width, height look alike.
+
+    Raises:
+        DataError: the second corner of a tenth of the boxes is not right of and below the first.
+    """
+    boxes = [[_number(row.cells[side]) for side in _CORNERS[0]] for row in table.rows]
+    numbers = [[side for side in box if side is not None] for box in boxes if None not in box]
+    reversed_ = [box for box in numbers if box[2] < box[0] or box[3] < box[1]]
+    if 10 * len(reversed_) > len(numbers):
+        raise DataError(
+            "a table without a header, whose boxes are not xmin, ymin, xmax, ymax",
+            file=table.path,
+            found=f"{len(reversed_)} of {len(numbers)} boxes that end before they start",
+            remedy="Give it a header, such as image,label,x,y,width,height",
+        )
+
+
+def _read_image(annotations: Annotations, item: AnnotationItem, name: str) -> None:
+    try:
+        annotations.add_image(read_image_name(item, name))
+    except ItemError as error:
+        annotations.drop(item, error)
 
 
 def _plain(column: str) -> str:

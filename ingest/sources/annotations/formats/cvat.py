@@ -1,4 +1,7 @@
-"""CVAT: the XML of `CVAT for images`: boxes, also rotated ones, polygons, ellipses and masks.
+"""CVAT: the XML of `CVAT for images` and `for video`: boxes, polygons, ellipses and masks.
+
+A track of a video has a shape in each frame in which it is not outside. The image of frame 7 is
+`frame_000007`, as CVAT exports it; its size is the video's.
 
 A worker is an attribute `annotator` or `worker_id`, a verifier's answer an attribute `verified`;
 other attributes are ignored, and so are tags, points and polylines, which have no area.
@@ -10,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .....errors import DataError
 from ..fields import (
     parse_number,
     read_box,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from ..format import AnnotationInput
-    from ..regions import Box, Geometry, Polygons
+    from ..regions import Box, Geometry, Polygons, RegionDraft
     from ..run_lengths import RunLengths
 
 
@@ -42,18 +44,19 @@ def read(given: AnnotationInput) -> Annotations:
     """Read an XML file, or all in a folder.
 
     Raises:
-        DataError: no category, as CVAT has none; not CVAT's XML for images.
+        DataError: no category, as CVAT has none; not XML.
     """
     category = given.required_category()
     annotations = Annotations()
     paths = files_below(given.path, (".xml",)) if given.path.is_dir() else [given.path]
     for path in paths:
         root = read_xml(path)
-        if root.find("track") is not None and root.find("image") is None:
-            remedy = "Export it as 'CVAT for images'"
-            raise DataError("tracks of a video, without images", file=path, remedy=remedy)
         for number, image in enumerate(root.iterfind("image"), 1):
             _read_image(annotations, AnnotationItem(path, f"image {number}"), image, category)
+        sides = (root.findtext(f"meta//original_size/{side}") for side in ("height", "width"))
+        size = read_size(*sides)
+        for number, track in enumerate(root.iterfind("track"), 1):
+            _read_track(annotations, AnnotationItem(path, f"track {number}"), track, size, category)
     return annotations
 
 
@@ -76,13 +79,40 @@ def _read_image(
         with annotations.region(part) as draft:
             draft.image, draft.category = name, category
             draft.concept = read_name(part, "label", shape.get("label"))
-            attributes: dict[str, object] = {
-                str(one.get("name")): _plain(one.text) for one in shape.iterfind("attribute")
-            }
-            draft.worker = read_worker(part, {}, attributes)
-            draft.verified = read_verified(part, {}, attributes)
-            annotations.note_unticked(attributes)
+            _read_attributes(annotations, part, shape, draft)
             draft.geometry = _read_shape(part, shape, size)
+
+
+def _read_track(
+    annotations: Annotations,
+    item: AnnotationItem,
+    track: Element,
+    size: tuple[int, int] | None,
+    category: str,
+) -> None:
+    for shape in track:
+        if shape.get("outside") == "1" or shape.get("frame") is None:
+            continue
+        part = AnnotationItem(item.file, f"{item.name}, frame {shape.get('frame')}")
+        with annotations.region(part) as draft:
+            draft.category = category
+            frame = parse_number(part, "frame", shape.get("frame") or "")
+            draft.image = f"frame_{frame:06.0f}"
+            annotations.add_image(draft.image, size)
+            draft.concept = read_name(part, "label", track.get("label"))
+            _read_attributes(annotations, part, shape, draft)
+            draft.geometry = _read_shape(part, shape, size)
+
+
+def _read_attributes(
+    annotations: Annotations, item: AnnotationItem, shape: Element, draft: RegionDraft
+) -> None:
+    attributes: dict[str, object] = {
+        str(one.get("name")): _plain(one.text) for one in shape.iterfind("attribute")
+    }
+    draft.worker = read_worker(item, {}, attributes)
+    draft.verified = read_verified(item, {}, attributes)
+    annotations.note_unticked(attributes)
 
 
 def _plain(text: str | None) -> object:

@@ -1,8 +1,8 @@
 """Label Studio: its JSON export, with all annotations (`JSON`) or only the labels (`JSON-MIN`).
 
-Rectangles, also rotated ones, ellipses and polygons are regions; coordinates are percent of the
-image. The worker is who completed the annotation. An uploaded image is found with and without the
-eight digits that Label Studio puts before its name.
+Rectangles, also rotated ones, ellipses, polygons and brush masks are regions; coordinates are
+percent of the image. The worker is who completed the annotation. An uploaded image is found with
+and without the eight digits that Label Studio puts before its name.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
 
 from .....errors import DataError
 from ..fields import (
@@ -28,16 +30,21 @@ from ..image_files import ImageFiles
 from ..items import AnnotationItem, ItemError
 from ..json_files import json_outline, kind, read_json, read_list, read_record
 from ..regions import Annotations, Shares
+from ..run_lengths import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from ..format import AnnotationInput
     from ..regions import Box, Geometry, Polygons
+    from ..run_lengths import RunLengths
 
 _UPLOADED = re.compile(r"(.*/)?[0-9a-f]{8}-([^/]+)")
 _IMAGE_KEYS = ("image", "img", "photo", "picture", "url", "ocr", "captioning")
 _SHAPES = {"rectanglelabels", "polygonlabels", "ellipselabels", "rectangle", "polygon", "ellipse"}
+_BRUSHES = {"brushlabels", "brush"}
 _PERCENT = 100
 
 
@@ -139,7 +146,8 @@ def _read_result(
     record = result if isinstance(result, dict) else {}
     found = record.get("value", record)
     value = found if isinstance(found, dict) else {}
-    shape = str(record.get("type") or next((key for key in value if key in _SHAPES), ""))
+    known = _SHAPES | _BRUSHES
+    shape = str(record.get("type") or next((key for key in value if key in known), ""))
     labels = value.get(shape) or value.get("labels") or value.get("choices")
     size = read_size(record.get("original_height"), record.get("original_width"))
     if size is None:
@@ -147,13 +155,13 @@ def _read_result(
     for label in labels if isinstance(labels, list) and labels else [None]:
         with annotations.region(item) as draft:
             draft.image, draft.category, draft.worker = facts
-            if shape not in _SHAPES:
+            if shape not in known:
                 what = "result without an area" if label is not None else "result without a label"
-                raise item.error(
-                    what, found=repr(shape), expected="a rectangle, ellipse or polygon"
-                )
+                expected = "a rectangle, ellipse, polygon or brush"
+                raise item.error(what, found=repr(shape), expected=expected)
             draft.concept = read_name(item, "label", label)
-            draft.geometry = _read_shape(item, value, size)
+            read_one = _read_brush if shape in _BRUSHES else _read_shape
+            draft.geometry = read_one(item, value, size)
             annotations.add_image(draft.image, size)
 
 
@@ -189,3 +197,49 @@ def _read_point(item: AnnotationItem, point: object) -> tuple[float, float]:
         raise item.error("point", found=repr(point)[:40], expected="[x, y]")
     x, y = read_numbers(item, "point", point)
     return x, y
+
+
+def _read_brush(
+    item: AnnotationItem, value: dict[str, object], size: tuple[int, int] | None
+) -> RunLengths:
+    """Read a brush mask: the alpha channel of an image, in runs of bits (thi.ng's rle-pack)."""
+    if size is None:
+        raise item.error("mask", found="no size of the image", expected="width and height")
+    numbers = read_list(item, value, "rle")
+    if not all(isinstance(number, int) and 0 <= number < 256 for number in numbers):
+        raise item.error("mask", found=repr(numbers)[:40], expected="numbers from 0 to 255")
+    pixels = _unpacked(np.unpackbits(np.array(numbers, np.uint8)))
+    if pixels is None or pixels.size != 4 * size[0] * size[1]:
+        count = "cut short" if pixels is None else f"{pixels.size} values"
+        expected = f"{4 * size[0] * size[1]}, of {size[1]}×{size[0]} pixels"
+        raise item.error("mask that does not fit", found=count, expected=expected)
+    return encode(pixels.reshape(*size, 4)[..., 3] > 0)
+
+
+def _unpacked(bits: NDArray[np.uint8]) -> NDArray[np.int64] | None:
+    """Return the values of rle-pack's bits; None if they end too early.
+
+    First the count of values, the bits of a value and those of four kinds of counts; then runs:
+    whether one value is repeated, which kind of count, the count less one, the value or values.
+    """
+    place = 0
+
+    def take(width: int, count: int = 1) -> NDArray[np.int64]:
+        nonlocal place
+        part = bits[place : place + width * count]
+        place += width * count
+        whole = part[: len(part) // width * width].reshape(-1, width)
+        return whole @ (1 << np.arange(width, dtype=np.int64)[::-1])
+
+    def number(width: int) -> int:
+        return int(take(width).sum())  # 0 at the end
+
+    count, width = number(32), number(5) + 1
+    widths = [number(4) + 1 for _ in range(4)]
+    runs: list[NDArray[np.int64]] = []
+    filled = 0
+    while filled < count and place < len(bits):
+        repeated, times = number(1), number(widths[number(2)]) + 1
+        runs.append(take(width).repeat(times) if repeated else take(width, times))
+        filled += times
+    return np.concatenate(runs) if 0 < count == filled and place <= len(bits) else None

@@ -1,4 +1,4 @@
-"""VIA, the VGG Image Annotator: its project, its JSON export, its CSV export.
+"""VIA, the VGG Image Annotator: its project (also of VIA 3), its JSON export, its CSV export.
 
 Rectangles, circles, ellipses and polygons are regions. The label is the region's only attribute, or
 the one called label, class, name, type, …; a checkbox attribute gives each ticked label a region.
@@ -36,6 +36,15 @@ if TYPE_CHECKING:
     from ..regions import Geometry
 
 _PROJECT = "_via_img_metadata"
+_PROJECT_3 = {"file", "metadata", "attribute"}
+_SHAPES_3 = (
+    (2, "rect", ("x", "y", "width", "height")),
+    (3, "circle", ("cx", "cy", "r")),
+    (4, "ellipse", ("cx", "cy", "rx", "ry")),
+)
+"""VIA 3's numbers of shapes, and what their coordinates are."""
+_POLYGON_3, _EXTREMES_3 = 7, 8
+"""Those of x, y of each point: of a polygon, and on the four sides of a box."""
 _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 _LABELS = ("label", "class", "name", "type", "category", "object", "object_name", "concept", "tag")
 
@@ -68,7 +77,11 @@ def _recognises(path: Path) -> bool:
             return False
     outline = json_outline(path) if path.is_file() else None
     keys = outline.keys if outline and not outline.is_list else frozenset()
-    return _PROJECT in keys or bool(outline and {"filename", "regions"} <= outline.inner_keys)
+    return (
+        _PROJECT in keys
+        or keys >= _PROJECT_3
+        or bool(outline and {"filename", "regions"} <= outline.inner_keys)
+    )
 
 
 FORMAT = AnnotationFormat(recognises=_recognises, read=read)
@@ -77,6 +90,9 @@ FORMAT = AnnotationFormat(recognises=_recognises, read=read)
 def _records(path: Path) -> Iterator[tuple[AnnotationItem, object, object]]:
     """Yield item, image and region of a JSON file; None for an image without a region."""
     content = read_json_object(path)
+    if content.keys() >= _PROJECT_3:
+        yield from _records_3(path, content)
+        return
     images = content.get(_PROJECT, content)
     if not isinstance(images, dict):
         raise DataError("not VIA's images", file=path, found=kind(images), expected="an object")
@@ -89,6 +105,64 @@ def _records(path: Path) -> Iterator[tuple[AnnotationItem, object, object]]:
             yield item, name, None
         for place, region in enumerate(listed, 1):
             yield AnnotationItem(path, f"{item.name}, region {place}"), name, region
+
+
+def _records_3(
+    path: Path, content: dict[str, object]
+) -> Iterator[tuple[AnnotationItem, object, object]]:
+    """Yield item, image and region of a project of VIA 3; None for an image without a region.
+
+    A region belongs to a view, which shows a file; what labels a whole file or a time is no region.
+    """
+    files, views, options = (_objects(content.get(name)) for name in ("file", "view", "attribute"))
+    names = {key: file.get("fname") for key, file in files.items()}
+    for key, name in names.items():
+        yield AnnotationItem(path, f"file {key}"), name, None
+    for number, (key, record) in enumerate(_objects(content.get("metadata")).items(), 1):
+        item = AnnotationItem(path, f"region {number} ({key})")
+        view = str(record.get("vid"))
+        shown = views.get(view, {}).get("fid_list")
+        file = str(shown[0]) if isinstance(shown, list) and shown else view
+        shape, values = record.get("xy"), record.get("av")
+        if isinstance(shape, list) and shape:
+            attributes = dict(
+                _attribute(options.get(name, {}), name, value)
+                for name, value in (values if isinstance(values, dict) else {}).items()
+            )
+            region = {"shape_attributes": _shape_3(shape), "region_attributes": attributes}
+            yield item, names.get(file), region
+
+
+def _objects(value: object) -> dict[str, dict[str, object]]:
+    """Return the objects in an object, by key."""
+    items = value.items() if isinstance(value, dict) else ()
+    return {str(key): inner for key, inner in items if isinstance(inner, dict)}
+
+
+def _attribute(attribute: dict[str, object], key: str, value: object) -> tuple[str, object]:
+    """Return an attribute's name and value: of a choice, the texts of what was chosen."""
+    name, options = str(attribute.get("aname") or key), attribute.get("options")
+    if not isinstance(options, dict) or not options:
+        return name, value
+    chosen = [str(options.get(one, one)) for one in str(value).split(",") if one]
+    return name, dict.fromkeys(chosen, True) if len(chosen) > 1 else "".join(chosen)
+
+
+def _shape_3(values: list[object]) -> dict[str, object]:
+    """Return a shape of VIA 3, its number and coordinates, as VIA 2 writes it."""
+    number, *coordinates = values
+    xs, ys = coordinates[::2], coordinates[1::2]
+    if number == _POLYGON_3:
+        return {"name": "polygon", "all_points_x": xs, "all_points_y": ys}
+    numbers = [value for value in coordinates if isinstance(value, int | float)]
+    if number == _EXTREMES_3 and len(numbers) == len(coordinates) == 8:
+        left, top = min(numbers[::2]), min(numbers[1::2])
+        width, height = max(numbers[::2]) - left, max(numbers[1::2]) - top
+        return {"name": "rect", "x": left, "y": top, "width": width, "height": height}
+    for known, name, sides in _SHAPES_3:
+        if number == known:
+            return {"name": name, **dict(zip(sides, coordinates, strict=False))}
+    return {"name": number}
 
 
 def _rows(path: Path) -> Iterator[tuple[AnnotationItem, object, object]]:

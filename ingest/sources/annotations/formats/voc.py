@@ -1,8 +1,8 @@
 """Pascal VOC: a folder of XML files with boxes, one file per image.
 
-Coordinates are Pascal's: pixels counted from 1, the last one included. The worker is `<worker>`,
-`<annotator>` or `<round>` of the object or the file, else the subfolder of the file: one folder per
-annotator. An empty or missing `<filename>` is the name of the XML file.
+Coordinates are Pascal's: pixels counted from 1, the last one included; or shares of the image. The
+worker is `<worker>`, `<annotator>` or `<round>` of the object or the file, else the subfolder of
+the file: one folder per annotator. An empty or missing `<filename>` is the name of the XML file.
 """
 
 from __future__ import annotations
@@ -88,4 +88,6 @@ def _read_corners(item: AnnotationItem, record: Element) -> Box:
         parse_number(item, name, (corners.findtext(name) or "").strip())
         for name in ("xmin", "ymin", "xmax", "ymax")
     )
+    if max(right, bottom) <= 1 and not (right.is_integer() and bottom.is_integer()):
+        return read_box(item, (left, top, right - left, bottom - top))  # shares of the image
     return read_box(item, (left - 1, top - 1, right - left + 1, bottom - top + 1))
