@@ -123,6 +123,27 @@ def averaged(state: State) -> State:
     return cast("State", AveragedModel(module_of(shifted(state))).state_dict())
 
 
+def in_units(state: State) -> State:
+    """With the wrappers of nested FSDP and of activation checkpoints."""
+    nested = prefixed(state, "_fsdp_wrapped_module.")
+    for number in range(1, 5):
+        inner = f".layer{number}._fsdp_wrapped_module._checkpoint_wrapped_module."
+        nested = renamed(nested, f".layer{number}.", inner)
+    return nested
+
+
+def in_one_storage(state: State) -> State:
+    """As views of one flat tensor."""
+    flat = torch.cat([t.flatten().float() for t in state.values()])
+    parts = torch.split(flat, [t.numel() for t in state.values()])
+    return {k: part.view(t.shape) for part, (k, t) in zip(parts, state.items(), strict=True)}
+
+
+def in_channels_last(state: State) -> State:
+    layout = torch.channels_last
+    return {k: t.to(memory_format=layout) if t.ndim == 4 else t for k, t in state.items()}
+
+
 def normaliser(prefix: str, mean: str = "mean", std: str = "std") -> State:
     values = torch.tensor(MEAN).reshape(1, 3, 1, 1), torch.tensor(STD).reshape(1, 3, 1, 1)
     return {f"{prefix}{mean}": values[0], f"{prefix}{std}": values[1]}
@@ -251,5 +272,64 @@ WRAPPINGS: dict[str, Callable[[State], object]] = {
     "head linear": lambda s: renamed(s, "fc.", "linear."),
     "head in a head": lambda s: prefixed(renamed(s, "fc.", "head.fc."), "module."),
     "head after Dropout": lambda s: renamed(s, "fc.", "fc.1."),
+    "nested FSDP": in_units,
+    "DeepSpeed, parallel": lambda s: {
+        "module": prefixed(s, "module."),
+        "buffer_names": ["bn1.running_mean"],
+        "param_shapes": [OrderedDict((k, t.shape) for k, t in s.items())],
+    },
+    "parallel twice": lambda s: {"state_dict": prefixed(s, "module.module.")},
+    "Lightning with an average": lambda s: {
+        "state_dict": prefixed(s, "model.")
+        | prefixed(shifted(s), "ema_model.module.")
+        | {"ema_model.n_averaged": torch.tensor(3)}
+    },
+    "average of a callback of Lightning": lambda s: {
+        "state_dict": prefixed(s, "net."),
+        "callbacks": {"EMA": {"ema_state_dict": prefixed(shifted(s), "net.")}},
+    },
+    "Lightning with metrics": lambda s: {
+        "state_dict": prefixed(s, "model.") | {"confusion": torch.zeros(7, 7, dtype=torch.long)}
+    },
+    "SWA beside": lambda s: {
+        "state_dict": s,
+        "swa_state_dict": prefixed(shifted(s), "module.") | {"n_averaged": torch.tensor(4)},
+    },
+    "ema_pytorch": lambda s: (
+        prefixed(s, "online_model.")
+        | prefixed(shifted(s), "ema_model.")
+        | {"initted": torch.tensor(data=True)}
+    ),
+    "ema_pytorch, the average alone": lambda s: {**prefixed(s, "ema_model.")},
+    "torch_ema": lambda s: {"model": s, "ema": {"shadow_params": [t + 1 for t in s.values()]}},
+    "BYOL of other names": lambda s: (
+        prefixed(s, "online_network.") | prefixed(shifted(s), "target_network.")
+    ),
+    "backbone and head": lambda s: (
+        prefixed(body(s), "backbone.") | renamed(head(s), "fc.", "head.")
+    ),
+    "backbone and heads": lambda s: (
+        prefixed(body(s), "backbone.") | renamed(head(s), "fc.", "heads.0.")
+    ),
+    "VISSL": lambda s: {
+        "classy_state_dict": {
+            "base_model": {
+                "model": {
+                    "trunk": prefixed(body(s), "_feature_blocks."),
+                    "heads": renamed(head(s), "fc.", "0.clf.0."),
+                }
+            }
+        }
+    },
+    "a wrapper of timm's": lambda s: prefixed(s, "timm_model."),
+    "PEFT": lambda s: prefixed(s, "base_model.model."),
+    "CLIP": lambda s: prefixed(s, "visual.") | {"logit_scale": torch.tensor(1.0)},
+    "a list of models": lambda s: {"models": [s]},
+    "keys that are numbers": lambda s: {0: s, 1: {"lr": 0.1}},
+    "arrays of the other byte order": lambda s: {
+        k: t.numpy().astype(">f4") if t.is_floating_point() else t.numpy() for k, t in s.items()
+    },
+    "one storage": in_one_storage,
+    "channels last": in_channels_last,
     "classifier after Dropout": lambda s: prefixed(renamed(s, "fc.", "classifier.1."), "model."),
 }

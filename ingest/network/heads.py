@@ -89,7 +89,12 @@ def _linear(
     shapes = {kind: entries[inside[name]].tensor.shape for name, kind in kinds.items()}
     inputs = own.tensors[wanted["weight"]].shape[1:]
     rows = shapes["weight"][:1]
-    if not rows or shapes["weight"] != rows + inputs or shapes.get("bias", rows) != rows:
+    if (
+        not rows
+        or not rows[0]
+        or shapes["weight"] != rows + inputs
+        or shapes.get("bias", rows) != rows
+    ):
         return None
     return {wanted[kind]: inside[name] for name, kind in kinds.items()}
 

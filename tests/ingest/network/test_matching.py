@@ -329,6 +329,88 @@ UNFITTING: dict[str, tuple[Callable[[State], object], str]] = {
         replaced("bn1.bias", lambda t: t / 0),
         "NaN or infinite weights in 1 tensors: bn1.b",
     ),
+    "one flat tensor of FSDP": (
+        lambda s: {
+            "_fsdp_wrapped_module._flat_param": torch.cat([t.flatten() for t in s.values()])
+        },
+        "the weights do not fit the network; found 1 tensors, _fsdp_wrapped_module._flat_param; ",
+    ),
+    "Hugging Face's names": (
+        lambda s: {
+            "resnet.embedder.embedder.convolution.weight": s["conv1.weight"],
+            "classifier.1.weight": s["fc.weight"],
+        },
+        "the weights do not fit the network; found 2 tensors, resnet.embedder.embedder.convolution",
+    ),
+    "fastai's names": (
+        lambda s: {"0.0.weight": s["conv1.weight"], "1.8.weight": s["fc.weight"]},
+        "the weights do not fit the network; found 2 tensors, 0.0.weight, 1.8.weight; expected",
+    ),
+    "names of TensorFlow": (
+        lambda s: {k.replace(".", "/"): t for k, t in s.items()},
+        "the weights do not fit the network; found 92 tensors, conv1/weight, bn1/weight, bn1/bias",
+    ),
+    "quantized by torchvision": (
+        lambda s: (
+            {k: t for k, t in s.items() if "bn" not in k}
+            | {"conv1.scale": torch.ones(1), "conv1.zero_point": torch.zeros(1)}
+        ),
+        "44 keys missing: bn1.weight, bn1.bias, bn1.running_mean, …; 2 keys unexpected: conv1.s",
+    ),
+    "prepared for quantization": (
+        added("conv1.weight_fake_quant.scale", 1),
+        "1 key unexpected: conv1.weight_fake_quant.scale",
+    ),
+    "pruned": (
+        lambda s: renamed(s, "conv1.weight", "conv1.weight_orig") | {"conv1.weight_mask": QUEUE},
+        "6 keys missing: conv1.weight, layer1.0.conv1.weight, layer2.0.conv1.weight, …; 7 keys une",
+    ),
+    "inflated to a video": (
+        lambda s: {k: t[:, :, None] if t.ndim == 4 else t for k, t in s.items()},
+        "conv1.weight (64, 3, 1, 7, 7) instead of (64, 3, 7, 7)",
+    ),
+    "complex": (
+        replaced("conv1.weight", lambda t: t.to(torch.complex64)),
+        "1 key of another type: conv1.weight complex64",
+    ),
+    "true or false": (
+        replaced("conv1.weight", lambda t: t > 0),
+        "1 key of another type: conv1.weight bool",
+    ),
+    "DINO": (
+        lambda s: {
+            "student": prefixed(body(s), "module.backbone.")
+            | {"module.head.mlp.0.weight": torch.ones(9, 64)},
+        },
+        "all weights of the network under student.module.backbone but those of its head fc",
+    ),
+    "a backbone of a segmentation network": (
+        lambda s: (
+            prefixed(body(s), "backbone.")
+            | {"classifier.0.convs.0.0.weight": torch.ones(4, 64, 1, 1)}
+        ),
+        "has all weights of the network under backbone but those of its head fc",
+    ),
+    "a head that is a convolution": (
+        replaced("fc.weight", lambda t: t[..., None, None]),
+        "of its head fc; found under fc weight, bias",
+    ),
+    "a head of no classes": (
+        lambda s: s | {"fc.weight": torch.ones(0, 64), "fc.bias": torch.ones(0)},
+        "of its head fc; found under fc weight, bias",
+    ),
+    "a head and a copy of it": (
+        lambda s: (
+            body(s)
+            | renamed(s, "fc.", "fc.original_module.")
+            | {"fc.modules_to_save.default.weight": s["fc.weight"] + 1}
+        ),
+        "found under fc original_module.weight, original_module.bias, modules_to_save.default.weig",
+    ),
+    "the optimizer alone": (
+        lambda s: {"optimizer": wrappings.trained(s)[1].state_dict()},
+        "the weights do not fit the network; found 141 tensors, optimizer.state.0.step",
+    ),
     "no tensors": (lambda s: {"epoch": 1}, "holds no state dict; found the keys epoch; expected "),
 }
 
