@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ..graph.uids import block_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,12 +91,20 @@ def block_names(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",")) if text else None
 
 
-def modules_of(blocks: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the blocks among the values of --blocks, and the modules, given as NAME=MODULE."""
-    modules = tuple(block.partition("=")[2].strip() for block in blocks if "=" in block)
+def modules_of(blocks: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the blocks among the values of --blocks, and the modules by NAME, of NAME=MODULE.
+
+    A NAME says which module is meant, for people: runs call them block1, block2, … in this order.
+    """
+    pairs = [tuple(map(str.strip, block.split("=", 1))) for block in blocks if "=" in block]
     named = tuple(block for block in blocks if "=" not in block)
-    if (named and modules) or "" in modules:
-        raise typer.BadParameter("give names of blocks, or NAME=MODULE for all of them")
+    modules = {pair[0]: pair[1] for pair in pairs}
+    if (named and modules) or not all(map(all, pairs)) or len(modules) < len(pairs):
+        raise typer.BadParameter("give names of blocks, or NAME=MODULE for all of them, each once")
+    for number, name in enumerate(modules, 1):
+        if re.fullmatch(r"block\d+", name) and name != block_name(number):
+            what = f"{name} would be {block_name(number)}, by its place in the list"
+            raise typer.BadParameter(f"{what}; give it that name, or any other")
     return named, modules
 
 

@@ -169,7 +169,7 @@ def ingest(
     named, modules = modules_of(block_names(blocks) or ())
     settings = Settings(
         blocks=named,
-        modules=modules,
+        modules=tuple(modules.values()),
         head=head,
         multi_label=multi_label,
         quantile=read_quantile(quantile),
@@ -191,6 +191,11 @@ def ingest(
         from ..opening import connect
 
         connect(neo4j, database).close()  # a wrong address is reported before the long work
+    if modules:
+        from ..terminal import print_status
+
+        shown = (f"block{n}: {name} ({part})" for n, (name, part) in enumerate(modules.items(), 1))
+        print_status("; ".join(shown))
     if model is None or data is None:
         from ...demo.cached import demo_network
         from ..terminal import print_status

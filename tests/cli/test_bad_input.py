@@ -244,6 +244,10 @@ def test_no_class_names(inputs: ValidInputs) -> None:
     ("option", "value", "status", "parts"),
     [
         ("--blocks", "block1,block9", 1, ("no block9", "block1,block2,block3")),
+        ("--blocks", "block3=layer1,block4=layer2", 2, ("block3 would be block1, by its place",)),
+        ("--blocks", "a=layer1,block3=layer2", 2, ("block3 would be block2, by its place",)),
+        ("--blocks", "a=layer1,a=layer2", 2, ("NAME=MODULE for all of them, each once",)),
+        ("--blocks", "a=", 2, ("NAME=MODULE for all of them, each once",)),
         ("--blocks", "block4", 1, ("tests.random_networks:CustomNetwork has no block4", "block3")),
         ("--device", "tpu", 1, ("'tpu'", "--device cpu or auto")),
         ("--device", "cuda:99", 1, ("'cuda:99'", "--device cpu or auto")),

@@ -92,6 +92,14 @@ def test_the_summary_as_json_agrees_with_the_run(user_folder: UserFolder) -> Non
     shutil.rmtree(run.path)
 
 
+def test_modules_that_are_named_are_numbered_and_said(user_folder: UserFolder) -> None:
+    words = (*INGEST, "--out", "named.cg", "--blocks", "stem=layer1,last=layer4", "--json")
+    done = call(*words, folder=user_folder.folder)
+    assert "block1: stem (layer1); block2: last (layer4)" in done.err
+    assert [row["block"] for row in json.loads(done.out)["blocks"]] == ["block1", "block2"]
+    shutil.rmtree(user_folder.folder / "named.cg")
+
+
 def test_progress_is_shown_on_a_terminal_only(user_folder: UserFolder) -> None:
     master, terminal = pty.openpty()
     words = [*PROGRAM, *INGEST, "--out", "seen.cg", "--blocks", "block4", "--json"]
