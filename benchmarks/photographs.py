@@ -7,7 +7,7 @@ they are any. Of crops drawn at random:
 
     named      at each of the last two blocks, the share of |evidence| for the predicted class that
                lies where some concept of the category `object` is found, and of Σ |region| that
-               is not "none of them"; medians over crops
+               is not "elsewhere"; medians over crops
     objects    each object that is a class and covers 1–25 % of the crop, by its mask: the region
                evidence for its own class against what the logit loses when it is painted over; all
                of them, and those whose class is the predicted one

@@ -4,9 +4,9 @@ The evidence at the positions of a block is exact, whatever its units are called
 (`decomposition.Decomposition.evidence`). Summed over the positions where a concept is found it says
 how much that part of the image adds. In each category the parts add up: a position at which several
 concepts of the category are found is divided equally among them, one at which none is found belongs
-to "none of them". So for each block and category
+to "elsewhere". So for each block and category
 
-    Σ regions + none of them + bias terms after the block = logit
+    Σ regions + elsewhere + bias terms after the block = logit
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .presence import ConceptName
     from .regions import ConceptRegion
 
+ASKED = "R"
+"""The mark of the region that was asked about; things are numbered from 1."""
 NAMES_SHOWN = 4
 """Of a thing."""
 APPEARANCES = frozenset({"color"})
@@ -23,7 +25,35 @@ APPEARANCES = frozenset({"color"})
 
 
 def verdict(explanation: Explanation) -> str:
-    """Return the finding: which thing or part of the image is most evidence for the class."""
+    """Return the finding; of a region that was asked about first, then of the whole image."""
+    return " ".join(filter(None, (_asked(explanation), _finding(explanation))))
+
+
+def _asked(explanation: Explanation) -> str:
+    """Return what the region that was asked about adds, and the answer without it; "" if none."""
+    region = explanation.picture.chosen
+    if region is None or region.counterfactual is None:
+        return ""
+    result, versus = region.counterfactual, explanation.versus
+    what = f"logit of {explanation.class_name}{f' less that of {versus}' if versus else ''}"
+    loses = "loses" if result.measured >= 0 else "gains"
+    return (
+        f"The region asked about ({region.coverage:.0%} of the picture) adds "
+        f"{region.evidence:+.2f} to the {what}. Painted over, it {loses} "
+        f"{abs(result.measured):.2f}, and the network {_answer(explanation, result)}. In the whole "
+        "picture,"
+    )
+
+
+def _answer(explanation: Explanation, result: Counterfactual) -> str:
+    """Return what the network says then: "still says juggling (87%)"."""
+    name, probability = result.answer
+    still = "still " if name == explanation.predicted[0].name else ""
+    return f"{still}says {name} ({probability:.0%})"
+
+
+def _finding(explanation: Explanation) -> str:
+    """Return which thing or part of the image is most evidence for the class."""
     picture = explanation.picture
     versus = f", not {explanation.versus}" if explanation.versus else ""
     opening = f"{explanation.class_name}{versus}"
@@ -60,11 +90,9 @@ def _contradicted(
     explanation: Explanation, opening: str, thing: ImageThing, result: Counterfactual
 ) -> str:
     """Return the finding where the network does not need the thing that is most evidence."""
-    name, probability = result.answer
-    still = "still " if name == explanation.predicted[0].name else ""
     return (
         f"{opening}: the strongest evidence is {_thing_text(thing)}, but the answer does not "
-        f"depend on it: painted over, the network {still}says {name} ({probability:.0%})."
+        f"depend on it: painted over, the network {_answer(explanation, result)}."
     )
 
 
@@ -89,7 +117,7 @@ def leading_region(picture: ImageRegions) -> ConceptRegion | None:
 def shown_regions(picture: ImageRegions) -> list[ConceptRegion]:
     """Return the regions of the block of things, in the category whose concepts name most.
 
-    The largest |evidence| first, none of them last.
+    The largest |evidence| first, elsewhere last.
     """
     by_category: dict[str, list[ConceptRegion]] = {}
     for region in picture.regions:
@@ -136,11 +164,9 @@ def _without(explanation: Explanation, thing: ImageThing) -> str:
     result = thing.counterfactual
     if result is None:
         return ""
-    name, probability = result.answer
-    still = "still " if name == explanation.predicted[0].name else ""
     what = "difference" if explanation.versus else "logit"
     doubt = "" if not thing.disputed else f" The {what} loses {result.measured:.2f} then."
-    return f" Painted over, the network {still}says {name} ({probability:.0%}).{doubt}"
+    return f" Painted over, the network {_answer(explanation, result)}.{doubt}"
 
 
 def _change(explanation: Explanation) -> str:

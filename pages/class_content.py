@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..explain.verdict import category_rank
+from ..graph.evidence_graph import ELSEWHERE
 from ..graph.run.class_evidence import read_class_evidence
 from .flow_content import flow_graph
 from .image_parts import FlowBox, FlowPage
@@ -79,7 +80,7 @@ def _graph(
     chosen = flows[(flows["source_category"] == pair[0]) & (flows["target_category"] == pair[1])]
     boxes = [
         [
-            FlowBox(name or "elsewhere", "concept" if name else "elsewhere", mean, coverage)
+            FlowBox(name or ELSEWHERE, "concept" if name else "elsewhere", mean, coverage)
             for name, mean, coverage in _regions(evidence, block, category)
         ]
         for block, category in zip(blocks, pair, strict=True)
@@ -99,7 +100,7 @@ def _graph(
 
 
 def _regions(evidence: pd.DataFrame, block: str, category: str) -> list[tuple[str, float, float]]:
-    """Return name ("" for none of them), mean and coverage of a category's regions at a block."""
+    """Return name ("" for elsewhere), mean and coverage of a category's regions at a block."""
     rows = evidence[(evidence["block"] == block) & (evidence["category"] == category)]
     return list(zip(_texts(rows["name"]), rows["mean"], rows["coverage"], strict=True))
 

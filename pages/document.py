@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..errors import DataError
+from ..graph.evidence_graph import ELSEWHERE
 from ..graph.uids import split_concept
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def _environment() -> Environment:
     for name in _INLINED:
         content = (TEMPLATES / name).read_text(encoding="utf-8")
         environment.globals[name.replace(".", "_")] = content
+    environment.globals["elsewhere"] = ELSEWHERE
     environment.filters |= {"signed": signed, "split_concept": split_concept}
     return environment
 

@@ -1,7 +1,8 @@
 """The concept graph: what reaches a class from concepts in one block through those of the next.
 
 In each column stand the strongest concepts, then all others in one box, the positions where none is
-found, and the bias terms; so the boxes of a column add up to the logit, and so do its edges.
+found, and the bias terms up to the next column. So the boxes of the second block add up to the
+logit, those of the first to the logit less the bias terms after the second block.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..explain.no_answer import explanation_note
-from ..explain.verdict import verdict
+from ..explain.verdict import ASKED, verdict
 from ..ingest.network.preprocessing import unseen_text
 from .image_parts import ImagePage, PageChange, PageName, PageThing
 from .outlines import outline
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from ..explain.unusual import UnusualRegion
     from ..graph.run.reader import Run
 
-ASKED = "?"
-"""The mark of the part of an image that was asked about."""
 _PAINTED = 360
 """Pixels of the longer side of a picture in which something is painted over."""
 _MATTERS = 0.15
@@ -153,7 +151,7 @@ def _thing(
         measured=result.measured,
         answer=(result.answer.name, result.answer.probability),
         changes=result.answer.name != explanation.predicted[0].name,
-        disputed=thing.disputed and _matters(thing, explanation),
+        disputed=thing.disputed,
         painted=_painted(image, explanation, result.pixels),
     )
 

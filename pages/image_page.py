@@ -8,6 +8,7 @@ from .document import check_numbers, check_pictures, largest, render
 from .flow_values import flow_values, strongest_flows
 from .image_parts import RegionRow
 from .path_page import path_values, vis_network
+from .wording import DISPUTED_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,7 @@ def _values(page: ImagePage) -> dict[str, object]:
     return {
         "page": page,
         "marked": marked,
+        "disputed_text": DISPUTED_TEXT,
         "value": "logit" if page.versus is None else f"logit less that of {page.versus}",
         "largest_part": largest(row.present for row in page.attributions),
         "largest_unusual": largest(row.difference for t in page.unusual for row in t.rows),

@@ -39,8 +39,8 @@ class PageThing:
     """A part of the image with its names, and what happens when it is painted over.
 
     Attributes:
-        mark: what it is called on the photograph: "1", or "?" for the part that was asked about.
-        names: of its concepts; none for the part that was asked about.
+        mark: what it is called on the photograph: "1", or "R" for the region that was asked about.
+        names: of its concepts; none for the region that was asked about.
         evidence: what its positions add.
         coverage: share of the image.
         outline: `d` of an SVG path, in pixels of the photograph.
@@ -147,7 +147,7 @@ class PageAttribution:
         name: the concept; None for all units without one.
         category: its category; None for several concepts in one row.
         present: where the concept is present.
-        firing: elsewhere, where its units fire.
+        firing: at other positions, where its units fire.
         below: the rest.
         probe: in words, how good the presence probe is.
         map: over the image, what each position adds.
@@ -269,7 +269,7 @@ class ImagePage:
         seen: left, top, right and bottom of the part that the network sees, shares of the size.
         maps: block, and its evidence over the photograph.
         things: the strongest first.
-        asked: the part that was asked about, if any.
+        asked: the region that was asked about, if any.
         leading: place of the region that the verdict speaks of, if it speaks of one.
         change: few things without which the answer is another one, if any were found.
         places: of regions.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..explain.flows import FlowNode
 from ..explain.unusual import shown_unusual
 from ..explain.verdict import leading_region, shown_regions
+from ..graph.evidence_graph import ELSEWHERE
 from .flow_content import Biases, flow_graph
 from .image_parts import (
     FlowBox,
@@ -94,9 +95,9 @@ def unusual_tables(
 
 
 def leading_place(picture: ImageRegions) -> int | None:
-    """Return the place of the region that the verdict speaks of; None if it names a thing."""
+    """Return the place of the region that the verdict leads with; None if it leads with others."""
     region = leading_region(picture)
-    if region is None:
+    if region is None or picture.chosen is not None:
         return None
     return list(picture.places).index(FlowNode(region.block, region.category, region.name))
 
@@ -150,7 +151,7 @@ def _boxes(picture: ImageRegions, block: str, category: str) -> list[FlowBox]:
             place = picture.places[node]
             boxes.append(
                 FlowBox(
-                    region.name or "elsewhere",
+                    region.name or ELSEWHERE,
                     "concept" if region.name else "elsewhere",
                     region.evidence,
                     region.coverage,

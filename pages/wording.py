@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..explain.audit_counts import Confusion
 from ..explain.reliance import distinct
+from ..graph.evidence_graph import ELSEWHERE
 from ..graph.run.all_labels import AllLabels
 from ..graph.uids import split_concept
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 CONCEPTS_SHOWN = 8
 """Concepts of an explanation in rows of their own; all others are summed in one row."""
+
+
+DISPUTED_TEXT = (
+    "“?”: evidence and loss differ by more than half of the larger one; a picture in which "
+    "something is painted over may not look as it would without it."
+)
 
 
 def counted(number: int, noun: str) -> str:
@@ -59,6 +66,11 @@ def evidence_after(ablation: Ablation) -> str:
     concepts = (f"{concept.name} {concept.contribution:+.2f}" for concept in ablation.took_over)
     evidence = ", ".join(concepts)
     return f"Evidence for {ablation.after[0].name} after the ablation: {evidence}" * bool(evidence)
+
+
+def elsewhere_text(category: str) -> str:
+    """Return what "elsewhere" means in a table of a category's regions."""
+    return f"“{ELSEWHERE}”: where no {category} of the concept data is found."
 
 
 def masked_text(picture: ImageRegions) -> str:

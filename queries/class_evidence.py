@@ -124,7 +124,7 @@ class CarryingConcepts:
     def shown(self, block: str | None = None) -> list[ConceptEvidence]:
         """Return a block's rows in the category whose concepts name most.
 
-        The largest |mean| first, none of them last.
+        The largest |mean| first, elsewhere last.
 
         Args:
             block: None means `block()`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...graph.evidence_graph import ELSEWHERE
 from ...queries.class_evidence import class_concepts
 from ..terminal import print_line, print_note, print_table
 
@@ -86,7 +87,7 @@ def _amount(row: ConceptEvidence) -> str:
 def _cells(row: ConceptEvidence) -> tuple[str, ...]:
     interval = f"{row.low:+.2f} to {row.high:+.2f}"
     shares = f"{row.coverage:.0%}", f"{row.share:.0%}"
-    return (row.name or "none of them", f"{row.mean:+.2f}", interval, *shares)
+    return (row.name or ELSEWHERE, f"{row.mean:+.2f}", interval, *shares)
 
 
 def _others(rows: Sequence[ConceptEvidence]) -> list[tuple[str, ...]]:
@@ -114,8 +115,8 @@ def _concept_text(row: ConceptEvidence) -> str:
 
 
 def path_text(flow: MeanFlow) -> str:
-    """Return "car → road"; "elsewhere" for none of the category."""
-    return f"{flow.source_name or 'elsewhere'} → {flow.target_name or 'elsewhere'}"
+    """Return "car → road"; "elsewhere" where none of the category is found."""
+    return f"{flow.source_name or ELSEWHERE} → {flow.target_name or ELSEWHERE}"
 
 
 def _print_notes(saved: SavedEvidence) -> None:
@@ -123,5 +124,6 @@ def _print_notes(saved: SavedEvidence) -> None:
     print_note(
         f"Evidence: what the places of a concept add to the class's logit less {other}; "
         "its mean, with a 95 % interval, over the images that the network takes for the class. "
-        "In each block and category the concepts, “none of them” and bias terms add up to the mean."
+        "In each block and category the concepts, “elsewhere” (where none of them is found) and "
+        "bias terms add up to the mean."
     )

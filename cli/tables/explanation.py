@@ -16,7 +16,7 @@ from ...pages.wording import (
     masked_text,
 )
 from ..terminal import concept_text, print_line, print_note, print_paragraph, print_table
-from .picture import print_picture, print_unusual
+from .picture import picture_notes, print_picture, print_unusual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -69,8 +69,14 @@ def print_explanation(
     if paths:
         print_paragraph(no_answer)
         _print_unit_paths(explanation)
-    notes = masked_text(explanation.picture), explanation.exactness, input_text(explanation.shape)
-    for line in filter(None, (*notes, unseen_text(explanation.seen))):
+    notes = (
+        *picture_notes(explanation.picture),
+        masked_text(explanation.picture),
+        explanation.exactness,
+        input_text(explanation.shape),
+        unseen_text(explanation.seen),
+    )
+    for line in filter(None, notes):
         print_note(line)
     if explanation.multi_label:
         print_note("Each class is a decision of its own: yes from 50% on.")
@@ -217,7 +223,7 @@ def _notes(explanation: Explanation) -> Iterator[str]:
     else:
         yield (
             "“present”: at positions where the presence probe of the block predicts the concept; "
-            "only this counts as evidence of the concept. “firing”: elsewhere, where a unit "
+            "only this counts as evidence of the concept. “firing”: at others, where a unit "
             "exceeds its threshold. “below”: the rest. “poor”: with a poor probe, every position "
             "where a unit fires counts as present."
         )

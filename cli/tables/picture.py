@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...explain.unusual import shown_unusual
-from ...explain.verdict import shown_regions, thing_names, verdict
+from ...explain.verdict import ASKED, shown_regions, thing_names, verdict
+from ...graph.evidence_graph import ELSEWHERE
+from ...pages.wording import DISPUTED_TEXT, elsewhere_text
 from ..terminal import print_line, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ...explain.explanation import Explanation
     from ...explain.flows import Flow
@@ -26,12 +28,22 @@ def print_picture(explanation: Explanation) -> None:
     print_line()
     value = "logit" if explanation.versus is None else "difference"
     if picture.chosen is not None:
-        _print_things("the region asked about", [picture.chosen], value)
-    _print_things("things in the picture", picture.things[:_THINGS], value)
+        _print_things("the region asked about", {ASKED: picture.chosen}, value)
+    numbered = enumerate(picture.things[:_THINGS], start=1)
+    _print_things("things in the picture", {str(i): thing for i, thing in numbered}, value)
     _print_regions(picture)
     _print_flows(picture, explanation.class_name)
     _print_concepts(explanation)
     _print_sum(picture, explanation.accounting.total, value)
+
+
+def picture_notes(picture: ImageRegions) -> Iterator[str]:
+    """Yield what "?" and "elsewhere" mean, where they are shown."""
+    things = [*picture.things[:_THINGS], *filter(None, [picture.chosen])]
+    if any(thing.disputed for thing in things):
+        yield DISPUTED_TEXT
+    if regions := shown_regions(picture):
+        yield elsewhere_text(regions[0].category)
 
 
 def print_unusual(picture: ImageRegions, unusual: Sequence[UnusualRegion]) -> None:
@@ -57,19 +69,20 @@ def print_unusual(picture: ImageRegions, unusual: Sequence[UnusualRegion]) -> No
         )
 
 
-def _print_things(title: str, things: Sequence[ImageThing], value: str) -> None:
+def _print_things(title: str, things: Mapping[str, ImageThing], value: str) -> None:
+    """Print things by their marks."""
     print_table(
         title,
         ("", "", "of the picture", "evidence", f"{value} loses", "painted over, it says"),
         [
             (
-                number,
-                thing_names(thing.concepts) or "your region",
+                mark,
+                thing_names(thing.concepts) or "the region",
                 f"{thing.coverage:.0%}",
                 f"{thing.evidence:+.2f}",
                 *_painted(thing),
             )
-            for number, thing in enumerate(things, start=1)
+            for mark, thing in things.items()
         ],
         right="acde",
     )
@@ -96,7 +109,7 @@ def _print_regions(picture: ImageRegions) -> None:
     ]
     if rest:
         rows.append((f"{len(rest)} more", "", f"{sum(r.evidence for r in rest):+.2f}", ""))
-    rows.append(("none of them", f"{none.coverage:.0%}", f"{none.evidence:+.2f}", ""))
+    rows.append((ELSEWHERE, f"{none.coverage:.0%}", f"{none.evidence:+.2f}", ""))
     print_table(
         (
             f"where each {category} is annotated ({block})"
@@ -118,8 +131,7 @@ def _print_flows(picture: ImageRegions, target: str) -> None:
             ("", "evidence"),
             [
                 (
-                    f"{flow.source.name or 'elsewhere'} → {flow.target.name or 'elsewhere'} "
-                    f"→ {target}",
+                    f"{flow.source.name or ELSEWHERE} → {flow.target.name or ELSEWHERE} → {target}",
                     f"{flow.evidence:+.2f}",
                 )
                 for flow in flows

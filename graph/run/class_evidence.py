@@ -53,7 +53,7 @@ class SavedEvidence(NamedTuple):
     """The evidence of classes that a run keeps.
 
     Attributes:
-        evidence: columns `EVIDENCE`; a name of None is "none of them".
+        evidence: columns `EVIDENCE`; a name of None is "elsewhere".
         flows: columns `FLOWS`.
         versus: the class that logits are compared with; None means the mean of all classes.
         images: how many images, by class they were taken for.

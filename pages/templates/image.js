@@ -100,11 +100,11 @@
     if (list && ["ArrowDown", "ArrowUp"].includes(event.key)) {
       if (step(list, event.target, event.key)) event.preventDefault();
     } else if (event.key === "Escape") show({ chosen: null, pointed: null, place: null });
-    else if (/^[1-9?]$/.test(event.key)) {
-      const button = buttons.find((other) => other.dataset.mark === event.key);
+    else if (/^[1-9r]$/i.test(event.key)) {
+      const button = buttons.find((other) => other.dataset.mark === event.key.toUpperCase());
       if (!button) return;
       button.closest("details")?.setAttribute("open", "");
-      choose(event.key);
+      choose(button.dataset.mark);
       button.focus({ preventScroll: true });
       button.scrollIntoView({ block: "nearest" });
     }

@@ -91,7 +91,7 @@ def test_a_class_a_block_and_the_strongest(computed: Path) -> None:
     assert len(rows) == len(expected) > 1
     lines = succeed("evidence", "--class", name, folder=computed).splitlines()
     assert lines[0].startswith(f"{name} (")
-    assert any(line.startswith("none of them") for line in lines)
+    assert any(line.startswith("elsewhere") for line in lines)
     for option, value, found in (("--class", "x", "no class 'x'"), ("--block", "b", "has no 'b'")):
         done = call("evidence", option, value, folder=computed)
         assert done.status == 1

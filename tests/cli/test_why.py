@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from conceptgraph.cli.tables.explanation import print_explanation
 from tests.command_line import call
 from tests.drawn_data import CLASSES
+from tests.image_samples import image_explanation
+from tests.made_runs import small_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,6 +209,31 @@ def test_the_tables_of_an_image_show_all_that_adds_up(user_folder: UserFolder) -
     shown = fsum(float(number) for row in rows for number in row)
     total = explanation["accounting"]["total"] - explanation["accounting"]["biases"]
     assert shown == pytest.approx(total, abs=0.02)  # each number is rounded to 0.001
+
+
+def test_marks_and_words_are_explained_where_they_are_shown(user_folder: UserFolder) -> None:
+    text = user_folder.call("why --image x.jpg --class typing --region 0,0,20,20")
+    (region,) = table_lines(text, "the region asked about")[1:]
+    things = table_lines(text, "things in the picture")[1:]
+    assert [line.split()[0] for line in (region, *things)] == ["R", "1", "2", "3", "4"][
+        : 1 + len(things)
+    ]
+    assert any("?" in line for line in (region, *things)) == ("“?”: evidence and loss" in text)
+    assert text.splitlines()[1].startswith("The region asked about (")
+
+
+def test_the_places_where_no_concept_is_found_have_one_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_explanation(image_explanation(small_run(tmp_path / "a.cg")), [])
+    text = capsys.readouterr().out
+    assert table_lines(text, "where it sees each object")[-1].split() == [
+        "elsewhere",
+        "25%",
+        "+0.50",
+    ]
+    assert "elsewhere → elsewhere" not in text  # a path of which nothing is known
+    assert "“elsewhere”: where no object of the concept data is found." in text
 
 
 def table_lines(text: str, title: str) -> list[str]:

@@ -49,6 +49,25 @@ def test_a_region_leads_that_adds_more_than_any_thing(explanation: Explanation) 
     )
 
 
+def test_a_region_that_was_asked_about_leads(explanation: Explanation) -> None:
+    picture = explanation.picture
+    finding, ball = verdict(explanation), picture.things[0]
+    asked = replace(ball, concepts=())
+    changed = replace(explanation, picture=replace(picture, chosen=asked))
+    assert verdict(changed) == (
+        "The region asked about (25% of the picture) adds +2.00 to the logit of juggling. Painted "
+        "over, it loses 2.25, and the network says typing (90%). In the whole picture, " + finding
+    )
+    assert asked.counterfactual is not None
+    kept = replace(asked.counterfactual, measured=-0.5, answer=explanation.predicted[0])
+    asked = replace(asked, counterfactual=kept)
+    changed = replace(explanation, versus="typing", picture=replace(picture, chosen=asked))
+    assert verdict(changed).startswith(
+        "The region asked about (25% of the picture) adds +2.00 to the logit of juggling less that "
+        "of typing. Painted over, it gains 0.50, and the network still says juggling (60%)."
+    )
+
+
 def test_scenes_and_colors_are_shown_only_where_nothing_else_is_found(
     explanation: Explanation,
 ) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from conceptgraph.explain.regions import ConceptRegion
 from conceptgraph.explain.unusual import UnusualRegion
 from conceptgraph.pages.image_content import image_page
 from conceptgraph.pages.image_page import render_image
+from conceptgraph.pages.wording import DISPUTED_TEXT
 from tests.image_samples import BALL, BLUE, RED, image_explanation, open_picture
 from tests.made_runs import small_run
 from tests.page_samples import draw_thumbnails
@@ -84,6 +86,31 @@ def test_marks_of_things_at_one_place_stand_apart(run: Run, explanation: Explana
             assert max(abs(x - other_x), abs(y - other_y)) >= 7
 
 
+def test_a_region_that_was_asked_about_has_a_mark_of_its_own(
+    run: Run, explanation: Explanation
+) -> None:
+    picture = explanation.picture
+    road = ConceptRegion("block3", "object", "road", 2.5, 0.5)
+    picture = replace(picture, regions=(road, *picture.regions), chosen=picture.things[0])
+    page = image_page(run, replace(explanation, picture=picture))
+    assert page.asked is not None
+    assert [page.asked.mark, *(thing.mark for thing in page.things)] == ["R", "1", "2"]
+    assert page.leading is None  # what is outlined from the start is the region
+
+
+def test_each_disagreement_of_evidence_and_loss_is_marked(
+    run: Run, explanation: Explanation
+) -> None:
+    ball = explanation.picture.things[0]
+    assert ball.counterfactual is not None
+    weak = replace(ball, evidence=0.02, counterfactual=replace(ball.counterfactual, measured=0.05))
+    document = render_image(image_page(run, explanation))
+    assert (document.count("<b>?</b>"), DISPUTED_TEXT in document) == (0, False)
+    picture = replace(explanation.picture, things=(ball, weak), chosen=weak)
+    document = render_image(image_page(run, replace(explanation, picture=picture)))
+    assert (document.count("<b>?</b>"), document.count(DISPUTED_TEXT)) == (2, 1)
+
+
 def test_regions_and_flows_add_up_to_the_logit(run: Run, explanation: Explanation) -> None:
     page = image_page(run, explanation)
     for table in page.regions:
@@ -96,6 +123,13 @@ def test_regions_and_flows_add_up_to_the_logit(run: Run, explanation: Explanatio
     assert page.flows is not None
     (graph,) = page.flows.graphs
     assert graph.columns[2][0].evidence == pytest.approx(page.total)
+    sums = [sum(box.evidence for box in column) for column in graph.columns[:2]]
+    after_last = explanation.picture.biases_after["block4"]
+    assert sums == pytest.approx([page.total - after_last, page.total])
+    assert (
+        "the boxes of block4 add up to the class; those of block3 to the class less the bias terms "
+        "after block4"
+    ) in render_image(page)
     for column in graph.columns[:2]:
         for box in column:
             if box.units:

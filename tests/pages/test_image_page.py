@@ -218,7 +218,7 @@ def test_the_view_of_evidence_and_the_fewest_that_change_the_answer(
 def test_nothing_is_cut_off_wide_narrow_dark(show: Callable[..., Opened], tmp_path: Path) -> None:
     for size in (WIDE, NARROW):
         for dark in (False, True):
-            opened = show(replace(PAGE, asked=replace(FLOOR, mark="?", names=())), size, dark=dark)
+            opened = show(replace(PAGE, asked=replace(FLOOR, mark="R", names=())), size, dark=dark)
             opened.tab.locator(".flow-column button").first.click()
             for summary in opened.tab.locator("summary:visible").all():
                 summary.click()
