@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ..errors import QueryError
 from ..graph.uids import concept_uid
+from ..queries.labels import class_index
 from ..queries.names import find_concept
 from ..queries.rows import Rows
 from .ablation_masks import (
@@ -30,7 +32,7 @@ from .explanation import Prediction
 from .network import RunNetwork, network_of, run_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ..graph.run.reader import Run
@@ -69,11 +71,13 @@ class Ablation:
         everywhere: whether they were ablated on their whole maps, or only where the concepts are
             present.
         changed: whether any logit changed; if not, the concepts are not present in the image.
-        before: the most probable classes before or after the ablation, with their probabilities
-            before.
+        before: the most probable classes before or after the ablation, and those asked for, with
+            their probabilities before.
         after: the same classes with their probabilities after.
         took_over: concepts with evidence for the class predicted after, in the ablated network.
         is_minimal: whether it is from `minimal_ablation_set`.
+        overtakes: if that was of two classes that are compared: the one that then has the larger
+            logit, and the other one.
     """
 
     concepts: tuple[str, ...]
@@ -85,6 +89,7 @@ class Ablation:
     after: Rows[Prediction]
     took_over: Rows[ConceptAttribution]
     is_minimal: bool = False
+    overtakes: tuple[str, str] | None = None
 
     @property
     def flips(self) -> bool:
@@ -119,6 +124,7 @@ class Ablation:
             "found": self.changed,
             "least": self.is_minimal,
             "flips": self.flips,
+            "overtakes": self.overtakes and list(self.overtakes),
             "before": [{"class": p.name, "probability": p.probability} for p in self.before],
             "after": [{"class": p.name, "probability": p.probability} for p in self.after],
             "took_over": [concept._asdict() for concept in self.took_over],
@@ -134,6 +140,7 @@ def ablate(
     at: Sequence[str] | None = None,
     everywhere: bool = False,
     blocks: Sequence[str] | None = None,
+    classes: Sequence[str] = (),
 ) -> Ablation:
     """Ablate concepts and units at an image, and run the network.
 
@@ -147,6 +154,7 @@ def ablate(
         everywhere: ablate the concepts' units on their whole maps, not only where the concepts are
             present.
         blocks: the blocks of `Ablation.took_over`, as in `explain`.
+        classes: those to list even if they are not among the most probable ones.
 
     Raises:
         QueryError: no such concept, unit or block, or neither units nor probes find a concept.
@@ -157,7 +165,7 @@ def ablate(
     network = network_of(run)
     uids = [_concept_uid(network.run, name) for name in concepts]
     logits = _logits(network, network.load_image(image), [{}, masks]).double()
-    before, after = _predictions(network, logits)
+    before, after = _predictions(network, logits, classes)
     with network.intervene(ablation_hooks([masks])):
         by_concept = concept_evidence(network, image, blocks)[:-1]
     return Ablation(
@@ -181,36 +189,39 @@ def minimal_ablation_set(
 ) -> Ablation | None:
     """Search the fewest concepts whose ablation changes the predicted class.
 
-    Greedy: ablate the concept that costs the prediction most of its margin, then the next one
+    Of an explanation that compares two classes: whose ablation changes which of them has the larger
+    logit, whatever the network predicts then.
+
+    Greedy: ablate the concept that costs the class ahead most of its margin, then the next one
     beside it, up to `MAX_CONCEPTS`; then leave out those that prove unnecessary. The network is run
     with each set. That no smaller set exists is not shown.
 
     Args:
         run: an open run, or its network from `open_network`.
         explanation: of the image; the concepts that its blocks detect are tried, those with most
-            evidence for the prediction first.
+            evidence for the class ahead first.
         at: blocks at which the concepts' units are ablated; None means all that were dissected.
         everywhere: as in `ablate`.
 
     Returns:
-        The ablation of these concepts; None if no set that was tried changes the prediction.
+        The ablation of these concepts; None if no set that was tried does so.
 
     Raises:
         QueryError: no such block.
     """
     network = network_of(run)
     batch = network.load_image(explanation.image)
-    predicted = int(_logits(network, batch, [{}])[0].argmax())
+    margin = _margin_of(network, explanation, _logits(network, batch, [{}])[0])
     candidates = _candidates(network, explanation, at, everywhere=everywhere)
     chosen: list[str] = []
     while len(chosen) < min(MAX_CONCEPTS, len(candidates)):
         rest = [uid for uid in candidates if uid not in chosen]
         sets = [merge_masks(candidates[c] for c in [*chosen, uid]) for uid in rest]
-        margins = _margins(_logits(network, batch, sets), predicted)
+        margins = margin(_logits(network, batch, sets))
         best = int(margins.argmin())
         chosen.append(rest[best])
         if margins[best] < 0:
-            needed = _drop_unnecessary(network, batch, candidates, chosen, predicted)
+            needed = _drop_unnecessary(network, batch, candidates, chosen, margin)
             ablation = ablate(
                 network,
                 explanation.image,
@@ -218,18 +229,24 @@ def minimal_ablation_set(
                 at=at,
                 everywhere=everywhere,
                 blocks=explanation.blocks,
+                classes=compared_classes(explanation),
             )
-            return replace(ablation, is_minimal=True)
+            return replace(ablation, is_minimal=True, overtakes=_overtakes(explanation))
     return None
 
 
 def _candidates(
     network: RunNetwork, explanation: Explanation, at: Sequence[str] | None, *, everywhere: bool
 ) -> dict[str, AblationMasks]:
-    """Return masks by concept uid, those with most evidence for the predicted class first."""
+    """Return masks by concept uid, those with most evidence for the class ahead first."""
     check_blocks(network.run, at)
-    of_prediction = concept_evidence(network, explanation.image, explanation.blocks)
-    by_concept = sorted(of_prediction[:-1], key=lambda c: -c.contribution)
+    if explanation.versus is None:
+        evidence = concept_evidence(network, explanation.image, explanation.blocks)
+        sign = 1
+    else:
+        evidence = tuple(explanation.by_concept)
+        sign = 1 if explanation.is_ahead else -1
+    by_concept = sorted(evidence[:-1], key=lambda c: -sign * c.contribution)
     candidates: dict[str, AblationMasks] = {}
     for concept in by_concept[:MAX_CANDIDATES]:
         uid = concept_uid(concept.category or "", concept.name or "")
@@ -245,13 +262,13 @@ def _drop_unnecessary(
     batch: Tensor,
     candidates: Mapping[str, AblationMasks],
     chosen: list[str],
-    predicted: int,
+    margin: Callable[[Tensor], Tensor],
 ) -> list[str]:
-    """Drop concepts, the first chosen first, while the prediction still changes without them."""
+    """Drop concepts, the first chosen first, while the margin is below 0 without them."""
     for uid in chosen[:-1]:
         fewer = [concept for concept in chosen if concept != uid]
         masks = merge_masks(candidates[concept] for concept in fewer)
-        if float(_margins(_logits(network, batch, [masks]), predicted)[0]) < 0:
+        if float(margin(_logits(network, batch, [masks]))[0]) < 0:
             chosen = fewer
     return chosen
 
@@ -282,9 +299,18 @@ def _concept_uid(run: Run, name: str) -> str:
     return find_concept([_NamedConcept(str(uid), str(name)) for uid, name in rows], name).uid
 
 
-def _predictions(network: RunNetwork, logits: Tensor) -> tuple[Rows[Prediction], Rows[Prediction]]:
-    """Return the classes that are among the top 5 of either row of logits, (2, classes)."""
-    top = sorted({i for row in logits for i in row.topk(min(5, len(row))).indices.tolist()})
+def _predictions(
+    network: RunNetwork, logits: Tensor, classes: Sequence[str]
+) -> tuple[Rows[Prediction], Rows[Prediction]]:
+    """Return the classes that are among the top 5 of either row of logits, and some others.
+
+    Args:
+        network: of the run.
+        logits: (2, classes).
+        classes: the others.
+    """
+    numbers = {i for row in logits for i in row.topk(min(5, len(row))).indices.tolist()}
+    top = sorted(numbers.union(class_index(network.run, name) for name in classes))
     names = [network.class_names[i] for i in top]
     before, after = (
         Rows(sorted(map(Prediction, names, row), key=lambda p: -p.probability))
@@ -303,8 +329,36 @@ def _logits(network: RunNetwork, batch: Tensor, ablations: Sequence[AblationMask
     return torch.cat(logits)
 
 
-def _margins(logits: Tensor, predicted: int) -> Tensor:
+def _margin_of(
+    network: RunNetwork, explanation: Explanation, logits: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """Return what computes, of logits (ablations, classes), the margin that is to fall below 0.
+
+    It is that of the predicted class over the largest other one; if two classes are compared, that
+    of the one ahead over the other.
+    """
+    if explanation.versus is None:
+        return partial(_over_the_largest_other, int(logits.argmax()))
+    behind, ahead = (class_index(network.run, name) for name in _overtakes(explanation) or ())
+    return lambda rows: rows[:, ahead] - rows[:, behind]
+
+
+def _over_the_largest_other(predicted: int, logits: Tensor) -> Tensor:
     """Return the logit of a class less the largest other one, (ablations,)."""
     rivals = logits.clone()
     rivals[:, predicted] = -torch.inf
     return logits[:, predicted] - rivals.amax(dim=1)
+
+
+def _overtakes(explanation: Explanation) -> tuple[str, str] | None:
+    """Return of two classes that are compared the one that is behind, and the one ahead."""
+    if explanation.versus is None:
+        return None
+    pair = explanation.versus, explanation.class_name
+    return pair if explanation.is_ahead else pair[::-1]
+
+
+def compared_classes(explanation: Explanation) -> tuple[str, ...]:
+    """Return the class explained, and the one that it is compared with, if any."""
+    names = explanation.class_name, explanation.versus
+    return tuple(name for name in names if name is not None)

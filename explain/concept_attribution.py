@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
 
 
+_LOADED: WeakKeyDictionary[Run, dict[str, ConceptAttributor]] = WeakKeyDictionary()
+"""By open run and block; freed with the run."""
 MAPPED_CONCEPTS = 8
 """How many concepts of an explanation have a map."""
 
@@ -100,7 +103,14 @@ class ConceptAttributor:
 
 
 def concept_attributor(run: Run, block: str) -> ConceptAttributor:
-    """Load what attributes to concepts for one block of a run."""
+    """Load what attributes to concepts for one block of a run; once for each open run."""
+    by_block = _LOADED.setdefault(run, {})
+    if block not in by_block:
+        by_block[block] = _load(run, block)
+    return by_block[block]
+
+
+def _load(run: Run, block: str) -> ConceptAttributor:
     units = run.units[run.units["block"] == block].sort_values("index")
     concepts, unit_shares = _unit_shares(run, block)
     rows = run.presence[run.presence["block"] == block].set_index("concept")

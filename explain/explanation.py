@@ -199,6 +199,11 @@ class Explanation:
     multi_label: bool = False
 
     @property
+    def is_ahead(self) -> bool:
+        """Whether the logit explained is at least that of the class it is compared with."""
+        return self.versus is None or self.accounting.total >= 0
+
+    @property
     def exactness(self) -> str | None:
         """Say what is linearised at the image, and how well effects are predicted, if not exact."""
         if not self.linearised:

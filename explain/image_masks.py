@@ -75,7 +75,10 @@ def image_masks(run: Run, image: Path | str, seen: SeenBox) -> ImageMasks:
         if concept.uid in known and (maps == column).any()
     }
     if not masks:
-        raise QueryError(f"no mask of {image} labels a concept of {run.name}", remedy=remedy)
+        what = f"no mask of {image} labels a concept of {run.name}"
+        if not len(maps):
+            what = f"{image} has no masks in the concept data, only labels of the whole image"
+        raise QueryError(what, remedy=remedy)
     return ImageMasks(tuple(masks), np.stack(list(masks.values())))
 
 

@@ -322,9 +322,10 @@ def _image_thing(
 
 def _chosen(network: RunNetwork, image: ImageToExplain, number: int, mask: Mask) -> ImageThing:
     """Explain a region that the user chose; at its edge, positions count by the share covered."""
-    if not mask.any():
+    if mask.all() or not mask.any():
         raise QueryError(
-            "the region has no pixel that the network sees", expected="one inside the image"
+            f"the region has {'every' if mask.any() else 'no'} pixel that the network sees",
+            expected="a part of the image, and something left to paint it over from",
         )
     evidence = image.decomposition.evidence(number)
     shares = torch.from_numpy(to_grid(mask, *evidence.shape)).to(evidence)

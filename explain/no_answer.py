@@ -54,7 +54,7 @@ def flip_note(
     at: Sequence[str] | None = None,
     everywhere: bool = False,
 ) -> str:
-    """Return why `--flip` found no concepts whose ablation changes the decision.
+    """Return why `--flip` found no concepts whose ablation changes what it was to change.
 
     Args:
         run: the run.
@@ -64,7 +64,11 @@ def flip_note(
         everywhere: likewise.
     """
     *concepts, unlabelled = explanation.by_concept
-    predicted = explanation.predicted[0].name
+    unchanged = f"the network still predicts {explanation.predicted[0].name}"
+    if explanation.versus is not None:
+        pair = explanation.class_name, explanation.versus
+        ahead, behind = pair if explanation.is_ahead else pair[::-1]
+        unchanged = f"the logit of {ahead} still exceeds that of {behind}"
     if not concepts:
         reason = unnamed_units(run, explanation.blocks[:1])
         return f"--flip found nothing to ablate: no unit detects a concept. {reason}"
@@ -73,7 +77,7 @@ def flip_note(
     rest = unlabelled.firing + unlabelled.below
     parts = [
         f"--flip found no answer: with {_up_to(most, len(concepts))} ({_names(concepts)}) ablated, "
-        f"the units{blocks} that detect each {where}, the network still predicts {predicted}.",
+        f"the units{blocks} that detect each {where}, {unchanged}.",
         f"Units that detect none, which it does not ablate, add {rest:+.2f} to the "
         f"{explanation.accounting.total:+.2f} explained.",
         f"What else can be tried: {'; '.join(_other_ablations(explanation, at, everywhere))}.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from ..graph.run.reader import Run
+
+
+_LOADED: WeakKeyDictionary[Run, dict[str, UsableProbes]] = WeakKeyDictionary()
+"""By open run and block; freed with the run."""
 
 
 class ConceptName(NamedTuple):
@@ -58,7 +63,14 @@ class UsableProbes:
 
 
 def concept_presence(run: Run, block: str) -> UsableProbes:
-    """Load the usable presence probes of a block; none, where the run has no probes of it."""
+    """Load the usable presence probes of a block, once for each open run; none without probes."""
+    by_block = _LOADED.setdefault(run, {})
+    if block not in by_block:
+        by_block[block] = _load(run, block)
+    return by_block[block]
+
+
+def _load(run: Run, block: str) -> UsableProbes:
     probes = usable_probes(run, block)
     if not probes:
         return UsableProbes((), torch.zeros(run.width(block) + 1, 0))

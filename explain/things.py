@@ -81,13 +81,20 @@ def connected_parts(mask: Mask) -> list[Mask]:
 def _joined(parts: list[Thing]) -> list[Thing]:
     """Join the two things that overlap most until none overlap enough."""
     things = list(parts)
+    overlaps = _overlaps(things, things)
+    np.fill_diagonal(overlaps, 0.0)
     while len(things) > 1:
-        overlaps = _overlaps(np.stack([thing.mask for thing in things]))
         first, second = divmod(int(overlaps.argmax()), len(things))
         if overlaps[first, second] < MIN_OVERLAP:
             break
-        a, b = things[first], things[second]
-        things = [t for i, t in enumerate(things) if i not in (first, second)] + [_join(a, b)]
+        joined = _join(things[first], things[second])
+        kept = [i for i in range(len(things)) if i not in (first, second)]
+        things = [things[i] for i in kept]
+        with_joined = _overlaps(things, [joined])
+        overlaps = np.block(
+            [[overlaps[np.ix_(kept, kept)], with_joined], [with_joined.T, np.zeros((1, 1))]]
+        )
+        things.append(joined)
     return things
 
 
@@ -101,13 +108,17 @@ def _join(first: Thing, second: Thing) -> Thing:
     return Thing(tuple(names), mask, tuple(parts[name] for name in names))
 
 
-def _overlaps(masks: Mask) -> NDArray[np.float64]:
-    """Return for each pair of masks the shared share of the smaller; 0 if too unlike in size."""
-    flat = masks.reshape(len(masks), -1).astype(np.float64)
-    sizes = flat.sum(axis=1)
-    smaller, larger = np.minimum.outer(sizes, sizes), np.maximum.outer(sizes, sizes)
-    shares: NDArray[np.float64] = np.where(
-        larger <= MAX_SIZE_RATIO * smaller, flat @ flat.T / smaller, 0.0
+def _overlaps(things: Sequence[Thing], others: Sequence[Thing]) -> NDArray[np.float64]:
+    """Return for each pair the shared share of the smaller one; 0 if too unlike in size."""
+    if not things:
+        return np.zeros((0, len(others)))
+    first, second = (
+        np.stack([thing.mask.ravel() for thing in side]).astype(np.float64)
+        for side in (things, others)
     )
-    np.fill_diagonal(shares, 0.0)
+    sizes = first.sum(axis=1), second.sum(axis=1)
+    smaller, larger = np.minimum.outer(*sizes), np.maximum.outer(*sizes)
+    shares: NDArray[np.float64] = np.where(
+        larger <= MAX_SIZE_RATIO * smaller, first @ second.T / smaller, 0.0
+    )
     return shares

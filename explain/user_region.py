@@ -36,7 +36,7 @@ def chosen_region(
         bool (height, width) of the network's input; None if neither is given.
 
     Raises:
-        QueryError: both are given, or the region is no rectangle inside the image.
+        QueryError: both are given, the region is no rectangle inside the image, or it is all of it.
         DataError: the mask cannot be read, is of another size, or is empty.
     """
     if region is None and mask is None:
@@ -54,6 +54,12 @@ def chosen_region(
             found=region or str(mask),
             expected="a part of the image that is left after its crop, of one pixel at least",
         )
+    if chosen.all():
+        raise QueryError(
+            f"the part of {image} that is asked about is all that the network sees",
+            found=region or str(mask),
+            expected="a part that leaves something to paint it over from",
+        )
     return chosen
 
 
@@ -63,7 +69,7 @@ def _rectangle(text: str, size: tuple[int, int]) -> Image.Image:
     if not width or not height or x + width > size[0] or y + height > size[1]:
         raise QueryError(
             "--region is no rectangle inside the image",
-            found=text,
+            found=repr(text),
             expected=f"x,y,width,height in an image of {size[0]} × {size[1]} pixels",
         )
     part = Image.new("L", size)

@@ -37,8 +37,9 @@ def _asked(explanation: Explanation) -> str:
     result, versus = region.counterfactual, explanation.versus
     what = f"logit of {explanation.class_name}{f' less that of {versus}' if versus else ''}"
     loses = "loses" if result.measured >= 0 else "gains"
+    size = f"{region.coverage:.0%}" if region.coverage >= 0.005 else "less than 1%"
     return (
-        f"The region asked about ({region.coverage:.0%} of the picture) adds "
+        f"The region asked about ({size} of the picture) adds "
         f"{region.evidence:+.2f} to the {what}. Painted over, it {loses} "
         f"{abs(result.measured):.2f}, and the network {_answer(explanation, result)}. In the whole "
         "picture,"

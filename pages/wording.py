@@ -56,9 +56,11 @@ def ablation_outcome(ablation: Ablation) -> str:
     """Return what an ablation changes."""
     if not ablation.changed:
         return "not present in the image, so nothing changes"
-    if ablation.flips:
-        return f"the decision changes to {ablation.after[0].name}"
-    return "the decision stays"
+    decision = f"changes to {ablation.after[0].name}" if ablation.flips else "stays"
+    if ablation.overtakes is None:
+        return f"the decision {decision}"
+    ahead, behind = ablation.overtakes
+    return f"the logit of {ahead} exceeds that of {behind}, and the decision {decision}"
 
 
 def evidence_after(ablation: Ablation) -> str:

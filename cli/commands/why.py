@@ -124,16 +124,15 @@ def why(
     flip: Annotated[
         bool,
         typer.Option(
-            "--flip", help="With --image: find few concepts whose ablation changes the decision."
+            "--flip",
+            help="With --image: find few concepts whose ablation changes the decision; with "
+            "--versus, which of the two classes is ahead.",
         ),
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Also write an interactive page.")] = None,
     cam: Annotated[
         Path | None,
-        typer.Option(
-            help="With --image: the class activation map to write, PNG.",
-            show_default="IMAGE.cam.png",
-        ),
+        typer.Option(help="With --image: also write the class activation map, PNG."),
     ] = None,
     keep: Annotated[
         bool, typer.Option(help="Save the explanation in the run; `load` takes it to Neo4j.")
@@ -202,8 +201,6 @@ def why(
         network, explanation, ablate or (), ablate_unit or (),
         at=block_names(at), everywhere=everywhere, flip=flip,
     )  # fmt: skip
-    if cam is None and not as_json:
-        cam = Path(f"{image.stem}.cam.png")
     unusual = _unusual(network, explanation, true_class)
     _write_files(run, explanation, ablations, no_flip, unusual or (), cam, html)
     if keep:
@@ -226,7 +223,8 @@ def why(
     )
     if unusual is None and true_class is not None:
         print_line("What is unusual about it: run `conceptgraph evidence` once, then ask again.")
-    print_line(f"class activation map: {cam}")
+    if cam is not None:
+        print_line(f"class activation map: {cam}")
     if html is not None:
         print_line(f"page: {html}")
 
@@ -321,7 +319,12 @@ def _run_ablations(
     flip: bool,
 ) -> tuple[list[Ablation], str | None]:
     """Run the ablations that were asked for; return them, and why --flip found none, if so."""
-    from ...explain.ablation import MAX_CONCEPTS, ablate, minimal_ablation_set
+    from ...explain.ablation import (
+        MAX_CONCEPTS,
+        ablate,
+        compared_classes,
+        minimal_ablation_set,
+    )
     from ...explain.no_answer import flip_note
 
     ablations, no_flip = [], None
@@ -335,6 +338,7 @@ def _run_ablations(
                 at=at,
                 everywhere=everywhere,
                 blocks=explanation.blocks,
+                classes=compared_classes(explanation),
             )
         )
     if flip:

@@ -56,3 +56,6 @@ def test_every_command(tmp_path: Path) -> None:
         "export html --class juggling -o paths.html",
     ):
         assert succeed(text)
+    done = call("why", "--image", image, "--masks", folder=tmp_path)
+    assert done.status == 1
+    assert "has no masks in the concept data, only labels of the whole image" in done.err

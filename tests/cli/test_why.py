@@ -141,6 +141,7 @@ def test_ablations_of_concepts_and_units(user_folder: UserFolder) -> None:
         "found",
         "least",
         "flips",
+        "overtakes",
         "before",
         "after",
         "took_over",
@@ -245,16 +246,21 @@ def table_lines(text: str, title: str) -> list[str]:
 def test_the_class_activation_map_is_a_picture_of_the_image(
     user_folder: UserFolder, tmp_path: Path
 ) -> None:
-    assert "x.cam.png" in user_folder.call("why --image x.jpg")
-    default = user_folder.folder / "x.cam.png"
-    user_folder.call(f"why --image x.jpg --cam {tmp_path / 'own.png'} --json")
-    with Image.open(user_folder.folder / "x.jpg") as photo, Image.open(default) as cam:
+    own, again = tmp_path / "own.png", tmp_path / "again.png"
+    assert str(own) in user_folder.call(f"why --image x.jpg --cam {own}")
+    user_folder.call(f"why --image x.jpg --cam {again} --json")
+    with Image.open(user_folder.folder / "x.jpg") as photo, Image.open(own) as cam:
         assert (cam.format, cam.size, cam.mode) == ("PNG", photo.size, "RGB")
         assert cam.tobytes() != photo.tobytes()
-    assert (tmp_path / "own.png").read_bytes() == default.read_bytes()
-    default.unlink()
-    user_folder.call("why --image x.jpg --json")
-    assert not default.exists()
+    assert own.read_bytes() == again.read_bytes()
+
+
+def test_no_file_is_written_beside_the_image_unless_it_is_asked_for(
+    user_folder: UserFolder,
+) -> None:
+    before = set(user_folder.folder.iterdir())
+    assert "class activation map" not in user_folder.call("why --image x.jpg")
+    assert set(user_folder.folder.iterdir()) == before
 
 
 def test_regions_by_masks(user_folder: UserFolder) -> None:

@@ -78,7 +78,6 @@ def test_the_commands_of_the_first_session(user_folder: Path) -> None:
         output = run([sys.executable, "-m", "conceptgraph.cli.app", *words], user_folder)
         assert output.strip(), command
     assert (user_folder / "paths.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert (user_folder / "x.cam.png").stat().st_size > 0
 
 
 def test_the_python_session(user_folder: Path) -> None:

@@ -17,7 +17,7 @@ from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import RunNetwork, open_network
 from conceptgraph.graph.run.reader import open_run
 from conceptgraph.ingest.statistics.probe_scores import MIN_MCC
-from conceptgraph.pages.wording import ablation_scope
+from conceptgraph.pages.wording import ablation_outcome, ablation_scope
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
 
@@ -209,6 +209,29 @@ def test_a_minimal_ablation_set_changes_the_prediction_and_every_concept_is_need
                         masks.setdefault(block, []).append((units, concept))
                 assert int(ablated_logits(network, image, masks).argmax()) == predicted
     assert flipped > 0
+
+
+def test_of_two_classes_a_minimal_ablation_set_changes_which_is_ahead(
+    network: RunNetwork, data: Path
+) -> None:
+    names, to_third = network.class_names, 0
+    for image in sorted((data / "images").rglob("*.jpg"))[:4]:
+        order = ablated_logits(network, image, {}).argsort(descending=True).tolist()
+        first, *_, last = (names[i] for i in order)
+        for pair in ((first, last), (last, first)):
+            explanation = explain(network, image, pair[0], versus=pair[1], top=1)
+            ablation = minimal_ablation_set(network, explanation)
+            if ablation is None:
+                continue
+            assert ablation.overtakes == (last, first)
+            before, after = dict(ablation.before), dict(ablation.after)
+            assert before[first] > before[last]
+            assert after[first] < after[last]
+            answer = f"changes to {ablation.after[0].name}" if ablation.flips else "stays"
+            outcome = f"the logit of {last} exceeds that of {first}, and the decision {answer}"
+            assert ablation_outcome(ablation) == outcome
+            to_third += ablation.after[0].name != last
+    assert to_third > 0
 
 
 def test_masks_of_maps_with_three_grid_axes() -> None:

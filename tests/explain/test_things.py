@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import product
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from conceptgraph.explain.inpainting import paint_over, to_grid, to_pixels
 from conceptgraph.explain.presence import ConceptName
 from conceptgraph.explain.things import connected_parts, find_things
+
+if TYPE_CHECKING:
+    from conceptgraph.explain.things import Mask
 
 BAG, DOTS = ConceptName("bag", "object"), ConceptName("polka dotted", "texture")
 TREE, BEACH = ConceptName("tree", "object"), ConceptName("beach", "scene")
@@ -27,6 +33,37 @@ def test_what_overlaps_is_one_thing_and_what_is_apart_is_two() -> None:
     assert names == [(TREE,), (BAG, DOTS), (BAG,)]
     np.testing.assert_array_equal(things[1].mask, BAG_MASK & (np.arange(6) < 3))
     np.testing.assert_array_equal(things[1].parts[1], DOTS_MASK)
+
+
+def test_parts_are_joined_pair_by_pair_the_largest_overlap_first() -> None:
+    draw = np.random.default_rng(0)
+    for _ in range(20):
+        found = np.zeros((12, 10, 10), bool)
+        for part in found:
+            y, x = draw.integers(0, 6, 2)
+            height, width = draw.integers(2, 5, 2)
+            part[y : y + height, x : x + width] = True
+        names = tuple(ConceptName(str(number), "object") for number in range(len(found)))
+        things = find_things(names, found)
+        assert len(things) < len(found)
+        expected = plainly_joined(list(found))
+        key = [mask.tobytes() for mask in expected]
+        assert sorted(thing.mask.tobytes() for thing in things) == sorted(key)
+
+
+def plainly_joined(masks: list[Mask]) -> list[Mask]:
+    """Join masks, every overlap counted again for every pair."""
+    while True:
+        best, pair = 0.0, (0, 0)
+        for first, second in product(range(len(masks)), repeat=2):
+            sizes = sorted(int(masks[i].sum()) for i in (first, second))
+            share = int((masks[first] & masks[second]).sum()) / sizes[0]
+            if first != second and sizes[1] <= 3 * sizes[0] and share > best:
+                best, pair = share, (first, second)
+        if best < 0.6:
+            return masks
+        rest = [one for i, one in enumerate(masks) if i not in pair]
+        masks = [*rest, masks[pair[0]] | masks[pair[1]]]
 
 
 def test_a_small_part_of_a_much_larger_one_stays_apart() -> None:

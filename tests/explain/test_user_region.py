@@ -73,6 +73,17 @@ def test_what_is_no_rectangle_inside_the_image(run: Run, image: Path, region: st
         chosen_region(run, image, region)
 
 
+def test_nothing_is_left_to_paint_the_whole_image_over_from(
+    run: Run, image: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConceptGraphError, match="is all that the network sees"):
+        chosen_region(run, image, f"0,0,{WIDTH},{HEIGHT}")
+    Image.new("L", (WIDTH, HEIGHT), 255).save(tmp_path / "all.png")
+    with pytest.raises(ConceptGraphError, match="leaves something to paint it over from"):
+        chosen_region(run, image, mask=tmp_path / "all.png")
+    assert chosen_region(run, image, f"0,0,{WIDTH},{HEIGHT - 1}") is not None
+
+
 def test_masks_that_cannot_be_used(run: Run, image: Path, tmp_path: Path) -> None:
     Image.new("L", (WIDTH, HEIGHT)).save(tmp_path / "empty.png")
     Image.new("L", (9, 9), 255).save(tmp_path / "small.png")
