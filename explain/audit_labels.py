@@ -27,25 +27,34 @@ def read_labels(path: Path) -> list[ImageLabel]:
                 raise DataError(
                     "columns", file=path, found=",".join(columns) or "none", expected="image,label"
                 )
-            rows = [(row["image"], row["label"]) for row in reader]
+            rows = [(reader.line_num, row["image"], row["label"]) for row in reader]
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError("not a CSV file in UTF-8", file=path) from error
     _check(path, rows)
-    return rows
+    return [(image, label) for _, image, label in rows]
 
 
-def _check(path: Path, rows: list[ImageLabel]) -> None:
-    for image, label in rows:
+def _check(path: Path, rows: list[tuple[int, str, str]]) -> None:
+    """Refuse rows, each with the number of its line, that are no labels of images."""
+    first: dict[str, int] = {}
+    for line, image, label in rows:
         if not image or Path(image).is_absolute() or ".." in Path(image).parts:
             raise DataError(
-                "an image outside the folder",
+                f"line {line}: an image outside the folder",
                 file=path,
                 found=repr(image),
                 expected="a path relative to the folder of the images",
             )
         if label is None:
-            raise DataError("a row without a label", file=path, expected="image,label")
-    if len({image for image, _ in rows}) < len(rows):
-        raise DataError("an image is labelled twice", file=path, expected="one row an image")
+            raise DataError(
+                f"line {line}: a row without a label", file=path, expected="image,label"
+            )
+        if first.setdefault(image, line) != line:
+            raise DataError(
+                f"line {line}: an image is labelled twice",
+                file=path,
+                found=f"{image}, also in line {first[image]}",
+                expected="one row an image",
+            )

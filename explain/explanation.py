@@ -199,6 +199,11 @@ class Explanation:
     multi_label: bool = False
 
     @property
+    def target(self) -> str:
+        """What is explained: the class, or "juggling − typing" for a difference of two logits."""
+        return self.class_name if self.versus is None else f"{self.class_name} − {self.versus}"
+
+    @property
     def is_ahead(self) -> bool:
         """Whether the logit explained is at least that of the class it is compared with."""
         return self.versus is None or self.accounting.total >= 0
@@ -214,9 +219,8 @@ class Explanation:
         return f"{text}; predicted and measured effects of these paths: r {self.agreement:.2f}."
 
     def __repr__(self) -> str:
-        target = self.class_name if self.versus is None else f"{self.class_name} − {self.versus}"
         return (
-            f"<{type(self).__name__} of {self.image} by {self.run}: {target}, "
+            f"<{type(self).__name__} of {self.image} by {self.run}: {self.target}, "
             f"{self.probability:.1%}, logit {self.accounting.total:+.3f}; "
             f"{len(self.paths)} paths, {len(self.by_concept) - 1} concepts>"
         )

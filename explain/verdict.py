@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..queries.class_evidence import named_evidence
+from ..queries.class_evidence import named_evidence, share_word, unnamed_places
 from .things import SURROUNDINGS
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def _finding(explanation: Explanation) -> str:
             f"({region.coverage:.0%} of the picture, {region.evidence:+.2f})."
             f"{_change(explanation)}"
         )
+    if picture.blocks and not shown_regions(picture):
+        return f"{opening}: {unnamed_places(picture.thing_block)}."
     return (
         f"{opening}: nothing in the picture that a concept of the data names is evidence for it. "
         f"Of the {explanation.accounting.total:+.2f} explained, bias terms after "
@@ -81,10 +83,7 @@ def _finding(explanation: Explanation) -> str:
 
 
 def _share_word(picture: ImageRegions, evidence: float) -> str:
-    """Return "mostly" for at least half of the evidence for the class in named regions."""
-    regions = [region for region in shown_regions(picture) if region.name is not None]
-    total = sum(region.evidence for region in regions if region.evidence > 0)
-    return "mostly" if evidence >= total / 2 else "first of all"
+    return share_word(evidence, (region.evidence for region in shown_regions(picture)))
 
 
 def _contradicted(
@@ -98,8 +97,12 @@ def _contradicted(
 
 
 def leading_thing(picture: ImageRegions) -> ImageThing | None:
-    """Return the thing that is most evidence for the class, if any is."""
-    return picture.things[0] if picture.things and picture.things[0].strength > 0 else None
+    """Return the thing that is most evidence for the class, if any is.
+
+    What is evidence against it is none, even if the logit loses something without it.
+    """
+    for_class = (thing for thing in picture.things if thing.strength > 0 and thing.evidence > 0)
+    return next(for_class, None)
 
 
 def leading_region(picture: ImageRegions) -> ConceptRegion | None:

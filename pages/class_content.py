@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..explain.verdict import category_rank
 from ..graph.evidence_graph import ELSEWHERE
 from ..graph.run.class_evidence import read_class_evidence
+from ..queries.class_evidence import share_word
 from .flow_content import flow_graph
 from .image_parts import FlowBox, FlowPage
 from .wording import counted
@@ -132,4 +133,5 @@ def _lead(class_name: str, evidence: pd.DataFrame, block: str, category: str) ->
         f"{name} ({mean:+.2f}, {coverage:.0%} of a picture)"
         for name, mean, coverage in strongest[:_LEADING]
     )
-    return f"{class_name}: mostly because of what it sees as {', '.join(parts)}."
+    share = share_word(sum(row[1] for row in strongest[:_LEADING]), (row[1] for row in rows))
+    return f"{class_name}: {share} because of what it sees as {', '.join(parts)}."

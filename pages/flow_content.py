@@ -45,7 +45,7 @@ def flow_graph(
         targets: likewise, of the second block.
         flows: by name of source and of target ("" for elsewhere), the evidence.
         biases: bias terms; None for the graph of a class, whose means leave them out.
-        class_name: of the class.
+        class_name: of the class, or of the difference of two.
     """
     columns = [_gathered(boxes) for boxes in (sources, targets)]
     rows = [

@@ -183,6 +183,25 @@ def strongest_rows(frame: pd.DataFrame, by: Sequence[str], top: int | None) -> p
     return kept
 
 
+def unnamed_places(blocks: str) -> str:
+    """Return why no place has a name where blocks have no usable presence probe."""
+    return (
+        f"nothing can be said by concepts, since no presence probe of {blocks} is good enough to "
+        "find one (`conceptgraph show CONCEPT` tells how good each is; more annotated images help)"
+    )
+
+
+def share_word(amount: float, evidence: Iterable[float]) -> str:
+    """Return "mostly" for at least half of all that is evidence for a class, else "first of all".
+
+    Args:
+        amount: a part of it.
+        evidence: of all places, those where no concept is found too.
+    """
+    total = sum(value for value in evidence if value > 0)
+    return "mostly" if amount >= total / 2 else "first of all"
+
+
 def named_evidence(category: str, parts: Iterable[tuple[float, float]]) -> tuple[float, float]:
     """Rank a category by how much evidence its concepts name.
 

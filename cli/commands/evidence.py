@@ -61,9 +61,9 @@ def evidence(
 ) -> None:
     """Find which concepts carry each class, and through which concepts, over many images.
 
-    It is kept in the run, for `why --class`, for what is unusual about an image, and for the graph.
-    What was stopped resumes when it is started again; images that did not change are not computed
-    twice.
+    It is kept in the run, in place of earlier evidence, for `why --class`, for what is unusual
+    about an image, and for the graph. What was stopped resumes when it is started again; images
+    that did not change are not computed twice.
 
     Examples:
     [bold]conceptgraph evidence[/bold]

@@ -292,6 +292,11 @@ def _explain_class(
         print_note("Paths of single units, the paper's: --one-unit")
     else:
         print_class_paths(paths, no_answer)
+    if saved and not saved.images.get(paths.class_name):
+        print_note(
+            f"The network takes none of the {sum(saved.images.values()):,} images of the run's "
+            f"evidence for {paths.class_name}, so no concepts are shown that carry it."
+        )
     if not saved:
         print_note("Which concepts carry it over images: `conceptgraph evidence`, once, then again")
     if html is not None:

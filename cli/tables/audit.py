@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from ...explain.reliance import distinct
 from ...graph.uids import split_concept
-from ...pages.wording import audit_finding, group_reason, why_command
+from ...pages.wording import audit_finding, counted, group_reason, why_command
 from ..terminal import print_line, print_note, print_paragraph, print_table
+from .evidence import print_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ...graph.run.reader import Run
 
 _RELIANCE, _GROUPS = 7, 5
-_CONFUSIONS, _SUSPECTS, _UNREADABLE = 15, 12, 20
+_CONFUSIONS, _SUSPECTS = 15, 12
 _CONCEPTS = 3  # of a confusion, and of the names of a thing
 _UNITS = 2  # of a group that no concept names
 
@@ -28,7 +29,7 @@ def print_audit(
     """Print what the answers rely on, groups, confusions, suspects, and what was not read."""
     print_line(audit_finding(audit), "bold")
     right = "" if audit.right is None else f", {audit.right} right ({_share(audit)})"
-    print_line(f"{audit.images} images{right}")
+    print_line(f"{counted(audit.images, 'image')}{right}")
     print_line()
     _print_reliance(audit)
     _print_groups(audit)
@@ -38,8 +39,7 @@ def print_audit(
             _print_suspects(audit, audit.right)
         print_paragraph(no_answer)
     _print_notes(audit)
-    for file, reason in audit.unreadable[:_UNREADABLE]:
-        print_note(f"not read: {file}: {reason}")
+    print_unreadable(audit.unreadable)
     if audit.confusions or audit.groups:
         print_note(f"To explain one of them: {why_command(run, audit, None, why_options)}")
 
@@ -99,6 +99,12 @@ def _print_notes(audit: Audit) -> None:
         "by what painting it over does to the predicted class's logit less the second one's. "
         "Answers change: of the images in which a thing of this name was painted over."
     )
+    if audit.groups:
+        print_note(
+            "Groups are by what each unit adds to the predicted class's logit less the mean of all "
+            "logits; `why --class` is about what the places of a concept add to the same. So each "
+            "may name other concepts."
+        )
     if audit.right is not None:
         print_note(
             "A concept pushes a decision if it is among the three that raise its logit most, where "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...graph.evidence_graph import ELSEWHERE
-from ...queries.class_evidence import class_concepts
+from ...pages.wording import counted
+from ...queries.class_evidence import class_concepts, share_word, unnamed_places
 from ..terminal import print_line, print_note, print_table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def print_class_evidence(
 def print_unreadable(unreadable: Sequence[tuple[str, str]]) -> None:
     """Print the images that could not be read."""
     for file, reason in unreadable[:_UNREADABLE]:
-        print_note(f"not read: {file}: {reason}")
+        print_note(f"not read: {file}: {reason.partition(f'{file}: ')[2] or reason}")
     if len(unreadable) > _UNREADABLE:
         print_note(f"not read: {len(unreadable) - _UNREADABLE} more")
 
@@ -50,12 +51,13 @@ def _print_one(one: CarryingConcepts, block: str | None, top: int) -> None:
         return
     first, named = rows[0], [row for row in rows if row.name is not None]
     print_table(
-        f"where it sees each {first.category} ({first.block}), mean of {one.images} images",
+        f"where it sees each {first.category} ({first.block}), "
+        f"mean of {counted(one.images, 'image')}",
         (first.category, "evidence", "95 %", "of the picture", "of the images"),
         [
-            *map(_cells, named[:top]),
+            *(_cells(row, one.images) for row in named[:top]),
             *_others(named[top:]),
-            *(_cells(row) for row in rows if row.name is None),
+            *(_cells(row, one.images) for row in rows if row.name is None),
         ],
         right="bcde",
     )
@@ -70,22 +72,25 @@ def _print_one(one: CarryingConcepts, block: str | None, top: int) -> None:
 
 def _finding(one: CarryingConcepts, block: str | None) -> str:
     """Return in one sentence what carries the class."""
-    images = f"{one.class_name} ({one.images} images)"
+    images = f"{one.class_name} ({counted(one.images, 'image')})"
     if not one.images:
         return f"{one.class_name}: the network takes none of the images for it"
+    if not one.shown(block):
+        return f"{images}: {unnamed_places(block or 'the run')}"
     carriers = [row for row in one.shown(block) if row.name is not None and row.mean > 0][:2]
     if not carriers:
         return f"{images}: nothing that a concept of the data names is evidence for it"
     names = " and ".join(f"{row.name} ({_amount(row)})" for row in carriers)
-    return f"{images}: mostly because of what it sees as {names}"
+    share = share_word(sum(row.mean for row in carriers), (row.mean for row in one.shown(block)))
+    return f"{images}: {share} because of what it sees as {names}"
 
 
 def _amount(row: ConceptEvidence) -> str:
     return f"{row.mean:+.2f}, on {row.coverage:.0%} of the picture"
 
 
-def _cells(row: ConceptEvidence) -> tuple[str, ...]:
-    interval = f"{row.low:+.2f} to {row.high:+.2f}"
+def _cells(row: ConceptEvidence, images: int) -> tuple[str, ...]:
+    interval = f"{row.low:+.2f} to {row.high:+.2f}" if images > 1 else "–"
     shares = f"{row.coverage:.0%}", f"{row.share:.0%}"
     return (row.name or ELSEWHERE, f"{row.mean:+.2f}", interval, *shares)
 
@@ -97,9 +102,12 @@ def _others(rows: Sequence[ConceptEvidence]) -> list[tuple[str, ...]]:
 
 
 def _print_summary(one: CarryingConcepts, block: str | None, top: int) -> None:
-    print_line(f"{one.class_name}: {one.images} images", "bold")
+    print_line(f"{one.class_name}: {counted(one.images, 'image')}", "bold")
     rows = [row for row in one.shown(block) if row.name is not None][:top]
-    print_line("  " + (" · ".join(map(_concept_text, rows)) or "no concept of the data is found"))
+    nothing = "no concept of the data is found in them"
+    if one.images and not one.shown(block):
+        nothing = unnamed_places(block or "the run")
+    print_line("  " + (" · ".join(_concept_text(row, one.images) for row in rows) or nothing))
     category = rows[0].category if rows else None
     if paths := one.paths(category)[:top]:
         texts = (f"{path_text(path)} {path.mean:+.2f}" for path in paths)
@@ -107,11 +115,11 @@ def _print_summary(one: CarryingConcepts, block: str | None, top: int) -> None:
     print_line()
 
 
-def _concept_text(row: ConceptEvidence) -> str:
+def _concept_text(row: ConceptEvidence, images: int) -> str:
     """Return "car +1.04 (0.99 to 1.09; on 9 % of the picture, in 100 % of the images)"."""
-    interval = f"{row.low:+.2f} to {row.high:+.2f}"
+    interval = f"{row.low:+.2f} to {row.high:+.2f}; " if images > 1 else ""
     where = f"on {row.coverage:.0%} of the picture, in {row.share:.0%} of the images"
-    return f"{row.name} {row.mean:+.2f} ({interval}; {where})"
+    return f"{row.name} {row.mean:+.2f} ({interval}{where})"
 
 
 def path_text(flow: MeanFlow) -> str:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from ...queries.labels import UnitLabel
     from ...queries.paths import StrongestPaths
 
+_UNUSUAL = (
+    "Unusual: of a class's logit less the mean of all logits (or less that of the class that "
+    "`evidence --versus` named), so figures differ from those above."
+)
 _METHODS = {"exact": "exact accounting", "one-unit": "one-unit contributions × activation"}
 
 
@@ -71,6 +75,7 @@ def print_explanation(
         _print_unit_paths(explanation)
     notes = (
         *picture_notes(explanation.picture),
+        _UNUSUAL if unusual else None,
         masked_text(explanation.picture),
         explanation.exactness,
         input_text(explanation.shape),
@@ -105,11 +110,9 @@ def _print_unit_paths(explanation: Explanation) -> None:
 
 
 def _print_image_paths(explanation: Explanation) -> None:
-    target = explanation.class_name
-    if explanation.versus is not None:
-        target += f" − {explanation.versus}"
     _print_paths(
-        f"{target}: strongest paths by {_METHODS[explanation.method]}, in units of the logit",
+        f"{explanation.target}: strongest paths by {_METHODS[explanation.method]}, in units of "
+        "the logit",
         ("adds", "measured"),
         [
             (

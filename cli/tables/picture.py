@@ -32,7 +32,7 @@ def print_picture(explanation: Explanation) -> None:
     numbered = enumerate(picture.things[:_THINGS], start=1)
     _print_things("things in the picture", {str(i): thing for i, thing in numbered}, value)
     _print_regions(picture)
-    _print_flows(picture, explanation.class_name)
+    _print_flows(picture, explanation.target)
     _print_concepts(explanation)
     _print_sum(picture, explanation.accounting.total, value)
 

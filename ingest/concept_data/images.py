@@ -154,6 +154,8 @@ def _open(file: Path | bytes, name: str | None, read: Callable[[Image.Image], Re
                 return read(image)
     except FileNotFoundError:
         raise DataError("no such image", file=where) from None
+    except IsADirectoryError:
+        raise DataError("a folder", file=where, expected="an image file") from None
     except UnidentifiedImageError:
         raise DataError(
             "not an image", file=where, expected="a format Pillow reads, such as JPEG or PNG"

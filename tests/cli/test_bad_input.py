@@ -369,7 +369,7 @@ WHY = ("why", "--run", "net.cg")
         ((*WHY, "--image", "x.jpg", "--blocks", "block1"), 1, ("block2,block3",)),
         ((*WHY, "--image", "classes.txt"), 1, ("classes.txt: not an image",)),
         ((*WHY, "--image", "no.jpg"), 1, ("no.jpg: no such image",)),
-        ((*WHY, "--image", "data"), 1, ("data: ", "directory")),
+        ((*WHY, "--image", "data"), 1, ("data: a folder", "an image file")),
         (
             (*WHY, "--image", "x.jpg", "--class", "typing", "--versus", "typing"),
             1,

@@ -157,6 +157,7 @@ def test_what_is_unusual_about_an_image(ingested: Path, computed: Path) -> None:
         assert total == pytest.approx(next(iter(sums.values())), abs=1e-4)
     text = succeed("why", "--image", "x.jpg", "--html", "x.html", folder=computed)
     assert f"unusual for {result['class']}: " in text
+    assert "Unusual: of a class's logit less the mean of all logits" in text
     assert "What is unusual about it" in (computed / "x.html").read_text()
 
 
@@ -169,6 +170,39 @@ def test_what_is_unusual_for_the_true_class(computed: Path) -> None:
         assert {row["class"] for row in rows} == {predicted, other}
     assert call("why", "--image", "x.jpg", "--true", "?", folder=computed).status == 1
     assert call("why", "--class", other, "--true", other, folder=computed).status == 2
+
+
+def test_one_image_has_no_interval_and_other_classes_no_evidence(
+    ingested: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(ingested, folder)
+    (folder / "photos").mkdir()
+    shutil.copy(folder / "x.jpg", folder / "photos")
+    text = succeed("evidence", "--images", "photos", folder=folder)
+    (name,) = answer("evidence", "--images", "photos", folder=folder)["images"]
+    other = next(c for c in open_run(folder / "lively.cg").classes["name"] if c != name)
+    assert text.startswith(f"{name} (1 image): ")
+    assert " to " not in text.partition("Evidence: ")[0]
+    assert "  –  " in text
+    assert f"none of the 1 images of the run's evidence for {other}" in succeed(
+        "why", "--class", other, folder=folder
+    )
+
+
+def test_without_usable_probes_it_says_why_nothing_has_a_name(
+    ingested: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(ingested, folder)
+    run = open_run(folder / "lively.cg")
+    run.presence.assign(usable=False).to_parquet(run.path / "presence.parquet")
+    reason = "nothing can be said by concepts, since no presence probe of the run is good enough"
+    assert reason in succeed("evidence", folder=folder)
+    name = strongest_class(folder)
+    first = succeed("why", "--class", name, folder=folder).splitlines()[0]
+    assert first.startswith(f"{name} (")
+    assert reason in first
 
 
 def test_images_that_somebodys_run_names_are_not_read(ingested: Path, tmp_path: Path) -> None:

@@ -424,7 +424,8 @@ def test_the_command_and_its_page(
     printed = call(*words, "--html", "audit.html", folder=tmp_path)
     assert printed.status == 0, printed.err
     assert "40 images, 26 right (65%)" in printed.out
-    assert "not read: gone.jpg" in printed.out
+    assert "not read: gone.jpg: no such image\n" in printed.out
+    assert "`why --class` is about what the places of a concept add" in printed.out
     answer = json.loads(call(*words, "--json", folder=tmp_path).out)
     assert (answer["images"], answer["right"]) == (40, 26)
     command = printed.out.partition("To explain one of them: conceptgraph ")[2].splitlines()[0]
@@ -448,8 +449,11 @@ def test_the_command_and_its_page(
     [
         ("", "expected image,label"),
         ("image;label\na;b\n", "found image;label; expected image,label"),
-        ("image,label\na.jpg,class 1\na.jpg,class 2\n", "an image is labelled twice"),
-        ("image,label\na.jpg\n", "a row without a label"),
+        (
+            "image,label\na.jpg,class 1\na.jpg,class 2\n",
+            "line 3: an image is labelled twice; found a.jpg, also in line 2",
+        ),
+        ("image,label\na.jpg\n", "line 2: a row without a label"),
         ("image,label\n../a.jpg,class 1\n", "an image outside the folder"),
         ("image,label\n/a.jpg,class 1\n", "an image outside the folder"),
         ("image,label\n,class 1\n", "an image outside the folder"),

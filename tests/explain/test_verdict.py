@@ -68,6 +68,30 @@ def test_a_region_that_was_asked_about_leads(explanation: Explanation) -> None:
     )
 
 
+def test_what_is_less_than_half_of_all_evidence_is_not_most_of_it(explanation: Explanation) -> None:
+    road = ConceptRegion("block3", "object", "road", 2.5, 0.5)
+    for elsewhere, word in ((2.25, "mostly"), (2.75, "first of all")):
+        rest = ConceptRegion("block3", "object", None, elsewhere, 0.5)
+        assert f"juggling: {word} because of " in verdict(with_regions(explanation, road, rest))
+
+
+def test_evidence_against_the_class_is_no_reason_for_it(explanation: Explanation) -> None:
+    ball = replace(explanation.picture.things[0], evidence=-0.25)
+    assert ball.strength > 0  # painted over, the logit loses more than that
+    against = ConceptRegion("block3", "object", "ball", -0.25, 0.25)
+    picture = replace(explanation.picture, things=(ball,), regions=(against,), change=None)
+    text = verdict(replace(explanation, picture=picture))
+    assert text.startswith("juggling: nothing in the picture that a concept of the data names is")
+
+
+def test_without_usable_probes_nothing_is_said_of_the_picture(explanation: Explanation) -> None:
+    picture = replace(explanation.picture, things=(), regions=(), change=None)
+    assert verdict(replace(explanation, picture=picture)).startswith(
+        "juggling: nothing can be said by concepts, since no presence probe of block3 is good "
+        "enough to find one"
+    )
+
+
 def test_scenes_and_colors_are_shown_only_where_nothing_else_is_found(
     explanation: Explanation,
 ) -> None:

@@ -147,6 +147,14 @@ def test_the_document_says_what_it_shows(run: Run, explanation: Explanation) -> 
     assert all(picture in document for picture in pictures if picture)
 
 
+def test_what_adds_up_to_a_difference_is_not_called_the_class(
+    run: Run, explanation: Explanation
+) -> None:
+    flows = image_page(run, replace(explanation, versus="typing")).flows
+    assert flows is not None
+    assert flows.graphs[0].columns[2][0].name == "juggling − typing"
+
+
 def test_one_block_has_no_flows(run: Run, explanation: Explanation) -> None:
     picture = replace(explanation.picture, flows=())
     page = image_page(run, replace(explanation, picture=picture))

@@ -206,7 +206,7 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"text\.jpg: not an image; expected a format"):
         open_image(tmp_path / "text.jpg")
     (tmp_path / "folder.jpg").mkdir()
-    with pytest.raises(DataError, match=r"folder\.jpg: image cannot be decoded"):
+    with pytest.raises(DataError, match=r"folder\.jpg: a folder; expected an image file"):
         open_image(tmp_path / "folder.jpg")
 
 
