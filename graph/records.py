@@ -8,8 +8,9 @@ changes nothing that is already there.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -208,6 +209,8 @@ def _detections(run: Run) -> Iterator[Edge]:
         unit, concept = str(row.pop("unit")), str(row.pop("concept"))
         if not run.is_tested:
             del row["significant"], row["holds"]
+        if math.isnan(cast("float", row["auc"])):
+            del row["auc_significant"]
         yield Edge("DETECTS", graph_uid(run.name, unit), concept, drop_missing(row))
 
 

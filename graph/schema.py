@@ -44,7 +44,10 @@ DETECTS      iou, and its rank among the unit's concepts, from 0; category of th
              activation area that lies on the concept, in images held out; precision_low: lower end
              of its 95 % interval; chance: the precision with labels permuted between images; holds:
              the concept may name the unit. Without null samples p, enrichment, significant, chance
-             and holds are absent
+             and holds are absent. Of a concept that labels whole images also auc: how well the
+             unit's peak in an image tells those with the concept from those without (0.5 by
+             chance); auc_low: lower end of its 95 % interval; auc_p, auc_significant: under
+             permuted answers
 CONTRIBUTES  weight: the one-unit contribution after the target's ReLU (to a class: the final
              layer's weight); pre: before the ReLU, signed; share: weight over all positive weight
              into the target; rank from 0, among the target's contributors or among its inhibitors
@@ -202,6 +205,10 @@ RELATIONSHIPS: dict[str, Relationship] = {
             "precision_low": "double",
             "chance": "double",
             "holds": "boolean",
+            "auc": "double",
+            "auc_low": "double",
+            "auc_p": "double",
+            "auc_significant": "boolean",
         },
     ),
     "CONTRIBUTES": Relationship(

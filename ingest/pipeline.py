@@ -5,7 +5,7 @@
 2. label statistics   every mask is decoded once: label maps, concept areas, center bias, and the
                       quantile that suits them; meanwhile the network runs on the first images
 3. forward pass       lower bounds of the thresholds from these; all images, once: cells of the
-                      activation maps to scratch, sums for the presence probes
+                      activation maps to scratch, sums for the presence probes, peaks for the tags
 4. thresholds         the exact T_k of every unit
 5. overlaps           intersections with the concepts, the permutation null, top images
 6. contributions      one-unit contributions between neighbouring blocks and to the classes
@@ -72,12 +72,13 @@ from .output.tables import (
 )
 from .output.thumbnails import draw_batch
 from .statistics.batch_labels import labels_of_batch
+from .statistics.image_tags import ImageTags, tag_columns
 from .statistics.label_statistics import category_columns, concept_areas, count_labels
 from .statistics.probes import PresenceProbes
 from .statistics.statistic import accumulate, resume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from .dissection.block import BlockDissection, BlockPartial
     from .dissection.forward_pass import CalibrationPass
     from .inputs import Batch
+    from .statistics.image_tags import TagScores
     from .statistics.label_statistics import LabelStatistics
 
 
@@ -273,11 +275,13 @@ class Dissection:
     quantile: QuantileChoice
     activations: SparseActivations
     probes: PresenceProbes
+    tags: ImageTags
     blocks: dict[str, BlockDissection]
 
     def close(self) -> None:
         """Delete the scratch files."""
         self.activations.close()
+        self.tags.close()
         self.labels.label_maps.close()
 
 
@@ -287,11 +291,12 @@ def _run_steps(job: Job) -> None:
     for line in (*network.notes, *network.exactness, *input_lines(job.inputs.shape)):
         job.progress.note(line)
     dissection = dissect(job)
+    tags = _tag_scores(job, dissection)
     contributions = _contributions(job, dissection.blocks)
     _draw_thumbnails(job, dissection)
     job.group.barrier()
     if job.group.is_main:
-        _write(job, dissection, contributions)
+        _write(job, dissection, tags, contributions)
         delete_checkpoints(job.scratch.parent)
     job.group.barrier()  # checkpoints are deleted before the scratch files that they speak of
     dissection.close()
@@ -306,8 +311,9 @@ def dissect(job: Job) -> Dissection:
     labels, calibration = _label_statistics(job)
     settings, areas = job.inputs.settings, concept_areas(job.inputs.data, labels)
     quantile = choose_quantile(settings.quantile, areas, settings.min_iou)
-    activations, probes = _forward_pass(job, labels, calibration, quantile.quantile)
-    return Dissection(labels, quantile, activations, probes, _overlaps(job, labels, activations))
+    activations, probes, tags = _forward_pass(job, labels, calibration, quantile.quantile)
+    blocks = _overlaps(job, labels, activations)
+    return Dissection(labels, quantile, activations, probes, tags, blocks)
 
 
 def _label_statistics(job: Job) -> tuple[LabelStatistics, CalibrationPass | None]:
@@ -341,7 +347,7 @@ def _label_statistics(job: Job) -> tuple[LabelStatistics, CalibrationPass | None
 
 def _forward_pass(
     job: Job, labels: LabelStatistics, calibration: CalibrationPass | None, quantile: float
-) -> tuple[SparseActivations, PresenceProbes]:
+) -> tuple[SparseActivations, PresenceProbes, ImageTags]:
     """Run steps 3 and 4."""
     inputs, settings = job.inputs, job.inputs.settings
     activations = SparseActivations(
@@ -353,7 +359,8 @@ def _forward_pass(
         inputs.device,
     )
     probes = PresenceProbes(inputs.probe_images, job.category, settings.seed, job.group)
-    forward_pass = ForwardPass(inputs, activations, probes, job.pool, job.group)
+    tags = ImageTags(tag_columns(inputs.data), job.category, job.scratch, job.cache)
+    forward_pass = ForwardPass(inputs, activations, probes, tags, job.pool, job.group)
     with job.step("forward pass") as advance:
         forward_pass.run(labels, calibration, job.checkpoints, advance)
     with job.step("thresholds") as advance:
@@ -362,7 +369,7 @@ def _forward_pass(
             numbers, job.pool, job.group, lambda: forward_pass.repeat(advance)
         )
     probes.all_reduce_scores()
-    return activations, probes
+    return activations, probes, tags
 
 
 def _overlaps(
@@ -403,6 +410,13 @@ def _overlaps(
         return blocks.all_reduce(job.group).blocks
 
 
+def _tag_scores(job: Job, dissection: Dissection) -> dict[str, TagScores]:
+    """Score the units of all blocks for concepts that label whole images."""
+    numbers = [batch.number for batch in job.batches]
+    blocks = dissection.blocks if len(dissection.tags.columns) else {}
+    return {block: dissection.tags.scores(block, numbers, job.group) for block in blocks}
+
+
 def _contributions(job: Job, blocks: dict[str, BlockDissection]) -> list[Contribution]:
     """Run step 6."""
     device = job.inputs.device
@@ -438,14 +452,19 @@ def _draw_thumbnails(job: Job, dissection: Dissection) -> None:
             advance(len(batch.images))
 
 
-def _write(job: Job, dissection: Dissection, contributions: list[Contribution]) -> None:
+def _write(
+    job: Job,
+    dissection: Dissection,
+    tags: Mapping[str, TagScores],
+    contributions: list[Contribution],
+) -> None:
     """Run step 8, but for the run's name."""
     writer, inputs, labels = job.writer, job.inputs, dissection.labels
     with job.step("tables", len(dissection.blocks)) as advance:
         write_contributions(writer, contributions)
         write_probes(writer, dissection.probes.blocks, inputs.data)
         names = write_blocks(
-            writer, dissection.blocks, inputs, labels.concept_area, lambda: advance(1)
+            writer, dissection.blocks, tags, inputs, labels.concept_area, lambda: advance(1)
         )
         writer.table("concepts", concepts_table(inputs.data, labels))
         writer.table("classes", classes_table(inputs.network.classes))

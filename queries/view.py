@@ -68,6 +68,9 @@ class DetectsEdge(TypedDict):
     precision_low: NotRequired[float]
     chance: NotRequired[float]
     holds: NotRequired[bool]
+    auc: NotRequired[float]
+    auc_low: NotRequired[float]
+    auc_significant: NotRequired[bool]
 
 
 class ProbedAtEdge(TypedDict):

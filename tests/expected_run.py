@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from conceptgraph.ingest.concept_data.masks import read_label_maps
@@ -34,7 +35,7 @@ class ExpectedRun:
         self.settings = inputs.settings
         self.threshold_images = inputs.threshold_images.numpy()
         self.labelled = [
-            LabelledImage(read_label_maps(self.data, image), image.image_labels)
+            LabelledImage(read_label_maps(self.data, image), image.image_labels, image.absent)
             for image in self.images
         ]
         self.category = [self.data.categories.index(c.category) for c in self.data.concepts]
@@ -86,6 +87,7 @@ class ExpectedRun:
             )
         self._check_counts(run, block, counts, scores)
         self._check_top_images(run, block, maps.max(axis=(2, 3)), thresholds)
+        self._check_auc(run, block, maps.max(axis=(2, 3)))
 
     def _check_counts(
         self, run: Run, block: str, counts: reference.OverlapCounts, scores: reference.Floats
@@ -101,6 +103,7 @@ class ExpectedRun:
             for unit, c in np.argwhere(scores > 0)
         }
         rows = run.detections[run.detections["unit"].str.startswith(f"{block}/")]
+        rows = rows[rows["iou"] > 0]  # some are there for their AUC alone
         keys = zip(rows["unit"], rows["concept"], strict=True)
         columns = rows[["intersection", "activation", "truth", "iou"]].itertuples(index=False)
         assert dict(zip(keys, map(tuple, columns), strict=True)) == expected
@@ -115,3 +118,17 @@ class ExpectedRun:
             for unit, threshold in enumerate(thresholds)
             for image in reference.top_images(peaks[:, unit], threshold, self.settings.top_images)
         ]
+
+    def _check_auc(self, run: Run, block: str, peaks: reference.Floats) -> None:
+        """Count the pairs of images, for concepts that label some image as a whole."""
+        rows = run.detections[run.detections["unit"].str.startswith(f"{block}/")]
+        of_images = {c for image in self.images for c in (*image.image_labels, *image.absent)}
+        uids = [self.data.concepts[c].uid for c in sorted(of_images)]
+        assert set(rows["concept"][rows["auc"].notna()]) <= set(uids)
+        for row in rows[rows["concept"].isin(uids)].itertuples():
+            concept = [each.uid for each in self.data.concepts].index(row.concept)
+            answers = [reference.answer(self.labelled, i, concept, self.category)
+                       for i in range(len(self.labelled))]  # fmt: skip
+            unit = peaks[:, int(row.unit.split("/")[1])]
+            expected = reference.auc(unit.tolist(), answers)
+            assert row.auc == pytest.approx(expected, nan_ok=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Rows = list[tuple[object, ...]]
 POLKA = "texture/polka dotted"
 UNKNOWN = (None, None, None, None)
+NO_AUC = (None, None, None)
 OHARA_UID = f"class/{OHARA}"
 EVIL_UID = f"scene type/{EVIL}"
 FIRST_TWO = ("block1/0", None, "block2/0", "polka dotted")
@@ -185,14 +186,17 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
                 0.5,
                 0.125,
                 True,
+                0.875,
+                0.75,
+                True,
             ),
-            ("object/ball", "ball", "object", 0.06, 1.0, 0.002, 2.0, True, *UNKNOWN),
+            ("object/ball", "ball", "object", 0.06, 1.0, 0.002, 2.0, True, *UNKNOWN, *NO_AUC),
         ],
     ),
     (
         "unit-concepts",
         {"unit": "block4/3"},
-        [("object/ball", "ball", "object", 0.08, 0.0, None, None, None, *UNKNOWN)],
+        [("object/ball", "ball", "object", 0.08, 0.0, None, None, None, *UNKNOWN, *NO_AUC)],
     ),
     (
         "unit-classes",

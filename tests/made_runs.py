@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CONCEPTS = ("texture/polka dotted", "object/ball", "action/juggling", "object/juggling")
 CLASSES = ("juggling", "road")
+NO_AUC = (None, None, None, False)
 
 BLOCK3_BLOCK4 = np.array([[2, 1, 0], [1, 0, 4], [5, 5, 5]], dtype=np.float32)
 BLOCK3_BLOCK4_PRE = np.array([[2, 0.5, -1], [1, -3, 4], [5, 5, 5]], dtype=np.float32)
@@ -104,7 +105,8 @@ def small_run(out: Path) -> Run:
         ("block4/2", "object/ball", "object", 0.08, 0, 40, 90, 450, *not_significant),
     ]
     detections = [
-        (*row[:-1], min(row[6:8]) / max(row[6:8]), row[-1], 0.8, 0.6, 0.1, True) for row in overlaps
+        (*row[:-1], min(row[6:8]) / max(row[6:8]), row[-1], 0.8, 0.6, 0.1, True, *NO_AUC)
+        for row in overlaps
     ]
     images = [
         ("block4/0", 1, "b.jpg", 3.0, "thumbnails/b.jpg"),
@@ -193,7 +195,8 @@ def _unit_rows(
     best = float(iou[order[0]])
     detections: list[tuple[object, ...]] = [
         (uid, concepts[k], split_concept(concepts[k])[0], float(iou[k]), rank, 10, 60, 50,
-         0.01 * (rank + 1), 2.0, 50 / 60, rank == 0, 0.8, 0.6, 0.1, index % 3 > 0)
+         0.01 * (rank + 1), 2.0, 50 / 60, rank == 0, 0.8, 0.6, 0.1, index % 3 > 0,
+         *((0.8, 0.7, 0.001, True) if rank == 1 else NO_AUC))
         for rank, k in enumerate(order[:3].tolist())
     ]  # fmt: skip
     label = (name, category, best)

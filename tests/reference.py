@@ -86,10 +86,12 @@ class LabelledImage(NamedTuple):
     Attributes:
         label_maps: (label maps, height, width), concept column + 1, 0 where unlabelled.
         image_labels: columns of the concepts that label the whole image.
+        absent: columns of the concepts that are said not to be in it.
     """
 
     label_maps: NDArray[np.integer]
     image_labels: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
 
     @property
     def pixels(self) -> int:
@@ -174,7 +176,10 @@ def count_held_out(
     units = len(masks[0]) if masks else 0
     intersection = np.zeros((units, len(category)), np.int64)
     area, squares = (np.zeros((units, categories), np.int64) for _ in range(2))
-    sets = [{category[c] for c in range(len(category)) if image.has(c)} for image in labelled]
+    sets = [
+        {category[c] for c in range(len(category)) if image.has(c) or c in image.absent}
+        for image in labelled
+    ]
     for mask, labels, own in zip(masks, labelled[fitted:], sets[fitted:], strict=True):
         size = mask.sum(axis=(1, 2))
         for concept in range(len(category)):
@@ -198,7 +203,10 @@ def counts_for(
     for concept in members:
         labelled = labels.bincount(concept) > 0
         counts |= concept in labels.image_labels
-        counts |= labelled.any() if variant == "paper" else (mask & labelled).any(axis=(1, 2))
+        if variant == "paper":
+            counts |= labelled.any() or concept in labels.absent
+        else:
+            counts |= (mask & labelled).any(axis=(1, 2))
     return counts
 
 
@@ -359,3 +367,31 @@ def f1(scores: Sequence[float], labelled: Sequence[bool], threshold: float) -> f
     true_positives = sum(s >= threshold and y for s, y in zip(scores, labelled, strict=True))
     predicted = sum(s >= threshold for s in scores)
     return float(2 * true_positives / max(1, predicted + sum(labelled)))
+
+
+def answer(
+    images: Sequence[LabelledImage], image: int, concept: int, category: Sequence[int]
+) -> bool | None:
+    """Return whether a concept is in an image; None if nobody knows."""
+    if images[image].has(concept):
+        return True
+    if any(concept in each.absent for each in images):  # known where somebody was asked
+        return False if concept in images[image].absent else None
+
+    def categories(each: LabelledImage) -> set[int]:
+        known = {k for c, k in enumerate(category) if each.has(c)}
+        return known | {category[c] for c in each.absent}
+
+    wanted = categories(images[image]) | {category[concept]}
+    return False if any(categories(each) == wanted for each in images) else None
+
+
+def auc(scores: Sequence[float], answers: Sequence[bool | None]) -> float:
+    """Return how often a score with `True` exceeds one with `False`, a tie counting half."""
+    pairs = [
+        (first > second) + (first == second) / 2
+        for first, has in zip(scores, answers, strict=True)
+        for second, lacks in zip(scores, answers, strict=True)
+        if has and lacks is False
+    ]
+    return sum(pairs) / len(pairs) if pairs else math.nan

@@ -124,6 +124,71 @@ def _check_format(name: str | None) -> str | None:
 
 
 @app.command()
+def tags(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TAGS",
+            help="A folder with a folder of photographs per concept (striped/, none/), a table "
+            "(image,label[,category][,yes|no]), or COCO captions.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--out", help="The data set to write, a new folder.")],
+    images: Annotated[
+        Path | None,
+        typer.Option(help="The folder of the images that a file names; the file's if omitted."),
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="Category of all concepts; as the tags say, or `tag`.")
+    ] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="Words to look for in captions, one a line.")
+    ] = None,
+    names: Annotated[
+        Path | None, typer.Option(help="Names of ImageNet's folders: `n01440764 tench` a line.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Side to resize images to, ignoring their aspect ratio; copied if omitted."
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Make concept data from tags: which concepts are in an image, without where.
+
+    A concept that has a `no` counts only in images with a yes or no; any other is taken not to be
+    in the other images. dropped.csv lists what is not used, with reasons.
+
+    Example:
+    [bold]conceptgraph data tags photos --out tags[/bold]
+    """
+    from ...ingest.concept_data.csv_tables import read_text
+    from ...ingest.sources.tags.build import write_tags
+    from ...ingest.sources.tags.folders import read_synsets
+    from ..tables.concept_data import print_tags, tags_json
+    from ..terminal import ProgressBars, print_json
+
+    listed = [] if words is None else [line.strip() for line in read_text(words).splitlines()]
+    report = write_tags(
+        source,
+        output,
+        images=images,
+        category=category,
+        words=list(dict.fromkeys(filter(None, listed))),
+        names=None if names is None else read_synsets(names),
+        size=size,
+        overwrite=overwrite,
+        progress=ProgressBars(),
+    )
+    if as_json:
+        print_json(tags_json(report))
+    else:
+        print_tags(report)
+
+
+@app.command()
 def check(
     folder: Annotated[Path, typer.Argument(help="Concept data in the Broden layout.")],
     quantile: QuantileOption = str(DEFAULT.quantile),

@@ -57,6 +57,7 @@ def _print_unit(run: Run, card: UnitCard, no_answer: str | None) -> None:
         "precision: the share of the unit's activation area that lies on the concept, in images "
         "held out; chance: the same with labels permuted between images; †: holds as a name\n"
     )
+    _print_tags(card.concepts)
     _print_contributions("fed by", card.fed_by)
     _print_contributions("inhibited by", card.inhibited_by)
     _print_contributions("feeds", card.feeds)
@@ -66,6 +67,27 @@ def _print_unit(run: Run, card: UnitCard, no_answer: str | None) -> None:
         ("image", "activation", "thumbnail"),
         [(row.image, f"{row.activation:#.3g}", row.thumbnail) for row in card.images],
         right="b",
+    )
+
+
+def _print_tags(concepts: Sequence[DetectionRow]) -> None:
+    """Print how well the unit tells images with a concept, of those that label whole images."""
+    rows = sorted((-row.auc, row) for row in concepts if row.auc is not None)
+    if not rows:
+        return
+    print_table(
+        "concepts of whole images with the largest AUC",
+        ("concept", "category", "AUC", "from"),
+        [
+            (row.name, row.category, f"{row.auc:.2f}{'*' if row.auc_significant else ' '}",
+             f"{row.auc_low:.2f}")
+            for _, row in rows
+        ],
+        right="cd",
+    )  # fmt: skip
+    print_note(
+        "AUC: of two images, one with the concept and one without, how often the unit's peak is "
+        "higher in the former; 0.5 by chance; from: the 95 % interval's lower end\n"
     )
 
 

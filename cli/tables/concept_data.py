@@ -1,4 +1,4 @@
-"""Reports about concept data, as tables and JSON: of a build, a merge, a check."""
+"""Reports about concept data, as tables and JSON: of a build, of tags, a merge, a check."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from ...ingest.concept_data.checking.check import CheckReport, ConceptCounts
     from ...ingest.sources.annotations.report import BuildReport
     from ...ingest.sources.merge import MergeReport
+    from ...ingest.sources.tags.build import TagReport
 
 TableRow = TypeVar("TableRow")
 
 _ROWS = 15  # of a table that may be long
+_FEW = 10  # images with a tag, or without it
 
 
 def build_json(report: BuildReport) -> dict[str, object]:
@@ -91,6 +93,46 @@ def _print_workers(report: BuildReport) -> None:
     lowest = ", ".join(f"{name or 'without a name'} {share:.0%}" for share, name in shares[:3])
     table = report.folder / "workers.csv"
     print_note(f"Share of a worker's regions that is kept, the lowest: {lowest} (all in {table}).")
+
+
+def tags_json(report: TagReport) -> dict[str, object]:
+    """Return the report of tags as one JSON object."""
+    concepts = [concept._asdict() for concept in report.concepts]
+    return {**report._asdict(), "folder": str(report.folder), "concepts": concepts}
+
+
+def print_tags(report: TagReport) -> None:
+    """Print the report of tags as a table."""
+    images, concepts = counted(report.images, "image"), counted(len(report.concepts), "concept")
+    print_table(
+        f"{report.folder}: {images}, {concepts}",
+        ("category", "concept", "images with it", "without", "these are"),
+        [
+            (
+                concept.category,
+                concept.concept,
+                concept.present,
+                concept.absent,
+                "answered no" if concept.asked else "all others",
+            )
+            for concept in _first(sorted(report.concepts, key=lambda concept: -concept.present))
+        ],
+        right="cd",
+    )
+    _print_rest(len(report.concepts), "--json lists all")
+    for note in _first(report.notes):
+        print_note(note)
+    if report.dropped:
+        reasons = [(count, reason) for reason, count in report.dropped.items()]
+        print_table("Dropped", ("tags", "reason"), _first(reasons), right="a")
+        print_note(f"All of them are in {report.folder / 'dropped.csv'}.")
+    few = sum(min(concept.present, concept.absent) < _FEW for concept in report.concepts)
+    if few:
+        print_note(
+            f"{counted(few, 'concept')} with fewer than {_FEW} images of a kind: hardly any unit "
+            "can be told to detect them."
+        )
+    _print_next("check", report.folder)
 
 
 def merge_json(report: MergeReport) -> dict[str, object]:

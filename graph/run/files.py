@@ -60,6 +60,10 @@ TABLES: dict[str, dict[str, str]] = {
         "precision_low": "double",
         "chance": "double",
         "holds": "bool",
+        "auc": "double",
+        "auc_low": "double",
+        "auc_p": "double",
+        "auc_significant": "bool",
     },
     "presence": {
         "concept": "string",

@@ -7,9 +7,9 @@
            images/            images, and masks beside them
 
 A category's cell holds items separated by `;`: digits are an image-level label (a label number),
-anything else is a mask file below images/. An empty cell means that the category was not annotated
-in this image. Categories are data: a data set with others needs no code. `opening` reads and checks
-a data set.
+digits after a minus a concept that somebody said is not in the image, anything else is a mask file
+below images/. An empty cell means that the category was not annotated in this image. Categories are
+data: a data set with others needs no code. `opening` reads and checks a data set.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class ConceptImage:
         mask_width: pixels (sw).
         masks: paths of its mask files below images/, by order of categories, then of the cell.
         image_labels: image-level labels, as columns of `ConceptData.concepts`, ascending.
+        absent: concepts that somebody said are not in the image, likewise.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class ConceptImage:
     mask_width: int
     masks: tuple[str, ...]
     image_labels: tuple[int, ...]
+    absent: tuple[int, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -100,6 +102,17 @@ class ConceptData:
         table = np.full(65_536, -1, np.int32)
         table[[concept.number for concept in self.concepts]] = np.arange(len(self.concepts))
         return table
+
+    @cached_property
+    def asked(self) -> NDArray[np.bool_]:
+        """Which concepts are known only where somebody was asked; bool (concepts,).
+
+        Those that somebody said are not in some image. Any other is taken not to be in an image
+        that is annotated with its category, but not with it.
+        """
+        asked = np.zeros(len(self.concepts), np.bool_)
+        asked[[column for image in self.images for column in image.absent]] = True
+        return asked
 
     def column(self, number: int) -> int:
         """Return the column of a label number (0 to 65,535); -1 if no concept has it."""

@@ -83,6 +83,12 @@ def parse_digits(text: str) -> int | None:
     return int(text[-4000:])  # Python refuses to convert more digits than 4,300
 
 
+def parse_label(item: str) -> tuple[int, bool] | None:
+    """Return the label number of a cell's item, and whether the image has it; None for a mask."""
+    number = parse_digits(item.removeprefix("-"))
+    return None if number is None else (number, not item.startswith("-"))
+
+
 def read_csv(
     path: Path,
     required: Sequence[str],

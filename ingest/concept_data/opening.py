@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ...errors import DataError
 from ..engine.memory import gc_paused
 from .concepts import FIXED_COLUMNS, ConceptData, ConceptImage
-from .csv_tables import parse_digits, read_csv
+from .csv_tables import parse_digits, parse_label, read_csv
 from .labels import Concept, read_categories, read_concepts
 from .masks import check_mask
 
@@ -177,6 +177,7 @@ class _IndexReader:
         self._images = images
         self._root = images.resolve()
         self._categories = categories
+        self._concepts = concepts
         self._columns = {concept.number: column for column, concept in enumerate(concepts)}
         self._listed = _list_files(images)
 
@@ -196,10 +197,11 @@ class _IndexReader:
             self.damaged[name] = self._index.error(row, f"image {name!r}", found="an empty file")
         masks: list[str] = []
         image_labels: set[int] = set()
+        absent: set[int] = set()
         for category in self._categories:
             for item in split_cell(row.cells[category]):
-                number = parse_digits(item)
-                if number is None:
+                label = parse_label(item)
+                if label is None:
                     mask = self._find(row, item)
                     masks.append(item)
                     try:
@@ -207,12 +209,17 @@ class _IndexReader:
                     except DataError as error:
                         self.files[item] = mask.stat()
                         self.damaged.setdefault(name, error)
-                elif number in self._columns:
-                    image_labels.add(self._columns[number])
+                    continue
+                number, is_present = label
+                if number in self._columns:
+                    (image_labels if is_present else absent).add(self._columns[number])
                 elif number:
                     what = f"image-level label in column {category!r}"
                     found, expected = f"number {item[:20]}", "0 or a number of label.csv"
                     raise self._index.error(row, what, found=found, expected=expected)
+        if both := image_labels & absent:
+            found = f"number {self._concepts[min(both)].number}, with and without a minus"
+            raise self._index.error(row, "image-level label", found=found, expected="one of both")
         return ConceptImage(
             folder=self._images,
             name=name,
@@ -224,6 +231,7 @@ class _IndexReader:
             mask_width=mask_width,
             masks=tuple(dict.fromkeys(masks)),
             image_labels=tuple(sorted(image_labels)),
+            absent=tuple(sorted(absent)),
         )
 
     def _find(self, row: CsvRow, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""The long step: one forward pass over the images, for sparse activations and presence probes.
+"""The long step: one forward pass over the images, for sparse activations, probes and tags.
 
 The first images calibrate the lower bounds of the thresholds. To run the network on them needs no
 label, so that it can be done beside the label statistics, which say the quantile; their block
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..engine.process_group import ProcessGroup
     from ..engine.workers import WorkerPool
     from ..inputs import Batch, Inputs
+    from ..statistics.image_tags import ImageTags, TagPartial
     from ..statistics.label_statistics import LabelStatistics
     from ..statistics.probes import PresenceProbes, ProbePartial
     from .activations import BatchCells, SparseActivations
@@ -66,39 +67,47 @@ class ForwardPartial(NamedTuple):
     batch: int
     cells: Mapping[str, BatchCells]
     probes: ProbePartial
+    tags: TagPartial | None
 
 
 class _ForwardStatistics:
-    """Activations and probes, as one statistic."""
+    """Activations, probes and tags, as one statistic."""
 
-    def __init__(self, activations: SparseActivations, probes: PresenceProbes) -> None:
+    def __init__(
+        self, activations: SparseActivations, probes: PresenceProbes, tags: ImageTags
+    ) -> None:
         self._activations = activations
         self._probes = probes
+        self._tags = tags
 
     def update(self, partial: ForwardPartial) -> None:
         self._activations.update(partial.batch, partial.cells)
         self._probes.update(partial.probes)
+        self._tags.update(partial.tags)
 
     def state_dict(self) -> State:
         return {
             "activations": self._activations.state_dict(),
             "probes": self._probes.state_dict(),
+            "tags": self._tags.state_dict(),
         }
 
     def load_state_dict(self, state: State) -> None:
         self._activations.load_state_dict(state["activations"])
         self._probes.start(self._activations.lower)
         self._probes.load_state_dict(state["probes"])
+        self._tags.load_state_dict(state["tags"])
 
 
 class ForwardPass:
-    """The forward pass of one process; it fills activations and probes."""
+    """The forward pass of one process; it fills activations, probes and tags."""
 
     def __init__(
         self,
         inputs: Inputs,
         activations: SparseActivations,
         probes: PresenceProbes,
+        tags: ImageTags,
         pool: WorkerPool,
         group: ProcessGroup,
     ) -> None:
@@ -106,6 +115,7 @@ class ForwardPass:
         self._inputs = inputs
         self._activations = activations
         self._probes = probes
+        self._tags = tags
         self._pool = pool
         self._group = group
         self._outputs: dict[int, Maps] = {}
@@ -125,7 +135,7 @@ class ForwardPass:
             checkpoints: where to resume from, and to save to when it is time.
             advance: told the images of each batch.
         """
-        statistics = _ForwardStatistics(self._activations, self._probes)
+        statistics = _ForwardStatistics(self._activations, self._probes, self._tags)
         done = resume(statistics, NAME, checkpoints)
         if calibration is not None:
             self._start(calibration)
@@ -144,7 +154,10 @@ class ForwardPass:
             )
             cells = self._activations.partial(batch.number, maps)
             return ForwardPartial(
-                batch.number, cells, self._probes.partial(maps, batch_labels, batch)
+                batch.number,
+                cells,
+                self._probes.partial(maps, batch_labels, batch),
+                self._tags.partial(batch.number, maps, batch_labels),
             )
 
         accumulate(

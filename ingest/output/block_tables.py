@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...graph.uids import unit_uid
-from ..statistics.iou import OverlapCounts, attainable_iou, iou, label_units
+from ..statistics.iou import OverlapCounts, attainable_iou, iou, label_units, ranking
 from ..statistics.names import HeldOut, name_evidence
 from ..statistics.significance import NullDistribution, p_values
 
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from ..concept_data.concepts import ConceptData
     from ..dissection.block import BlockDissection
+    from ..statistics.image_tags import TagScores
 
 _DETECTION_COLUMNS = (
     "unit", "concept", "category", "iou", "rank", "intersection", "activation", "truth", "p",
     "enrichment", "attainable_iou", "precision", "precision_low", "chance", "holds",
+    "auc", "auc_low", "auc_p",
 )  # fmt: skip
 
 
@@ -36,14 +38,15 @@ class BlockTables:
             was tested: dead units, concepts without a pixel.
         holds: bool (units, concepts), whether the unit may be named after the concept.
         units: rows of the `units` table.
-        detections: rows of the `detections` table: each unit's best concepts; without the column
-            `significant`, which is decided over all blocks.
+        detections: rows of the `detections` table: each unit's best concepts, by IoU and by AUC;
+            without `significant` and `auc_significant`, which are decided over all blocks.
     """
 
     def __init__(
         self,
         block: str,
         dissection: BlockDissection,
+        tags: TagScores | None,
         data: ConceptData,
         concept_area: NDArray[np.int64],
         category: NDArray[np.int64],
@@ -55,6 +58,7 @@ class BlockTables:
         Args:
             block: its name.
             dissection: what its units do.
+            tags: how well they tell images with a concept from those without; None without tags.
             data: the concepts.
             concept_area: int64 (concepts,), labelled pixels.
             category: int64 (concepts,), position of each concept's category.
@@ -79,12 +83,16 @@ class BlockTables:
         self.p[:, concept_area == 0] = np.nan
         self._evidence = name_evidence(held_out, category, null)
         self.holds = self._evidence.holds(min_precision) & self._active[:, None]
+        self._auc = _spread(tags, len(data.concepts), len(self.iou))
+        order = ranking(self.iou, category)
+        ranks = np.where(self.iou > 0, order.argsort(axis=1), len(data.concepts))
         labels = label_units(self.iou, category, top)
+        tagged = label_units(np.where(self._auc[0] > 0.5, self._auc[0], 0), category, top)
         self.detections = pd.DataFrame(
             [
-                self._detection(unit, label.concept, label.rank)
-                for unit, unit_labels in enumerate(labels)
-                for label in unit_labels
+                self._detection(unit, concept, int(ranks[unit, concept]))
+                for unit, both in enumerate(zip(labels, tagged, strict=True))
+                for concept in dict.fromkeys(label.concept for labels in both for label in labels)
             ],
             columns=list(_DETECTION_COLUMNS),
         )
@@ -113,6 +121,7 @@ class BlockTables:
             attainable_iou(activation_area, concept_area),
             *(float(values[unit, column]) for values in self._evidence),
             bool(self.holds[unit, column]),
+            *(float(values[unit, column]) for values in self._auc),
         )
 
     def _unrestricted(self) -> pd.DataFrame:
@@ -151,3 +160,11 @@ class BlockTables:
             }
         )
         return frame
+
+
+def _spread(tags: TagScores | None, concepts: int, units: int) -> NDArray[np.float64]:
+    """Return AUC, its lower end and p of all concepts, float64 (3, units, concepts)."""
+    scores = np.full((3, units, concepts), np.nan)
+    if tags is not None:
+        scores[:, :, tags.columns] = tags.auc, tags.low, tags.p
+    return scores

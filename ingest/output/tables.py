@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..dissection.top_images import TopImages
     from ..inputs import Inputs
     from ..statistics.block_probes import BlockProbes
+    from ..statistics.image_tags import TagScores
     from ..statistics.label_statistics import LabelStatistics
 
 
@@ -50,6 +51,7 @@ def write_probes(writer: RunWriter, probes: Mapping[str, BlockProbes], data: Con
 def write_blocks(
     writer: RunWriter,
     blocks: Mapping[str, BlockDissection],
+    tags: Mapping[str, TagScores],
     inputs: Inputs,
     concept_area: NDArray[np.int64],
     done: Callable[[], None],
@@ -59,6 +61,7 @@ def write_blocks(
     Args:
         writer: of the run.
         blocks: dissections, by block.
+        tags: scores of concepts that label whole images, by block; empty if there are none.
         inputs: with the settings and the concepts.
         concept_area: int64 (concepts,), labelled pixels of each concept.
         done: called when a block's tables are made.
@@ -70,7 +73,8 @@ def write_blocks(
     category, options = category_columns(data), (settings.top_labels, settings.min_precision)
 
     def make_tables(block: str) -> BlockTables:
-        tables = BlockTables(block, blocks[block], data, concept_area, category, *options)
+        of_block = (blocks[block], tags.get(block))
+        tables = BlockTables(block, *of_block, data, concept_area, category, *options)
         done()
         return tables
 
@@ -80,6 +84,9 @@ def write_blocks(
     tested = np.concatenate([block.p.reshape(-1) for block in tables])
     limit = largest_significant(tested, settings.significance)
     detections["significant"] = detections["p"] <= limit
+    auc_p = np.concatenate([np.zeros(0), *(scores.p.reshape(-1) for scores in tags.values())])
+    limit = largest_significant(auc_p, settings.significance)
+    detections["auc_significant"] = detections["auc_p"] <= limit
     for block_tables in tables:
         writer.array(f"iou_{block_tables.block}", block_tables.iou)
     names = [image.name for image in inputs.images]

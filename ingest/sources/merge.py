@@ -39,7 +39,7 @@ from ..concept_data.writing.writer import label_numbers
 from .source import ConceptSource, SourceImage, check_side, write_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -135,7 +135,8 @@ class MergedData(ConceptSource[MergeReport]):
                     self._rows[_digest(image.path)].append((position, image))
                     columns = np.unique(self._label_maps(data, image)).astype(np.int64)
                     self._occurring[position][columns[columns > 0] - 1] = True
-                    self._occurring[position][list(image.image_labels)] = True
+                    known = [*image.image_labels, *image.absent]
+                    self._occurring[position][known] = True
                     advance(1)
         self._names = distinct_names(
             {
@@ -184,12 +185,23 @@ class MergedData(ConceptSource[MergeReport]):
             masks: dict[str, dict[int, NDArray[np.uint8]]] = defaultdict(dict)
             for pair, counts in self._join_pixels(rows, shape).items():
                 masks[pair[0]][numbers[pair]] = counts
+            labels = self._join_names(rows, lambda image: image.image_labels)
+            absent = {  # what one set has, no other can deny
+                category: [
+                    name
+                    for name in names
+                    if name not in labels.get(category, [])
+                    and numbers[category, name] not in masks.get(category, {})
+                ]
+                for category, names in self._join_names(rows, lambda image: image.absent).items()
+            }
             splits = {image.split for _, image in rows}
             yield SourceImage(
                 self._names[digest],
                 rows[0][1].path,
                 {category: pack_label_maps(counts) for category, counts in masks.items()},
-                self._join_image_labels(rows),
+                labels,
+                absent,
                 split=splits.pop() if len(splits) == 1 else None,
                 mask_shape=shape,
             )
@@ -204,10 +216,13 @@ class MergedData(ConceptSource[MergeReport]):
                 joined[pair] = np.maximum(joined[pair], fitted) if pair in joined else fitted
         return joined
 
-    def _join_image_labels(self, rows: Rows) -> dict[str, list[str]]:
+    def _join_names(
+        self, rows: Rows, columns: Callable[[ConceptImage], Sequence[int]]
+    ) -> dict[str, list[str]]:
+        """Return the names of the concepts that any row of an image has, by category."""
         names: dict[str, set[str]] = defaultdict(set)
         for position, image in rows:
-            for column in image.image_labels:
+            for column in columns(image):
                 concept = self._sets[position].concepts[column]
                 names[concept.category].add(concept.name)
         return {category: sorted(concepts) for category, concepts in names.items()}

@@ -37,6 +37,9 @@ class SourceImage(NamedTuple):
             one size. `label_numbers` gives the numbers, `pack_label_maps` makes label maps from
             masks.
         image_labels: names of concepts that label the whole image, by category.
+        absent: names of concepts that somebody said are not in the image, by category. Such a
+            concept counts only in images with one of both; any other is taken not to be in an image
+            that is annotated with its category, but not with it.
         split: `train`, `val`, …; derived from the image's content if None.
         mask_shape: height and width stated for the masks of an image without label maps, the
             pixels that an image-level label counts; the size of the image if None.
@@ -46,14 +49,16 @@ class SourceImage(NamedTuple):
     image: Image.Image | Path
     label_maps: Mapping[str, Sequence[NDArray[np.integer]]] = {}
     image_labels: Mapping[str, Sequence[str]] = {}
+    absent: Mapping[str, Sequence[str]] = {}
     split: str | None = None
     mask_shape: tuple[int, int] | None = None
 
     @property
     def is_labelled(self) -> bool:
-        """Whether any concept is in the image."""
+        """Whether anything is known of the image."""
         maps = (label_map for maps in self.label_maps.values() for label_map in maps)
-        return any(self.image_labels.values()) or any(label_map.any() for label_map in maps)
+        names = (*self.image_labels.values(), *self.absent.values())
+        return any(names) or any(label_map.any() for label_map in maps)
 
 
 class ExtraTable(NamedTuple):
@@ -152,6 +157,7 @@ def _add(writer: BrodenWriter, image: SourceImage) -> None:
         image.image,
         image.label_maps,
         image.image_labels,
+        absent=image.absent,
         split=image.split,
         mask_shape=image.mask_shape,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .label_statistics import group_by_mask_size, image_level_labels
+from .label_statistics import absent_labels, group_by_mask_size, image_level_labels
 from .permutation_null import LabelSegments, label_permutations, label_segments
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ class BatchLabels(NamedTuple):
         number: int64 (images,), which images of the batch they are; on the CPU.
         label_maps: int32 (maps, images · height · width): concept column + 1, 0 unlabelled.
         image_labels: float64 (images, concepts), 1 where a concept labels the whole image.
-        has_category: float64 (images, categories), 1 where the image has any label of the category;
-            on the CPU.
+        unknown: bool (images, concepts), a concept that is known only where somebody was asked, who
+            was not asked here; None if there is no such concept.
+        has_category: float64 (images, categories), 1 where the image has any label of the category,
+            or is said not to have one; on the CPU.
         annotated: float64 (images, categories), 1 where an image without any label of the category
             has nothing of it (`annotated_categories`); on the CPU.
         held_out: bool (images,), whether the image is held out; on the CPU.
@@ -40,6 +42,7 @@ class BatchLabels(NamedTuple):
     number: Tensor
     label_maps: Tensor
     image_labels: Tensor
+    unknown: Tensor | None
     has_category: Tensor
     annotated: Tensor
     held_out: Tensor
@@ -57,6 +60,7 @@ class BatchLabels(NamedTuple):
             number=self.number[rows],
             label_maps=by_image[:, on_device].flatten(1),
             image_labels=self.image_labels[on_device],
+            unknown=None if self.unknown is None else self.unknown[on_device],
             has_category=self.has_category[rows],
             annotated=self.annotated[rows],
             held_out=self.held_out[rows],
@@ -97,11 +101,18 @@ def labels_of_batch(
             orders = torch.from_numpy(label_permutations(has_category, (first, group)))
             permutations = orders.to(device, non_blocking=True)
             segments = label_segments(label_maps, len(numbers), height, width, concepts)
+        image_labels = image_level_labels(members, concepts, device)
+        unknown = None
+        if data.asked.any():
+            absent = absent_labels(members, concepts, device)
+            present = labelled_images(label_maps, image_labels)
+            unknown = torch.from_numpy(data.asked).to(device) & ~present & ~absent
         labels.append(
             BatchLabels(
                 torch.tensor(numbers),
                 label_maps,
-                image_level_labels(members, concepts, device),
+                image_labels,
+                unknown,
                 torch.from_numpy(has_category),
                 torch.from_numpy(statistics.annotated[rows].astype(np.float64)),
                 torch.tensor(rows) >= fitted,
@@ -112,3 +123,13 @@ def labels_of_batch(
             )
         )
     return labels
+
+
+def labelled_images(label_maps: Tensor, image_labels: Tensor) -> Tensor:
+    """Return which concepts are in images at all; bool (images, concepts)."""
+    images, concepts = image_labels.shape
+    if not len(label_maps):
+        return image_labels > 0
+    pixels = label_maps.view(len(label_maps), images, -1).transpose(0, 1).flatten(1).long()
+    labelled = torch.zeros(images, concepts + 1, dtype=torch.bool, device=label_maps.device)
+    return labelled.scatter_(1, pixels, True)[:, 1:] | (image_labels > 0)

@@ -6,7 +6,8 @@ and block, on the activations at each position of a map:
 
     1. sums         images that fit: Σ a aᵀ (one for each set of categories that images are
                     annotated with) and Σ a y; y is whether the concept labels the position's center
-    2. solve        one regression per concept, over the images annotated with its category
+    2. solve        one regression per concept, over the images annotated with its category; where
+                    nobody was asked about a concept, its share elsewhere stands for y
     3. scores       held-out images: histograms of the probes' scores (`probe_scores`)
     4. thresholds   half of the held-out images choose the score above which the concept is
                     predicted, the other half state how good that is
@@ -48,13 +49,19 @@ class Positions(NamedTuple):
         values: float32 (images, positions, units), activations.
         labelled: bool (concepts, images, positions), whether the concept labels the position.
         annotated: bool (images, categories); on the CPU.
+        unknown: as in `BatchLabels`.
         number: int64 (images,), which images of the batch they are; on the CPU.
     """
 
     values: Tensor
     labelled: Tensor
     annotated: Tensor
+    unknown: Tensor | None
     number: Tensor
+
+    def annotated_with(self, category: Tensor) -> Tensor:
+        """Return whether images are annotated with concepts' categories, int64 (concepts,)."""
+        return self.annotated.to(category.device, non_blocking=True)[:, category]
 
 
 class ProbeSums(NamedTuple):
@@ -64,10 +71,12 @@ class ProbeSums(NamedTuple):
         squares: float64 (units + 1, units + 1), Σ a aᵀ, by the categories images are annotated
             with.
         products: float64 (concepts, units + 1), Σ a y.
+        unknown: float64 (concepts, units + 1), Σ a where nobody was asked; None without such.
     """
 
     squares: dict[tuple[bool, ...], Tensor]
     products: Tensor
+    unknown: Tensor | None
 
 
 class BlockProbes:
@@ -90,8 +99,9 @@ class BlockProbes:
         self._products = torch.zeros(
             len(category), units + 1, dtype=torch.float64, device=category.device
         )
+        self._unknown = torch.zeros_like(self._products)
         self._solved: Tensor | None = None
-        self.histograms = ScoreHistograms(category)
+        self.histograms = ScoreHistograms(len(category), category.device)
 
     def sums(self, maps: Tensor, labels: Sequence[BatchLabels], batch: int) -> ProbeSums:
         """Compute what images that fit the probes add to the sums (step 1).
@@ -103,6 +113,7 @@ class BlockProbes:
         """
         squares: dict[tuple[bool, ...], Tensor] = {}
         products = torch.zeros_like(self._products)
+        unknown = None if labels[0].unknown is None else torch.zeros_like(products)
         for positions in self.positions(maps, labels, batch):
             images, count, units = positions.values.shape
             ones = positions.values.new_ones(images, count, 1)
@@ -111,10 +122,13 @@ class BlockProbes:
                 members = select_images(values, rows).view(-1, units + 1)
                 square = _to_grains(members.T @ members)
                 squares[key] = squares[key] + square if key in squares else square
+            if unknown is not None and positions.unknown is not None:
+                counted = positions.unknown & positions.annotated_with(self._category)
+                unknown += _to_grains(counted.T.to(values.dtype) @ values.sum(dim=1))
             flat = values.view(images * count, units + 1)
             dense = maps.device.type != "cpu"
             products += _to_grains(sum_labelled(flat, positions.labelled.flatten(1), dense=dense))
-        return ProbeSums(squares, products)
+        return ProbeSums(squares, products, unknown)
 
     def add_sums(self, sums: ProbeSums) -> None:
         """Add what images add."""
@@ -124,6 +138,8 @@ class BlockProbes:
             else:
                 self._squares[key] = square
         self._products += sums.products
+        if sums.unknown is not None:
+            self._unknown += sums.unknown
 
     def solve(self, group: ProcessGroup) -> None:
         """Solve for the probes, from the sums of all ranks (step 2).
@@ -134,7 +150,8 @@ class BlockProbes:
         keys = sorted({key for keys in group.all_gather(list(self._squares)) for key in keys})
         empty = self._products.new_zeros(2 * (self._products.shape[1],))
         squares = {key: group.all_reduce(self._squares.get(key, empty)) for key in keys}
-        self._solved = self._solve(squares, group.all_reduce(self._products))
+        products, unknown = (group.all_reduce(sums) for sums in (self._products, self._unknown))
+        self._solved = self._solve(squares, products, unknown)
 
     @property
     def probes(self) -> Tensor:
@@ -144,7 +161,9 @@ class BlockProbes:
             raise RuntimeError(message)
         return self._solved.T.float()
 
-    def _solve(self, squares: Mapping[tuple[bool, ...], Tensor], products: Tensor) -> Tensor:
+    def _solve(
+        self, squares: Mapping[tuple[bool, ...], Tensor], products: Tensor, unknown: Tensor
+    ) -> Tensor:
         probes = torch.zeros_like(products)
         groups: dict[tuple[tuple[bool, ...], ...], list[int]] = {}
         for category in sorted(set(self._category.tolist())):
@@ -154,8 +173,11 @@ class BlockProbes:
             if keys:
                 square = torch.stack([squares[key] for key in keys]).sum(dim=0) / _GRAIN
                 members = torch.isin(self._category, self._category.new_tensor(categories))
+                right, unasked = products[members] / _GRAIN, unknown[members] / _GRAIN
+                asked = (square[-1, -1] - unasked[:, -1:]).clamp(min=1)
+                right += right[:, -1:] / asked * unasked
                 with single_threaded():
-                    probes[members] = Ridge(square).solve(products[members] / _GRAIN)
+                    probes[members] = Ridge(square).solve(right)
         probes[:, :-1] *= self._scale
         return probes
 
@@ -170,7 +192,10 @@ class BlockProbes:
             with single_threaded():  # on several, products may be summed in another order
                 scores = positions.values @ probes[:-1] + probes[-1]
             half = (positions.number + first) % 2
-            counts += self.histograms.partial(scores, positions.labelled, positions.annotated, half)
+            counted = positions.annotated_with(self._category)
+            if positions.unknown is not None:
+                counted &= ~positions.unknown
+            counts += self.histograms.partial(scores, positions.labelled, counted, half)
         return counts
 
     def state_dict(self) -> State:
@@ -179,6 +204,7 @@ class BlockProbes:
             "keys": list(self._squares),
             "squares": [square.cpu() for square in self._squares.values()],
             "products": self._products.cpu(),
+            "unknown": self._unknown.cpu(),
             "histograms": self.histograms.counts.cpu(),
         }
 
@@ -188,6 +214,7 @@ class BlockProbes:
         squares = (square.to(device) for square in state["squares"])
         self._squares = dict(zip(state["keys"], squares, strict=True))
         self._products = state["products"].to(device)
+        self._unknown = state["unknown"].to(device)
         self.histograms.counts = state["histograms"].to(device)
 
     def quality(self) -> pd.DataFrame:
@@ -208,6 +235,7 @@ class BlockProbes:
                 select_images(values, group.number),
                 labelled_positions(group, (height, width), chosen),
                 group.has_category > 0,
+                group.unknown,
                 group.number,
             )
 

@@ -58,17 +58,18 @@ class CenterBias:
         )
         self._one_hot = torch.nn.functional.one_hot(category, categories).double()
 
-    def partial(self, inside: Tensor, area: Tensor) -> BoxCounts:
+    def partial(self, inside: Tensor, area: Tensor, has_category: Tensor) -> BoxCounts:
         """Count images whose masks share a size.
 
         Args:
             inside: int64 (images, SIZES, concepts), labelled pixels inside each box.
             area: int64 (SIZES,), pixels of each box.
+            has_category: bool (images, categories), which count for a category, of `paper`.
         """
         counts = self.has_category(inside)
         variant = self._make[2]
         if variant == "paper":
-            counts = counts[:, -1:]
+            counts = has_category[:, None]
         elif variant == "unrestricted":
             counts = torch.ones_like(counts)
         return BoxCounts(inside.sum(dim=0), (counts * area[:, None]).sum(dim=0))

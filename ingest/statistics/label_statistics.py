@@ -45,7 +45,8 @@ class LabelStatistics(NamedTuple):
             maps; an image-level label counts all pixels of the image's mask.
         images: int64 (concepts,), images in which the concept occurs.
         category_area: int64 (categories,), pixels of the images that count for each category.
-        has_category: bool (images, categories), whether the image has any label of the category.
+        has_category: bool (images, categories), whether the image has any label of the category,
+            or is said not to have one.
         annotated: bool (images, categories), whether an image without any label of the category has
             nothing of it (`annotated_categories`).
         center_bias: float64 (concepts,), IoU of the center-bias baseline.
@@ -119,6 +120,14 @@ def image_level_labels(
     labels = torch.zeros(len(images), concepts, dtype=torch.float64, device=device)
     index = torch.tensor([row, column], dtype=torch.int64).to(device, non_blocking=True)
     return labels.index_put_((index[0], index[1]), labels.new_ones(()))
+
+
+def absent_labels(images: Sequence[ConceptImage], concepts: int, device: torch.device) -> Tensor:
+    """Return whether a concept is said not to be in the image; bool (images, concepts)."""
+    absent = np.zeros((len(images), concepts), np.bool_)
+    for row, image in enumerate(images):
+        absent[row, list(image.absent)] = True
+    return torch.from_numpy(absent).to(device, non_blocking=True)
 
 
 def concept_areas(data: ConceptData, statistics: LabelStatistics) -> ConceptAreas:
@@ -258,11 +267,13 @@ class _LabelCounter:
         areas = box_areas(*columns.shape[2:], self._device)
         whole = image_level_labels(images, inside.shape[2], self._device).to(inside)
         inside += whole[:, None] * areas[:, None]
-        self._center_bias.update(self._center_bias.partial(inside, areas))
+        absent = absent_labels(images, inside.shape[2], self._device)
+        has_category = self._center_bias.has_category((inside[:, -1] > 0) | absent)
+        self._center_bias.update(self._center_bias.partial(inside, areas, has_category))
         self._concept_area += inside[:, -1].sum(dim=0)
         self._images += (inside[:, -1] > 0).sum(dim=0)
         places = torch.tensor(rows, device=self._device)
-        self._has_category[places] = self._center_bias.has_category(inside[:, -1])
+        self._has_category[places] = has_category
 
     def _columns(self, numbers: Tensor, images: Sequence[ConceptImage]) -> Tensor:
         """Look up concept column + 1, or 0; int32 (maps, images, height, width).

@@ -42,30 +42,25 @@ class ScoreHistograms:
             column counts images with such positions.
     """
 
-    def __init__(self, category: Tensor) -> None:
-        """Start at zero.
+    def __init__(self, concepts: int, device: torch.device) -> None:
+        """Start at zero, with so many concepts, on the device of the work."""
+        shape = (2, 2, concepts, BINS + 1)
+        self.counts = torch.zeros(shape, dtype=torch.int64, device=device)
 
-        Args:
-            category: int64 (concepts,), each concept's category, on the device of the work.
-        """
-        self._category = category
-        shape = (2, 2, len(category), BINS + 1)
-        self.counts = torch.zeros(shape, dtype=torch.int64, device=category.device)
-
-    def partial(self, scores: Tensor, labelled: Tensor, annotated: Tensor, half: Tensor) -> Tensor:
-        """Count the scores of images, for concepts of categories they are annotated with.
+    def partial(self, scores: Tensor, labelled: Tensor, known: Tensor, half: Tensor) -> Tensor:
+        """Count the scores of images, for concepts of which they are known to have some or none.
 
         Args:
             scores: float32 (images, positions, concepts).
             labelled: as in `block_probes.Positions`.
-            annotated: bool (images, categories).
+            known: bool (images, concepts).
             half: int64 (images,), 0 for images that choose the threshold, 1 for those that test it.
         """
         concepts = scores.shape[2]
-        annotated, half = (t.to(scores.device, non_blocking=True) for t in (annotated, half))
+        half = half.to(scores.device, non_blocking=True)
         bins = ((scores - LOWEST) / STEP).long().clamp_(0, BINS - 1)
         concept = torch.arange(concepts, device=scores.device)[:, None, None]
-        counted = annotated[:, self._category].T[:, :, None]
+        counted = known.T[:, :, None]
         counter = ((half[None, :, None] * 2 + labelled) * concepts + concept) * (BINS + 1)
         counter = (counter + bins.permute(2, 0, 1))[counted.expand_as(counter)]
         counts = bincount(counter, self.counts.numel()).view_as(self.counts)
@@ -81,7 +76,7 @@ class ScoreHistograms:
 
     def all_reduce(self, group: ProcessGroup) -> ScoreHistograms:
         """Return the sum over all ranks."""
-        total = ScoreHistograms(self._category)
+        total = ScoreHistograms(self.counts.shape[2], self.counts.device)
         total.counts = group.all_reduce(self.counts)
         return total
 

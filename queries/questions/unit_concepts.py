@@ -21,7 +21,8 @@ class DetectionRow(NamedTuple):
     at the run's false discovery rate. `precision` is the share of the activation area that lies on
     the concept, in images held out, `precision_low` the lower end of its 95 % interval, `chance`
     the share by chance; `holds` if the concept may name the unit. What compares with the null is
-    None in a run without null samples.
+    None in a run without null samples. `auc` is how well the unit tells images with the concept
+    from those without, of concepts that label whole images; None for others.
     """
 
     uid: str
@@ -36,6 +37,9 @@ class DetectionRow(NamedTuple):
     precision_low: float | None
     chance: float | None
     holds: bool | None
+    auc: float | None
+    auc_low: float | None
+    auc_significant: bool | None
 
 
 @dataclass(frozen=True)
@@ -57,5 +61,6 @@ class UnitConcepts(CypherQuestion):
             null = (edge.get("p"), edge.get("enrichment"), edge.get("significant"))
             name = (edge.get("precision"), edge.get("precision_low"), edge.get("chance"))
             row = (uid, node["name"], node["category"], edge["iou"], edge["attainable_iou"], *null)
-            rows.append(DetectionRow(*row, *name, edge.get("holds")))
+            auc = (edge.get("auc"), edge.get("auc_low"), edge.get("auc_significant"))
+            rows.append(DetectionRow(*row, *name, edge.get("holds"), *auc))
         return sorted(rows, key=lambda row: (-row.iou, row.uid))[: self.top]

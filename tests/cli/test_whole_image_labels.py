@@ -1,13 +1,14 @@
-"""Concept data of whole-image labels alone, from `data check` to an audit."""
+"""Concept data of tags alone, from `data tags` to an audit."""
 
 from __future__ import annotations
 
-import csv
 import shlex
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from tests.command_line import call
 from tests.drawn_data import CLASSES, draw_concept_data, write_untrained
 from tests.user_folder import INGEST
@@ -18,23 +19,22 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def keep_scenes_only(folder: Path) -> None:
-    """Leave of concept data the labels of whole images."""
-    with (folder / "index.csv").open(encoding="utf-8", newline="") as file:
-        rows = [list(row.items()) for row in csv.DictReader(file)]
-    categories = {"color", "object", "part", "texture", "action"}
-    with (folder / "index.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([column for column, _ in rows[0]])
-        for row in rows:
-            writer.writerow(["" if column in categories else cell for column, cell in row])
+def sort_into_folders(data: Path, photos: Path) -> None:
+    """Copy the images of concept data into a folder for each scene, and `none`."""
+    drawn = open_concept_data(data)
+    for image in drawn.images:
+        names = [drawn.concepts[c].name for c in image.image_labels
+                 if drawn.concepts[c].category == "scene"]  # fmt: skip
+        folder = photos / (names[0] if names else "none")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image.path, folder)
 
 
 def test_every_command(tmp_path: Path) -> None:
-    write_untrained(draw_concept_data(tmp_path / "data", 24, size=64))
-    keep_scenes_only(tmp_path / "data")
-    photos = sorted((tmp_path / "data" / "images" / "drawn").glob("*.jpg"))
-    rows = [f"{photo.name},{CLASSES[number % 4]}" for number, photo in enumerate(photos[:8])]
+    sort_into_folders(draw_concept_data(tmp_path / "drawn", 24, size=64), tmp_path / "photos")
+    photos = sorted((tmp_path / "photos").rglob("*.jpg"))
+    names = [photo.relative_to(tmp_path / "photos").as_posix() for photo in photos[:8]]
+    rows = [f"{name},{CLASSES[number % 4]}" for number, name in enumerate(names)]
     (tmp_path / "labels.csv").write_text("\n".join(["image,label", *rows]))
     image = photos[0].relative_to(tmp_path)
 
@@ -43,7 +43,11 @@ def test_every_command(tmp_path: Path) -> None:
         assert done.status == 0, (text, done.err)
         return done.out
 
+    summary = succeed("data tags photos --out data")
+    assert "24 images, 4 concepts" in summary
+    assert "all others" in summary
     assert "No defects" in succeed("data check data")
+    write_untrained(tmp_path / "data")
     done = call(*INGEST, "--out", "net.cg", folder=tmp_path)
     assert done.status == 0, done.err
     for text in (
@@ -51,11 +55,12 @@ def test_every_command(tmp_path: Path) -> None:
         f"why --image {image} --ablate night --flip --html why.html",
         "show night",
         "show block4/1",
-        "audit --images data/images/drawn --labels labels.csv --html audit.html",
+        "audit --images photos --labels labels.csv --html audit.html",
         "report -o report.html",
         "export html --class juggling -o paths.html",
     ):
         assert succeed(text)
+    assert "concepts of whole images with the largest AUC" in succeed("show block4/1")
     done = call("why", "--image", image, "--masks", folder=tmp_path)
     assert done.status == 1
     assert "has no masks in the concept data, only labels of the whole image" in done.err

@@ -24,12 +24,13 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
     given = ("color", "object", "scene")
     broden = draw_concept_data(tmp_path / "broden1_224", 8, mask_size=56, categories=given)
     photos = sorted((broden / "images").rglob("*.jpg"))[:4]
-    (tmp_path / "photos").mkdir()
     records = []
     for number, photo in enumerate(photos):
-        (tmp_path / "photos" / photo.name).write_bytes(photo.read_bytes())
+        name = f"{('striped', 'none')[number % 2]}/{photo.name}"  # a folder per tag, as it happens
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(photo.read_bytes())
         width, height = Image.open(photo).size
-        records.append({"id": number, "file_name": photo.name, "width": width, "height": height})
+        records.append({"id": number, "file_name": name, "width": width, "height": height})
     regions = {
         "images": records,
         "categories": [{"id": 1, "name": "juggling"}],
@@ -42,6 +43,7 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
     lines = [shlex.split(line) for line in block.splitlines()]
     assert [line[1:3] for line in lines] == [
         ["data", "build"],
+        ["data", "tags"],
         ["data", "check"],
         ["data", "merge"],
     ]

@@ -43,6 +43,7 @@ def labels(gpu: torch.device) -> BatchLabels:
         torch.arange(IMAGES),
         torch.zeros(2, IMAGES * 64, dtype=torch.int32, device=gpu),
         torch.zeros(IMAGES, CONCEPTS, dtype=torch.float64, device=gpu),
+        torch.zeros(IMAGES, CONCEPTS, dtype=torch.bool, device=gpu),
         torch.ones(IMAGES, CATEGORIES, dtype=torch.float64),
         torch.ones(IMAGES, CATEGORIES, dtype=torch.float64),
         torch.arange(IMAGES) % 2 > 0,
@@ -92,7 +93,9 @@ def test_boxes_in_the_middle(gpu: torch.device) -> None:
     label_maps = torch.zeros(2, IMAGES, 9, 9, dtype=torch.int32, device=gpu)
     inside = labelled_inside(label_maps, CONCEPTS)
     inside += image_level_labels([], CONCEPTS, gpu).long().sum(dim=0)
-    boxes.update(boxes.partial(inside, box_areas(9, 9, inside.device)))
+    boxes.update(
+        boxes.partial(inside, box_areas(9, 9, inside.device), boxes.has_category(inside[:, -1]))
+    )
     assert {counts.device.type for counts in boxes.counts} == {"cuda"}
 
 

@@ -158,14 +158,15 @@ def test_images_of_all_sizes_in_one_batch(tmp_path: Path, mixed: Path, iou: str)
 
 @pytest.fixture(scope="module")
 def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Noise with labels of whole images and no mask; one image has none at all."""
+    """Noise with labels of whole images and no mask; about noon, only some were asked."""
     folder, rng = tmp_path_factory.mktemp("tagged"), np.random.default_rng(0)
     (folder / "images").mkdir()
     rows: list[dict[str, str | int]] = []
     for number in range(11):
         noise = rng.integers(0, 256, (16, 16, 3), np.uint8)
         Image.fromarray(noise).resize((64, 64)).save(folder / "images" / f"{number}.png")
-        cells = {"time": ("1", "2", "")[number % 3], "place": ("3", "")[number % 2]}
+        time = ("1;-2" if number % 2 else "1", "2", "-2" if number % 4 else "")[number % 3]
+        cells = {"time": time, "place": ("3", "")[number % 2]}
         split = "train" if number % 4 else "val"
         rows.append({"image": f"{number}.png", "split": split, "sh": (8, 12)[number % 2], **cells})
     labels = [(1, "dusk", "time"), (2, "noon", "time"), (3, "harbour", "place")]
@@ -533,7 +534,7 @@ def test_labels_are_compared_with_chance(tmp_path: Path, drawn: Path) -> None:
     settings = dataclasses.replace(SETTINGS, blocks=BLOCKS[:2])
     rows = dissect(given, tmp_path / "a.cg", settings, device="cpu").detections
     assert rows["p"].between(0, 1, inclusive="right").all()
-    assert (rows["enrichment"].dropna() > 0).all()
+    assert (rows[rows["iou"] > 0]["enrichment"].dropna() > 0).all()
     assert (rows["iou"] <= rows["attainable_iou"] + 1e-9).all()
     beyond, within = rows[rows["significant"]]["p"], rows[~rows["significant"]]["p"]
     assert beyond.empty or beyond.max() < within.min()

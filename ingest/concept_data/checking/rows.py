@@ -10,7 +10,7 @@ import numpy as np
 
 from ....errors import DataError
 from ..concepts import ConceptImage
-from ..csv_tables import parse_digits
+from ..csv_tables import parse_label
 from ..images import open_image
 from ..masks import check_mask, read_label_maps
 from ..opening import LARGEST_SIDE, is_file, is_inside, split_cell
@@ -36,6 +36,7 @@ class CheckedRow:
         shape: height and width of its masks; None if the row does not state them.
         pixels: labelled, by concept column.
         image_labels: columns of the concepts that label the whole image.
+        absent: columns of the concepts that are said not to be in it.
         fingerprint: of the image; None if it cannot be decoded.
     """
 
@@ -45,6 +46,7 @@ class CheckedRow:
     shape: tuple[int, int] | None = None
     pixels: dict[int, int] = field(default_factory=dict)
     image_labels: set[int] = field(default_factory=set)
+    absent: set[int] = field(default_factory=set)
     fingerprint: Fingerprint | None = None
 
 
@@ -101,14 +103,22 @@ def _check_image(
 def _check_item(
     tables: CheckedTables, row: CsvRow, checked: CheckedRow, category: str, item: str
 ) -> None:
-    number = parse_digits(item)
-    if number is None:
+    label = parse_label(item)
+    if label is None:
         path = _find(tables, row, checked, item)
         if path is not None and checked.shape is not None:
             _check_mask(tables, row, checked, path)
         return
+    number, is_present = label
     column = tables.data.column(number) if number < len(tables.data.columns) else -1
-    if column >= 0 and checked.shape is not None:
+    if column >= 0 and column in (checked.absent if is_present else checked.image_labels):
+        what = f"image-level label in column {category!r}"
+        found = f"number {number}, with and without a minus"
+        error = DataError(what, found=found, expected="one of both")
+        checked.defects.add(tables.index.path, row.line, error)
+    elif column >= 0 and not is_present:
+        checked.absent.add(column)
+    elif column >= 0 and checked.shape is not None:
         pixels = checked.shape[0] * checked.shape[1]
         checked.pixels[column] = checked.pixels.get(column, 0) + pixels
         checked.image_labels.add(column)

@@ -129,6 +129,7 @@ class BrodenWriter:
         label_maps: Mapping[str, Sequence[NDArray[np.integer]]] | None = None,
         image_labels: Mapping[str, Sequence[str]] | None = None,
         *,
+        absent: Mapping[str, Sequence[str]] | None = None,
         split: str | None = None,
         mask_shape: tuple[int, int] | None = None,
     ) -> None:
@@ -140,6 +141,7 @@ class BrodenWriter:
             label_maps: by category, integers (mask height, mask width): 0, or a label number of
                 that category. All of an image have one size; those without a label are left out.
             image_labels: names of concepts that label the whole image, by category.
+            absent: names of concepts that somebody said are not in the image, by category.
             split: derived from the image's content if None.
             mask_shape: as of the constructor, for this image.
 
@@ -158,10 +160,7 @@ class BrodenWriter:
         }
         shape = self._check_label_maps(name, maps) or mask_shape or self._mask_shape
         shape = shape or (height, width)
-        numbers = {
-            category: sorted({self._number(category, concept) for concept in names})
-            for category, names in (image_labels or {}).items()
-        }
+        numbers, absent_numbers = self._numbers(image_labels), self._numbers(absent)
         digest = hashlib.sha256(content).hexdigest()
         fixed = (name, split or split_of(digest), height, width, *shape)
         cells: dict[str, str | int] = dict(zip(FIXED_COLUMNS, fixed, strict=True))
@@ -169,7 +168,9 @@ class BrodenWriter:
         for category in self._concepts:
             labelled = [label_map for label_map in maps.get(category, []) if label_map.any()]
             items = self._write_masks(name, category, labelled)
-            cells[category] = ";".join([*items, *map(str, numbers.get(category, []))])
+            items += map(str, numbers.get(category, []))
+            items += [f"-{number}" for number in absent_numbers.get(category, [])]
+            cells[category] = ";".join(items)
             self._counts.add(labelled, numbers.get(category, []), shape[0] * shape[1])
         self._rows.append(_IndexRow(digest, cells))
 
@@ -178,6 +179,13 @@ class BrodenWriter:
     ) -> None:
         """Add a CSV table that is written beside those of the layout."""
         self._extra_tables[name] = (columns, rows)
+
+    def _numbers(self, names: Mapping[str, Sequence[str]] | None) -> dict[str, list[int]]:
+        """Return the label numbers of concepts, ascending, by category."""
+        return {
+            category: sorted({self._number(category, concept) for concept in concepts})
+            for category, concepts in (names or {}).items()
+        }
 
     def _number(self, category: str, name: str) -> int:
         number = self.numbers.get((category, name))

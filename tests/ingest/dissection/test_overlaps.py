@@ -56,6 +56,7 @@ def concept_data(labelled: Sequence[LabelledImage], category: Sequence[int]) -> 
             mask_width=labels.label_maps.shape[2],
             masks=tuple(f"{row}_{layer}.png" for layer in range(len(labels.label_maps))),
             image_labels=labels.image_labels,
+            absent=labels.absent,
         )
         for row, labels in enumerate(labelled)
     )
@@ -80,7 +81,7 @@ def label_statistics_of(
             label_maps.append(first + group.numbers[0], stack)
     for row, labels in enumerate(labelled):
         for concept, number in enumerate(category):
-            has_category[row, number] |= labels.has(concept)
+            has_category[row, number] |= labels.has(concept) or concept in labels.absent
     unused = np.zeros(len(category), np.int64)
     annotated = annotated_categories(has_category, category_patterns(has_category))
     center_bias = unused.astype(np.float64)

@@ -39,7 +39,7 @@ def best(
         areas = box_areas(*labels.label_maps.shape[1:], torch.device("cpu"))
         for column in labels.image_labels:
             inside[0, :, column] += areas
-        boxes.update(boxes.partial(inside, areas))
+        boxes.update(boxes.partial(inside, areas, boxes.has_category(inside[:, -1])))
     return boxes.best()
 
 

@@ -24,7 +24,7 @@ from conceptgraph.ingest.statistics.probe_scores import BINS, LOWEST, STEP, Scor
 from conceptgraph.ingest.statistics.probes import PresenceProbes
 from conceptgraph.ingest.statistics.ridge import RIDGE
 from tests import reference
-from tests.ingest.dissection.test_overlaps import CATEGORIES, CPU, concept_data, label_statistics_of
+from tests.ingest.dissection.test_overlaps import CPU, concept_data, label_statistics_of
 from tests.reference import LabelledImage
 
 if TYPE_CHECKING:
@@ -149,6 +149,38 @@ def test_thresholds_and_scores_against_counting_scores(tmp_path: Path) -> None:
     assert (table["f1"] > 0.8).all()  # the concepts really are in the maps
 
 
+def asked_world(images: int) -> tuple[Tensor, list[LabelledImage]]:
+    """The same, but about the scene somebody was asked in two of three images only."""
+    maps, labels = world(images, seed=7)
+    asked = []
+    for number, label in enumerate(labels):
+        absent = (4,) if not label.image_labels and number % 3 else ()
+        asked.append(label._replace(absent=absent))
+    return maps, asked
+
+
+def test_an_image_in_which_nobody_was_asked_counts_neither_way(tmp_path: Path) -> None:
+    """Its share elsewhere stands for the answer in the fit; scores leave the image out."""
+    maps, labels = asked_world(48)
+    known = [bool(label.image_labels or label.absent) for label in labels]
+    assert 0 < sum(known[:24]) < 24
+    probes = BlockProbes(UNITS, torch.tensor(CATEGORY), seed=0)
+    groups = batch_labels(labels[:24], tmp_path / "a", 0, 24)
+    probes.add_sums(probes.sums(maps[:24], groups, 0))
+    probes.solve(ALONE)
+    annotated_images = groups[0].has_category[:, CATEGORY[4]].bool().tolist()
+    share = float(np.mean([bool(labels[i].image_labels) for i in range(24) if known[i]]))
+    answer = [1.0 * bool(labels[i].image_labels) if known[i] else share
+              for i in range(24) if annotated_images[i]]  # fmt: skip
+    wanted = np.repeat(np.array(answer), SIDE * SIDE)
+    expected = reference.ridge(flat(maps[:24][annotated_images]), wanted, RIDGE)
+    assert probes.probes.double().numpy()[:, 4] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    held_out = batch_labels(labels[24:], tmp_path / "b", 0, 24)
+    counts = probes.scores(probes.positions(maps[24:], held_out, 1), 24)
+    assert counts[:, :, 4, :BINS].sum() == SIDE * SIDE * sum(known[24:])
+    assert counts[:, :, 4, BINS].sum() == sum(known[24:])
+
+
 def test_batches_may_be_added_in_any_order(tmp_path: Path) -> None:
     """So that shards of the images can be added up to the same probes, to the last bit."""
     maps, labels = world(24, seed=5)
@@ -217,9 +249,9 @@ def test_what_never_occurs_is_never_there(tmp_path: Path) -> None:
 
 
 def test_scores_beyond_the_bins_are_counted_in_the_last_ones() -> None:
-    histograms = ScoreHistograms(torch.tensor([0]))
+    histograms = ScoreHistograms(1, CPU)
     scores = torch.tensor([[[-100.0], [100.0]], [[-100.0], [100.0]]])
-    every = torch.ones(2, len(CATEGORIES), dtype=torch.bool)
+    every = torch.ones(2, 1, dtype=torch.bool)
     there, half = torch.tensor([[[False, True], [False, True]]]), torch.tensor([0, 1])
     histograms.update(histograms.partial(scores, there, every, half))
     row = histograms.table().iloc[0]
@@ -229,13 +261,13 @@ def test_scores_beyond_the_bins_are_counted_in_the_last_ones() -> None:
 def test_always_yes_is_no_probe() -> None:
     """Where a concept is at nine of ten positions, its F1 is .95 and its correlation 0."""
     rng = np.random.default_rng(0)
-    histograms = ScoreHistograms(torch.tensor([0, 0]))
+    histograms = ScoreHistograms(2, CPU)
     for first in range(0, 200, 20):
         there = torch.from_numpy(rng.random((2, 20, 50)) < 0.9)
         told = torch.stack([torch.zeros(20, 50), there[1].float()], dim=2)
         noise = torch.from_numpy(rng.normal(size=(20, 50, 2))).float()
         half = torch.arange(first, first + 20) % 2
-        every = torch.ones(20, len(CATEGORIES), dtype=torch.bool)
+        every = torch.ones(20, 2, dtype=torch.bool)
         histograms.update(histograms.partial(3 * told + noise, there, every, half))
     blind, seeing = (row for _, row in histograms.table().iterrows())
     assert blind["f1"] > 0.9
@@ -251,8 +283,8 @@ def test_few_images_are_no_evidence() -> None:
         there = torch.zeros(1, images, 60, dtype=torch.bool)
         there[:, : images // 2] = True
         scores = there.permute(1, 2, 0).float()
-        histograms = ScoreHistograms(torch.tensor([0]))
-        every = torch.ones(images, len(CATEGORIES), dtype=torch.bool)
+        histograms = ScoreHistograms(1, CPU)
+        every = torch.ones(images, 1, dtype=torch.bool)
         half = torch.arange(images) % 2
         histograms.update(histograms.partial(scores, there, every, half))
         row = histograms.table().iloc[0]

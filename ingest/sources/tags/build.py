@@ -1,0 +1,282 @@
+"""Tags as a source of concept data.
+
+1. Read the answers: photographs sorted into folders, a table, or captions.
+2. Find and check every image; those of one content are one.
+3. For each image and concept the majority of the answers counts; a draw is dropped.
+
+A concept to which somebody answered no counts only in images where somebody was asked; any other is
+taken not to be in the other images. An answer, or an image, of many that cannot be used is dropped
+with its reason, in dropped.csv.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ....errors import DataError
+from ....progress import NoProgress
+from ...concept_data.writing.input_checks import check_output_folder
+from ...concept_data.writing.names import output_names
+from ..annotations.image_files import ImageFiles, find_view
+from ..source import ConceptSource, ExtraTable, SourceImage, check_side, write_source
+from .answers import Answers, DroppedTag
+from .captions import read_captions
+from .folders import read_folders
+from .table import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ....progress import Progress
+    from .answers import Answer
+
+Pair = tuple[str, str]
+"""Category and name of a concept."""
+
+
+class TaggedConcept(NamedTuple):
+    """One concept.
+
+    Attributes:
+        category: the concept's.
+        concept: its name.
+        present: images with it.
+        absent: images without it.
+        asked: whether these are images where somebody said no; else all the others.
+    """
+
+    category: str
+    concept: str
+    present: int
+    absent: int
+    asked: bool
+
+
+class TagReport(NamedTuple):
+    """What was written.
+
+    Attributes:
+        folder: the data set.
+        images: written.
+        concepts: in order of category and name.
+        dropped: answers by reason.
+        notes: what was assumed or changed, in sentences.
+    """
+
+    folder: Path
+    images: int
+    concepts: tuple[TaggedConcept, ...]
+    dropped: dict[str, int]
+    notes: tuple[str, ...]
+
+
+def write_tags(
+    tags: Path,
+    out: Path,
+    *,
+    images: Path | None = None,
+    category: str | None = None,
+    words: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
+    size: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> TagReport:
+    """Make concept data from tags.
+
+    Args:
+        tags: a folder of folders of photographs, a table, or COCO captions.
+        out: the data set to write.
+        images: folder of the images that a file names; the file's own if None.
+        category: of all concepts; as the tags say, or `tag`, if None.
+        words: to look for in captions.
+        names: of ImageNet's synsets.
+        size: side to which images are resized (aspect ratio ignored); their files are copied if
+            None.
+        overwrite: replace an existing data set once the new one is complete.
+        progress: receives each step.
+
+    Raises:
+        DataError: anything invalid, or no tag is left; nothing is written then.
+    """
+    progress, tags = progress or NoProgress(), Path(tags)
+    check_output_folder(Path(out), overwrite=overwrite)
+    check_side("size", size)
+    answers = _read(tags, category, words, names or {})
+    folder = images or (tags if tags.is_dir() else tags.parent)
+    source = TagSource(answers, tags, folder, progress)
+    return write_source(
+        source, out, image_size=size, unlabelled=True, overwrite=overwrite, progress=progress
+    )
+
+
+def _read(
+    tags: Path, category: str | None, words: Sequence[str], names: Mapping[str, str]
+) -> Answers:
+    if tags.is_dir():
+        return read_folders(tags, category, names)
+    if not tags.is_file():
+        raise DataError("no such file or folder", file=tags)
+    if tags.suffix.lower() == ".json":
+        return read_captions(tags, category, words)
+    return read_table(tags, category)
+
+
+class TagSource(ConceptSource[TagReport]):
+    """Tagged images as a source of concept data."""
+
+    def __init__(self, answers: Answers, tags: Path, folder: Path, progress: Progress) -> None:
+        """Find and check the images, and decide what each of them has.
+
+        Args:
+            answers: what people said.
+            tags: where that stands.
+            folder: of the images.
+            progress: receives the check.
+
+        Raises:
+            DataError: no image is found, or no tag is left.
+        """
+        if not folder.is_dir():
+            raise DataError("no such folder", file=folder)
+        self._folder, self._notes = folder, list(answers.notes)
+        self._dropped = list(answers.dropped)
+        files = self._find(answers, progress)
+        self._files = sorted(set(files.values()))
+        self._splits = {files[name]: split for name, split in answers.splits.items()
+                        if name in files}  # fmt: skip
+        spelling = self._spellings(answers.answers)
+        self._said = self._decide(answers.answers, files, spelling)
+        self._asked = {
+            pair for said in self._said.values() for pair, yes in said.items() if not yes
+        }
+        present = {pair for said in self._said.values() for pair, yes in said.items() if yes}
+        for pair in sorted(self._asked - present):
+            self._notes.append(f"{'/'.join(pair)}: only no; left out.")
+        self._concepts: dict[str, list[str]] = defaultdict(list)
+        for category, name in sorted(present):
+            self._concepts[category].append(name)
+        if not present:
+            raise self._nothing_left(tags)
+        self._present = present
+        self._names = output_names(self._files, self._concepts)
+
+    def _nothing_left(self, tags: Path) -> DataError:
+        reasons = Counter(row.reason for row in self._dropped)
+        found = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))
+        remedy = "Name the folder of the images with --images" if "image file" in found else None
+        return DataError("no tag is left", file=tags, found=found or "no yes", remedy=remedy)
+
+    def _find(self, answers: Answers, progress: Progress) -> dict[str, str]:
+        """Return the file of each image that can be used; of equal files the first."""
+        found, problems = ImageFiles(self._folder).resolve(answers.images)
+        of_image: dict[str, list[Answer]] = defaultdict(list)
+        for answer in answers.answers:
+            of_image[answer.image].append(answer)
+        for name, problem in sorted(problems.items()):
+            self._drop_image(name, of_image[name], "no image file of this name", problem)
+        first: dict[str, str] = {}
+        files: dict[str, str] = {}
+        with progress.step("check images", len(found)) as advance:
+            for name, file in sorted(found.items(), key=lambda pair: pair[1]):
+                try:
+                    find_view(self._folder / file, None, [])
+                    content = (self._folder / file).read_bytes()
+                except (DataError, OSError) as error:
+                    text = str(error).removeprefix(f"{self._folder / file}: ")
+                    self._drop_image(name, of_image[name], *text.partition("; ")[::2])
+                else:
+                    digest = hashlib.sha256(content).hexdigest()
+                    files[name] = first.setdefault(digest, file)
+                advance(1)
+        equal = len(files) - len(first)
+        if equal:
+            self._notes.append(f"Files equal to another, each counts once: {equal}.")
+        return files
+
+    def _drop_image(self, name: str, answers: list[Answer], reason: str, detail: str) -> None:
+        for answer in answers:
+            self._drop(answer, reason, detail)
+        if not answers:
+            self._dropped.append(DroppedTag(name, "", "", reason, detail, ""))
+
+    def _drop(self, answer: Answer, reason: str, detail: str = "") -> None:
+        row = (answer.image, answer.category, answer.concept, reason, detail, answer.source)
+        self._dropped.append(DroppedTag(*row))
+
+    def _spellings(self, answers: Sequence[Answer]) -> dict[Pair, Pair]:
+        """Return how each concept is spelt: names that differ in case alone are one."""
+        counts = Counter((answer.category, answer.concept) for answer in answers)
+        by_folded: dict[Pair, list[Pair]] = defaultdict(list)
+        for pair in counts:
+            by_folded[pair[0].casefold(), pair[1].casefold()].append(pair)
+        spelling = {}
+        for pairs in by_folded.values():
+            chosen = min(pairs, key=lambda pair: (-counts[pair], pair))
+            spelling.update(dict.fromkeys(pairs, chosen))
+            others = sorted("/".join(pair) for pair in pairs if pair != chosen)
+            if others:
+                self._notes.append(f"{', '.join(others)} counts as {'/'.join(chosen)}.")
+        return spelling
+
+    def _decide(
+        self, answers: Sequence[Answer], files: Mapping[str, str], spelling: Mapping[Pair, Pair]
+    ) -> dict[str, dict[Pair, bool]]:
+        """Return what is said of each file, by the majority of the answers."""
+        by_file: dict[str, dict[Pair, list[Answer]]] = defaultdict(lambda: defaultdict(list))
+        for answer in answers:
+            if answer.image in files:
+                pair = spelling[answer.category, answer.concept]
+                by_file[files[answer.image]][pair].append(answer)
+        said: dict[str, dict[Pair, bool]] = defaultdict(dict)
+        for file, pairs in by_file.items():
+            for pair, of_pair in pairs.items():
+                yes = sum(answer.is_present for answer in of_pair)
+                if 2 * yes != len(of_pair):
+                    said[file][pair] = 2 * yes > len(of_pair)
+                    continue
+                for answer in of_pair:
+                    self._drop(answer, "contradicting answers", f"{yes} yes, {yes} no")
+        return said
+
+    def concepts(self) -> Mapping[str, Sequence[str]]:
+        """Return the names of the concepts by category, sorted."""
+        return self._concepts
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def images(self) -> Iterator[SourceImage]:
+        """Yield each image with its tags."""
+        for file in self._files:
+            labels: dict[bool, dict[str, list[str]]] = {
+                True: defaultdict(list), False: defaultdict(list)
+            }  # fmt: skip
+            for (category, concept), is_present in self._said.get(file, {}).items():
+                if (category, concept) in self._present:
+                    labels[is_present][category].append(concept)
+            yield SourceImage(
+                self._names[file],
+                self._folder / file,
+                image_labels=labels[True],
+                absent=labels[False],
+                split=self._splits.get(file),
+            )
+
+    def tables(self) -> Sequence[ExtraTable]:
+        """Return dropped.csv."""
+        return [ExtraTable("dropped.csv", DroppedTag._fields, self._dropped)]
+
+    def report(self, folder: Path, images: int) -> TagReport:
+        """Return the summary."""
+        counts = Counter((pair, yes) for said in self._said.values() for pair, yes in said.items())
+        concepts = []
+        for pair in sorted(self._present):
+            present, asked = counts[pair, True], pair in self._asked
+            absent = counts[pair, False] if asked else images - present
+            concepts.append(TaggedConcept(*pair, present, absent, asked))
+        dropped = Counter(row.reason for row in self._dropped)
+        return TagReport(folder, images, tuple(concepts), dict(dropped), tuple(self._notes))
