@@ -61,6 +61,6 @@ def test_every_command(tmp_path: Path) -> None:
     ):
         assert succeed(text)
     assert "concepts of whole images with the largest AUC" in succeed("show block4/1")
-    done = call("why", "--image", image, "--masks", folder=tmp_path)
+    done = call("why", "--image", f"data/images/{names[0]}", "--masks", folder=tmp_path)
     assert done.status == 1
     assert "has no masks in the concept data, only labels of the whole image" in done.err
