@@ -117,6 +117,14 @@ def test_hovering_lights_a_thing_and_choosing_paints_it_over(opened: Opened) -> 
     assert tab.evaluate("window.imagePage.state.chosen") == "2"
 
 
+def test_the_region_that_was_asked_about_has_a_key(show: Callable[..., Opened]) -> None:
+    opened = show(replace(PAGE, asked=replace(FLOOR, mark="R", names=())))
+    for key in ("r", "R"):
+        opened.tab.keyboard.press("Escape")
+        opened.tab.keyboard.press(key)
+        assert lit(opened) == ["R"]
+
+
 def test_keys_choose_things(opened: Opened) -> None:
     press, tab = opened.tab.keyboard.press, opened.tab
     press("2")
