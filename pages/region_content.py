@@ -127,7 +127,7 @@ def flow_page(run: Run, explanation: Explanation) -> FlowPage | None:
                 if (flow.source.category, flow.target.category) == pair
             },
             biases,
-            explanation.target,
+            explanation.class_name if explanation.versus is None else "difference",
         )
         for pair in sorted(pairs, key=lambda pair: pair[0] != pair[1])
     ]

@@ -152,7 +152,7 @@ def test_what_adds_up_to_a_difference_is_not_called_the_class(
 ) -> None:
     flows = image_page(run, replace(explanation, versus="typing")).flows
     assert flows is not None
-    assert flows.graphs[0].columns[2][0].name == "juggling − typing"
+    assert flows.graphs[0].columns[2][0].name == "difference"
 
 
 def test_one_block_has_no_flows(run: Run, explanation: Explanation) -> None:
