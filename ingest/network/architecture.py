@@ -228,8 +228,8 @@ def recognise(
         name: what messages call it.
         modules: names of the modules that are its blocks; those of its family if there are none.
         head: name of the layer that gives the logits; that of its family if None.
-        multi_label: whether each class is a decision of its own; an attribute of the module says it
-            if None.
+        multi_label: whether each class is a decision of its own; if None, an attribute of the
+            module says it, and one class alone is.
 
     Raises:
         ModelError: it is of no known family, there is no such module, or an attribute that states
@@ -259,10 +259,12 @@ def recognise(
     spec = _default_input(module, layout.stages)
     for stated in reversed(of_module(module)):
         spec = spec.overridden(stated)
-    if multi_label is None:
-        multi_label = bool(getattr(module, "multi_label", False))
+    head = head or layout.head
+    if multi_label is None:  # one logit can only be a yes or no
+        is_one = head is not None and width_of(module.get_submodule(head)) == 1
+        multi_label = bool(getattr(module, "multi_label", is_one))
     stages = {block_name(number): stage for number, stage in enumerate(layout.stages, start=1)}
-    return Architecture(stages, head or layout.head, spec, multi_label)
+    return Architecture(stages, head, spec, multi_label)
 
 
 def first_convolution(module: nn.Module) -> nn.Conv2d | None:

@@ -112,6 +112,13 @@ def replace_outputs(
             handle.remove()
 
 
+_FAILURES = (
+    *(RuntimeError, ValueError, AssertionError, TypeError),
+    *(LookupError, AttributeError, ArithmeticError),
+)
+"""What the code of a network raises that cannot take an input."""
+
+
 class _LastBlockDoneError(Exception):
     """Ends a forward pass that is not needed any further."""
 
@@ -204,13 +211,23 @@ def _run(
     try:
         with torch.inference_mode(), suppress(_LastBlockDoneError):
             module(batch)
-    except (RuntimeError, ValueError, AssertionError) as error:
+    except _FAILURES as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise ModelError(
-            f"the network cannot process images of shape {tuple(batch.shape[1:])} ({error})"
+            f"the network cannot process images of shape {tuple(batch.shape[1:])} ({error})",
+            remedy="If it takes images of another size, state it with --image-size",
         ) from error
+    if unused := [name for name in blocks if name not in outputs]:
+        raise ModelError(
+            f"{unused[0]} has no output: its module is not run",
+            expected="modules that the network calls",
+            remedy="Name others: --blocks NAME=MODULE,…",
+        )
     for name, output in outputs.items():
+        if not isinstance(output, Tensor):
+            found, expected = type(output).__name__, "one tensor"
+            raise ModelError(f"output of {name}", found=found, expected=expected)
         if output.ndim != batch.ndim:
             raise ModelError(
                 f"output of {name}",

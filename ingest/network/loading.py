@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ...errors import ModelError, nearest
 from .architecture import recognise
@@ -125,6 +126,13 @@ class ModuleNames(NamedTuple):
 
 
 def _recognise(module: nn.Module, model: str, names: ModuleNames | None) -> Architecture:
+    for name, tensor in chain(module.named_parameters(), module.named_buffers()):
+        if is_lazy(tensor) or tensor.is_meta:
+            raise ModelError(
+                f"the weights of {model} have no values",
+                found=f"{name} ({type(tensor).__name__} on {tensor.device})",
+                expected="a network that can be run: no lazy modules, nothing on the device meta",
+            )
     blocks, head, multi_label = names or ModuleNames()
     return recognise(module, model, modules=blocks, head=head, multi_label=multi_label)
 

@@ -209,3 +209,72 @@ def test_a_network_of_four_channels() -> None:
     network = as_network(module, "four")
     with pytest.raises(ModelError, match="four takes no photographs; found 4 channels into its"):
         check_suitable(network, network.blocks, network.architecture.input)
+
+
+class TwoInputs(CustomNetwork):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x + y)
+
+
+class Pair(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+class First(nn.Module):
+    def forward(self, x: tuple[Tensor, Tensor]) -> Tensor:
+        return x[0]
+
+
+def with_a_pair() -> nn.Module:
+    module = CustomNetwork()
+    module.layer2 = nn.Sequential(CustomBlock(8, 10), Pair())
+    module.layer3 = nn.Sequential(First(), CustomBlock(10, 12))
+    return module
+
+
+def for_one_size() -> nn.Module:
+    module = CustomNetwork()
+    module.layer3 = nn.Sequential(CustomBlock(10, 12), nn.Flatten(), nn.Linear(12, 12))
+    return module
+
+
+NOT_RUN: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "two inputs": (TwoInputs, "missing 1 required positional argument: 'y'"),
+    "a graph of torch.fx": (
+        lambda: torch.fx.symbolic_trace(CustomNetwork()),
+        "block1 has no output: its module is not run; expected modules that the network calls",
+    ),
+    "two outputs": (with_a_pair, "output of block2; found tuple; expected one tensor"),
+    "images of another size": (
+        for_one_size,
+        "If it takes images of another size, state it with --image-size",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_RUN)
+def test_a_network_that_cannot_be_run_is_one_line(case: str) -> None:
+    make, message = NOT_RUN[case]
+    network = as_network(make(), "net")
+    with pytest.raises(ModelError, match=message) as caught:
+        check_suitable(network, network.blocks, network.architecture.input._replace(
+            height=64, width=64
+        ))  # fmt: skip
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_without_values() -> None:
+    lazy = CustomNetwork()
+    lazy.fc = nn.LazyLinear(5)
+    with pytest.raises(
+        ModelError, match=r"weights of lazy have no values; found fc\.weight \(Unin"
+    ):
+        as_network(lazy, "lazy")
+    with torch.device("meta"), pytest.raises(ModelError, match=r"found stem\.weight .* on meta"):
+        as_network(CustomNetwork(), "meta")
+
+
+def test_one_class_alone_is_a_decision_of_its_own() -> None:
+    assert as_network(CustomNetwork(1), "one").architecture.multi_label
+    assert not as_network(CustomNetwork(2), "two").architecture.multi_label
