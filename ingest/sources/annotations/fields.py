@@ -11,6 +11,7 @@ from array import array
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from .items import writable
 from .regions import Box, Polygons
 
 if TYPE_CHECKING:
@@ -180,7 +181,8 @@ def read_name(item: AnnotationItem, what: str, value: object) -> str:
     Raises:
         ItemError: anything else.
     """
-    text = str(value).strip() if isinstance(value, str | int) and value is not True else ""
+    is_name = isinstance(value, str | int) and value is not True
+    text = writable(str(value)).strip() if is_name else ""
     if not text or value is False:
         found = "nothing" if value is None else repr(value)[:60]
         raise item.error(what, found=found, expected="a name")
@@ -202,7 +204,7 @@ def read_image_name(item: AnnotationItem, value: object) -> str:
     parts = [part for part in text.split("/") if part not in {"", ".", ".."}]
     if parts and len(parts[0]) == 2 and parts[0][1] == ":":
         del parts[0]  # a drive
-    if not parts or "\0" in text:
+    if not parts or "\0" in text or str(value) != writable(str(value)):
         raise item.error("image", found=repr(value)[:80], expected="a name")
     return "/".join(parts)
 
@@ -237,7 +239,7 @@ def _worker_name(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     text = f"{value:g}" if isinstance(value, float) else str(value).strip()
-    return "" if text.lower() in _YES_OR_NO else text
+    return "" if text.lower() in _YES_OR_NO else writable(text)
 
 
 def read_verified(

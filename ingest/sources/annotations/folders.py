@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import DataError
+from ...concept_data.opening import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def find_image(images: Path, path: Path, root: Path, name: str) -> str:
     choices = [beside.relative_to(folder).as_posix()] if beside.is_relative_to(folder) else []
     choices += ["/".join(parts), "/".join([*path.parent.relative_to(root).parts, *parts])]
     choices += parts[-1:]
-    return next((choice for choice in choices if (images / choice).is_file()), "/".join(parts))
+    return next((choice for choice in choices if is_file(images / choice)), "/".join(parts))
 
 
 def _normalise(path: Path) -> Path:

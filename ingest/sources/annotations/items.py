@@ -33,7 +33,8 @@ class ItemError(DataError):
         )
         parts = {"found": found, "expected": expected}
         self.reason = what
-        self.detail = "; ".join(f"{k} {v}" for k, v in parts.items() if v is not None)
+        detail = "; ".join(f"{k} {v}" for k, v in parts.items() if v is not None)
+        self.detail = writable(detail)
 
 
 class AnnotationItem(NamedTuple):
@@ -52,3 +53,8 @@ class AnnotationItem(NamedTuple):
     def source(self) -> str:
         """File and item, for tables."""
         return f"{self.file.name}, {self.name}"
+
+
+def writable(text: str) -> str:
+    """Return text without halves of characters, which JSON may have and no file can."""
+    return text.encode(errors="ignore").decode()

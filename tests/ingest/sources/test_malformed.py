@@ -11,16 +11,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from conceptgraph.errors import DataError
+from conceptgraph.ingest.sources.annotations.build import BuildSettings
+from conceptgraph.ingest.sources.annotations.build import build as build_data
 from tests.annotation_files import (
     HEIGHT,
     WIDTH,
     coco,
+    label_studio,
+    label_studio_box,
     labelme,
     png_text,
     shape,
+    via_region,
     voc,
     voc_object,
     write_image,
+    write_json,
     write_masks,
 )
 from tests.command_line import CommandResult, call
@@ -424,3 +431,64 @@ def test_a_format_that_is_not_known(desk: Path) -> None:
     done = call(*words, folder=desk)
     assert done.status == 2
     assert "'yollo' is none of coco, createml, csv, cvat, label_studio, labelme" in done.err
+
+
+ODD: tuple[object, ...] = (
+    *(None, True, False, "", "x", "\0", "\ud800", "..", "a.png/", "9" * 400, [], {}, [None]),
+    *(-1, 0, 0.5, 1e300, 10**30, float("nan"), {"a": 1}, [[1, 2]]),
+)
+VIA_3 = {
+    "attribute": {"1": {"aname": "verb", "options": {"0": "cycling", "1": "walking"}}},
+    "file": {"9": {"fname": "a.png"}, "10": {"fname": "b.png"}},
+    "view": {"9": {"fid_list": [9]}, "10": {"fid_list": ["10"]}},
+    "metadata": {
+        "m": {"vid": "9", "xy": [2, 10, 5, 20, 30], "av": {"1": "0,1"}},
+        "n": {"vid": "10", "xy": [7, 1, 1, 20, 5, 9, 30], "av": {"1": "1"}},
+        "o": {"vid": "10", "xy": [8, 1, 2, 3, 4, 5, 6, 7, 8], "av": {}},
+    },
+}
+CREATEML = [
+    {
+        "image": "a.png",
+        "annotations": [
+            {"label": "walking", "coordinates": {"x": 20, "y": 20, "width": 9, "height": 9}}
+        ],
+    }
+]
+BRUSH = {"type": "brushlabels", "value": {"rle": [0, 0, 0, 1], "brushlabels": ["walking"]}}
+WHOLE = {
+    "coco": coco(),
+    "labelme": labelme(shape(), shape("polygon", [[1, 1], [20, 5], [9, 30]])),
+    "via": {"_via_img_metadata": {"a.png1": {"filename": "a.png", "regions": [via_region()]}}},
+    "via_3": VIA_3,
+    "createml": CREATEML,
+    "label_studio": [label_studio(label_studio_box(), BRUSH)],
+}
+
+
+def places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the paths of all values in a JSON value."""
+    items: Any = enumerate(value) if isinstance(value, list) else ()
+    items = value.items() if isinstance(value, dict) else items
+    inner = [place for key, one in items for place in places(one, (*path, key))]
+    return [*([path] if path else []), *inner]
+
+
+@pytest.mark.parametrize("form", WHOLE)
+def test_any_odd_value_is_dropped_or_refused_in_one_line(desk: Path, form: str) -> None:
+    rng = np.random.default_rng(0)
+    for place in places(WHOLE[form]):
+        for odd in (ODD[number] for number in rng.choice(len(ODD), 4, replace=False)):
+            content: Any = json.loads(json.dumps(WHOLE[form]))
+            holder = content
+            for key in place[:-1]:
+                holder = holder[key]
+            holder[place[-1]] = odd
+            path = write_json(desk / "a.json", content)
+            try:
+                build_data(
+                    path, desk / "images", desk / "out", BuildSettings(category="action"),
+                    overwrite=True,
+                )  # fmt: skip
+            except DataError as error:
+                assert "\n" not in str(error)  # noqa: PT017  # most are built

@@ -27,7 +27,7 @@ from ..fields import (
 from ..folders import files_below
 from ..format import AnnotationFormat
 from ..image_files import ImageFiles
-from ..items import AnnotationItem, ItemError
+from ..items import AnnotationItem, ItemError, writable
 from ..json_files import json_outline, kind, read_json, read_list, read_record
 from ..regions import Annotations, Shares
 from ..run_lengths import encode
@@ -97,7 +97,7 @@ def _read_task(
     for worker, results in _results_of(item, record):
         for place, result in enumerate(results, 1):
             part = AnnotationItem(item.file, f"{item.name}, result {place}")
-            if not (isinstance(result, dict) and result.get("type") in {"relation"}):
+            if not (isinstance(result, dict) and result.get("type") == "relation"):
                 _read_result(annotations, part, result, (image, category, worker))
 
 
@@ -133,7 +133,7 @@ def _results_of(item: AnnotationItem, record: dict[str, object]) -> list[tuple[s
 def _worker(value: object) -> str:
     if isinstance(value, dict):
         value = value.get("email") or value.get("id")
-    return "" if value is None else str(value)
+    return "" if value is None else writable(str(value))
 
 
 def _read_result(

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..regions import Annotations, Box, Geometry, Polygons
     from ..run_lengths import RunLengths
 
-_POLYGONS = {"polygon", "rotation", "quadrilateral", "oriented_rectangle"}
+_POLYGONS = ("polygon", "rotation", "quadrilateral", "oriented_rectangle")
 """Kinds of shapes that are given by their corners, also those of X-AnyLabeling."""
 
 
@@ -111,7 +111,7 @@ def _read_geometry(
     points = [_read_point(item, point) for point in read_list(item, record, "points")]
     if shape in _POLYGONS or (shape == "rectangle" and len(points) == 4):
         return _read_corners(item, points)
-    if shape not in {"rectangle", "circle", "mask"}:
+    if shape not in ("rectangle", "circle", "mask"):
         expected = "a polygon, rectangle, circle or mask"
         raise item.error("shape without an area", found=repr(shape), expected=expected)
     if len(points) != 2:

@@ -101,8 +101,9 @@ def _records(path: Path) -> Iterator[tuple[AnnotationItem, object, object]]:
         record = value if isinstance(value, dict) else {}
         name, regions = record.get("filename"), record.get("regions") or []
         listed = list(regions.values()) if isinstance(regions, dict) else regions
-        if not listed:
+        if not (isinstance(listed, list) and listed):
             yield item, name, None
+            continue
         for place, region in enumerate(listed, 1):
             yield AnnotationItem(path, f"{item.name}, region {place}"), name, region
 
