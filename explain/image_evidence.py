@@ -108,6 +108,18 @@ class FlowFile(LineFile[FlowRow]):
         return asdict(line)
 
 
+def directions(classes: int, versus: int | None = None) -> Tensor:
+    """Return what is explained of each class, as weights of the logits; (classes, classes).
+
+    It is the class's logit less the mean of all, or less that of `versus`. Of a network that says
+    yes or no there is one logit, and nothing to compare it with.
+    """
+    each = torch.eye(classes)
+    if versus is not None:
+        return each - each[versus]
+    return each if classes == 1 else each - each.mean(0)
+
+
 class ImageEvidence:
     """Makes the rows of batches of images.
 
@@ -127,9 +139,7 @@ class ImageEvidence:
         self.blocks = network.all_blocks()
         self._presence = [concept_presence(network.run, block) for block in self.blocks]
         self._groups = [by_category(presence.concepts) for presence in self._presence]
-        everything = torch.eye(len(network.class_names))
-        other = everything.mean(0) if versus is None else everything[versus]
-        self._directions = (everything - other).to(network.dtype)
+        self._directions = directions(len(network.class_names), versus).to(network.dtype)
         self._classes = network.class_names
         self.keys = [
             RegionKey(block, category, name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError
 from ..graph.run.files import disk_errors
+from ..ingest.concept_data.opening import is_concept_data, mask_names
 from ..ingest.sources.annotations.folders import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _SUFFIXES = frozenset({*IMAGE_SUFFIXES, ".ppm"})
 
 
 def images_below(folder: Path) -> list[Path]:
-    """List the images of a folder and its subfolders, sorted.
+    """List the images of a folder and its subfolders, sorted; of concept data not the masks.
 
     Raises:
         DataError: there is none.
@@ -27,7 +28,17 @@ def images_below(folder: Path) -> list[Path]:
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
     if not files:
         raise DataError("no images", file=folder, expected="files such as .jpg or .png")
-    return files
+    masks = _masks_around(folder)
+    return [file for file in files if file.resolve() not in masks] if masks else files
+
+
+def _masks_around(folder: Path) -> set[Path]:
+    """Return the mask files of the concept data that a folder is, or is a part of."""
+    whole = folder.resolve()
+    for data in (whole, *whole.parents):
+        if is_concept_data(data):
+            return {data / "images" / name for name in mask_names(data)}
+    return set()
 
 
 def size_and_time(file: Path) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...errors import DataError
 from ..options import JsonOption, RunOption, TrustPickleOption, WeightsOption
 
 
@@ -21,9 +22,10 @@ def predict(
 ) -> None:
     """Say what the network predicts for images, to compare with what you know of it.
 
+    An image that cannot be read is left out and named; the exit status is 1 then.
+
     Example: [bold]conceptgraph predict --run net.cg x.jpg y.jpg[/bold]
     """
-    from ...explain.explain import check_question
     from ...explain.network import open_network
     from ...explain.predict import predict as run_predict
     from ...ingest.network.preprocessing import input_lines, unseen_text
@@ -31,19 +33,41 @@ def predict(
     from ..terminal import print_json, print_status, print_table
 
     run = open_chosen_run(run_path)
-    for image in images:
-        check_question(run, image)
+    problems = {image: _problem(image) for image in images}
+    readable = [image for image in images if problems[image] is None]
+    for problem in filter(None, problems.values()):
+        if not readable:
+            raise problem
+        print_status(f"left out: {problem}")
     shape = run.manifest["input"]
     for line in input_lines(shape):
         print_status(line)
     network = open_network(run, weights=weights, trust_pickle=trust_pickle)
-    answers = run_predict(network, images, top=top, device=device)
+    answers = run_predict(network, readable, top=top, device=device)
     if as_json:
         predictions = [answer.to_json() for answer in answers]
         print_json({"run": run.name, "preprocess": shape, "images": predictions})
-        return
-    for answer in answers:
+    for answer in () if as_json else answers:
         if unseen := unseen_text(answer.seen):
             print_status(f"{answer.image}: {unseen}")
         rows = [(name, f"{probability:.2%}") for name, probability in answer.predicted]
         print_table(str(answer.image), ("class", "probability"), rows, right="b")
+    if len(readable) < len(images):
+        raise typer.Exit(1)
+
+
+def _problem(image: Path) -> DataError | None:
+    """Return why an image cannot be read; None if it can.
+
+    Raises:
+        DataError: there is none: its name may be misspelt.
+    """
+    from ...ingest.concept_data.images import open_image
+
+    try:
+        open_image(image)
+    except DataError as error:
+        if not image.is_file():
+            raise
+        return error
+    return None

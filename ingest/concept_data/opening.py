@@ -88,17 +88,32 @@ def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
+def is_concept_data(folder: Path) -> bool:
+    """Return whether a folder has the tables and images of concept data; nothing is read."""
+    return not _missing(folder)
+
+
+def mask_names(folder: Path) -> set[str]:
+    """Return the names of all mask files of concept data, below images/."""
+    index = read_csv(folder / "index.csv", FIXED_COLUMNS)
+    cells = (row.cells[name] for row in index.rows for name in index.columns
+             if name not in FIXED_COLUMNS)  # fmt: skip
+    return {item for cell in cells for item in split_cell(cell) if parse_label(item) is None}
+
+
+def _missing(folder: Path) -> list[str]:
+    tables = ("index.csv", "label.csv", "category.csv")
+    missing = [name for name in tables if not (folder / name).is_file()]
+    return missing + ([] if (folder / "images").is_dir() else ["images/"])
+
+
 def check_layout(folder: Path) -> None:
     """Refuse a folder without the tables and images of concept data; nothing is read.
 
     Raises:
         DataError: naming what is missing.
     """
-    missing = [
-        name for name in ("index.csv", "label.csv", "category.csv") if not (folder / name).is_file()
-    ]
-    missing += [] if (folder / "images").is_dir() else ["images/"]
-    if missing:
+    if missing := _missing(folder):
         raise DataError(
             "not concept data in the Broden layout",
             file=folder,

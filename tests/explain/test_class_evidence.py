@@ -13,9 +13,12 @@ import torch
 from conceptgraph.errors import DataError, QueryError
 from conceptgraph.explain.class_evidence import class_evidence
 from conceptgraph.explain.explain import explain
+from conceptgraph.explain.image_evidence import directions
+from conceptgraph.explain.image_folder import images_below
 from conceptgraph.explain.network import open_network
 from conceptgraph.graph.run.class_evidence import read_class_evidence
 from conceptgraph.graph.run.reader import Run, open_run
+from conceptgraph.ingest.concept_data.opening import open_concept_data
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
 from tests.random_networks import linear_head
@@ -112,3 +115,15 @@ def test_images_that_cannot_be_read_are_listed(run: Run, tmp_path: Path, data: P
         class_evidence(run, folder)
     with pytest.raises(QueryError, match="no class 'unknown'"):
         class_evidence(run, data / "images", versus="unknown")
+
+
+def test_what_is_explained_of_the_logits() -> None:
+    assert directions(1).tolist() == [[1]]  # yes or no: nothing to compare with
+    assert directions(2).tolist() == [[0.5, -0.5], [-0.5, 0.5]]
+    assert directions(2, versus=0).tolist() == [[0, 0], [-1, 1]]
+
+
+def test_masks_of_concept_data_are_no_photographs(data: Path) -> None:
+    names = [image.path for image in open_concept_data(data).images]
+    for folder in (data, data / "images", data / "images" / "drawn"):
+        assert images_below(folder) == sorted(names)

@@ -223,6 +223,19 @@ def test_the_command_prints_the_input_and_probabilities(
     assert printed["images"] == [answer.to_json() for answer in answers]
 
 
+def test_the_command_leaves_out_what_cannot_be_read(
+    cropping: Run, photographs: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"")
+    words = ("predict", photographs[0], "bad.jpg", photographs[1], "--run", cropping.path)
+    done = call(*words, "--json", folder=tmp_path)
+    assert done.status == 1
+    assert "left out: bad.jpg: not an image" in done.err
+    assert [row["image"] for row in json.loads(done.out)["images"]] == [
+        str(path) for path in photographs[:2]
+    ]
+
+
 def test_in_a_multi_label_network_each_class_is_a_decision_of_its_own(
     tmp_path: Path, photographs: list[Path]
 ) -> None:
