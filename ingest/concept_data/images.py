@@ -71,7 +71,7 @@ class ImageHeader(NamedTuple):
         return (self.width, self.height) if turned else (self.height, self.width)
 
 
-def open_image(file: Path | bytes, *, name: str | None = None) -> Image.Image:
+def open_image(file: Path | bytes, *, name: str | None = None, upright: bool = True) -> Image.Image:
     """Open an image file as 8-bit RGB, rotated as its EXIF orientation says.
 
     Grey images of more than 8 bits are scaled by the fewest of 8, 12 or 16 bits that hold their
@@ -80,11 +80,12 @@ def open_image(file: Path | bytes, *, name: str | None = None) -> Image.Image:
     Args:
         file: a path or the content, in any format Pillow reads; of several frames, the first.
         name: of the content, for messages.
+        upright: rotate it; else the pixels are as they are stored.
 
     Raises:
         DataError: no such file, not an image, truncated, or of values outside those ranges.
     """
-    image = _open(file, name, _decode)
+    image = _open(file, name, _decode if upright else _load)
     if is_deep(image):
         return _to_8_bits(image, name or str(file))
     return image.convert("RGB")

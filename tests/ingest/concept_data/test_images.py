@@ -100,6 +100,7 @@ def test_exif_rotates_every_image(tmp_path: Path, orientation: int) -> None:
     with Image.open(path) as image:
         expected = np.asarray(ImageOps.exif_transpose(image))
     np.testing.assert_array_equal(opened(path), expected)
+    np.testing.assert_array_equal(open_image(path, upright=False), colours())
     header = read_header(path)
     assert (header.orientation, header.shown) == (orientation, expected.shape[:2])
     assert header.stored == colours().shape[:2]
