@@ -19,6 +19,7 @@ from .commands import (
     evidence,
     export,
     ingest,
+    label,
     neo4j_runs,
     predict,
     query,
@@ -48,6 +49,7 @@ app.command("why")(why.why)
 app.command("audit")(audit.audit)
 app.command("evidence")(evidence.evidence)
 app.command("show")(show.show)
+app.command("label")(label.label)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("query")(query.query)

@@ -138,7 +138,7 @@ def class_evidence(
     """
     network, progress = network_of(run), progress or NoProgress()
     check_request(network.run, images, versus=versus, trust_run=trust_run)
-    files = _image_files(network.run, images)
+    files = [file.resolve() for file in _image_files(network.run, images)]  # as in the key
     other = None if versus is None else class_index(network.run, versus)
     source = ImageEvidence(network, other)
     key = _key(network, files, versus)
@@ -326,7 +326,7 @@ def _image_files(run: Run, images: Path | str | None) -> list[Path]:
 
 def _key(network: RunNetwork, files: Sequence[Path], versus: str | None) -> str:
     """Return a digest of the images as they are on the disk, and of the question."""
-    states = [(str(file.resolve()), size_and_time(file)) for file in files]
+    states = [(str(file), size_and_time(file)) for file in files]
     return digest([SCHEMA, network.run.manifest["settings_digest"], versus, states])
 
 

@@ -42,6 +42,7 @@ def show(
     from ...queries.unnamed import card_note
     from ..opening import open_chosen_run
     from ..tables.cards import print_card
+    from ..tables.words import print_word, unit_word
     from ..terminal import print_json
 
     run = open_chosen_run(run_path, all_labels=all_labels)
@@ -54,7 +55,9 @@ def show(
     else:
         card = concept_card(store, run.name, target or "", top=top)
     no_answer = card_note(run, card)
+    word = unit_word(run, card.uid) if isinstance(card, UnitCard) else None
     if as_json:
-        print_json({**card.to_json(), "no_answer": no_answer})
+        print_json({**card.to_json(), "no_answer": no_answer, **({"word": word} if word else {})})
     else:
         print_card(run, card, no_answer)
+        print_word(word)

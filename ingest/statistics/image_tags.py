@@ -7,8 +7,7 @@ IoU is the wrong measure for them: a unit fires on a part of the image, wherever
 2. AUC      the share of pairs of an image with and one without the concept in which the former has
             the higher peak; a tie is half a pair. Only images count of which an answer is known
 
-Under permutations of the answers the AUC has mean 1/2 and a known variance, ties included (Mann and
-Whitney 1947); p is the normal tail beyond it. The 95 % interval is Hanley and McNeil's (1982).
+`auc` computes it, with its p under permutations of the answers.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ import numpy as np
 import torch
 
 from ..engine.scratch import TensorFile
+from .auc import auc_lower_end, mann_whitney
 from .batch_labels import labelled_images
-from .intervals import Z
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -194,9 +193,9 @@ def score_tags(
             continue
         there = answers[np.ix_(known, tags)] == PRESENT
         for units in np.array_split(np.arange(peaks.shape[1]), -(-peaks.shape[1] // UNITS)):
-            scores = _mann_whitney(peaks[np.ix_(known, units)], there)
+            scores = mann_whitney(peaks[np.ix_(known, units)], there)
             auc[np.ix_(units, tags)], p[np.ix_(units, tags)] = scores
-    return TagScores(columns, auc, _lower_end(auc, present, absent), p)
+    return TagScores(columns, auc, auc_lower_end(auc, present, absent), p)
 
 
 def _same_images(known: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -206,42 +205,3 @@ def _same_images(known: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], 
         groups.setdefault(column.tobytes(), []).append(tag)
     for tags in groups.values():
         yield np.flatnonzero(known[:, tags[0]]), np.array(tags)
-
-
-def _mann_whitney(
-    peaks: NDArray[np.float32], there: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return AUC and p of units, float64 (units, tags), by the ranks of their peaks.
-
-    Args:
-        peaks: (images, units).
-        there: (images, tags), whether the image has the tag; at least one image of each kind.
-    """
-    import pandas as pd
-
-    images = len(peaks)
-    ranks = pd.DataFrame(peaks).rank().to_numpy()
-    present = there.sum(axis=0).astype(np.float64)
-    pairs = present * (images - present)
-    wins = ranks.T @ there - present * (present + 1) / 2
-    ties = images * (images + 1) * (2 * images + 1) / 6 - (ranks**2).sum(axis=0)  # Σ(t³ − t) / 12
-    spread = np.sqrt(
-        pairs * np.maximum((images + 1) / 12 - ties[:, None] / (images * (images - 1)), 0)
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(spread > 0, (wins - pairs / 2 - 0.5) / spread, -np.inf)
-    return wins / pairs, torch.special.ndtr(torch.from_numpy(-z)).numpy()
-
-
-def _lower_end(
-    auc: NDArray[np.float64], present: NDArray[np.int64], absent: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the lower ends of the 95 % intervals of AUCs (units, tags)."""
-    both_present, both_absent = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = (
-            auc * (1 - auc)
-            + (present - 1) * (both_present - auc**2)
-            + (absent - 1) * (both_absent - auc**2)
-        ) / (present * absent)
-    return auc - Z * np.sqrt(np.maximum(variance, 0))

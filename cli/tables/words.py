@@ -1,0 +1,82 @@
+"""Words of units, as tables and JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...graph.run.word_labels import read_word_labels
+from ...pages.wording import counted
+from ..terminal import print_note, print_table
+
+if TYPE_CHECKING:
+    from ...graph.run.reader import Run
+    from ...graph.run.word_labels import WordLabels
+
+_ROWS = 15
+
+
+def words_json(run: Run, words: WordLabels) -> dict[str, object]:
+    """Return the words of all units as one JSON object."""
+    labels = words.labels.astype(object).where(words.labels.notna(), None)
+    return {
+        "run": run.name,
+        "model": words.model,
+        "images": words.images,
+        "words": words.words,
+        "units": labels.to_dict("records"),
+    }
+
+
+def print_words(run: Run, words: WordLabels) -> None:
+    """Print how many units have a word, and which words are the most frequent."""
+    labels = words.labels
+    given = labels[labels["holds"]]
+    by = f" by {words.model}" if words.model else ""
+    print_table(
+        f"{run.name}: words{by}, of {words.words:,}, from {counted(words.images, 'image')}",
+        ("block", "units", "with a word", "words"),
+        [
+            (block, len(rows), int(rows["holds"].sum()), rows["word"][rows["holds"]].nunique())
+            for block, rows in labels.groupby("block", sort=False)
+        ],
+        right="bcd",
+    )
+    frequent = given.groupby("word")["auc"].agg(["size", "max"])
+    best = given.sort_values("auc", ascending=False).drop_duplicates("word").set_index("word")
+    rows = [
+        (word, int(row["size"]), best.loc[word, "unit"], f"{row['max']:.2f}")
+        for word, row in frequent.sort_values(["size", "max"], ascending=False).iterrows()
+    ]
+    if rows:
+        title = "words of the most units"
+        print_table(title, ("word", "units", "best unit", "AUC"), rows[:_ROWS], right="bd")
+    if len(rows) > _ROWS:
+        print_note(f"… and {len(rows) - _ROWS} more (--json lists all units).")
+    print_note(
+        "AUC: how well the word's similarity tells the tenth of the images in which the unit is "
+        "strongest, in the half of the images that had no part in its choice. Units without a word "
+        f"({len(labels) - len(given):,}): none of the words can be told to be theirs."
+    )
+
+
+def unit_word(run: Run, unit: str) -> dict[str, object] | None:
+    """Return the word of a unit, with its scores; None in a run without words."""
+    words = read_word_labels(run)
+    if words is None:
+        return None
+    row = words.labels[words.labels["unit"] == unit].astype(object)
+    (record,) = row.where(row.notna(), None).to_dict("records")
+    return {**record, "model": words.model, "words": words.words}
+
+
+def print_word(word: dict[str, object] | None) -> None:
+    """Print the word of a unit, if the run has words."""
+    if word is None:
+        return
+    by = f" by {word['model']}" if word["model"] else ""
+    if word["word"] is None:
+        print_note(f"Word{by}: the unit is strong in too few of the images to choose one.")
+        return
+    best = f"{word['word']}, AUC {word['auc']:.2f} (from {word['auc_low']:.2f})"
+    said = f"Word{by}: {best}" if word["holds"] else f"Word{by}: none; at best {best}"
+    print_note(f"{said}, on images that had no part in its choice among {word['words']:,}.")

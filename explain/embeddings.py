@@ -1,0 +1,120 @@
+"""Embeddings of images and words in one space, from a folder that anybody can write.
+
+    FOLDER/images.npy     float, (images, dimensions)
+           images.csv     image: the files, in the same order
+           texts.npy      float, (words, dimensions)
+           names.txt      the words, one a line, in the same order
+           meta.json      optional: model, and images, the folder of the files
+
+CLIP and its like make them (docs/concept-data.md).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import DataError
+from ..ingest.concept_data.csv_tables import read_csv, read_text
+from ..ingest.concept_data.labels import plain_name
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Embeddings(NamedTuple):
+    """Embeddings of images and of words.
+
+    Attributes:
+        model: which made them, in words; "" if nothing says so.
+        files: of the images, as paths that can be opened.
+        words: the words.
+        similarity: float32 (images, words), cosines.
+    """
+
+    model: str
+    files: tuple[Path, ...]
+    words: tuple[str, ...]
+    similarity: NDArray[np.float32]
+
+
+def read_embeddings(folder: Path, images: Path | None = None) -> Embeddings:
+    """Read embeddings, and check that they fit one another.
+
+    Args:
+        folder: of the arrays.
+        images: folder of the image files; as meta.json says, or the folder itself, if None.
+
+    Raises:
+        DataError: a file is missing or does not fit, a value is not finite, a vector is 0, or an
+            image or a word stands twice.
+    """
+    if not folder.is_dir():
+        raise DataError("no such folder", file=folder)
+    meta = _read_meta(folder / "meta.json")
+    names = [row.cells["image"] for row in read_csv(folder / "images.csv", ["image"]).rows]
+    words = [plain_name(line) for line in read_text(folder / "names.txt").splitlines()]
+    words = words[: max((place for place, word in enumerate(words, 1) if word), default=0)]
+    _check_distinct(folder / "images.csv", names)
+    _check_distinct(folder / "names.txt", words)
+    of_images = _read_vectors(folder / "images.npy", names, "rows of images.csv")
+    of_words = _read_vectors(folder / "texts.npy", words, "lines of names.txt")
+    if of_images.shape[1] != of_words.shape[1]:
+        raise DataError(
+            "images and words are not embedded in one space",
+            file=folder / "texts.npy",
+            found=f"{of_words.shape[1]} dimensions",
+            expected=f"{of_images.shape[1]}, as images.npy has",
+        )
+    root = images or Path(meta.get("images") or folder)
+    similarity = (of_images @ of_words.T).astype(np.float32)
+    files = tuple(root / name for name in names)
+    return Embeddings(meta.get("model") or "", files, tuple(words), similarity)
+
+
+def _read_meta(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    try:
+        meta = json.loads(read_text(file))
+        return {key: str(meta[key]) for key in ("model", "images") if meta.get(key)}
+    except (ValueError, AttributeError) as error:
+        raise DataError("not a JSON object", file=file, found=error) from error
+
+
+def _check_distinct(file: Path, names: list[str]) -> None:
+    if "" in names:
+        raise DataError("an empty name", file=file, found=f"entry {names.index('') + 1}")
+    seen: set[str] = set()
+    for place, name in enumerate(names, 1):
+        if name in seen:
+            raise DataError(f"{name!r} is duplicated", file=file, found=f"entry {place}")
+        seen.add(name)
+
+
+def _read_vectors(file: Path, names: list[str], what: str) -> NDArray[np.float64]:
+    """Read vectors, and scale each to length 1; float64 (names, dimensions)."""
+    try:
+        vectors = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError("not a .npy array", file=file, found=error) from error
+    if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.floating):
+        found = f"{vectors.shape} {vectors.dtype}"
+        raise DataError("not vectors", file=file, found=found, expected="(rows, dimensions) float")
+    if len(vectors) != len(names):
+        expected = f"{len(names)}, the {what}"
+        raise DataError("rows", file=file, found=len(vectors), expected=expected)
+    if not len(names):
+        raise DataError("nothing is embedded", file=file)
+    values: NDArray[np.float64] = vectors.astype(np.float64)
+    lengths = np.linalg.norm(values, axis=1)
+    bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+    if len(bad):
+        row = int(bad[0])
+        kind = "is 0" if lengths[row] == 0 else "is not finite"
+        raise DataError(f"the vector of {names[row]!r} {kind}", file=file, found=f"row {row}")
+    values /= lengths[:, None]
+    return values
