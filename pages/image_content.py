@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..explain.name_sources import name_sources_note
 from ..explain.no_answer import explanation_note
 from ..explain.verdict import ASKED, verdict
 from ..ingest.network.preprocessing import unseen_text
@@ -66,6 +67,7 @@ def image_page(
         versus=versus,
         seen_text=unseen_text(explanation.seen),
         masked_text=masked_text(picture),
+        names_by=name_sources_note(run, explanation),
         predicted=tuple((row.name, row.probability) for row in explanation.predicted[:3]),
         image=data_uri(frame_seen(image, explanation.seen)),
         size=image.size,

@@ -263,6 +263,7 @@ class ImagePage:
         versus: the class it is compared with, if any.
         seen_text: which part of the photograph the network sees; "" for all of it.
         masked_text: which regions are from annotation masks; "" if none is.
+        names_by: the models that made the names shown; "" if people did.
         predicted: the most probable classes.
         image: the photograph, the part that the network does not see pale.
         size: of `image`, width and height in pixels.
@@ -296,6 +297,7 @@ class ImagePage:
     versus: str | None
     seen_text: str
     masked_text: str
+    names_by: str
     predicted: tuple[tuple[str, float], ...]
     image: str
     size: tuple[int, int]

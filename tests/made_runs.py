@@ -220,7 +220,7 @@ def _concept_and_class_tables(
     classes: Sequence[str],
     widths: Mapping[str, int],
 ) -> None:
-    rows = [(uid, *reversed(split_concept(uid)), 10, 500, 0.15) for uid in concepts]
+    rows = [(uid, *reversed(split_concept(uid)), 10, 500, 0.15, "") for uid in concepts]
     _table(writer, "concepts", rows)
     block, width = next(iter(widths.items()))
     presence = [

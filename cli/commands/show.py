@@ -41,7 +41,7 @@ def show(
     )
     from ...queries.unnamed import card_note
     from ..opening import open_chosen_run
-    from ..tables.cards import print_card
+    from ..tables.cards import concept_source, print_card
     from ..tables.words import print_word, unit_word
     from ..terminal import print_json
 
@@ -57,7 +57,9 @@ def show(
     no_answer = card_note(run, card)
     word = unit_word(run, card.uid) if isinstance(card, UnitCard) else None
     if as_json:
-        print_json({**card.to_json(), "no_answer": no_answer, **({"word": word} if word else {})})
+        source = {"source": concept_source(run, card)} if isinstance(card, ConceptCard) else {}
+        found = {"word": word} if word else {}
+        print_json({**card.to_json(), **source, **found, "no_answer": no_answer})
     else:
         print_card(run, card, no_answer)
         print_word(word)

@@ -207,19 +207,28 @@ def why(
         flags = {"all_labels": all_labels, "masks": masks}
         extra = {name: True for name, given in flags.items() if given}
         _save(run, explanation, {"top": top or PATHS, "beam": beam, **extra})
+    from ...explain.name_sources import name_sources_note
     from ...explain.no_answer import explanation_note
 
     no_answer = explanation_note(run, explanation)
+    names_by = name_sources_note(run, explanation)
     if as_json:
         what_if = [ablation.to_json() for ablation in ablations]
         differs = None if unusual is None else [region.to_json() for region in unusual]
         notes = {"unusual": differs, "no_answer": no_answer, "no_flip": no_flip}
+        notes["names_by"] = names_by or None
         print_json({**explanation.to_json(), "what_if": what_if, **notes})
         return
     from ..tables.explanation import print_explanation
 
     print_explanation(
-        explanation, ablations, no_answer, no_flip, paths=top is not None, unusual=unusual or ()
+        explanation,
+        ablations,
+        no_answer,
+        no_flip,
+        paths=top is not None,
+        unusual=unusual or (),
+        names_by=names_by,
     )
     if unusual is None and true_class is not None:
         print_line("What is unusual about it: run `conceptgraph evidence` once, then ask again.")

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _SHARES = "Shares are of all positive weight into the same unit or class."
 
 
+def concept_source(run: Run, card: ConceptCard) -> str:
+    """Return by what the labels of a concept were made; "" if people drew them."""
+    return str(run.concepts.loc[run.concepts["uid"] == card.uid, "source"].iloc[0])
+
+
 def print_card(run: Run, card: UnitCard | ConceptCard | ClassCard, no_answer: str | None) -> None:
     """Print a card of any kind, and first why it has no concept or no unit, if so."""
     if isinstance(card, UnitCard):
@@ -120,6 +125,9 @@ def _unit_summary(run: Run, card: UnitCard) -> str:
 
 def _print_concept(run: Run, card: ConceptCard, no_answer: str | None) -> None:
     print_line(f"{card.name}: concept, {card.category}\n", "bold")
+    source = concept_source(run, card)
+    if source:
+        print_note(f"Its labels were made by {source}.\n")
     print_paragraph(no_answer)
     if card.presence:
         print_table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
 from ...pages.wording import counted
@@ -225,6 +226,10 @@ def _print_remarks(report: CheckReport, occurring: int) -> None:
         print_note(f"{bare} without any label: used for thresholds only.")
     for written, plain in report.renamed.items():
         print_note(f"The label {written!a} of label.csv is read as {plain!r}.")
+    made = Counter(concept.source for concept in report.concepts if concept.source)
+    if made:
+        by = ", ".join(f"{source} ({counted(n, 'concept')})" for source, n in made.most_common())
+        print_note(f"Labels that nobody drew, made by {by}.")
     unused = len(report.concepts) - occurring
     if unused:
         print_note(f"{counted(unused, 'label')} of label.csv in no image.")

@@ -57,11 +57,13 @@ def print_explanation(
     *,
     paths: bool = False,
     unusual: Sequence[UnusualRegion] = (),
+    names_by: str = "",
 ) -> None:
     """Print the finding, what the network sees where, ablations; and unit paths, if asked for.
 
     `no_answer` says why no concept explains it, `no_flip` why no ablation set was found, if so;
-    `unusual` is what differs from the images of its classes.
+    `unusual` is what differs from the images of its classes; `names_by` says which models made the
+    names, if any did.
     """
     predicted = ", ".join(f"{name} {share:.0%}" for name, share in explanation.predicted[:3])
     print_line(f"{explanation.image}: {predicted}")
@@ -75,6 +77,7 @@ def print_explanation(
         _print_unit_paths(explanation)
     notes = (
         *picture_notes(explanation.picture),
+        names_by,
         _UNUSUAL if unusual else None,
         masked_text(explanation.picture),
         explanation.exactness,

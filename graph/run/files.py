@@ -42,6 +42,7 @@ TABLES: dict[str, dict[str, str]] = {
         "images": "int64",
         "pixels": "int64",
         "center_bias": "double",
+        "source": "string",
     },
     "detections": {
         "unit": "string",

@@ -27,6 +27,11 @@ HIGHEST_NUMBER = 65_534
 
 # Broden appends these to names of the category; they are not part of the name.
 SUFFIXES = {"color": "-c", "scene": "-s"}
+TAGS = "tags"
+"""Source of concepts that label whole images, by people's words."""
+PEOPLE = "people"
+"""Stands for people's drawings in a source that names several; alone they are ""."""
+_BETWEEN_SOURCES = " and "
 _NAMED_CATEGORY = re.compile(r"([^;()]+?)\s*(?:\((\d{1,12})\))?")
 
 
@@ -62,16 +67,29 @@ class Concept:
         number: its label number in masks and cells; one per concept, not per category.
         name: without Broden's `-c` and `-s`.
         category: its primary category.
+        source: by which its labels were made, such as a model or `tags`; "" if people drew them.
     """
 
     number: int
     name: str
     category: str
+    source: str = ""
 
     @property
     def uid(self) -> str:
         """`action/typing`: the same in every data set."""
         return concept_uid(self.category, self.name)
+
+
+def split_source(source: str) -> list[str]:
+    """Return the parts of a concept's source: `tags and SegFormer b0` has two."""
+    return source.split(_BETWEEN_SOURCES) if source else [PEOPLE]
+
+
+def join_sources(sources: Iterable[str]) -> str:
+    """Return the source of a concept of several sets: the distinct ones, sorted."""
+    parts = sorted({part for source in sources for part in split_source(source)})
+    return "" if parts == [PEOPLE] else _BETWEEN_SOURCES.join(parts)
 
 
 def read_categories(folder: Path) -> tuple[str, ...]:
@@ -150,7 +168,7 @@ def concept_of_row(
     name = plain_name(plain_name(row.cells["name"]).removesuffix(SUFFIXES.get(category, "")))
     if not name:
         raise table.error(row, "label without a name", found=repr(row.cells["name"]))
-    return Concept(number, name, category)
+    return Concept(number, name, category, plain_name(row.cells.get("source", "")))
 
 
 def _named_categories(

@@ -72,11 +72,13 @@ def open_concept_data(
     dropped = {name: str(error) for name, error in reader.damaged.items()}
     files = sorted(reader.files.items())
     cells = [[row.cells[column] for column in (*FIXED_COLUMNS, *categories)] for row in rows]
+    sources = [concept.source for concept in concepts]
     content = [
         categories,
         [(concept.number, concept.uid) for concept in concepts],
         cells,
         [(name, status.st_size) for name, status in files],
+        *([sources] if any(sources) else []),
     ]
     state = [(status.st_size, status.st_mtime_ns) for _, status in files]
     return ConceptData(

@@ -109,6 +109,7 @@ def concepts_table(data: ConceptData, statistics: LabelStatistics) -> pd.DataFra
             "images": statistics.images,
             "pixels": statistics.concept_area,
             "center_bias": statistics.center_bias,
+            "source": [concept.source for concept in data.concepts],
         }
     )
     return frame

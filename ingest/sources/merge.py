@@ -30,6 +30,7 @@ import numpy as np
 
 from ...errors import DataError
 from ...progress import NoProgress
+from ..concept_data.labels import join_sources
 from ..concept_data.masks import read_label_maps
 from ..concept_data.opening import open_concept_data
 from ..concept_data.writing.input_checks import check_output_folder
@@ -246,6 +247,15 @@ class MergedData(ConceptSource[MergeReport]):
             )
         self._finer_masks += len(shapes) > 1
         return height, width
+
+    def sources(self) -> dict[tuple[str, str], str]:
+        """Return by what the labels of each concept were made, over the sets in which it occurs."""
+        sources: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for data, occurring in zip(self._sets, self._occurring, strict=True):
+            for column in occurring.nonzero()[0]:
+                concept = data.concepts[column]
+                sources[concept.category, concept.name].append(concept.source)
+        return {pair: join_sources(names) for pair, names in sources.items()}
 
     def report(self, folder: Path, images: int) -> MergeReport:
         """Return the summary of the merge."""

@@ -92,6 +92,14 @@ class ConceptSource(Protocol[Report_co]):
         """
         ...
 
+    def sources(self) -> Mapping[tuple[str, str], str]:
+        """Return by what labels were made, by category and name of the concept.
+
+        A model, or `tags`; concepts that are left out were drawn by people. Called after the last
+        image.
+        """
+        return {}
+
     def tables(self) -> Sequence[ExtraTable]:
         """Return tables to write beside the data; called after the last image."""
         return ()
@@ -136,6 +144,7 @@ def write_source(
                 _add(writer, image if image_size is None else _resize(image, image_size))
                 written += 1
             advance(1)
+        writer.name_sources(source.sources())
         for table in source.tables():
             writer.add_table(*table)
     return source.report(Path(folder), written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from typing import TYPE_CHECKING
@@ -64,3 +65,9 @@ def test_every_command(tmp_path: Path) -> None:
     done = call("why", "--image", f"data/images/{names[0]}", "--masks", folder=tmp_path)
     assert done.status == 1
     assert "has no masks in the concept data, only labels of the whole image" in done.err
+    assert "Its labels were made by tags." in succeed("show night")
+    note = "Labels that nobody drew, made by tags (4 concepts)."
+    assert note in succeed("data check data")
+    answer = json.loads(succeed(f"why --image {image} --json"))
+    shown = any(row["contribution"] for row in answer["by_concept"][:-1]) or answer["things"]
+    assert (answer["names_by"] or "").startswith("Names by tags, so " if shown else "")

@@ -56,7 +56,7 @@ def test_why_of_an_image(user_folder: UserFolder) -> None:
         "preprocess", "paths", "coverage", "agreement", "linearised", "multi_label", "searched",
         "accounting", "by_concept", "by_category", "regions", "biases_after", "things", "region",
         "change", "flows",
-        "what_if", "unusual", "no_answer", "no_flip",
+        "what_if", "unusual", "no_answer", "no_flip", "names_by",
     ]  # fmt: skip
     assert (explanation["image"], explanation["class"], explanation["versus"]) == (
         "x.jpg",

@@ -62,6 +62,7 @@ class ConceptCounts(NamedTuple):
         pixels: labelled.
         attainable: the maximum attainable IoU of a unit whose mask is `quantile` of the pixels of
             the category's images: the smaller of mask and concept divided by the larger.
+        source: by what its labels were made; "" if people drew them.
     """
 
     category: str
@@ -70,6 +71,7 @@ class ConceptCounts(NamedTuple):
     images: int
     pixels: int
     attainable: float
+    source: str
 
 
 class DuplicateGroup(NamedTuple):
@@ -239,7 +241,7 @@ class _RowCounts:
             mask = quantile * int(self._annotated[self._category[column], 1])
             attainable = min(mask, pixels) / max(mask, pixels) if pixels else 0.0
             name = (concept.category, concept.name, concept.number)
-            counts.append(ConceptCounts(*name, images, pixels, attainable))
+            counts.append(ConceptCounts(*name, images, pixels, attainable, concept.source))
         return tuple(counts)
 
 

@@ -56,6 +56,7 @@ def write_label_tables(
     concepts: Mapping[str, Sequence[str]],
     numbers: Mapping[tuple[str, str], int],
     counts: LabelCounts,
+    sources: Mapping[tuple[str, str], str],
 ) -> None:
     """Write the three kinds of tables, without labels that no image has.
 
@@ -64,13 +65,23 @@ def write_label_tables(
         concepts: names by category, in order.
         numbers: label number by category and name.
         counts: of what was written.
+        sources: by which the labels of a concept were made, by category and name; drawn by people
+            where there is none.
     """
     coverage = counts.coverage()
     labels: list[_LabelRow] = []
     categories = []
     for category, names in concepts.items():
         rows = [
-            _label_row(category, name, number, counts.images[number], coverage[number])
+            _LabelRow(
+                number,
+                name + SUFFIXES.get(category, ""),
+                f"{category}({counts.images[number]})",
+                counts.images[number],
+                f"{coverage[number]:.9g}",
+                "",
+                sources.get((category, name), ""),
+            )
             for name, number in ((name, numbers[category, name]) for name in names)
             if counts.images[number]
         ]
@@ -92,11 +103,7 @@ class _LabelRow(NamedTuple):
     frequency: int
     coverage: str
     syns: str
-
-
-def _label_row(category: str, name: str, number: int, images: int, coverage: float) -> _LabelRow:
-    name += SUFFIXES.get(category, "")
-    return _LabelRow(number, name, f"{category}({images})", images, f"{coverage:.9g}", "")
+    source: str
 
 
 def _write_codes(path: Path, labels: list[_LabelRow]) -> None:

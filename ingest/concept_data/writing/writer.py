@@ -95,6 +95,7 @@ class BrodenWriter:
         self._written: set[str] = set()
         self._counts = LabelCounts()
         self._extra_tables: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {}
+        self._sources: dict[tuple[str, str], str] = {}
         self._partial: Path | None = None
 
     def __enter__(self) -> BrodenWriter:
@@ -180,6 +181,10 @@ class BrodenWriter:
         """Add a CSV table that is written beside those of the layout."""
         self._extra_tables[name] = (columns, rows)
 
+    def name_sources(self, sources: Mapping[tuple[str, str], str]) -> None:
+        """State by what the labels of concepts were made, by category and name."""
+        self._sources.update(sources)
+
     def _numbers(self, names: Mapping[str, Sequence[str]] | None) -> dict[str, list[int]]:
         """Return the label numbers of concepts, ascending, by category."""
         return {
@@ -253,7 +258,7 @@ class BrodenWriter:
         rows = sorted(self._rows, key=lambda row: (row.digest, str(row.cells["image"])))
         cells = ([row.cells[column] for column in columns] for row in rows)
         write_csv(folder / "index.csv", columns, cells)
-        write_label_tables(folder, self._concepts, self.numbers, self._counts)
+        write_label_tables(folder, self._concepts, self.numbers, self._counts, self._sources)
         for name, (extra_columns, extra_rows) in self._extra_tables.items():
             write_csv(folder / name, extra_columns, extra_rows)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError
 from ....progress import NoProgress
+from ...concept_data.labels import TAGS
 from ...concept_data.writing.input_checks import check_output_folder
 from ...concept_data.writing.names import output_names
 from ..annotations.image_files import ImageFiles, find_view
@@ -265,6 +266,10 @@ class TagSource(ConceptSource[TagReport]):
                 absent=labels[False],
                 split=self._splits.get(file),
             )
+
+    def sources(self) -> Mapping[Pair, str]:
+        """Return `tags` for each concept."""
+        return dict.fromkeys(self._present, TAGS)
 
     def tables(self) -> Sequence[ExtraTable]:
         """Return dropped.csv."""

@@ -103,6 +103,33 @@ def random_set(folder: Path, seed: int, *, names: str = "abcdef", mask_size: int
     return write_broden(folder, rows, table, categories, size=8, mask_size=mask_size)
 
 
+def sources(folder: Path) -> dict[str, str]:
+    return {concept.uid: concept.source for concept in open_concept_data(folder).concepts}
+
+
+def test_a_merge_keeps_by_what_labels_were_made(tmp_path: Path) -> None:
+    folders = []
+    for number, source in enumerate(("", "tags", "SegFormer b0", "tags and SegFormer b0")):
+        folder = tmp_path / f"set{number}"
+        folders.append(folder)
+        with BrodenWriter(folder, {"object": ["bag", f"ball{number}"]}) as writer:
+            image = Image.new("RGB", (8, 8), (number, 0, 0))
+            writer.add(f"{number}.png", image, {}, {"object": ["bag", f"ball{number}"]})
+            writer.name_sources({("object", "bag"): source, ("object", "ball2"): source})
+    merge(folders[:2], tmp_path / "ab")
+    assert sources(tmp_path / "ab")["object/bag"] == "people and tags"
+    merge([tmp_path / "ab", *folders[2:]], tmp_path / "all")
+    assert sources(tmp_path / "all") == {
+        "object/bag": "SegFormer b0 and people and tags",
+        "object/ball0": "",
+        "object/ball1": "",
+        "object/ball2": "SegFormer b0",
+        "object/ball3": "",
+    }
+    merge(folders[::-1], tmp_path / "one")
+    assert read_files(tmp_path / "one") == read_files(tmp_path / "all")
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_what_is_merged_and_that_a_merge_of_merges_is_one_merge(tmp_path: Path, seed: int) -> None:
     sets = [random_set(tmp_path / f"set{k}", 10 * seed + k) for k in range(3)]

@@ -1,0 +1,46 @@
+"""By what the names shown in an explanation were made: models, tags, or people's drawings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..graph.uids import concept_uid
+from ..ingest.concept_data.labels import PEOPLE, TAGS, split_source
+from .verdict import NAMES_SHOWN, shown_regions
+
+if TYPE_CHECKING:
+    from ..graph.run.reader import Run
+    from .explanation import Explanation
+
+_BY_UNITS = 4
+"""Concepts by the units that detect them whose names count as shown."""
+
+
+def name_sources_note(run: Run, explanation: Explanation) -> str:
+    """Return the models by which the names shown were made; "" if people drew all of them."""
+    source_of = dict(zip(run.concepts["uid"], run.concepts["source"], strict=True))
+    names: dict[str, dict[str, None]] = {}
+    for uid, name in _names_shown(explanation).items():
+        source = source_of.get(uid) or ""
+        if split_source(source) != [PEOPLE]:
+            names.setdefault(source, {}).setdefault(name)
+    parts = []
+    for source, of_source in sorted(names.items(), key=lambda item: (item[0] == TAGS, item[0])):
+        more = ", …" if len(of_source) > NAMES_SHOWN else ""
+        rough = ", so where they are is rough" if source == TAGS else ""
+        parts.append(f"by {source}{rough}: {', '.join([*of_source][:NAMES_SHOWN])}{more}")
+    return f"Names {'; '.join(parts)}." if parts else ""
+
+
+def _names_shown(explanation: Explanation) -> dict[str, str]:
+    """Return the names of things, of the regions listed, and of units' concepts, by uid."""
+    picture = explanation.picture
+    things = [*([] if picture.chosen is None else [picture.chosen]), *picture.things]
+    shown = {concept.uid: concept.name for thing in things for concept in thing.concepts}
+    for region in shown_regions(picture):
+        if region.name is not None:
+            shown[concept_uid(region.category, region.name)] = region.name
+    for row in explanation.by_concept[:_BY_UNITS]:
+        if row.name is not None and row.category is not None and row.contribution:
+            shown[concept_uid(row.category, row.name)] = row.name
+    return shown
