@@ -1,4 +1,4 @@
-"""`conceptgraph data`: make concept data from annotations, check them, merge them."""
+"""`conceptgraph data`: make concept data from annotations or by models, check them, merge them."""
 
 from __future__ import annotations
 
@@ -186,6 +186,105 @@ def tags(
         print_json(tags_json(report))
     else:
         print_tags(report)
+
+
+@app.command()
+def annotate(
+    photographs: Annotated[Path, typer.Argument(help="A folder of photographs.")],
+    output: Annotated[Path, typer.Option("--out", help="The data set to write, a new folder.")],
+    colors: Annotated[
+        bool, typer.Option("--colors", help="Label the eleven basic color terms.")
+    ] = False,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="hf:NAME|torchvision:NAME",
+            help="Label the classes of a network for semantic segmentation: Hugging Face's (a "
+            "folder, or a name of its hub) or torchvision's.",
+        ),
+    ] = None,
+    segmenter_weights: Annotated[
+        Path | None,
+        typer.Option(help="State dict for torchvision's network; torchvision's own if omitted."),
+    ] = None,
+    segmenter_classes: Annotated[
+        Path | None, typer.Option(help="Class names of these weights, one a line, in order.")
+    ] = None,
+    words: Annotated[Path | None, typer.Option(help="Words to label, one a line.")] = None,
+    word_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="hf:NAME", help="The CLIPSeg that finds the words: a folder, or a name."
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="Concept data with masks of some of these photographs: measure the agreement, and "
+            "choose the thresholds of words on half of them."
+        ),
+    ] = None,
+    category: Annotated[
+        str, typer.Option(help="Category of the segmenter's classes, and of words.")
+    ] = "object",
+    word_category: Annotated[
+        str | None, typer.Option(help="Category of words.", show_default="that of --category")
+    ] = None,
+    mask_size: Annotated[int, typer.Option(help="Side of the masks.")] = 112,
+    min_probability: Annotated[
+        float, typer.Option(help="Leave pixels unlabelled whose class is less probable.")
+    ] = 0.0,
+    word_threshold: Annotated[
+        float, typer.Option(help="A pixel has a word from this probability on.")
+    ] = 0.5,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Photographs at a time.")] = 8,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a call that was interrupted.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Make concept data from photographs alone: models label them.
+
+    The source of every concept is kept, and said wherever its name explains a decision.
+    machine_labels.csv lists all labels with their mean probability.
+
+    Example:
+    [bold]conceptgraph data annotate photos --out concepts --colors \
+      --segmenter hf:nvidia/segformer-b0-finetuned-ade-512-512[/bold]
+    """
+    from ...ingest.sources.machine.build import MachineSettings, write_machine_labels
+    from ...ingest.sources.machine.opening import NamedModels, open_labellers
+    from ..tables.machine_labels import machine_json, print_machine
+    from ..terminal import ProgressBars, print_json
+
+    named = NamedModels(
+        colors=colors,
+        segmenter=segmenter,
+        segmenter_weights=segmenter_weights,
+        segmenter_classes=segmenter_classes,
+        words=words,
+        word_model=word_model,
+        category=category,
+        word_category=word_category,
+        device=device,
+        batch_size=batch_size,
+    )
+    report = write_machine_labels(
+        photographs,
+        output,
+        open_labellers(named),
+        MachineSettings(mask_size, batch_size, min_probability, word_threshold),
+        truth=truth,
+        resume=resume,
+        overwrite=overwrite,
+        progress=ProgressBars(),
+    )
+    if as_json:
+        print_json(machine_json(report))
+    else:
+        print_machine(report)
 
 
 @app.command()

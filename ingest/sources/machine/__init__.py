@@ -1,0 +1,1 @@
+"""Machine labels: concept data from photographs alone, the masks made by models."""
