@@ -26,10 +26,11 @@ def name_sources_note(run: Run, explanation: Explanation) -> str:
             names.setdefault(source, {}).setdefault(name)
     parts = []
     for source, of_source in sorted(names.items(), key=lambda item: (item[0] == TAGS, item[0])):
-        more = ", …" if len(of_source) > NAMES_SHOWN else ""
+        more = " …" if len(of_source) > NAMES_SHOWN else ""
         rough = ", so where they are is rough" if source == TAGS else ""
         parts.append(f"by {source}{rough}: {', '.join([*of_source][:NAMES_SHOWN])}{more}")
-    return f"Names {'; '.join(parts)}." if parts else ""
+    text = f"Names {'; '.join(parts)}" if parts else ""
+    return text if not text or text.endswith("…") else f"{text}."
 
 
 def _names_shown(explanation: Explanation) -> dict[str, str]:

@@ -44,6 +44,7 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
     assert [line[1:3] for line in lines] == [
         ["data", "build"],
         ["data", "tags"],
+        ["data", "annotate"],
         ["data", "check"],
         ["data", "merge"],
     ]
