@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-from PIL import Image
-
 from ..errors import ConceptGraphError
 from ..explain.no_answer import audit_note
 from ..explain.reliance import distinct
 from ..ingest.network.preprocessing import seen_box
 from .document import render
-from .pictures import crop_seen, data_uri, frame_seen, photograph
+from .pictures import crop_seen, data_uri, frame_seen, outlined, photograph
 from .wording import audit_finding, group_reason, why_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from ..explain.audit import Audit
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 CONFUSIONS, SUSPECTS, RELIANCE, EXAMPLES = 30, 30, 40, 4
 """The most confusions, suspects, rows of reliance, images of a confusion that are shown."""
 _SMALL, _SHEET = 96, 160
-_LIGHT, _DARK = (255, 255, 255), (0, 0, 0)
 
 
 def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str:
@@ -88,20 +84,6 @@ def _small(run: Run, path: Path, mask: NDArray[np.bool_] | None = None) -> str |
         return None
     seen = seen_box(image.size, run.manifest["input"])
     if mask is not None:
-        return data_uri(_outlined(crop_seen(image, seen), mask))
+        return data_uri(outlined(crop_seen(image, seen), mask, _SHEET))
     image.thumbnail((_SMALL, _SMALL))
     return data_uri(frame_seen(image, seen))
-
-
-def _outlined(image: Image.Image, mask: NDArray[np.bool_]) -> Image.Image:
-    """Outline a part of an image, light within dark, so that it is seen on every background."""
-    scale = _SHEET / max(image.size)
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS)).copy()
-    scaled = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) >= 0.5
-    contours, _ = cv2.findContours(
-        scaled.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
-    for colour, width in ((_DARK, 4), (_LIGHT, 2)):
-        cv2.drawContours(pixels, contours, -1, colour, width)
-    return Image.fromarray(pixels)

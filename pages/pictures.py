@@ -6,6 +6,7 @@ import base64
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
@@ -142,6 +143,26 @@ def save_cam(image: Path, seen: SeenBox, cam: NDArray[np.float32], path: Path) -
     picture = draw_on_seen(photograph(image), seen, lambda part: cam_overlay(part, cam))
     picture.save(buffer, format="PNG")
     write_bytes(path, buffer.getvalue())
+
+
+def outlined(image: Image.Image, mask: NDArray[np.bool_], side: int) -> Image.Image:
+    """Outline a part of an image, light within dark, so that it is seen on every background.
+
+    Args:
+        image: the image.
+        mask: bool (height, width) of any size, over all of it.
+        side: pixels of the result's longer side.
+    """
+    scale = side / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS)).copy()
+    scaled = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) >= 0.5
+    contours, _ = cv2.findContours(
+        scaled.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 2)):
+        cv2.drawContours(pixels, contours, -1, colour, width)
+    return Image.fromarray(pixels)
 
 
 def data_uri(image: Image.Image) -> str:

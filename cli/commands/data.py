@@ -240,7 +240,10 @@ def annotate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Photographs at a time.")] = 8,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue a call that was interrupted.")
+        bool,
+        typer.Option(
+            "--resume", help="Continue a call that was interrupted; it starts anew if omitted."
+        ),
     ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -256,6 +259,7 @@ def annotate(
     """
     from ...ingest.sources.machine.build import MachineSettings, write_machine_labels
     from ...ingest.sources.machine.opening import NamedModels, open_labellers
+    from ...pages.contact_page import write_contact_sheet
     from ..tables.machine_labels import machine_json, print_machine
     from ..terminal import ProgressBars, print_json
 
@@ -281,10 +285,11 @@ def annotate(
         overwrite=overwrite,
         progress=ProgressBars(),
     )
+    contact = write_contact_sheet(report.folder)
     if as_json:
-        print_json(machine_json(report))
+        print_json(machine_json(report, contact))
     else:
-        print_machine(report)
+        print_machine(report, contact)
 
 
 @app.command()

@@ -9,22 +9,25 @@ from ...pages.wording import counted
 from ..terminal import print_line, print_note, print_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...ingest.sources.machine.build import MachineReport
 
 _ROWS = 25
 
 
-def machine_json(report: MachineReport) -> dict[str, object]:
-    """Return the report as one JSON object."""
+def machine_json(report: MachineReport, contact: Path) -> dict[str, object]:
+    """Return the report as one JSON object, with the path of the contact sheet."""
     return {
         **report._asdict(),
         "folder": str(report.folder),
+        "contact": str(contact),
         "concepts": [concept._asdict() for concept in report.concepts],
         "agreement": [concept._asdict() for concept in report.agreement],
     }
 
 
-def print_machine(report: MachineReport) -> None:
+def print_machine(report: MachineReport, contact: Path) -> None:
     """Print the report as tables."""
     images, concepts = counted(report.images, "image"), counted(len(report.concepts), "concept")
     ordered = sorted(report.concepts, key=lambda concept: -concept.images)
@@ -52,7 +55,7 @@ def print_machine(report: MachineReport) -> None:
     if report.truth_images:
         _print_agreement(report)
     else:
-        print_note("Nobody checked these labels: look at some, or measure them with --truth.")
+        print_note(f"Nobody checked these labels: look at {contact}, or measure with --truth.")
     for note in report.notes:
         print_note(note)
     if report.dropped:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import torchvision
 from torchvision.transforms import functional
-from torchvision.transforms._presets import SemanticSegmentation
 
 from ....errors import ModelError, nearest
 from ...network.class_lists import read_classes
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor, nn
-
-_SIDE = 520
-"""Of the images, the shorter one, as in torchvision's references."""
 
 
 class TorchvisionSegmenter:
@@ -68,7 +64,8 @@ class TorchvisionSegmenter:
         names = of_weights if classes is None else read_classes(classes)
         self._classes = class_channels(name if classes is None else str(classes), names)
         self._model = _build(name, state, len(names), weights).to(device).eval()
-        self._device, self._transform = device, SemanticSegmentation(resize_size=_SIDE)
+        entry = torchvision.models.get_model_weights(name).DEFAULT
+        self._device, self._transform = device, entry.transforms()
         self.source = source_name(name, version)
         self.category, self.concepts = category, self._classes.concepts
         self.digest = model_digest(self._model, [name, list(names)])

@@ -6,6 +6,7 @@ import csv
 import importlib
 import sys
 from typing import TYPE_CHECKING
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -406,6 +407,29 @@ def test_offline_a_name_that_is_not_in_the_cache_is_one_line(
     assert "a name in Hugging Face's cache" in str(error.value)
 
 
+def test_torchvision_offline_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise URLError("no connection")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fail)
+    with pytest.raises(ModelError, match=r"cannot be downloaded.*no connection.*FILE$"):
+        TorchvisionSegmenter("fcn_resnet50", "object", CPU)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (MachineSettings(mask_size=4), "mask-size out of range; found 4"),
+        (MachineSettings(batch_size=0), "batch-size out of range; found 0"),
+        (MachineSettings(min_probability=1.5), "min-probability out of range; found 1.5"),
+        (MachineSettings(word_threshold=-1), "word-threshold out of range; found -1"),
+    ],
+)
+def test_settings_out_of_range(tmp_path: Path, settings: MachineSettings, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        write_machine_labels(tmp_path, tmp_path / "out", [ColorLabeller()], settings)
+
+
 def test_without_the_extra(segformer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ModelError, match=r"pip install 'conceptgraph\[annotate\]'"):
@@ -420,6 +444,11 @@ def test_the_command(tmp_path: Path, segformer: Path) -> None:
     assert done.status == 0, done.err
     for text in ("out: 4 images, 5 concepts", "SegFormer tiny", "agreement with the truth, in 2"):
         assert text in done.out
+    page = (tmp_path / "out" / "contact.html").read_text(encoding="utf-8")
+    assert page.count("<section") == 5
+    assert page.count('<img src="data:image/jpeg') == 5 * 4
+    assert "ball outlined in photo00.png" in page
+    assert "://" not in page
     checked = call("data", "check", "out", folder=tmp_path)
     assert checked.status == 0
     assert "CIELAB color terms (3 concepts), SegFormer tiny (2 concepts)" in " ".join(
