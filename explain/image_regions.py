@@ -21,7 +21,7 @@ from .explanation import disagree
 from .flows import Flow, FlowNode, concept_flows
 from .inpainting import to_grid, to_pixels
 from .places import Place, region_places
-from .presence import ConceptName, concept_presence
+from .presence import ConceptName, concept_presence, unprobed_concepts
 from .regions import ConceptRegion, FoundConcepts, Partition, find_concepts, region_evidence
 from .things import Thing, find_things
 
@@ -144,6 +144,7 @@ class ImageRegions:
         evidence: by block, what each position adds, float32 (*grid).
         pixels: the image as the network is given it, uint8 (height, width, 3).
         masked: categories whose regions are from the image's masks; those of others by probes.
+        unprobed: concepts of the data that no presence probe of the block of things finds.
     """
 
     blocks: tuple[str, ...]
@@ -157,6 +158,7 @@ class ImageRegions:
     evidence: Mapping[str, NDArray[np.float32]]
     pixels: Pixels
     masked: tuple[str, ...] = ()
+    unprobed: tuple[ConceptName, ...] = ()
 
     @property
     def thing_block(self) -> str:
@@ -239,6 +241,7 @@ def explain_regions(
         },
         image.original.pixels,
         () if masks is None else masks.categories,
+        unprobed_concepts(network.run, blocks[number]) if blocks else (),
     )  # fmt: skip
 
 

@@ -78,6 +78,14 @@ def _load(run: Run, block: str) -> UsableProbes:
     return UsableProbes(tuple(names), torch.stack(list(probes.values()), dim=1).float())
 
 
+def unprobed_concepts(run: Run, block: str) -> tuple[ConceptName, ...]:
+    """Return the concepts that occur, but that no usable probe of a block finds."""
+    rows = run.presence[run.presence["block"] == block]
+    usable = set(rows["concept"][rows["usable"]])
+    occurring = run.concepts["uid"][run.concepts["images"] > 0]
+    return tuple(ConceptName(*split_concept(uid)[::-1]) for uid in occurring if uid not in usable)
+
+
 def usable_probes(
     run: Run, block: str, concepts: Collection[str] | None = None
 ) -> dict[str, Tensor]:

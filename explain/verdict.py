@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..queries.class_evidence import named_evidence, share_word, unnamed_places
+from ..queries.class_evidence import MOSTLY, named_evidence, share_word, unnamed_places
 from .things import SURROUNDINGS
 
 if TYPE_CHECKING:
@@ -58,28 +58,49 @@ def _finding(explanation: Explanation) -> str:
     picture = explanation.picture
     versus = f", not {explanation.versus}" if explanation.versus else ""
     opening = f"{explanation.class_name}{versus}"
-    thing, region = leading_thing(picture), leading_region(picture)
-    if thing is not None and region is None:
-        if thing.counterfactual is not None and thing.counterfactual.measured <= 0:
-            return _contradicted(explanation, opening, thing, thing.counterfactual)
-        share = _share_word(picture, thing.strength)
-        return f"{opening}: {share} because of {_thing_text(thing)}.{_without(explanation, thing)}"
-    if region is not None:
-        return (
-            f"{opening}: {_share_word(picture, region.evidence)} because of "
-            f"{_where(picture, region)} "
-            f"({region.coverage:.0%} of the picture, {region.evidence:+.2f})."
-            f"{_change(explanation)}"
+    unnamed = leading_elsewhere(picture)
+    if unnamed is not None:
+        opening += (
+            f": mostly because of places where no {unnamed.category} of the concept data is found "
+            f"({unnamed.coverage:.0%} of the picture, {unnamed.evidence:+.2f})."
         )
-    if picture.blocks and not shown_regions(picture):
-        return f"{opening}: {unnamed_places(picture.thing_block)}."
+    thing, region = leading_thing(picture), leading_region(picture)
+    if region is not None:
+        start = _start(picture, opening, region.evidence, unnamed)
+        size = f"{region.coverage:.0%} of the picture, {region.evidence:+.2f}"
+        return f"{start} {_where(picture, region)} ({size}).{_change(explanation)}"
+    if thing is not None:
+        result = thing.counterfactual
+        if result is not None and result.measured <= 0:
+            return _contradicted(explanation, opening, thing, result, unnamed)
+        start = _start(picture, opening, thing.strength, unnamed)
+        return f"{start} {_thing_text(thing)}.{_without(explanation, thing)}"
+    if unnamed is not None:
+        return f"{opening} Nothing that a concept names is evidence for it."
+    return f"{opening}: {_nothing(explanation)}."
+
+
+def _nothing(explanation: Explanation) -> str:
+    """Return why nothing in the picture is a reason, as the end of a sentence."""
+    picture = explanation.picture
+    if not picture.blocks:
+        return "no block of the run can be explained"
+    if not shown_regions(picture):
+        return unnamed_places(picture.thing_block)
+    last = picture.blocks[-1]
     return (
-        f"{opening}: nothing in the picture that a concept of the data names is evidence for it. "
-        f"Of the {explanation.accounting.total:+.2f} explained, bias terms after "
-        f"{picture.blocks[-1]} are {picture.biases_after[picture.blocks[-1]]:+.2f}."
-        if picture.blocks
-        else f"{opening}: no block of the run can be explained."
+        "nothing in the picture that a concept of the data names is evidence for it. Of the "
+        f"{explanation.accounting.total:+.2f} explained, bias terms after {last} are "
+        f"{picture.biases_after[last]:+.2f}"
     )
+
+
+def _start(
+    picture: ImageRegions, opening: str, evidence: float, unnamed: ConceptRegion | None
+) -> str:
+    if unnamed is not None:
+        return f"{opening} Next comes"
+    return f"{opening}: {_share_word(picture, evidence)} because of"
 
 
 def _share_word(picture: ImageRegions, evidence: float) -> str:
@@ -87,11 +108,16 @@ def _share_word(picture: ImageRegions, evidence: float) -> str:
 
 
 def _contradicted(
-    explanation: Explanation, opening: str, thing: ImageThing, result: Counterfactual
+    explanation: Explanation,
+    opening: str,
+    thing: ImageThing,
+    result: Counterfactual,
+    unnamed: ConceptRegion | None,
 ) -> str:
     """Return the finding where the network does not need the thing that is most evidence."""
+    start = f"{opening}: the strongest evidence is" if unnamed is None else f"{opening} Next comes"
     return (
-        f"{opening}: the strongest evidence is {_thing_text(thing)}, but the answer does not "
+        f"{start} {_thing_text(thing)}, but the answer does not "
         f"depend on it: painted over, the network {_answer(explanation, result)}."
     )
 
@@ -116,6 +142,16 @@ def leading_region(picture: ImageRegions) -> ConceptRegion | None:
     if region is not None and thing is not None and thing.strength >= region.evidence:
         return None
     return region
+
+
+def leading_elsewhere(picture: ImageRegions) -> ConceptRegion | None:
+    """Return the region elsewhere, if it is more evidence than all that has a name."""
+    regions = shown_regions(picture)
+    unnamed = next((region for region in regions if region.name is None), None)
+    if unnamed is None or _share_word(picture, unnamed.evidence) != MOSTLY:
+        return None
+    thing = leading_thing(picture)
+    return None if thing is not None and thing.strength >= unnamed.evidence else unnamed
 
 
 def shown_regions(picture: ImageRegions) -> list[ConceptRegion]:

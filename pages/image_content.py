@@ -27,7 +27,7 @@ from .pictures import (
 )
 from .region_content import flow_page, leading_place, page_places, region_tables, unusual_tables
 from .unit_content import page_ablation, page_attributions
-from .wording import masked_text
+from .wording import elsewhere_text, masked_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +68,7 @@ def image_page(
         seen_text=unseen_text(explanation.seen),
         masked_text=masked_text(picture),
         names_by=name_sources_note(run, explanation),
+        elsewhere=elsewhere_text(picture),
         predicted=tuple((row.name, row.probability) for row in explanation.predicted[:3]),
         image=data_uri(frame_seen(image, explanation.seen)),
         size=image.size,

@@ -264,6 +264,7 @@ class ImagePage:
         seen_text: which part of the photograph the network sees; "" for all of it.
         masked_text: which regions are from annotation masks; "" if none is.
         names_by: the models that made the names shown; "" if people did.
+        elsewhere: what "elsewhere" means in the tables of regions; "" without any.
         predicted: the most probable classes.
         image: the photograph, the part that the network does not see pale.
         size: of `image`, width and height in pixels.
@@ -298,6 +299,7 @@ class ImagePage:
     seen_text: str
     masked_text: str
     names_by: str
+    elsewhere: str
     predicted: tuple[tuple[str, float], ...]
     image: str
     size: tuple[int, int]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..explain.audit_counts import Confusion
 from ..explain.reliance import distinct
+from ..explain.verdict import shown_regions
 from ..graph.evidence_graph import ELSEWHERE
 from ..graph.run.all_labels import AllLabels
 from ..graph.uids import split_concept
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..explain.image_regions import ImageRegions
     from ..graph.run.reader import Run
 
+_UNPROBED = 12
 CONCEPTS_SHOWN = 8
 """Concepts of an explanation in rows of their own; all others are summed in one row."""
 
@@ -70,9 +72,18 @@ def evidence_after(ablation: Ablation) -> str:
     return f"Evidence for {ablation.after[0].name} after the ablation: {evidence}" * bool(evidence)
 
 
-def elsewhere_text(category: str) -> str:
-    """Return what "elsewhere" means in a table of a category's regions."""
-    return f"“{ELSEWHERE}”: where no {category} of the concept data is found."
+def elsewhere_text(picture: ImageRegions) -> str:
+    """Return what "elsewhere" means in the table of regions; "" without one."""
+    regions = shown_regions(picture)
+    if not regions:
+        return ""
+    category, block = regions[0].category, picture.thing_block
+    text = f"“{ELSEWHERE}”: where no {category} of the concept data is found."
+    missing = [concept.name for concept in picture.unprobed if concept.category == category]
+    if not missing or category in picture.masked:
+        return text
+    names = ", ".join(missing[:_UNPROBED]) + (" …" if len(missing) > _UNPROBED else "")
+    return f"{text} No probe of {block} is good enough to find: {names}."
 
 
 def masked_text(picture: ImageRegions) -> str:

@@ -191,6 +191,9 @@ def unnamed_places(blocks: str) -> str:
     )
 
 
+MOSTLY = "mostly"
+
+
 def share_word(amount: float, evidence: Iterable[float]) -> str:
     """Return "mostly" for at least half of all that is evidence for a class, else "first of all".
 
@@ -199,7 +202,7 @@ def share_word(amount: float, evidence: Iterable[float]) -> str:
         evidence: of all places, those where no concept is found too.
     """
     total = sum(value for value in evidence if value > 0)
-    return "mostly" if amount >= total / 2 else "first of all"
+    return MOSTLY if amount > 0 and amount >= total / 2 else "first of all"
 
 
 def named_evidence(category: str, parts: Iterable[tuple[float, float]]) -> tuple[float, float]:

@@ -157,7 +157,7 @@ def image_sample(paths: PathPage = SMALL) -> ImagePage:
     return ImagePage(
         title="Why juggling?", verdict="juggling: mostly because of polka dotted.",
         target="juggling", versus=None, seen_text="", masked_text="",
-        names_by="Names by SegFormer <b0>: bag.",
+        names_by="Names by SegFormer <b0>: bag.", elsewhere="“elsewhere”: no object is found.",
         predicted=(("juggling", 0.8),), image=DOT,
         size=(100, 100), seen=(0.0, 0.0, 0.5, 1.0), maps=(("block3", OTHER_DOT),),
         things=(BAG, FLOOR, WEAK), asked=None, leading=None, change=None,

@@ -42,8 +42,8 @@ def picture_notes(picture: ImageRegions) -> Iterator[str]:
     things = [*picture.things[:_THINGS], *filter(None, [picture.chosen])]
     if any(thing.disputed for thing in things):
         yield DISPUTED_TEXT
-    if regions := shown_regions(picture):
-        yield elsewhere_text(regions[0].category)
+    if text := elsewhere_text(picture):
+        yield text
 
 
 def print_unusual(picture: ImageRegions, unusual: Sequence[UnusualRegion]) -> None:

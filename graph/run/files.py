@@ -148,6 +148,7 @@ def _check_columns(file: Path, names: list[str], columns: dict[str, str]) -> Non
             file=file,
             found=", ".join(map(str, names)),
             expected=", ".join(columns),
+            remedy="If an earlier conceptgraph made the run, ingest again",
         )
 
 

@@ -16,6 +16,7 @@ from conceptgraph.explain.explain import explain
 from conceptgraph.explain.image_evidence import directions
 from conceptgraph.explain.image_folder import images_below
 from conceptgraph.explain.network import open_network
+from conceptgraph.explain.presence import unprobed_concepts
 from conceptgraph.graph.run.class_evidence import read_class_evidence
 from conceptgraph.graph.run.reader import Run, open_run
 from conceptgraph.ingest.concept_data.opening import open_concept_data
@@ -127,3 +128,13 @@ def test_masks_of_concept_data_are_no_photographs(data: Path) -> None:
     names = [image.path for image in open_concept_data(data).images]
     for folder in (data, data / "images", data / "images" / "drawn"):
         assert images_below(folder) == sorted(names)
+
+
+def test_concepts_without_a_usable_probe_are_known(lively: Run) -> None:
+    """They are what "elsewhere" may be."""
+    rows = lively.presence[lively.presence["block"] == "block3"]
+    usable = set(rows["concept"][rows["usable"]])
+    occurring = set(lively.concepts["uid"][lively.concepts["images"] > 0])
+    found = {concept.uid for concept in unprobed_concepts(lively, "block3")}
+    assert found == occurring - usable
+    assert found

@@ -70,9 +70,20 @@ def test_a_region_that_was_asked_about_leads(explanation: Explanation) -> None:
 
 def test_what_is_less_than_half_of_all_evidence_is_not_most_of_it(explanation: Explanation) -> None:
     road = ConceptRegion("block3", "object", "road", 2.5, 0.5)
-    for elsewhere, word in ((2.25, "mostly"), (2.75, "first of all")):
-        rest = ConceptRegion("block3", "object", None, elsewhere, 0.5)
-        assert f"juggling: {word} because of " in verdict(with_regions(explanation, road, rest))
+    car = ConceptRegion("block3", "object", "car", 1.5, 0.25)
+    for elsewhere, word in ((0.5, "mostly"), (2.0, "first of all")):
+        rest = ConceptRegion("block3", "object", None, elsewhere, 0.25)
+        found = verdict(with_regions(explanation, road, car, rest))
+        assert f"juggling: {word} because of what it sees as road (50%" in found
+
+
+def test_what_is_mostly_elsewhere_is_said_first(explanation: Explanation) -> None:
+    road = ConceptRegion("block3", "object", "road", 2.5, 0.5)
+    rest = ConceptRegion("block3", "object", None, 12.5, 0.25)
+    assert verdict(with_regions(explanation, road, rest)).startswith(
+        "juggling: mostly because of places where no object of the concept data is found (25% of "
+        "the picture, +12.50). Next comes what it sees as road (50% of the picture, +2.50)."
+    )
 
 
 def test_evidence_against_the_class_is_no_reason_for_it(explanation: Explanation) -> None:
