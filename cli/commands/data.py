@@ -257,8 +257,9 @@ def annotate(
     [bold]conceptgraph data annotate photos --out concepts --colors \
       --segmenter hf:nvidia/segformer-b0-finetuned-ade-512-512[/bold]
     """
-    from ...ingest.sources.machine.build import MachineSettings, write_machine_labels
+    from ...ingest.sources.machine.build import write_machine_labels
     from ...ingest.sources.machine.opening import NamedModels, open_labellers
+    from ...ingest.sources.machine.report import MachineSettings
     from ...pages.contact_page import write_contact_sheet
     from ..tables.machine_labels import machine_json, print_machine
     from ..terminal import ProgressBars, print_json

@@ -11,7 +11,7 @@ from ..terminal import print_line, print_note, print_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ...ingest.sources.machine.build import MachineReport
+    from ...ingest.sources.machine.report import MachineReport
 
 _ROWS = 25
 

@@ -1,7 +1,8 @@
 """How far machine labels agree with masks that people drew of some of the same images.
 
-1. Images of both are matched by their content; concepts by name and category, or, if the truth has
-   a name only once, by name alone.
+1. Images of both are matched by their content; concepts by name and category, or by name alone if
+   the truth has the name only once, and nothing of the category. (Colors by both: an orange is a
+   fruit, too.)
 2. A concept counts in those images in which the truth has a mask of its category.
 3. IoU, precision and recall are of all their pixels; the AUC is of the scores of pixels with and
    without the concept.
@@ -18,6 +19,7 @@ import numpy as np
 
 from ...concept_data.masks import read_label_maps
 from ...concept_data.writing.label_maps import resize_mask
+from .colors import ColorLabeller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,6 +62,10 @@ class ConceptAgreement(NamedTuple):
     recall: float | None
     threshold: float | None
 
+    def cells(self) -> list[object]:
+        """Return a row of agreement_with_truth.csv."""
+        return [round(cell, 4) if isinstance(cell, float) else cell for cell in self]
+
 
 class Truth:
     """Masks that people drew, of images known by the sha256 of their files."""
@@ -89,6 +95,8 @@ class Truth:
             by_pair[concept.category, name] = column
             if names[name] == 1:
                 by_name[name] = column
+        if labeller.category in {ColorLabeller.category, *(pair[0] for pair in by_pair)}:
+            by_name = {}
         found = {}
         for index, concept_name in enumerate(labeller.concepts):
             name = concept_name.casefold()

@@ -14,7 +14,7 @@ import hashlib
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,9 +27,17 @@ from ...concept_data.writing.label_maps import pack_label_maps
 from ...concept_data.writing.names import output_names
 from ...concept_data.writing.writer import label_numbers
 from ..annotations.folders import IMAGE_SUFFIXES, list_files
-from ..source import ConceptSource, ExtraTable, SourceImage, check_side, write_source
+from ..source import ConceptSource, ExtraTable, SourceImage, write_source
 from .agreement import ConceptAgreement, Truth, choose_thresholds, kept_concepts, measure
 from .labeller import keep_scores
+from .report import (
+    DroppedPhotograph,
+    MachineLabel,
+    MachineReport,
+    MachineSettings,
+    check_settings,
+    count_concepts,
+)
 from .results import KeptScores
 
 if TYPE_CHECKING:
@@ -40,91 +48,6 @@ if TYPE_CHECKING:
 
     from ....progress import Progress
     from .labeller import ImageScores, Labeller
-
-
-class MachineSettings(NamedTuple):
-    """How photographs are labelled.
-
-    Attributes:
-        mask_size: side of the masks.
-        batch_size: photographs at a time.
-        min_probability: score below which a pixel stays unlabelled.
-        word_threshold: score from which a pixel has a word.
-    """
-
-    mask_size: int = 112
-    batch_size: int = 8
-    min_probability: float = 0.0
-    word_threshold: float = 0.5
-
-
-class MachineConcept(NamedTuple):
-    """One concept.
-
-    Attributes:
-        category: the concept's.
-        concept: its name.
-        model: that labelled it.
-        images: with it.
-        share: of the pixels of these, the mean.
-        score: of its pixels, the mean over images.
-    """
-
-    category: str
-    concept: str
-    model: str
-    images: int
-    share: float
-    score: float
-
-
-class MachineReport(NamedTuple):
-    """What was written.
-
-    Attributes:
-        folder: the data set.
-        images: written.
-        concepts: that occur, in order of category and name.
-        agreement: with the truth, if there is one.
-        truth_images: of the images, those that the truth has.
-        dropped: photographs that cannot be read.
-        notes: what was assumed or changed, in sentences.
-    """
-
-    folder: Path
-    images: int
-    concepts: tuple[MachineConcept, ...]
-    agreement: tuple[ConceptAgreement, ...]
-    truth_images: int
-    dropped: int
-    notes: tuple[str, ...]
-
-
-class DroppedPhotograph(NamedTuple):
-    """A row of dropped.csv."""
-
-    image: str
-    reason: str
-
-
-class MachineLabel(NamedTuple):
-    """A row of machine_labels.csv: a concept in an image.
-
-    Attributes:
-        image: its name in the data set.
-        category: the concept's.
-        concept: its name.
-        model: that labelled it.
-        score: mean over its pixels.
-        share: of the image's pixels.
-    """
-
-    image: str
-    category: str
-    concept: str
-    model: str
-    score: float
-    share: float
 
 
 def write_machine_labels(
@@ -163,23 +86,6 @@ def write_machine_labels(
     report = write_source(source, out, unlabelled=True, overwrite=overwrite, progress=progress)
     kept.delete()
     return report
-
-
-def check_settings(settings: MachineSettings) -> None:
-    """Refuse settings out of range.
-
-    Raises:
-        DataError: naming the setting.
-    """
-    check_side("mask-size", settings.mask_size)
-    if settings.batch_size < 1:
-        raise DataError("batch-size out of range", found=settings.batch_size, expected="1 or more")
-    for name, value in (
-        ("min-probability", settings.min_probability),
-        ("word-threshold", settings.word_threshold),
-    ):
-        if not 0 <= value <= 1:
-            raise DataError(f"{name} out of range", found=value, expected="from 0 to 1")
 
 
 class MachineSource(ConceptSource[MachineReport]):
@@ -395,30 +301,16 @@ class MachineSource(ConceptSource[MachineReport]):
         tables.append(ExtraTable("dropped.csv", DroppedPhotograph._fields, sorted(self._dropped)))
         if self._truth is not None:
             name, columns = "agreement_with_truth.csv", ConceptAgreement._fields
-            cells = [["" if cell is None else _rounded(cell) for cell in row]
-                     for row in self._agreement]  # fmt: skip
-            tables.append(ExtraTable(name, columns, cells))
+            tables.append(ExtraTable(name, columns, [row.cells() for row in self._agreement]))
         return tables
 
     def report(self, folder: Path, images: int) -> MachineReport:
         """Return the summary."""
-        rows: dict[tuple[str, str, str], list[MachineLabel]] = defaultdict(list)
-        for row in self._rows:
-            rows[row.category, row.concept, row.model].append(row)
-        concepts = [
-            MachineConcept(
-                *key,
-                len(of),
-                sum(row.share for row in of) / len(of),
-                sum(row.score for row in of) / len(of),
-            )
-            for key, of in sorted(rows.items())
-        ]
         with_truth = 0 if self._truth is None else len(self._truth.images & self._files.keys())
         return MachineReport(
             folder,
             images,
-            tuple(concepts),
+            count_concepts(self._rows),
             tuple(self._agreement),
             with_truth,
             len(self._dropped),
@@ -428,10 +320,6 @@ class MachineSource(ConceptSource[MachineReport]):
 
 def _is_image(file: str) -> bool:
     return file.lower().endswith(IMAGE_SUFFIXES)
-
-
-def _rounded(cell: object) -> object:
-    return round(cell, 4) if isinstance(cell, float) else cell
 
 
 def _concepts(labellers: Sequence[Labeller]) -> dict[str, list[str]]:

@@ -21,7 +21,8 @@ from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.concept_data.writing.label_maps import resize_mask
 from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter
-from conceptgraph.ingest.sources.machine.build import MachineSettings, write_machine_labels
+from conceptgraph.ingest.sources.machine.agreement import Truth
+from conceptgraph.ingest.sources.machine.build import write_machine_labels
 from conceptgraph.ingest.sources.machine.colors import (
     PROTOTYPES,
     SHADES,
@@ -30,6 +31,7 @@ from conceptgraph.ingest.sources.machine.colors import (
 )
 from conceptgraph.ingest.sources.machine.hugging_face import HuggingFaceSegmenter, WordLabeller
 from conceptgraph.ingest.sources.machine.opening import NamedModels, open_labellers
+from conceptgraph.ingest.sources.machine.report import MachineSettings
 from conceptgraph.ingest.sources.machine.torchvision_models import TorchvisionSegmenter
 from tests import reference
 from tests.command_line import call
@@ -277,6 +279,18 @@ def test_torchvision_with_weights_of_a_file(tmp_path: Path) -> None:
         TorchvisionSegmenter(
             "lraspp_mobilenet_v3_large", "object", CPU, weights=weights, classes=classes
         )
+
+
+def test_concepts_are_matched_by_category_or_by_name_alone(tmp_path: Path) -> None:
+    names = {"thing": ["ball", "Box"], "object": ["ball", "orange"]}
+    with BrodenWriter(tmp_path / "set", names) as writer:
+        writer.add("a.png", Image.new("RGB", (8, 8)), {}, names)
+    truth = Truth(open_concept_data(tmp_path / "set"), {}, 8)
+    painted = Painted()
+    for category, columns in {"thing": {0: 0, 1: 1}, "object": {0: 2}, "item": {1: 1}}.items():
+        painted.category = category
+        assert truth.columns(painted) == columns
+    assert truth.columns(ColorLabeller()) == {}
 
 
 # Words
