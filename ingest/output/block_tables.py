@@ -38,8 +38,9 @@ class BlockTables:
             was tested: dead units, concepts without a pixel.
         holds: bool (units, concepts), whether the unit may be named after the concept.
         units: rows of the `units` table.
-        detections: rows of the `detections` table: each unit's best concepts, by IoU and by AUC;
-            without `significant` and `auc_significant`, which are decided over all blocks.
+        detections: rows of the `detections` table: each unit's best concepts by IoU, and by AUC the
+            best of those with an IoU that is no detection; without `significant` and
+            `auc_significant`, which are decided over all blocks.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class BlockTables:
         concept_area: NDArray[np.int64],
         category: NDArray[np.int64],
         top: int,
+        min_iou: float,
         min_precision: float,
     ) -> None:
         """Score the units and label them; a dead unit detects nothing, even by a rounding.
@@ -63,7 +65,8 @@ class BlockTables:
             concept_area: int64 (concepts,), labelled pixels.
             category: int64 (concepts,), position of each concept's category.
             top: concepts per unit, beside the best of each category.
-            min_precision: as in the settings.
+            min_iou: as in the settings.
+            min_precision: likewise.
         """
         self.block = block
         self._data = data
@@ -87,7 +90,8 @@ class BlockTables:
         order = ranking(self.iou, category)
         ranks = np.where(self.iou > 0, order.argsort(axis=1), len(data.concepts))
         labels = label_units(self.iou, category, top)
-        tagged = label_units(np.where(self._auc[0] > 0.5, self._auc[0], 0), category, top)
+        told = np.where((self._auc[0] > 0.5) & (self.iou <= min_iou), self._auc[0], 0)
+        tagged = label_units(told, category, top)
         self.detections = pd.DataFrame(
             [
                 self._detection(unit, concept, int(ranks[unit, concept]))

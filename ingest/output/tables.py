@@ -70,7 +70,8 @@ def write_blocks(
         How often names would be wrong if the data lacked half of the concepts.
     """
     data, settings = inputs.data, inputs.settings
-    category, options = category_columns(data), (settings.top_labels, settings.min_precision)
+    category = category_columns(data)
+    options = (settings.top_labels, settings.min_iou, settings.min_precision)
 
     def make_tables(block: str) -> BlockTables:
         of_block = (blocks[block], tags.get(block))

@@ -122,6 +122,9 @@ def test_cards_are_json(store: MemoryStore) -> None:
         "precision_low": 0.6,
         "chance": 0.1,
         "holds": True,
+        "auc": None,
+        "auc_low": None,
+        "auc_significant": None,
     }
     assert set(card) == {
         *("run", "uid", "name", "status", "threshold", "interpretable", "named"),
