@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ...settings import Settings
     from ..concept_data.concepts import ConceptData
     from ..dissection.block import BlockDissection
     from ..statistics.image_tags import TagScores
@@ -51,9 +52,7 @@ class BlockTables:
         data: ConceptData,
         concept_area: NDArray[np.int64],
         category: NDArray[np.int64],
-        top: int,
-        min_iou: float,
-        min_precision: float,
+        settings: Settings,
     ) -> None:
         """Score the units and label them; a dead unit detects nothing, even by a rounding.
 
@@ -64,9 +63,7 @@ class BlockTables:
             data: the concepts.
             concept_area: int64 (concepts,), labelled pixels.
             category: int64 (concepts,), position of each concept's category.
-            top: concepts per unit, beside the best of each category.
-            min_iou: as in the settings.
-            min_precision: likewise.
+            settings: how many concepts a unit gets, and when it detects and is named after one.
         """
         self.block = block
         self._data = data
@@ -85,12 +82,13 @@ class BlockTables:
         self.p, self._enrichment = p_values(null, self._active), null.enrichment
         self.p[:, concept_area == 0] = np.nan
         self._evidence = name_evidence(held_out, category, null)
-        self.holds = self._evidence.holds(min_precision) & self._active[:, None]
+        self.holds = self._evidence.holds(settings.min_precision) & self._active[:, None]
         self._auc = _spread(tags, len(data.concepts), len(self.iou))
         order = ranking(self.iou, category)
         ranks = np.where(self.iou > 0, order.argsort(axis=1), len(data.concepts))
+        top = settings.top_labels
         labels = label_units(self.iou, category, top)
-        told = np.where((self._auc[0] > 0.5) & (self.iou <= min_iou), self._auc[0], 0)
+        told = np.where((self._auc[0] > 0.5) & (self.iou <= settings.min_iou), self._auc[0], 0)
         tagged = label_units(told, category, top)
         self.detections = pd.DataFrame(
             [

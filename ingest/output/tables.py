@@ -71,11 +71,10 @@ def write_blocks(
     """
     data, settings = inputs.data, inputs.settings
     category = category_columns(data)
-    options = (settings.top_labels, settings.min_iou, settings.min_precision)
 
     def make_tables(block: str) -> BlockTables:
         of_block = (blocks[block], tags.get(block))
-        tables = BlockTables(block, *of_block, data, concept_area, category, *options)
+        tables = BlockTables(block, *of_block, data, concept_area, category, settings)
         done()
         return tables
 
