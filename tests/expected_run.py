@@ -125,10 +125,14 @@ class ExpectedRun:
         of_images = {c for image in self.images for c in (*image.image_labels, *image.absent)}
         uids = [self.data.concepts[c].uid for c in sorted(of_images)]
         assert set(rows["concept"][rows["auc"].notna()]) <= set(uids)
+        answers = {
+            self.data.concepts[c].uid: [
+                reference.answer(self.labelled, i, c, self.category)
+                for i in range(len(self.labelled))
+            ]
+            for c in sorted(of_images)
+        }
         for row in rows[rows["concept"].isin(uids)].itertuples():
-            concept = [each.uid for each in self.data.concepts].index(row.concept)
-            answers = [reference.answer(self.labelled, i, concept, self.category)
-                       for i in range(len(self.labelled))]  # fmt: skip
             unit = peaks[:, int(row.unit.split("/")[1])]
-            expected = reference.auc(unit.tolist(), answers)
+            expected = reference.auc(unit.tolist(), answers[row.concept])
             assert row.auc == pytest.approx(expected, nan_ok=True)

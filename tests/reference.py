@@ -388,10 +388,9 @@ def answer(
 
 def auc(scores: Sequence[float], answers: Sequence[bool | None]) -> float:
     """Return how often a score with `True` exceeds one with `False`, a tie counting half."""
-    pairs = [
-        (first > second) + (first == second) / 2
-        for first, has in zip(scores, answers, strict=True)
-        for second, lacks in zip(scores, answers, strict=True)
-        if has and lacks is False
-    ]
-    return sum(pairs) / len(pairs) if pairs else math.nan
+    has = np.array([score for score, answer in zip(scores, answers, strict=True) if answer])
+    lacks = [score for score, answer in zip(scores, answers, strict=True) if answer is False]
+    if not len(has) or not lacks:
+        return math.nan
+    wins = (has[:, None] > np.array(lacks)) + (has[:, None] == np.array(lacks)) / 2
+    return float(wins.mean())
