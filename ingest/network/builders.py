@@ -202,6 +202,7 @@ def _import_timm() -> Any:  # noqa: ANN401
 
 def _factory(model: str, folder: Path) -> Builder:
     module_name, _, attribute = model.partition(":")
+    named = module_name.removesuffix(".py").removeprefix("./").replace("/", ".")  # of a file
     with _importable(folder):
         try:
             module = importlib.import_module(module_name)
@@ -210,6 +211,7 @@ def _factory(model: str, folder: Path) -> Builder:
                 f"cannot import {module_name!r} for --model {model}",
                 found=f"{type(error).__name__}: {error}",
                 expected="module:factory, the module in the working directory or installed",
+                remedy=f"Write --model {named}:{attribute}" if named != module_name else None,
             ) from error
     try:
         factory = attrgetter(attribute)(module)

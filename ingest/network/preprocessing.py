@@ -325,7 +325,8 @@ def input_lines(shape: InputShape) -> list[str]:
     if f"resizing: {ASSUMED}" in shape["source"] or shape["source"] == ASSUMED:
         lines.append(
             "note: nothing states how photographs are resized. Compare `conceptgraph predict` with "
-            "your own pipeline; --preprocess imagenet crops the center"
+            "your own pipeline; --preprocess FILE states input_size, resize, mean and std, "
+            "--preprocess imagenet is the center of 224"
         )
     return lines
 

@@ -385,6 +385,12 @@ def test_bad_factories(own_zoo: str, factory: str, message: str) -> None:
     assert message in error_of(lambda: load_network(f"{own_zoo}:{factory}"))
 
 
+@pytest.mark.parametrize("prefix", ["", "./"])
+def test_a_file_is_no_module(own_zoo: str, prefix: str) -> None:
+    error = error_of(lambda: load_network(f"{prefix}{own_zoo}.py:network"))
+    assert error.endswith(f". Write --model {own_zoo}:network")
+
+
 def test_a_network_without_a_head_has_no_classes(own_zoo: str) -> None:
     network = load_network(f"{own_zoo}:headless")
     assert (network.classes, network.architecture.head) == ((), None)
