@@ -8,8 +8,8 @@
             permutations of these images, at a false discovery rate over the units; and whether it,
             or a word that is nearly the same to these embeddings, is the best one there, too
 
-A word is given if it is, and the AUC is beyond chance by half of what there is to exceed, as of
-names by masks; else none of the words. So the test is one for each unit, however long the list:
+A word is given if it is, and the AUC exceeds .5 by half of what there is above it, as the precision
+of names by masks; else none of the words. So the test is one for each unit, however long the list:
 words that have nothing to do with a unit change nothing. Beside it stands the word by soft weighted
 pointwise mutual information, as CLIP-Dissect has it (Oikarinen and Weng 2023), which always gives
 one.

@@ -2,7 +2,7 @@
 
 1. open               settings, network and concept data are read and checked; images that cannot
                       be read, or a mask of theirs, are left out
-2. label statistics   every mask is decoded once: label maps, concept areas, center bias, and the
+2. label statistics   every mask is decoded again: label maps, concept areas, center bias, and the
                       quantile that suits them; meanwhile the network runs on the first images
 3. forward pass       lower bounds of the thresholds from these; all images, once: cells of the
                       activation maps to scratch, sums for the presence probes, peaks for the tags
@@ -72,7 +72,7 @@ from .output.tables import (
 )
 from .output.thumbnails import draw_batch
 from .statistics.batch_labels import labels_of_batch
-from .statistics.image_tags import ImageTags, tag_columns
+from .statistics.image_tags import ImageTags, score_tags, tag_columns
 from .statistics.label_statistics import category_columns, concept_areas, count_labels
 from .statistics.probes import PresenceProbes
 from .statistics.statistic import accumulate, resume
@@ -411,10 +411,14 @@ def _overlaps(
 
 
 def _tag_scores(job: Job, dissection: Dissection) -> dict[str, TagScores]:
-    """Score the units of all blocks for concepts that label whole images."""
-    numbers = [batch.number for batch in job.batches]
-    blocks = dissection.blocks if len(dissection.tags.columns) else {}
-    return {block: dissection.tags.scores(block, numbers, job.group) for block in blocks}
+    """Score the units of all blocks for concepts that label whole images, in the main process."""
+    tags, numbers = dissection.tags, [batch.number for batch in job.batches]
+    scores = {}
+    for block in dissection.blocks if len(tags.columns) else {}:
+        peaks, answers = tags.gather(block, numbers, job.group)
+        if job.group.is_main:
+            scores[block] = score_tags(peaks, answers, tags.columns)
+    return scores
 
 
 def _contributions(job: Job, blocks: dict[str, BlockDissection]) -> list[Contribution]:

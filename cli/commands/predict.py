@@ -47,11 +47,12 @@ def predict(
     if as_json:
         predictions = [answer.to_json() for answer in answers]
         print_json({"run": run.name, "preprocess": shape, "images": predictions})
-    for answer in () if as_json else answers:
-        if unseen := unseen_text(answer.seen):
-            print_status(f"{answer.image}: {unseen}")
-        rows = [(name, f"{probability:.2%}") for name, probability in answer.predicted]
-        print_table(str(answer.image), ("class", "probability"), rows, right="b")
+    else:
+        for answer in answers:
+            if unseen := unseen_text(answer.seen):
+                print_status(f"{answer.image}: {unseen}")
+            rows = [(name, f"{probability:.2%}") for name, probability in answer.predicted]
+            print_table(str(answer.image), ("class", "probability"), rows, right="b")
     if len(readable) < len(images):
         raise typer.Exit(1)
 

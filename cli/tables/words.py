@@ -9,6 +9,8 @@ from ...pages.wording import counted
 from ..terminal import print_note, print_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ...graph.run.reader import Run
     from ...graph.run.word_labels import WordLabels
 
@@ -17,13 +19,12 @@ _ROWS = 15
 
 def words_json(run: Run, words: WordLabels) -> dict[str, object]:
     """Return the words of all units as one JSON object."""
-    labels = words.labels.astype(object).where(words.labels.notna(), None)
     return {
         "run": run.name,
         "model": words.model,
         "images": words.images,
         "words": words.words,
-        "units": labels.to_dict("records"),
+        "units": _records(words.labels),
     }
 
 
@@ -41,12 +42,11 @@ def print_words(run: Run, words: WordLabels) -> None:
         ],
         right="bcd",
     )
-    frequent = given.groupby("word")["auc"].agg(["size", "max"])
-    best = given.sort_values("auc", ascending=False).drop_duplicates("word").set_index("word")
-    rows = [
-        (word, int(row["size"]), best.loc[word, "unit"], f"{row['max']:.2f}")
-        for word, row in frequent.sort_values(["size", "max"], ascending=False).iterrows()
-    ]
+    best = given.sort_values("auc", ascending=False).drop_duplicates("word")
+    best = best.assign(units=best["word"].map(given["word"].value_counts()))
+    best = best.sort_values("units", ascending=False, kind="stable")
+    columns = (best[name] for name in ("word", "units", "unit", "auc"))
+    rows = [(*row, f"{auc:.2f}") for *row, auc in zip(*columns, strict=True)]
     if rows:
         title = "words of the most units"
         print_table(title, ("word", "units", "best unit", "AUC"), rows[:_ROWS], right="bd")
@@ -59,13 +59,20 @@ def print_words(run: Run, words: WordLabels) -> None:
     )
 
 
+def _records(labels: pd.DataFrame) -> list[dict[str, object]]:
+    """Return rows as objects, in which nothing is None."""
+    records: list[dict[str, object]] = (
+        labels.astype(object).where(labels.notna(), None).to_dict("records")
+    )
+    return records
+
+
 def unit_word(run: Run, unit: str) -> dict[str, object] | None:
     """Return the word of a unit, with its scores; None in a run without words."""
     words = read_word_labels(run)
     if words is None:
         return None
-    row = words.labels[words.labels["unit"] == unit].astype(object)
-    (record,) = row.where(row.notna(), None).to_dict("records")
+    (record,) = _records(words.labels[words.labels["unit"] == unit])
     return {**record, "model": words.model, "words": words.words}
 
 

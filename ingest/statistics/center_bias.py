@@ -66,12 +66,13 @@ class CenterBias:
             area: int64 (SIZES,), pixels of each box.
             has_category: bool (images, categories), which count for a category, of `paper`.
         """
-        counts = self.has_category(inside)
         variant = self._make[2]
-        if variant == "paper":
+        if variant == "lite":
+            counts = self.has_category(inside)
+        else:
             counts = has_category[:, None]
-        elif variant == "unrestricted":
-            counts = torch.ones_like(counts)
+            if variant == "unrestricted":
+                counts = torch.ones_like(counts)
         return BoxCounts(inside.sum(dim=0), (counts * area[:, None]).sum(dim=0))
 
     def update(self, partial: BoxCounts) -> None:

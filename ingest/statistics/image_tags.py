@@ -135,8 +135,10 @@ class ImageTags:
         for name, of_file in state.items():
             self._file(name, of_file)
 
-    def scores(self, block: str, batches: Sequence[int], group: ProcessGroup) -> TagScores:
-        """Score the units of a block, from the peaks of all ranks.
+    def gather(
+        self, block: str, batches: Sequence[int], group: ProcessGroup
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Return the peaks of a block and the answers, of all ranks, as `score_tags` takes them.
 
         Args:
             block: its name.
@@ -151,7 +153,7 @@ class ImageTags:
         gathered = {batch: part for parts_of in group.all_gather(parts)
                     for batch, part in parts_of.items()}  # fmt: skip
         peaks, answers = zip(*(gathered[batch] for batch in sorted(gathered)), strict=True)
-        return score_tags(torch.cat(peaks).numpy(), torch.cat(answers).numpy(), self.columns)
+        return torch.cat(peaks).numpy(), torch.cat(answers).numpy()
 
     def close(self) -> None:
         """Delete the scratch files."""

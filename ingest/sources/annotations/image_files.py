@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError, nearest
 from ...concept_data.images import open_image, read_header
-from .folders import IMAGE_SUFFIXES, list_files
+from .folders import has_image_suffix, list_files
 from .run_lengths import RunLengths
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class ImageFiles:
 
     @cached_property
     def _files(self) -> list[str]:
-        return [name for name in list_files(self._folder) if _has_image_suffix(name)]
+        return [name for name in list_files(self._folder) if has_image_suffix(name)]
 
     @cache  # noqa: B019 - lives as long as one build
     def _by_key(self, key: Key) -> dict[str, list[str]]:
@@ -143,10 +143,6 @@ def has_image(folder: Path, name: str) -> bool:
         return False
 
 
-def _has_image_suffix(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
-
-
 def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
@@ -157,7 +153,7 @@ def _folded(name: str) -> str:
 
 def stem(name: str) -> str:
     """Return a name without the suffix of an image."""
-    return name[: -len(PurePosixPath(name).suffix)] if _has_image_suffix(name) else name
+    return name[: -len(PurePosixPath(name).suffix)] if has_image_suffix(name) else name
 
 
 _KEYS: tuple[Callable[[str], str], ...] = (

@@ -26,7 +26,7 @@ from ...concept_data.writing.input_checks import check_output_folder
 from ...concept_data.writing.label_maps import pack_label_maps
 from ...concept_data.writing.names import output_names
 from ...concept_data.writing.writer import label_numbers
-from ..annotations.folders import IMAGE_SUFFIXES, list_files
+from ..annotations.folders import IMAGE_SUFFIXES, has_image_suffix, list_files
 from ..source import ConceptSource, ExtraTable, SourceImage, write_source
 from .agreement import ConceptAgreement, Truth, choose_thresholds, kept_concepts, measure
 from .labeller import keep_scores
@@ -134,7 +134,7 @@ class MachineSource(ConceptSource[MachineReport]):
         Raises:
             DataError: none.
         """
-        files = [file for file in list_files(self._folder) if _is_image(file)]
+        files = [file for file in list_files(self._folder) if has_image_suffix(file)]
         if not files:
             expected = "images *" + ", *".join(IMAGE_SUFFIXES)
             raise DataError("no photographs", file=self._folder, expected=expected)
@@ -316,10 +316,6 @@ class MachineSource(ConceptSource[MachineReport]):
             len(self._dropped),
             tuple(self._notes),
         )
-
-
-def _is_image(file: str) -> bool:
-    return file.lower().endswith(IMAGE_SUFFIXES)
 
 
 def _concepts(labellers: Sequence[Labeller]) -> dict[str, list[str]]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from ....errors import DataError
 from ...concept_data.csv_tables import read_text
-from ..annotations.folders import IMAGE_SUFFIXES, list_files
+from ..annotations.folders import has_image_suffix, list_files
 from ..annotations.items import AnnotationItem
 from .answers import CATEGORY, Answer, Answers, read_category
 
@@ -49,9 +49,8 @@ def read_folders(folder: Path, category: str | None, names: Mapping[str, str]) -
     """
     answers, places = Answers(), {}
     for file in list_files(folder):
-        path = PurePosixPath(file)
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            places[file] = path.parts[:-1]
+        if has_image_suffix(file):
+            places[file] = PurePosixPath(file).parts[:-1]
     if not places:
         raise DataError("no photographs", file=folder, expected="images in a folder per concept")
     splits = {file: _SPLITS.get(parts[0].casefold()) if parts else None

@@ -11,14 +11,13 @@ is unknown. Columns may have other usual names (`filename`; `tag`, `class`; `pre
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ....errors import DataError
 from ...concept_data.csv_tables import CsvRow, CsvTable, read_csv, read_text
 from ...concept_data.labels import plain_name
 from ..annotations.fields import read_image_name, read_name
-from ..annotations.folders import IMAGE_SUFFIXES
+from ..annotations.folders import has_image_suffix
 from ..annotations.items import AnnotationItem, ItemError
 from .answers import CATEGORY, Answer, Answers, is_answer, read_answer, read_category
 
@@ -77,7 +76,7 @@ def _with_header(path: Path, bad_rows: list[tuple[int, DataError]]) -> CsvTable:
     delimiter = max(",;\t", key=first.count)
     table = read_csv(path, [], delimiter=delimiter, bad_rows=bad_rows)
     columns = table.columns
-    if not columns or PurePosixPath(columns[0].strip()).suffix.lower() not in IMAGE_SUFFIXES:
+    if not columns or not has_image_suffix(columns[0].strip()):
         return table
     header = list(_HEADER[: len(columns)])
     if len(columns) == 3 and is_answer(columns[2]):

@@ -20,7 +20,6 @@ import csv
 import math
 import re
 from itertools import groupby, islice
-from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from .....errors import DataError
@@ -34,7 +33,7 @@ from ..fields import (
     read_verified,
     read_worker,
 )
-from ..folders import IMAGE_SUFFIXES
+from ..folders import has_image_suffix
 from ..format import AnnotationFormat
 from ..items import AnnotationItem, ItemError
 from ..regions import Annotations
@@ -200,7 +199,7 @@ def _number(cell: str) -> float | None:
 
 
 def _is_image(cell: str) -> bool:
-    return PurePath(cell.strip()).suffix.lower() in IMAGE_SUFFIXES
+    return has_image_suffix(cell.strip())
 
 
 def _check_corners(table: CsvTable) -> None:
