@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from ..errors import QueryError
 from ..graph.uids import unit_uid
-from ..ingest.concept_data.images import open_image
 from ..ingest.engine.tensors import grid_mean
 from ..queries.labels import class_index, unit_labels
 from ..queries.rows import Rows
@@ -25,9 +23,11 @@ from .image_masks import image_masks
 from .image_regions import ImageRegions, ImageToExplain, explain_regions
 from .network import RunNetwork, network_of, run_of
 from .path_search import PathSearch, measure_paths, search_edges, search_paths, strongest
+from .question import check_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -206,19 +206,6 @@ def _decompose(
     versus_logit = 0.0 if pair[1] is None else float(logits[pair[1]])
     network.check_head(decomposition.total, float(logits[pair[0]]) - versus_logit)
     return _Decomposed(chosen, pair, logits, all_blocks, decomposition)
-
-
-def check_question(run: Run, image: Path | str, *classes: str | None) -> None:
-    """Refuse a question about an image that cannot be answered, before any network is loaded.
-
-    Raises:
-        QueryError: no such class.
-        DataError: the image cannot be read.
-    """
-    for name in classes:
-        if name is not None:
-            class_index(run, name)
-    open_image(Path(image))
 
 
 def predictions(network: RunNetwork, logits: Tensor, top: int = 5) -> Rows[Prediction]:

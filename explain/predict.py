@@ -10,8 +10,9 @@ import torch
 
 from ..errors import QueryError
 from ..ingest.engine.device import choose_device, full_float32
-from .explain import check_question, predictions
+from .explain import predictions
 from .network import network_of, run_of
+from .question import check_question
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -58,8 +58,8 @@ def draw_cam(run: Run, class_uid: str, report: Report) -> CamPicture:
 
 def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
     from ..explain.class_activation import class_map
-    from ..explain.explain import check_question
     from ..explain.network import open_network
+    from ..explain.question import check_question
 
     if report.image is not None:
         check_question(run, report.image)

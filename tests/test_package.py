@@ -78,7 +78,9 @@ def pyproject() -> dict[str, Any]:
     ("code", "heavy"),
     [
         ("import conceptgraph", {"torch", "pandas", "networkx", "numpy"}),
-        ("import conceptgraph.cli.app", {"torch", "pandas", "networkx", "pyarrow"}),
+        ("import conceptgraph.cli.app", {"torch", "pandas", "networkx", "pyarrow", "numpy"}),
+        ("import conceptgraph.explain.question, conceptgraph.explain.user_region", {"torch"}),
+        ("import conceptgraph.explain.explain", {"torch._dynamo", "sympy", "pandas"}),
         ("from conceptgraph import open_run, open_store", {"torch"}),
         ("import conceptgraph.queries.paths, conceptgraph.queries.cards", {"torch"}),
         (

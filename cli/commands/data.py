@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ...ingest.sources.annotations.format import format_names
+from ...ingest.sources.annotations.formats import format_names
 from ...settings import Settings
 from ..options import QuantileOption, WorkersOption, read_quantile
 

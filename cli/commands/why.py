@@ -176,12 +176,15 @@ def why(
         chosen = block_names(blocks)
         _explain_class(run, class_name or "", chosen, top, html, units=units, as_json=as_json)
         return
-    from ...explain.explain import check_question, explain
-    from ...explain.network import open_network
+    from ...explain.question import check_question
     from ...explain.user_region import chosen_region
 
     check_question(run, image, class_name, versus, true_class)
+    part = chosen_region(run, image, region, mask)
     _check_ablation(run, ablate or (), ablate_unit or (), block_names(at))
+    from ...explain.explain import explain
+    from ...explain.network import open_network
+
     network = open_network(
         run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
     )
@@ -194,7 +197,7 @@ def why(
         top=top or PATHS,
         method="one-unit" if one_unit else method,
         beam=beam,
-        region=chosen_region(run, image, region, mask),
+        region=part,
         masks=masks,
     )
     ablations, no_flip = _run_ablations(

@@ -155,7 +155,7 @@ class Run:
         """Per row of `units`: interpretable, with a larger IoU than `center_bias`."""
         return self.interpretable & (self.units["iou"] > self.center_bias)
 
-    @property
+    @cached_property
     def is_tested(self) -> bool:
         """Whether labels were tested for significance: not with `null_samples=0`."""
         return bool(self.detections["p"].notna().any())

@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_builder, get_model_weights, list_models
 
 from ...errors import ModelError, nearest
 from ...graph.run.trust import Factory
+from ..engine.light_import import without_compiler
 from .published import PUBLISHED_MODELS
 from .stated_input import of_weights
+
+with without_compiler():
+    from torchvision.models import get_model, get_model_builder, get_model_weights, list_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,7 +14,7 @@ import pytest
 from conceptgraph.ingest import sources
 from conceptgraph.ingest.concept_data.checking.check import check
 from conceptgraph.ingest.sources.annotations import formats
-from conceptgraph.ingest.sources.annotations.format import format_names
+from conceptgraph.ingest.sources.annotations.formats import format_names
 from tests.command_line import call
 from tests.repository import ROOT
 

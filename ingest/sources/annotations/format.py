@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError, nearest
@@ -90,18 +89,13 @@ def read_files(
     return annotations
 
 
-def format_names() -> list[str]:
-    """Return the names of all formats."""
-    return sorted(module.name for module in iter_modules(formats.__path__))
-
-
 def load_format(name: str) -> AnnotationFormat:
     """Import the format of that name.
 
     Raises:
         DataError: there is none.
     """
-    names = format_names()
+    names = formats.format_names()
     if name not in names:
         raise DataError(f"no format {name!r} of annotations", remedy=nearest(name, names))
     loaded: AnnotationFormat = import_module(f"{formats.__name__}.{name}").FORMAT
@@ -116,7 +110,7 @@ def detect_format(path: Path) -> str:
     """
     if not path.exists():
         raise DataError("no such file or folder", file=path)
-    names = format_names()
+    names = formats.format_names()
     matches = [name for name in names if load_format(name).recognises(path)]
     if len(matches) != 1:
         raise DataError(

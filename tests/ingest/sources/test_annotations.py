@@ -19,7 +19,6 @@ from conceptgraph.ingest.sources.annotations.draw import draw
 from conceptgraph.ingest.sources.annotations.format import (
     AnnotationFormat,
     detect_format,
-    format_names,
     load_format,
     read_annotations,
 )
@@ -112,7 +111,9 @@ def write(folder: Path, form: str) -> Path:
     return folder / form
 
 
-@pytest.mark.parametrize("form", [form for form in format_names() if form not in OTHER_FORMS])
+@pytest.mark.parametrize(
+    "form", [form for form in formats.format_names() if form not in OTHER_FORMS]
+)
 def test_every_format_gives_the_same_region(form: str, tmp_path: Path, images: Path) -> None:
     path = write(tmp_path, form)
     assert detect_format(path) == form
@@ -292,8 +293,8 @@ def test_formats_are_detected(tmp_path: Path) -> None:
 
 def test_formats_are_the_modules_of_their_package() -> None:
     modules = Path(formats.__file__).parent.glob("[a-z]*.py")
-    assert format_names() == sorted(path.stem for path in modules)
-    for name in format_names():
+    assert formats.format_names() == sorted(path.stem for path in modules)
+    for name in formats.format_names():
         assert isinstance(load_format(name), AnnotationFormat)
     with pytest.raises(DataError, match=r"no format 'coko' of annotations\. Did you mean 'coco'"):
         load_format("coko")
