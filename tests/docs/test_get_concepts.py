@@ -67,10 +67,7 @@ def downloads(tmp_path: Path) -> Path:
         "Idx\tRatio\tTrain\tVal\tStuff\tName\n"
         "1\t0.1576\t11664\t1172\t1\twall\n2\t0.1072\t6046\t612\t1\tbuilding, edifice\n"
     )
-    for kind, name, supercategory in (
-        ("instances", "cat", "animal"),
-        ("stuff", "sky-other", "sky"),
-    ):
+    for kind, name in (("instances", "cat"), ("stuff", "sky-other")):
         coco = {
             "images": [
                 {"id": k, "file_name": f"{k}.jpg", "width": SIDE, "height": SIDE} for k in range(2)
