@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..graph.run.reader import Run
+    from ..ingest.sources.embeddings.folder import Embeddings
     from ..progress import Progress
-    from .embeddings import Embeddings
     from .network import RunNetwork
 
 STRONG = 0.1

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ...ingest.sources.annotations.formats import format_names
+from ...ingest.sources.embeddings import PROMPT
 from ...settings import Settings
 from ..options import QuantileOption, WorkersOption, read_quantile
 
@@ -291,6 +292,65 @@ def annotate(
         print_json(machine_json(report, contact))
     else:
         print_machine(report, contact)
+
+
+@app.command("embed")
+def embed_photographs(
+    photographs: Annotated[Path, typer.Argument(help="A folder of photographs.")],
+    words: Annotated[Path, typer.Option(help="Words to embed, one a line.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="open_clip:NAME",
+            help="A network of open_clip, with its first weights; open_clip:NAME:WEIGHTS and "
+            "open_clip:NAME:FILE name others.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--out", help="The folder to write, a new one.")],
+    prompt: Annotated[
+        str, typer.Option(help="What is embedded for a word, {} in its place.")
+    ] = PROMPT,
+    patches: Annotated[
+        bool,
+        typer.Option(
+            "--patches",
+            help="Also embed the patches of each photograph, for `data annotate --embeddings`; "
+            "photographs are resized then, ignoring their aspect ratio, not cropped.",
+        ),
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Photographs at a time.")] = 32,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Embed photographs and words in one space, for `label --embeddings`.
+
+    It takes the extra conceptgraph\[clip].
+
+    Example:
+    [bold]conceptgraph data embed photos --words words.txt --model open_clip:RN50 \
+      --out words.emb[/bold]
+    """
+    from ...ingest.engine.device import choose_device
+    from ...ingest.sources.embeddings.clip import ClipModel
+    from ...ingest.sources.embeddings.embed import embed
+    from ...ingest.sources.words import read_words
+    from ..tables.words import embed_json, print_embed
+    from ..terminal import ProgressBars, print_json
+
+    report = embed(
+        photographs,
+        read_words(words),
+        ClipModel(model, choose_device(device), whole=patches),
+        output,
+        prompt=prompt,
+        patches=patches,
+        batch_size=batch_size,
+        progress=ProgressBars(),
+    )
+    if as_json:
+        print_json(embed_json(report))
+    else:
+        print_embed(report)
 
 
 @app.command()

@@ -43,10 +43,10 @@ def label(
 
     Example: [bold]conceptgraph label --run net.cg --embeddings words.emb[/bold]
     """
-    from ...explain.embeddings import read_embeddings
     from ...explain.network import open_network
     from ...explain.word_labels import label_by_words
     from ...graph.run.word_labels import write_word_labels
+    from ...ingest.sources.embeddings.folder import read_embeddings
     from ..opening import open_chosen_run
     from ..tables.words import print_words, words_json
     from ..terminal import ProgressBars, print_json

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from ...graph.run.word_labels import read_word_labels
 from ...pages.wording import counted
-from ..terminal import print_note, print_table
+from ..terminal import print_line, print_note, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ...graph.run.reader import Run
     from ...graph.run.word_labels import WordLabels
+    from ...ingest.sources.embeddings.embed import EmbedReport
 
 _ROWS = 15
+
+
+def embed_json(report: EmbedReport) -> dict[str, object]:
+    """Return what was embedded as one JSON object."""
+    dropped = [image._asdict() for image in report.dropped]
+    return {**report._asdict(), "folder": str(report.folder), "dropped": dropped}
+
+
+def print_embed(report: EmbedReport) -> None:
+    """Print what was embedded, and what is next."""
+    images, words = counted(report.images, "image"), counted(report.words, "word")
+    print_line(
+        f"{report.folder}: {images} and {words} by {report.model}, {report.dimensions} dimensions"
+    )
+    if report.patches is not None:
+        height, width = report.patches
+        print_line(f"Each image also in {height} × {width} patches.")
+    if report.dropped:
+        dropped = counted(len(report.dropped), "photograph")
+        print_note(f"{dropped} cannot be read: {report.folder / 'dropped.csv'}.")
+    print_line()
+    folder = shlex.quote(str(report.folder))
+    print_line(f"Next: conceptgraph label --embeddings {folder}", "dim")
 
 
 def words_json(run: Run, words: WordLabels) -> dict[str, object]:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from conceptgraph.errors import DataError
-from conceptgraph.explain.embeddings import read_embeddings
 from conceptgraph.explain.word_labels import STRONG, score_words, soft_wpmi
 from conceptgraph.graph.run.reader import open_run
 from conceptgraph.graph.run.word_labels import read_word_labels
 from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.sources.embeddings.folder import read_embeddings
 from tests.command_line import call
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ....errors import DataError, ModelError
-from ...concept_data.csv_tables import read_text
-from ...concept_data.labels import plain_name
+from ....errors import ModelError
 from ...engine.device import full_float32, out_of_memory_errors
 from .segments import ClassChannels, class_channels, model_digest, probabilities, source_name
 
@@ -134,26 +132,6 @@ class WordLabeller:
                 )
                 maps.append(resized[:, 0].sigmoid().cpu())
         return torch.cat(maps).numpy()
-
-
-def read_words(path: Path) -> list[str]:
-    """Read words, one a line.
-
-    Raises:
-        DataError: no word, or one twice.
-    """
-    words: dict[str, int] = {}
-    for line, text in enumerate(read_text(path).splitlines(), 1):
-        word = plain_name(text)
-        if not word:
-            continue
-        if word in words:
-            what = f"row {line}: word {word!r} is duplicated, first in row {words[word]}"
-            raise DataError(what, file=path)
-        words[word] = line
-    if not words:
-        raise DataError("no words", file=path, expected="one word a line")
-    return list(words)
 
 
 def _transformers() -> Any:  # noqa: ANN401

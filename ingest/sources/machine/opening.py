@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from ....errors import ModelError
 from ...concept_data.labels import is_category
 from ...engine.device import choose_device
+from ..words import read_words
 from .colors import ColorLabeller
-from .hugging_face import HuggingFaceSegmenter, WordLabeller, read_words
+from .hugging_face import HuggingFaceSegmenter, WordLabeller
 from .torchvision_models import TorchvisionSegmenter
 
 if TYPE_CHECKING:

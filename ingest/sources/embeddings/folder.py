@@ -4,24 +4,29 @@
            images.csv     image: the files, in the same order
            texts.npy      float, (words, dimensions)
            names.txt      the words, one a line, in the same order
+           patches.npy    optional: float, (images, height, width, dimensions), a grid that covers
+                          each whole image
            meta.json      optional: model, and images, the folder of the files
 
-CLIP and its like make them (docs/concept-data.md).
+`conceptgraph data embed` writes them, with CLIP and its like.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import DataError
-from ..ingest.concept_data.csv_tables import read_csv, read_text
-from ..ingest.concept_data.labels import plain_name
+from ....errors import DataError
+from ...concept_data.csv_tables import read_csv, read_text
+from ...concept_data.labels import plain_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
 
@@ -33,12 +38,14 @@ class Embeddings(NamedTuple):
         files: of the images, as paths that can be opened.
         words: the words.
         similarity: float32 (images, words), cosines.
+        texts: float64 (words, dimensions), of length 1.
     """
 
     model: str
     files: tuple[Path, ...]
     words: tuple[str, ...]
     similarity: NDArray[np.float32]
+    texts: NDArray[np.float64]
 
 
 def read_embeddings(folder: Path, images: Path | None = None) -> Embeddings:
@@ -72,7 +79,50 @@ def read_embeddings(folder: Path, images: Path | None = None) -> Embeddings:
     root = images or Path(meta.get("images") or folder)
     similarity = (of_images @ of_words.T).astype(np.float32)
     files = tuple(root / name for name in names)
-    return Embeddings(meta.get("model") or "", files, tuple(words), similarity)
+    return Embeddings(meta.get("model") or "", files, tuple(words), similarity, of_words)
+
+
+def write_embeddings(
+    folder: Path,
+    images: NDArray[np.floating],
+    files: Sequence[str],
+    texts: NDArray[np.floating],
+    words: Sequence[str],
+    meta: Mapping[str, str],
+    *,
+    patches: NDArray[np.floating] | None = None,
+) -> None:
+    """Write embeddings into a folder that exists.
+
+    Args:
+        folder: to write to.
+        images: (images, dimensions).
+        files: of the images, relative to meta's `images`.
+        texts: (words, dimensions).
+        words: the words.
+        meta: for meta.json.
+        patches: (images, height, width, dimensions).
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    arrays = {"images": images, "texts": texts, "patches": patches}
+    for name, values in arrays.items():
+        if values is not None:
+            np.save(folder / f"{name}.npy", values, allow_pickle=False)
+    write_csv(folder / "images.csv", ["image"], [[file] for file in files])
+    (folder / "names.txt").write_text("\n".join([*words, ""]), encoding="utf-8")
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
 
 
 def _read_meta(file: Path) -> dict[str, str]:
