@@ -1,4 +1,4 @@
-"""Small segmenters on disk, as Hugging Face's tools save them: a SegFormer and a CLIPSeg."""
+"""Drawn photographs, and small segmenters on disk, as Hugging Face's tools save them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import torch
 import transformers
 from PIL import Image, ImageDraw
 
+from conceptgraph.ingest.concept_data.checking.check import check
+from conceptgraph.ingest.concept_data.masks import read_label_maps
+from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -104,4 +110,26 @@ def save_clipseg(folder: Path, words: tuple[str, ...] = CLASSES[1:]) -> Path:
     images = transformers.ViTImageProcessor(size={"height": SIDE, "width": SIDE})
     processor: Any = transformers.CLIPSegProcessor  # without types
     processor(images, tokenizer).save_pretrained(folder)
+    return folder
+
+
+def masks(folder: Path) -> dict[tuple[str, str], NDArray[np.bool_]]:
+    """Return the mask of each image and concept."""
+    data = open_concept_data(folder)
+    assert check(folder).defects == ()
+    return {
+        (image.name, concept.uid): (read_label_maps(data, image) == column).any(0)
+        for image in data.images
+        for column, concept in enumerate(data.concepts, 1)
+    }
+
+
+def write_truth(folder: Path, photos: Path, numbers: Sequence[int]) -> Path:
+    """Write what `draw_picture` says of some of the photographs."""
+    with BrodenWriter(folder, {"object": ["ball", "box"], "part": ["lid"]}) as writer:
+        for number in numbers:
+            path = photos / f"photo{number:02d}.png"
+            label_map = draw_picture(1000 + number)[1]
+            writer.add(f"other{number}.png", path, {"object": [label_map]})
+        writer.add("more.png", Image.new("RGB", (9, 9)), {"part": [np.full((9, 9), 3)]})
     return folder

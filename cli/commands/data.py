@@ -218,6 +218,12 @@ def annotate(
             metavar="hf:NAME", help="The CLIPSeg that finds the words: a folder, or a name."
         ),
     ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Label words where patches are near to them: a folder of `data embed --patches`."
+        ),
+    ] = None,
     truth: Annotated[
         Path | None,
         typer.Option(
@@ -236,7 +242,8 @@ def annotate(
         float, typer.Option(help="Leave pixels unlabelled whose class is less probable.")
     ] = 0.0,
     word_threshold: Annotated[
-        float, typer.Option(help="A pixel has a word from this probability on.")
+        float,
+        typer.Option(help="A pixel has a word from this probability, or score, on."),
     ] = 0.5,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Photographs at a time.")] = 8,
@@ -274,13 +281,14 @@ def annotate(
         word_model=word_model,
         category=category,
         word_category=word_category,
+        embeddings=embeddings,
         device=device,
         batch_size=batch_size,
     )
     report = write_machine_labels(
         photographs,
         output,
-        open_labellers(named),
+        open_labellers(named, photographs),
         MachineSettings(mask_size, batch_size, min_probability, word_threshold),
         truth=truth,
         resume=resume,

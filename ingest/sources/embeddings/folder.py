@@ -147,10 +147,7 @@ def _check_distinct(file: Path, names: list[str]) -> None:
 
 def _read_vectors(file: Path, names: list[str], what: str) -> NDArray[np.float64]:
     """Read vectors, and scale each to length 1; float64 (names, dimensions)."""
-    try:
-        vectors = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError("not a .npy array", file=file, found=error) from error
+    vectors = _load(file)
     if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.floating):
         found = f"{vectors.shape} {vectors.dtype}"
         raise DataError("not vectors", file=file, found=found, expected="(rows, dimensions) float")
@@ -159,12 +156,68 @@ def _read_vectors(file: Path, names: list[str], what: str) -> NDArray[np.float64
         raise DataError("rows", file=file, found=len(vectors), expected=expected)
     if not len(names):
         raise DataError("nothing is embedded", file=file)
+    values, bad = normalise(vectors)
+    if bad is not None:
+        row, kind = bad
+        raise DataError(f"the vector of {names[row]!r} {kind}", file=file, found=f"row {row}")
+    return values
+
+
+def normalise(
+    vectors: NDArray[np.floating],
+) -> tuple[NDArray[np.float64], tuple[int, str] | None]:
+    """Scale vectors to length 1.
+
+    Returns:
+        float64 (rows, dimensions), and the first row that cannot be scaled, with the reason.
+    """
     values: NDArray[np.float64] = vectors.astype(np.float64)
     lengths = np.linalg.norm(values, axis=1)
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if len(bad):
-        row = int(bad[0])
-        kind = "is 0" if lengths[row] == 0 else "is not finite"
-        raise DataError(f"the vector of {names[row]!r} {kind}", file=file, found=f"row {row}")
-    values /= lengths[:, None]
-    return values
+        kind = "is 0" if lengths[bad[0]] == 0 else "is not finite"
+        return values, (int(bad[0]), kind)
+    return values / lengths[:, None], None
+
+
+def open_patches(folder: Path, embeddings: Embeddings) -> NDArray[np.floating]:
+    """Open the embeddings of patches, a memory map (images, height, width, dimensions).
+
+    Args:
+        folder: of the arrays.
+        embeddings: that were read from it.
+
+    Raises:
+        DataError: there are none, or they do not fit the others.
+    """
+    file = folder / "patches.npy"
+    if not file.is_file():
+        remedy = "Make them with `conceptgraph data embed --patches`"
+        raise DataError("no patches", file=file, remedy=remedy)
+    patches = _load(file, mapped=True)
+    images, dimensions = len(embeddings.files), embeddings.texts.shape[1]
+    if patches.ndim != 4 or not np.issubdtype(patches.dtype, np.floating) or 0 in patches.shape:
+        found = f"{patches.shape} {patches.dtype}"
+        expected = "(images, height, width, dimensions) float"
+        raise DataError("not patches", file=file, found=found, expected=expected)
+    if len(patches) != images:
+        expected = f"{images}, the rows of images.csv"
+        raise DataError("rows", file=file, found=len(patches), expected=expected)
+    if patches.shape[-1] != dimensions:
+        raise DataError(
+            "patches and words are not embedded in one space",
+            file=file,
+            found=f"{patches.shape[-1]} dimensions",
+            expected=f"{dimensions}, as texts.npy has",
+        )
+    return patches
+
+
+def _load(file: Path, *, mapped: bool = False) -> NDArray[np.floating]:
+    try:
+        array: NDArray[np.floating] = np.load(
+            file, mmap_mode="r" if mapped else None, allow_pickle=False
+        )
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError("not a .npy array", file=file, found=error) from error
+    return array

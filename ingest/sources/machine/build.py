@@ -210,7 +210,8 @@ class MachineSource(ConceptSource[MachineReport]):
                 self._dropped.append(DroppedPhotograph(self._files.pop(digest), reason))
         for labeller in missing if images else ():
             side = self._settings.mask_size
-            scores = labeller.scores(list(images.values()), side)
+            files = [self._folder / self._files[digest] for digest in images]
+            scores = labeller.scores(list(images.values()), side, files)
             for digest, of_image in zip(images, scores, strict=True):
                 of_labeller = keep_scores(of_image, labeller, self._kept_maps(digest, labeller))
                 self._kept.write(self._path(digest, labeller), of_labeller)
@@ -325,7 +326,7 @@ def _concepts(labellers: Sequence[Labeller]) -> dict[str, list[str]]:
         DataError: no labeller, or two with one concept.
     """
     if not labellers:
-        remedy = "Give --colors, --segmenter or --words"
+        remedy = "Give --colors, --segmenter, --words or --embeddings"
         raise DataError("nothing that could label photographs", remedy=remedy)
     concepts: dict[str, list[str]] = defaultdict(list)
     models: dict[tuple[str, str], str] = {}

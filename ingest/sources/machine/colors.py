@@ -16,6 +16,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -54,7 +55,9 @@ class ColorLabeller:
     overlapping = False
     digest = hashlib.sha256(repr(PROTOTYPES).encode()).hexdigest()
 
-    def scores(self, images: Sequence[Image.Image], side: int) -> NDArray[np.float32]:
+    def scores(
+        self, images: Sequence[Image.Image], side: int, files: Sequence[Path] = ()
+    ) -> NDArray[np.float32]:
         """Return scores, float32 (images, 11, side, side)."""
         return np.stack([_scores(np.asarray(image), side) for image in images])
 

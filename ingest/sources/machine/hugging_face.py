@@ -63,7 +63,9 @@ class HuggingFaceSegmenter:
         self.category, self.concepts = category, self._classes.concepts
         self.digest = model_digest(model, [names, _settings(self._processor)])
 
-    def scores(self, images: Sequence[Image.Image], side: int) -> NDArray[np.float32]:
+    def scores(
+        self, images: Sequence[Image.Image], side: int, files: Sequence[Path] = ()
+    ) -> NDArray[np.float32]:
         """Return probabilities, float32 (images, classes, side, side), those of no concept last."""
         inputs = [
             self._processor(images=image, return_tensors="pt")["pixel_values"] for image in images
@@ -113,7 +115,9 @@ class WordLabeller:
         tokens = self._tokens["input_ids"].tolist()
         self.digest = model_digest(model, [list(words), tokens, _settings(self._images)])
 
-    def scores(self, images: Sequence[Image.Image], side: int) -> NDArray[np.float32]:
+    def scores(
+        self, images: Sequence[Image.Image], side: int, files: Sequence[Path] = ()
+    ) -> NDArray[np.float32]:
         """Return the sigmoid of each word's logits, float32 (images, words, side, side)."""
         return np.stack([self._scores(image, side) for image in images])
 

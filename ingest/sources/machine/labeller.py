@@ -8,6 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -34,10 +35,17 @@ class Labeller(Protocol):
     overlapping: bool
     digest: str
 
-    def scores(self, images: Sequence[Image.Image], side: int) -> NDArray[np.float32]:
+    def scores(
+        self, images: Sequence[Image.Image], side: int, files: Sequence[Path] = ()
+    ) -> NDArray[np.float32]:
         """Return scores from 0 to 1, float32 (images, channels, side, side).
 
         The first channels are the concepts, in order; further ones mean that a pixel has none.
+
+        Args:
+            images: as they are seen.
+            side: of the result.
+            files: of the images, for a labeller that knows something of them already.
         """
         ...
 

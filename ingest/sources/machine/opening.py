@@ -1,4 +1,4 @@
-"""Opens the models that a user names: `hf:FOLDER`, `hf:NAME`, `torchvision:NAME`."""
+"""Opens the models that a user names: `hf:FOLDER`, `hf:NAME`, `torchvision:NAME`, embeddings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ...engine.device import choose_device
 from ..words import read_words
 from .colors import ColorLabeller
 from .hugging_face import HuggingFaceSegmenter, WordLabeller
+from .patches import PatchLabeller
 from .torchvision_models import TorchvisionSegmenter
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class NamedModels(NamedTuple):
         word_model: `hf:FOLDER` or `hf:NAME`, for words.
         category: of the segmenter's classes.
         word_category: of words; `category` if None.
+        embeddings: a folder of embeddings of words, and of the patches of the photographs.
         device: to compute on.
         batch_size: words at a time.
     """
@@ -45,16 +47,21 @@ class NamedModels(NamedTuple):
     word_model: str | None = None
     category: str = CATEGORY
     word_category: str | None = None
+    embeddings: Path | None = None
     device: str = "auto"
     batch_size: int = 8
 
 
-def open_labellers(named: NamedModels) -> list[Labeller]:
+def open_labellers(named: NamedModels, photographs: Path) -> list[Labeller]:
     """Open models as labellers.
+
+    Args:
+        named: the models.
+        photographs: the folder that is labelled.
 
     Raises:
         ModelError: one that does not exist or does not fit, or options that need another.
-        DataError: words that cannot be read.
+        DataError: words or embeddings that cannot be read.
     """
     word_category = named.word_category or named.category
     for category in (named.category, word_category):
@@ -82,6 +89,8 @@ def open_labellers(named: NamedModels) -> list[Labeller]:
         labellers.append(
             WordLabeller(name, words, word_category, device, batch_size=named.batch_size)
         )
+    if named.embeddings is not None:
+        labellers.append(PatchLabeller(named.embeddings, photographs, word_category))
     return labellers
 
 

@@ -70,7 +70,9 @@ class TorchvisionSegmenter:
         self.category, self.concepts = category, self._classes.concepts
         self.digest = model_digest(self._model, [name, list(names)])
 
-    def scores(self, images: Sequence[Image.Image], side: int) -> NDArray[np.float32]:
+    def scores(
+        self, images: Sequence[Image.Image], side: int, files: Sequence[Path] = ()
+    ) -> NDArray[np.float32]:
         """Return probabilities, float32 (images, classes, side, side), those of no concept last."""
         inputs = [self._transform(functional.pil_to_tensor(image))[None] for image in images]
         return probabilities(self._forward, inputs, self._classes, side, self._device)

@@ -16,8 +16,6 @@ from matplotlib.colors import is_color_like, to_hex
 from PIL import Image
 
 from conceptgraph.errors import ConceptGraphError, DataError, ModelError
-from conceptgraph.ingest.concept_data.checking.check import check
-from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.concept_data.writing.label_maps import resize_mask
 from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter
@@ -40,8 +38,10 @@ from tests.small_segmenters import (
     SIDE,
     draw_photographs,
     draw_picture,
+    masks,
     save_clipseg,
     save_segformer,
+    write_truth,
 )
 
 if TYPE_CHECKING:
@@ -77,28 +77,6 @@ def files(folder: Path) -> dict[str, bytes]:
         for path in folder.rglob("*")
         if path.is_file()
     }
-
-
-def masks(folder: Path) -> dict[tuple[str, str], NDArray[np.bool_]]:
-    """Return the mask of each image and concept."""
-    data = open_concept_data(folder)
-    assert check(folder).defects == ()
-    return {
-        (image.name, concept.uid): (read_label_maps(data, image) == column).any(0)
-        for image in data.images
-        for column, concept in enumerate(data.concepts, 1)
-    }
-
-
-def write_truth(folder: Path, photos: Path, numbers: Sequence[int]) -> Path:
-    """Write what `draw_picture` says of some of the photographs."""
-    with BrodenWriter(folder, {"object": ["ball", "box"], "part": ["lid"]}) as writer:
-        for number in numbers:
-            path = photos / f"photo{number:02d}.png"
-            label_map = draw_picture(1000 + number)[1]
-            writer.add(f"other{number}.png", path, {"object": [label_map]})
-        writer.add("more.png", Image.new("RGB", (9, 9)), {"part": [np.full((9, 9), 3)]})
-    return folder
 
 
 # Colors
@@ -229,12 +207,14 @@ def test_an_interrupted_call_resumes(tmp_path: Path, segformer: Path, *, truth: 
         calls = 0
         scores = labeller.scores
 
-        def counted(images: Sequence[Image.Image], side: int) -> NDArray[np.float32]:
+        def counted(
+            images: Sequence[Image.Image], side: int, files: Sequence[Path] = ()
+        ) -> NDArray[np.float32]:
             nonlocal calls
             if calls == stop_after:
                 raise KeyboardInterrupt
             calls += 1
-            return scores(images, side)
+            return scores(images, side, files)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(labeller, "scores", counted)
@@ -321,7 +301,9 @@ class Painted:
     concepts: tuple[str, ...] = ("ball", "box")
     overlapping = True
 
-    def scores(self, images: Sequence[Image.Image], side: int) -> NDArray[np.float32]:
+    def scores(
+        self, images: Sequence[Image.Image], side: int, files: Sequence[Path] = ()
+    ) -> NDArray[np.float32]:
         result = np.full((len(images), 2, side, side), 0.2, np.float32)
         for k, image in enumerate(images):
             pixels = np.asarray(image.resize((side, side), Image.Resampling.NEAREST))
@@ -359,7 +341,7 @@ def test_what_is_refused(tmp_path: Path, segformer: Path, clipseg: Path) -> None
 
     def refused(named: NamedModels, *lines: str) -> None:
         with pytest.raises(ConceptGraphError) as error:
-            write_machine_labels(photos, tmp_path / "out", open_labellers(named), SMALL)
+            write_machine_labels(photos, tmp_path / "out", open_labellers(named, photos), SMALL)
         for line in lines:
             assert line in str(error.value)
         assert "\n" not in str(error.value)
