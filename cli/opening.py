@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..errors import StoreError
+from .options import Labels
 from .terminal import ProgressBars, print_status
 
 if TYPE_CHECKING:
@@ -20,36 +21,48 @@ if TYPE_CHECKING:
     from ..graph.stores.neo4j_store import Neo4jStore
 
 
-def open_chosen_run(path: Path | None, *, all_labels: bool = False) -> Run:
+def open_chosen_run(
+    path: Path | None, *, labels: Labels = Labels.MASKS, all_labels: bool = False
+) -> Run:
     """Open the run of --run, else of $CONCEPTGRAPH_RUN, else the newest one here.
 
     A run that was not given by --run is named on stderr.
 
     Args:
         path: the value of --run.
+        labels: what names units.
         all_labels: let labels name units also where they do not hold as names.
     """
-    from ..graph.run.all_labels import AllLabels
     from ..graph.run.reader import find_run, open_run
 
     chosen = find_run(path)
     if path is None:
         print_status(f"run: {chosen}")
-    run = open_run(chosen)
-    return AllLabels(run) if all_labels else run
+    return labelled_run(open_run(chosen), labels, all_labels=all_labels)
 
 
-def open_demo_run(*, all_labels: bool = False) -> Run:
+def labelled_run(run: Run, labels: Labels, *, all_labels: bool = False) -> Run:
+    """Return a run whose units are named as asked for.
+
+    Raises:
+        RunError: by words, and the run has none.
+    """
+    from ..graph.run.all_labels import AllLabels
+    from ..graph.run.word_labels import word_run
+
+    chosen = word_run(run, unsure=all_labels) if labels == Labels.WORDS else run
+    return AllLabels(chosen) if all_labels else chosen
+
+
+def open_demo_run(*, labels: Labels = Labels.MASKS, all_labels: bool = False) -> Run:
     """Open the demo's run; say on stderr that it is used, and that it is ingested first."""
     from ..demo.cached import demo_run, demo_run_path
-    from ..graph.run.all_labels import AllLabels
 
     path = demo_run_path()
     print_status(f"run: the demo's, {path}")
     if not path.is_dir():
         print_status("the demo's network is dissected first (once)")
-    run = demo_run(ProgressBars())
-    return AllLabels(run) if all_labels else run
+    return labelled_run(demo_run(ProgressBars()), labels, all_labels=all_labels)
 
 
 def connect(uri: str | None, database: str | None) -> Neo4jStore:
@@ -70,27 +83,36 @@ def connect(uri: str | None, database: str | None) -> Neo4jStore:
 
 @contextmanager
 def chosen_store(
-    run: Path | None, uri: str | None, database: str | None, beside: Sequence[Path] = ()
+    run: Path | None,
+    uri: str | None,
+    database: str | None,
+    beside: Sequence[Path] = (),
+    labels: Labels = Labels.MASKS,
 ) -> Iterator[tuple[MemoryStore | Neo4jStore, str]]:
     """Yield the store to ask, and the run's uid in it.
 
     With a server, `run`, else $CONCEPTGRAPH_RUN, names a run that is in it (camvid, or camvid.cg),
     and may be omitted when there is only one. Without a server it is a run directory, whose graph
-    is built in memory, with those of the runs `beside` it.
+    is built in memory, with those of the runs `beside` it. All are labelled as asked for; a
+    server must have been loaded with the run so.
     """
+    from ..graph.uids import word_run_uid
+
     if not uri:
         from ..graph.run.reader import open_run
         from ..graph.stores.memory import open_store
 
-        opened = open_chosen_run(run)
-        yield open_store(opened, *map(open_run, beside)), opened.name
+        opened = open_chosen_run(run, labels=labels)
+        others = [labelled_run(open_run(path), labels) for path in beside]
+        yield open_store(opened, *others), opened.name
         return
     if beside:
         problem = "a server's runs are all asked; load this one first"
         raise typer.BadParameter(problem, param_hint="--beside")
     named = run or os.environ.get("CONCEPTGRAPH_RUN")
     with connect(uri, database) as store:
-        yield store, run_name(named) if named else _only_run(store)
+        name = run_name(named) if named else _only_run(store)
+        yield store, word_run_uid(name) if labels == Labels.WORDS else name
 
 
 def run_name(given: Path | str) -> str:

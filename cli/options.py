@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..settings import Quantile
+
+
+class Labels(str, Enum):
+    """What names units."""
+
+    MASKS = "masks"
+    WORDS = "words"
+
 
 RunOption = Annotated[
     Path | None,
@@ -49,6 +58,13 @@ AllLabelsOption = Annotated[
     bool,
     typer.Option(
         "--all-labels", help="Name units by their best label, also where it may be wrong."
+    ),
+]
+LabelsOption = Annotated[
+    Labels,
+    typer.Option(
+        "--labels",
+        help="What names units: concepts with masks or tags, or words, which `label` finds.",
     ),
 ]
 PathBlocksOption = Annotated[

@@ -144,6 +144,9 @@ class WordScores(NamedTuple):
         repeats: bool (units,), whether the word is the best one on the other half, too.
         wpmi: int64 (units,), the word with the largest soft WPMI.
         strong: int64 (units,), images of the other half in which it is strong.
+        near: int64 (units,), images of the other half that are the nearest to the word, about as
+            large a share.
+        intersection: int64 (units,), images that are both.
     """
 
     word: NDArray[np.int64]
@@ -153,6 +156,8 @@ class WordScores(NamedTuple):
     repeats: NDArray[np.bool_]
     wpmi: NDArray[np.int64]
     strong: NDArray[np.int64]
+    near: NDArray[np.int64]
+    intersection: NDArray[np.int64]
 
 
 def score_words(
@@ -176,6 +181,7 @@ def score_words(
     word = np.full(units, -1)
     auc, low, p = np.full((3, units), np.nan)
     repeats = np.zeros(units, np.bool_)
+    near, intersection = np.zeros((2, units), np.int64)
     if len(usable):
         choice, _ = mann_whitney(similarity[halves[0]], strong[0][:, usable])
         word[usable] = choice.argmax(axis=0)
@@ -185,9 +191,18 @@ def score_words(
         lows = auc_lower_end(tested, present, len(halves[1]) - present)
         auc[usable], low[usable], p[usable] = tested[chosen], lows[chosen], tested_p[chosen]
         repeats[usable] = _nearly_same(similarity, word[usable], tested.argmax(axis=0))
-    return WordScores(
-        word, auc, low, p, repeats, soft_wpmi(peaks, similarity).argmax(axis=1), counts[1]
-    )
+        is_near = _nearest_images(similarity[halves[1]])[:, word[usable]]
+        near[usable] = is_near.sum(axis=0)
+        intersection[usable] = (is_near & strong[1][:, usable]).sum(axis=0)
+    wpmi = soft_wpmi(peaks, similarity).argmax(axis=1)
+    return WordScores(word, auc, low, p, repeats, wpmi, counts[1], near, intersection)
+
+
+def _nearest_images(similarity: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which images are the nearest to each word, with ties, bool (images, words)."""
+    least = np.quantile(similarity, 1 - STRONG, axis=0, method="higher")
+    nearest: NDArray[np.bool_] = similarity >= least
+    return nearest
 
 
 def _nearly_same(
@@ -237,6 +252,8 @@ def _table(block: str, scores: WordScores, words: Sequence[str]) -> pd.DataFrame
             "p": scores.p,
             "repeats": scores.repeats,
             "strong": scores.strong,
+            "near": scores.near,
+            "intersection": scores.intersection,
             "wpmi_word": names[scores.wpmi],
         }
     )

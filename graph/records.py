@@ -192,7 +192,8 @@ def _structure(run: Run) -> Iterator[Edge]:
         yield Edge("HAS_UNIT", graph_uid(name, block), graph_uid(name, uid), {})
     for uid in run.classes["uid"]:
         yield Edge("HAS_CLASS", name, graph_uid(name, uid), {})
-    for row in _rows(run.concepts[["uid", "images", "pixels", "center_bias"]]):
+    for row in _rows(run.concepts[["uid", "images", "pixels", "center_bias", "source"]]):
+        row["source"] = row["source"] or None
         yield Edge("HAS_CONCEPT", name, str(row.pop("uid")), drop_missing(row))
 
 

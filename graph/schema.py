@@ -31,7 +31,8 @@ Unit         block, index; label, category, iou: the concept with the largest Io
              named: interpretable, and the label holds; images, activations, thumbnails: its top
              images, its activation there, their pictures
 HAS_CONCEPT  images and pixels that have the concept in the run's data; center_bias: the IoU of the
-             center-bias baseline, the best of eight boxes in the middle of every image
+             center-bias baseline, the best of eight boxes in the middle of every image; source: by
+             what its labels were made, a model or tags; absent if people drew them
 PROBED_AT    threshold: the score, in standard deviations above its mean, from which the presence
              probe of the block predicts the concept; precision, recall, f1 at held-out positions;
              mcc, mcc_low, mcc_high: Matthews correlation there, and its 95 % interval; positions:
@@ -47,7 +48,8 @@ DETECTS      iou, and its rank among the unit's concepts, from 0; category of th
              and holds are absent. Of a concept that labels whole images also auc: how well the
              unit's peak in an image tells those with the concept from those without (0.5 by
              chance); auc_low: lower end of its 95 % interval; auc_p, auc_significant: under
-             permuted answers
+             permuted answers. To a word (category `word`, of a run NAME.words, whose min_iou is 0)
+             areas are images in place of pixels; source: by what the word is, a model
 CONTRIBUTES  weight: the one-unit contribution after the target's ReLU (to a class: the final
              layer's weight); pre: before the ReLU, signed; share: weight over all positive weight
              into the target; rank from 0, among the target's contributors or among its inhibitors
@@ -170,7 +172,9 @@ RELATIONSHIPS: dict[str, Relationship] = {
     "HAS_UNIT": Relationship("Block", ("Unit",)),
     "HAS_CLASS": Relationship("Run", ("Class",)),
     "HAS_CONCEPT": Relationship(
-        "Run", ("Concept",), {"images": "long", "pixels": "long", "center_bias": "double"}
+        "Run",
+        ("Concept",),
+        {"images": "long", "pixels": "long", "center_bias": "double", "source": "string"},
     ),
     "PROBED_AT": Relationship(
         "Concept",
@@ -209,6 +213,7 @@ RELATIONSHIPS: dict[str, Relationship] = {
             "auc_low": "double",
             "auc_p": "double",
             "auc_significant": "boolean",
+            "source": "string",
         },
     ),
     "CONTRIBUTES": Relationship(

@@ -6,6 +6,7 @@
     class/juggling                    net/class/juggling
     explanation/0f3a, its path 1      net/explanation/0f3a, net/explanation/0f3a/1
     texture/polka dotted              texture/polka dotted: runs share concepts
+    word/river, of `label`            word/river; its units are net.words/block4/290
 
 A uid is a pure function of names, so the same thing has the same uid wherever it is made. Neither a
 run's name nor a category has a "/"; the name of a concept or class may have one.
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pandas as pd
+
+WORD = "word"
+"""Category of concepts that are words, which nobody has drawn or tagged."""
+_WORDS = ".words"
 
 
 def unit_uid(block: str, index: int) -> str:
@@ -105,6 +110,11 @@ def graph_uid(run: str, uid: str) -> str:
 def run_prefix(run: str) -> str:
     """Return what the graph uids of a run's blocks, units, classes and explanations begin with."""
     return f"{run}/"
+
+
+def word_run_uid(run: str) -> str:
+    """Return "net.words": the run `net` whose units are labelled with words."""
+    return f"{run.removesuffix(_WORDS)}{_WORDS}"
 
 
 def block_name(number: int) -> str:

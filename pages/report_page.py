@@ -13,6 +13,7 @@ from . import report_content as content
 from .document import render
 from .figures import CONCEPTS, categories_by_block, concepts_by_units
 from .report_cam import draw_cam
+from .wording import counted, label_criterion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,8 @@ def render_report(run: Run, report: Report) -> str:
     categories = _categories(run)
     values: dict[str, object] = {
         "run": run,
-        "lead": _lead(rows, tested=run.is_tested),
+        "lead": _lead(run, rows),
+        "criterion": label_criterion(run),
         "no_answer": None if run.named.any() else unnamed_units(run, run.blocks),
         "significance": run.settings.significance,
         "rows": rows,
@@ -103,20 +105,27 @@ def render_report(run: Run, report: Report) -> str:
 def _categories(run: Run) -> list[str]:
     """Return the run's categories in the order of its data."""
     with_concepts = set(run.concepts["category"])
-    return [name for name in run.manifest["data"]["categories"] if name in with_concepts]
+    return [name for name in run.categories if name in with_concepts]
 
 
-def _lead(rows: content.FigureRows, *, tested: bool) -> str:
+def _lead(run: Run, rows: content.FigureRows) -> str:
     units = sum(row.units for row in rows.blocks)
     interpretable = sum(row.interpretable for row in rows.blocks)
     named = sum(row.named for row in rows.blocks)
     concepts = {row.uid for concepts in rows.concepts.values() for row in concepts}
+    if run.words is not None:
+        count = counted(len(concepts), "word")
+        return f"{named} of {units} units are named after {count}, by {run.words.source}."
     text = (
         f"{named} of {units} units are named after {len(concepts)} concepts; {interpretable} are "
         "interpretable by IoU alone"
     )
     significant = sum(row.significant for row in rows.blocks)
-    return f"{text}; the labels of {significant} units are significant." if tested else f"{text}."
+    return (
+        f"{text}; the labels of {significant} units are significant."
+        if run.is_tested
+        else f"{text}."
+    )
 
 
 def _facts(run: Run) -> list[tuple[str, object]]:

@@ -11,6 +11,7 @@ from ..explain.verdict import shown_regions
 from ..graph.evidence_graph import ELSEWHERE
 from ..graph.run.all_labels import AllLabels
 from ..graph.uids import split_concept
+from ..queries.unnamed import word_criterion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,9 @@ def counted(number: int, noun: str) -> str:
 
 def label_criterion(run: Run) -> str:
     """Return what a label must have to name a unit of the run: "IoU above 0.04, held out …"."""
+    if run.words is not None:
+        which = "the best" if isinstance(run, AllLabels) else word_criterion(run)
+        return f"words by {run.words.source}: {which}; IoU of images, not of pixels"
     iou = f"IoU above {run.min_iou:g}"
     if isinstance(run, AllLabels):
         return iou

@@ -187,7 +187,7 @@ class _LabelledUnits:
     def counts(self, block: str) -> BlockCounts:
         in_block = self.units["block"] == block
         detected = set(self.units[in_block & self.labelled]["category"])
-        categories = [c for c in self.run.manifest["data"]["categories"] if c in detected]
+        categories = [c for c in self.run.categories if c in detected]
         return BlockCounts(
             self.run.name,
             block,

@@ -1,6 +1,7 @@
 """Why units have no name, in words: what was looked for, what stands against it, what would help.
 
-A unit *detects* concepts above `min_iou`; it is *named* after the best only if that holds.
+A unit *detects* concepts above `min_iou`; it is *named* after the best only if that holds. In a run
+whose units are labelled with words, a unit detects the word that names it, and nothing else.
 Every answer that has no concept in it says so with one of these texts, on the terminal, in JSON and
 on pages. What it proposes follows from the run's own settings, and never names the one in use.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..graph.uids import WORD
 from .cards import ClassCard, ConceptCard, UnitCard
 
 if TYPE_CHECKING:
@@ -49,7 +51,9 @@ def card_note(run: Run, card: UnitCard | ConceptCard | ClassCard) -> str | None:
     if isinstance(card, UnitCard):
         return None if card.named else _unit_note(run, card)
     if isinstance(card, ConceptCard):
-        return None if card.units else _concept_note(run, card)
+        if card.units:
+            return None
+        return _concept_note(run, card) if run.words is None else _word_note(run, card)
     if card.concepts:
         return None
     return f"No concept feeds {card.name}. {unnamed_units(run, run.blocks[-1:])}"
@@ -60,6 +64,12 @@ def unnamed_units(run: Run, blocks: Sequence[str]) -> str:
     in_blocks = run.units["block"].isin(list(blocks))
     units = run.units[in_blocks]
     detecting, named = (int(flags[in_blocks].sum()) for flags in (run.interpretable, run.named))
+    if run.words is not None:
+        return (
+            f"Of the {len(units)} units of {_listed(blocks)}, {named or 'none'} "
+            f"{'has' if named < 2 else 'have'} a word for sure ({word_criterion(run)}): more words "
+            "may name more, and so may more images."
+        )
     opening = (
         f"Of the {len(units)} units of {_listed(blocks)}, {detecting or 'none'} "
         f"{'is' if detecting < 2 else 'are'} interpretable ({_criterion(run)})"
@@ -175,6 +185,8 @@ def _unit_note(run: Run, card: UnitCard) -> str:
             f"{card.uid} has no name: less than {run.quantile:.2g} of its activations are above 0, "
             f"so it has no threshold. A smaller quantile may give it one.{proposal}"
         )
+    if run.words is not None:
+        return f"{card.uid} has no name: no word is its own for sure ({word_criterion(run)})."
     if not card.concepts:
         return f"{card.uid} has no name: no concept overlaps it ({_criterion(run)})."
     best = card.concepts[0]
@@ -191,6 +203,21 @@ def _unit_note(run: Run, card: UnitCard) -> str:
         f"{best.name}, has an IoU of {best.iou:.3f}; areas of these sizes could reach "
         f"{best.attainable_iou:.3f}. {helps}"
     )
+
+
+def _word_note(run: Run, card: ConceptCard) -> str:
+    if card.category == WORD:
+        return f"No unit has the word {card.name} ({word_criterion(run)})."
+    return (
+        f"Units are labelled with words here, and none with {card.uid}: ask without --labels words "
+        "which units detect it."
+    )
+
+
+def word_criterion(run: Run) -> str:
+    """Return what a word must have to name a unit."""
+    least = (1 + run.settings.min_precision) / 2
+    return f"AUC above {least:g}, and significant, in images that had no part in the word's choice"
 
 
 def _why_not(run: Run, row: DetectionRow) -> str:

@@ -153,12 +153,12 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         "concepts",
         {},
         [
-            ("action/juggling", "juggling", "action", 1, 10, None),
-            ("color/red", "red", "color", 3, 30, None),
-            ("object/ball", "ball", "object", 4, 40, 0.25),
-            ("object/juggling", "juggling", "object", 5, 50, None),
-            (EVIL_UID, EVIL, "scene type", 9, 90, None),
-            (POLKA, "polka dotted", "texture", 2, 20, None),
+            ("action/juggling", "juggling", "action", 1, 10, None, None),
+            ("color/red", "red", "color", 3, 30, None, None),
+            ("object/ball", "ball", "object", 4, 40, 0.25, None),
+            ("object/juggling", "juggling", "object", 5, 50, None, None),
+            (EVIL_UID, EVIL, "scene type", 9, 90, None, None),
+            (POLKA, "polka dotted", "texture", 2, 20, None, "SegFormer b0"),
         ],
     ),
     (

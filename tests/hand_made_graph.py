@@ -44,7 +44,10 @@ _CONCEPTS = [
     ("juggling", "object", 5, 50),
     (EVIL, "scene type", 9, 90),
 ]
-_CENTER_BIAS: dict[str, dict[str, Value]] = {"ball": {"center_bias": 0.25}}
+_STATED: dict[str, dict[str, Value]] = {
+    "ball": {"center_bias": 0.25},
+    "polka dotted": {"source": "SegFormer b0"},
+}
 _CLASSES = ("juggling", OHARA, "🎉")
 # unit, concept, iou, rank, activation area, concept area; some are tested, see _SIGNIFICANCE
 _DETECTS = [
@@ -300,7 +303,7 @@ def _structure() -> list[Edge]:
             "HAS_CONCEPT",
             RUN,
             f"{category}/{name}",
-            {"images": images, "pixels": pixels, **_CENTER_BIAS.get(name, {})},
+            {"images": images, "pixels": pixels, **_STATED.get(name, {})},
         )
         for name, category, images, pixels in _CONCEPTS
     ]

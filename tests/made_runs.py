@@ -12,6 +12,7 @@ import pandas as pd
 from conceptgraph.graph.run.class_evidence import EVIDENCE, FLOWS, write_class_evidence
 from conceptgraph.graph.run.files import TABLES
 from conceptgraph.graph.run.reader import Run, open_run
+from conceptgraph.graph.run.word_labels import WORDS, WordLabels, write_word_labels
 from conceptgraph.graph.run.writer import RunWriter
 from conceptgraph.graph.uids import class_uid, split_concept, unit_uid
 from conceptgraph.settings import Settings
@@ -182,6 +183,26 @@ def add_evidence(run: Run, seed: int = 0) -> None:
         None,
         {str(name): 4 for name in run.classes["name"]},
     )
+
+
+def add_words(
+    run: Run, words: Sequence[str] = ("ball", "river/lake"), model: str = "CLIP", seed: int = 0
+) -> None:
+    """Label a run's units with words, random ones; every fifth has none, of every third none holds.
+
+    Of 200 images, half of which were held out.
+    """
+    rng = np.random.default_rng(seed)
+    rows: list[tuple[object, ...]] = []
+    for number, (uid, block) in enumerate(zip(run.units["uid"], run.units["block"], strict=True)):
+        if number % 5 == 4:
+            rows.append((uid, block, *[None] * 4, False, 2, 0, 0, words[0], False, False))
+            continue
+        auc, intersection = 0.5 + rng.integers(1, 9) / 16, int(rng.integers(3, 9))
+        scores = (auc, auc - 0.1, 0.001, True, 12, 10, intersection)
+        word, holds = words[int(rng.integers(len(words)))], number % 3 > 0
+        rows.append((uid, block, word, *scores, words[0], holds, holds))
+    write_word_labels(run, WordLabels(pd.DataFrame(rows, columns=list(WORDS)), model, 200, 9))
 
 
 def _unit_rows(

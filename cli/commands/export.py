@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import PathBlocksOption, RunOption
+from ..options import Labels, LabelsOption, PathBlocksOption, RunOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +30,7 @@ def html(
     output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")],
     top: Annotated[int, typer.Option(min=1, help="Paths to show.")] = 30,
     blocks: PathBlocksOption = None,
+    labels: LabelsOption = Labels.MASKS,
     run_path: RunOption = None,
 ) -> None:
     """Export the strongest paths to a class as one interactive page that works offline.
@@ -43,14 +44,16 @@ def html(
     from ..options import block_names
     from ..terminal import print_line
 
-    run = open_chosen_run(run_path)
+    run = open_chosen_run(run_path, labels=labels)
     paths = class_paths(run, class_name, blocks=block_names(blocks), top=top)
     write_page(run, paths, output)
     print_line(f"page: {output}")
 
 
 @app.command()
-def graphml(output: OutputOption, run_path: RunOption = None) -> None:
+def graphml(
+    output: OutputOption, labels: LabelsOption = Labels.MASKS, run_path: RunOption = None
+) -> None:
     """Export the graph as GraphML, for Gephi, yEd, Cytoscape and networkx.
 
     Example:
@@ -58,11 +61,13 @@ def graphml(output: OutputOption, run_path: RunOption = None) -> None:
     """
     from ...graph.exports.graph_files import write_graphml
 
-    _export(run_path, {output: write_graphml})
+    _export(run_path, labels, {output: write_graphml})
 
 
 @app.command()
-def gexf(output: OutputOption, run_path: RunOption = None) -> None:
+def gexf(
+    output: OutputOption, labels: LabelsOption = Labels.MASKS, run_path: RunOption = None
+) -> None:
     """Export the graph as GEXF, for Gephi.
 
     Example:
@@ -70,11 +75,13 @@ def gexf(output: OutputOption, run_path: RunOption = None) -> None:
     """
     from ...graph.exports.graph_files import write_gexf
 
-    _export(run_path, {output: write_gexf})
+    _export(run_path, labels, {output: write_gexf})
 
 
 @app.command()
-def json(output: OutputOption, run_path: RunOption = None) -> None:
+def json(
+    output: OutputOption, labels: LabelsOption = Labels.MASKS, run_path: RunOption = None
+) -> None:
     """Export the graph as node-link JSON, for networkx and d3.
 
     Example:
@@ -82,7 +89,7 @@ def json(output: OutputOption, run_path: RunOption = None) -> None:
     """
     from ...graph.exports.graph_files import write_json
 
-    _export(run_path, {output: write_json})
+    _export(run_path, labels, {output: write_json})
 
 
 @app.command()
@@ -90,6 +97,7 @@ def csv(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A folder for nodes.csv and relationships.csv.")
     ],
+    labels: LabelsOption = Labels.MASKS,
     run_path: RunOption = None,
 ) -> None:
     """Export the graph as two CSV tables, of nodes and of relationships.
@@ -104,7 +112,7 @@ def csv(
         output / "nodes.csv": write_nodes,
         output / "relationships.csv": write_relationships,
     }
-    _export(run_path, tables)
+    _export(run_path, labels, tables)
 
 
 @app.command(name="neo4j-csv")
@@ -116,6 +124,7 @@ def neo4j_csv(
         bool,
         typer.Option("--dense", help="Every contribution, not only the strongest per target."),
     ] = False,
+    labels: LabelsOption = Labels.MASKS,
     run_path: RunOption = None,
 ) -> None:
     """Export files for `neo4j-admin database import full`, with a script that imports them.
@@ -131,14 +140,14 @@ def neo4j_csv(
     from ..opening import open_chosen_run
     from ..terminal import ProgressBars, print_line
 
-    graph = records(open_chosen_run(run_path), dense=dense)
+    graph = records(open_chosen_run(run_path, labels=labels), dense=dense)
     with ProgressBars().step("write", len(graph)) as advance, output_folder(output) as folder:
         write_import(graph, folder, progress=advance)
     print_line(f"graph: {output}; import it with {output / 'import.sh'}")
 
 
 def _export(
-    run_path: Path | None, files: Mapping[Path, Callable[[MemoryStore, Path], None]]
+    run_path: Path | None, labels: Labels, files: Mapping[Path, Callable[[MemoryStore, Path], None]]
 ) -> None:
     """Write the graph of a run, pruned as its settings say, to one or more files."""
     from ...files import output_file
@@ -146,7 +155,7 @@ def _export(
     from ..opening import open_chosen_run
     from ..terminal import print_line
 
-    store = open_store(open_chosen_run(run_path))
+    store = open_store(open_chosen_run(run_path, labels=labels))
     for path, write in files.items():
         with output_file(path) as partial:
             write(store, partial)

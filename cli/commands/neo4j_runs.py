@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import DatabaseOption, Neo4jOption, RunOption
+from ..options import DatabaseOption, Labels, LabelsOption, Neo4jOption, RunOption
 
 if TYPE_CHECKING:
     from ...graph.run.reader import Run
@@ -22,6 +22,7 @@ def load(
         bool,
         typer.Option("--dense", help="Load every contribution, not only the strongest per target."),
     ] = False,
+    labels: LabelsOption = Labels.MASKS,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --dense.")] = False,
 ) -> None:
     """Load a run into Neo4j. Loading that was cut off resumes; a loaded run stays as it is.
@@ -30,7 +31,8 @@ def load(
     """
     from ..opening import open_chosen_run
 
-    load_run(open_chosen_run(run_path), uri, database, dense=dense, confirm=not yes)
+    run = open_chosen_run(run_path, labels=labels)
+    load_run(run, uri, database, dense=dense, confirm=not yes)
 
 
 def load_run(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import DatabaseOption, Neo4jOption, RunOption
+from ..options import DatabaseOption, Labels, LabelsOption, Neo4jOption, RunOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +32,7 @@ def query(
         list[Path] | None,
         typer.Option(help="Another run in the same graph, without a server. Repeatable."),
     ] = None,
+    labels: LabelsOption = Labels.MASKS,
     uri: Neo4jOption = None,
     database: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print rows as a JSON list.")] = False,
@@ -55,7 +56,7 @@ def query(
         print_question_text(name)
         return
     parameters = _parameters(given or [])
-    with chosen_store(run_path, uri, database, beside or ()) as (store, run):
+    with chosen_store(run_path, uri, database, beside or (), labels) as (store, run):
         if cypher is not None:
             warn_of_incomplete_runs(store)
             values = {key: _typed(value) for key, value in parameters.items()}

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from ..options import (
+    Labels,
+    LabelsOption,
     NetworkModelOption,
     RunOption,
     TrustPickleOption,
@@ -37,6 +39,7 @@ def report(
         Path | None,
         typer.Option(help="The image for the class activation map; one of the run's if omitted."),
     ] = None,
+    labels: LabelsOption = Labels.MASKS,
     weights: WeightsOption = None,
     model: NetworkModelOption = None,
     trust_run: TrustRunOption = False,
@@ -54,11 +57,11 @@ def report(
     from ...graph.run.reader import open_run
     from ...pages.report_page import Report
     from ...pages.write import write_page
-    from ..opening import open_chosen_run
+    from ..opening import labelled_run, open_chosen_run
     from ..terminal import print_line
 
-    run = open_chosen_run(run_path)
-    other = None if versus is None else open_run(versus)
+    run = open_chosen_run(run_path, labels=labels)
+    other = None if versus is None else labelled_run(open_run(versus), labels)
     choices = Report(
         other, unit, class_name, image, weights, model, trust_run=trust_run,
         trust_pickle=trust_pickle,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import AllLabelsOption, JsonOption, RunOption
+from ..options import AllLabelsOption, JsonOption, Labels, LabelsOption, RunOption
 
 
 def show(
@@ -16,6 +16,7 @@ def show(
     ] = None,
     class_name: Annotated[str | None, typer.Option("--class", help="A class, by name.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Rows in each part.")] = 10,
+    labels: LabelsOption = Labels.MASKS,
     all_labels: AllLabelsOption = False,
     run_path: RunOption = None,
     as_json: JsonOption = False,
@@ -45,7 +46,7 @@ def show(
     from ..tables.words import print_word, unit_word
     from ..terminal import print_json
 
-    run = open_chosen_run(run_path, all_labels=all_labels)
+    run = open_chosen_run(run_path, labels=labels, all_labels=all_labels)
     store = open_store(run)
     card: UnitCard | ConceptCard | ClassCard
     if class_name is not None:
@@ -62,4 +63,5 @@ def show(
         print_json({**card.to_json(), **source, **found, "no_answer": no_answer})
     else:
         print_card(run, card, no_answer)
-        print_word(word)
+        if run.words is None or no_answer:
+            print_word(word)

@@ -10,6 +10,8 @@ import typer
 from ..options import (
     AllLabelsOption,
     JsonOption,
+    Labels,
+    LabelsOption,
     NetworkModelOption,
     PathBlocksOption,
     RunOption,
@@ -98,6 +100,7 @@ def why(
     beam: Annotated[
         int, typer.Option(min=1, help="With --image: path suffixes to extend at each block.")
     ] = 64,
+    labels: LabelsOption = Labels.MASKS,
     all_labels: AllLabelsOption = False,
     weights: WeightsOption = None,
     ablate: Annotated[
@@ -170,7 +173,7 @@ def why(
     from ..options import block_names
     from ..terminal import print_json, print_line
 
-    run = _chosen_run(run_path, demo=demo, all_labels=all_labels)
+    run = _chosen_run(run_path, labels, demo=demo, all_labels=all_labels)
     if image is None:
         units = one_unit or all_labels or blocks is not None
         chosen = block_names(blocks)
@@ -207,7 +210,8 @@ def why(
     unusual = _unusual(network, explanation, true_class)
     _write_files(run, explanation, ablations, no_flip, unusual or (), cam, html)
     if keep:
-        flags = {"all_labels": all_labels, "masks": masks}
+        by_words = labels == Labels.WORDS
+        flags = {"all_labels": all_labels, "masks": masks, "words": by_words}
         extra = {name: True for name, given in flags.items() if given}
         _save(run, explanation, {"top": top or PATHS, "beam": beam, **extra})
     from ...explain.name_sources import name_sources_note
@@ -248,15 +252,15 @@ def _refuse(*options: tuple[str, object]) -> None:
             raise typer.BadParameter("it needs --image", param_hint=option)
 
 
-def _chosen_run(run_path: Path | None, *, demo: bool, all_labels: bool) -> Run:
+def _chosen_run(run_path: Path | None, labels: Labels, *, demo: bool, all_labels: bool) -> Run:
     """Open the run that is asked: the demo's only if that is said."""
     from ..opening import open_chosen_run, open_demo_run
 
     if not demo:
-        return open_chosen_run(run_path, all_labels=all_labels)
+        return open_chosen_run(run_path, labels=labels, all_labels=all_labels)
     if run_path is not None:
         raise typer.BadParameter("give --run or --demo, not both", param_hint="--demo")
-    return open_demo_run(all_labels=all_labels)
+    return open_demo_run(labels=labels, all_labels=all_labels)
 
 
 def _check_ablation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...graph.uids import is_class
+from ...graph.uids import WORD, is_class
 from ...queries.cards import ClassCard, ConceptCard, UnitCard
 from ..terminal import print_line, print_note, print_paragraph, print_table
 
@@ -38,6 +38,42 @@ def print_card(run: Run, card: UnitCard | ConceptCard | ClassCard, no_answer: st
 def _print_unit(run: Run, card: UnitCard, no_answer: str | None) -> None:
     print_line(f"{card.uid}: {_unit_summary(run, card)}\n", "bold")
     print_paragraph(no_answer)
+    if run.words is None:
+        _print_detections(card.concepts)
+    elif card.concepts:
+        _print_word(run.words.source, card.concepts)
+    _print_contributions("fed by", card.fed_by)
+    _print_contributions("inhibited by", card.inhibited_by)
+    _print_contributions("feeds", card.feeds)
+    print_note(f"{_SHARES}\n")
+    print_table(
+        f"top images (thumbnails are in {run.path})",
+        ("image", "activation", "thumbnail"),
+        [(row.image, f"{row.activation:#.3g}", row.thumbnail) for row in card.images],
+        right="b",
+    )
+
+
+def _print_word(source: str, concepts: Sequence[DetectionRow]) -> None:
+    """Print the unit's best word."""
+    print_table(
+        f"word, by {source}",
+        ("word", "AUC", "from", "p", "IoU of images", "holds as a name"),
+        [
+            (row.name, f"{row.auc:.2f}", f"{row.auc_low:.2f}", _p_value(row), f"{row.iou:.2f}",
+             _yes(row.holds))
+            for row in concepts
+        ],
+        right="bcde",
+    )  # fmt: skip
+    print_note(
+        "AUC: how well the word's nearness tells the images in which the unit is strong, of those "
+        "that had no part in the word's choice; IoU: of these images and the ones nearest to it\n"
+    )
+
+
+def _print_detections(concepts: Sequence[DetectionRow]) -> None:
+    """Print the concepts of the unit, by IoU, and by AUC those that label whole images."""
     print_table(
         "concepts with the largest IoU",
         ("concept", "category", "IoU", "attainable IoU", "enrichment", "p", "precision", "chance"),
@@ -52,27 +88,17 @@ def _print_unit(run: Run, card: UnitCard, no_answer: str | None) -> None:
                 f"{_precision(row)}{'†' if row.holds else ' '}",
                 "—" if row.chance is None else f"{row.chance:.0%}",
             )
-            for row in card.concepts
+            for row in concepts
         ],
         right="cdefgh",
     )
-    if any(row.significant for row in card.concepts):
+    if any(row.significant for row in concepts):
         print_note("*: significant, at a false discovery rate over all labels of all units")
     print_note(
         "precision: the share of the unit's activation area that lies on the concept, in images "
         "held out; chance: the same with labels permuted between images; †: holds as a name\n"
     )
-    _print_tags(card.concepts)
-    _print_contributions("fed by", card.fed_by)
-    _print_contributions("inhibited by", card.inhibited_by)
-    _print_contributions("feeds", card.feeds)
-    print_note(f"{_SHARES}\n")
-    print_table(
-        f"top images (thumbnails are in {run.path})",
-        ("image", "activation", "thumbnail"),
-        [(row.image, f"{row.activation:#.3g}", row.thumbnail) for row in card.images],
-        right="b",
-    )
+    _print_tags(concepts)
 
 
 def _print_tags(concepts: Sequence[DetectionRow]) -> None:
@@ -115,7 +141,7 @@ def _unit_summary(run: Run, card: UnitCard) -> str:
         return "dead, never active on these images"
     if card.status == "sparse":
         return "sparse, active in too few places to have a threshold"
-    label = f"no concept with IoU above {run.min_iou:g}"
+    label = f"no concept with IoU above {run.min_iou:g}" if run.words is None else "no word"
     if card.named and card.concepts:
         label = f"detects {card.concepts[0].name}"
     elif card.interpretable and card.concepts:
@@ -127,7 +153,8 @@ def _print_concept(run: Run, card: ConceptCard, no_answer: str | None) -> None:
     print_line(f"{card.name}: concept, {card.category}\n", "bold")
     source = concept_source(run, card)
     if source:
-        print_note(f"Its labels were made by {source}.\n")
+        what = "Its nearness to images is" if card.category == WORD else "Its labels were made"
+        print_note(f"{what} by {source}.\n")
     print_paragraph(no_answer)
     if card.presence:
         print_table(
@@ -137,9 +164,10 @@ def _print_concept(run: Run, card: ConceptCard, no_answer: str | None) -> None:
             right="bcefg",
         )
         print_note("MCC: Matthews correlation, 0 for a probe that does no better than chance\n")
+    by_words = run.words is not None
     print_table(
-        f"detected by, IoU above {run.min_iou:g}",
-        ("unit", "IoU", "is its name", "significant"),
+        "units with this word" if by_words else f"detected by, IoU above {run.min_iou:g}",
+        ("unit", "IoU of images" if by_words else "IoU", "is its name", "significant"),
         [(row.uid, f"{row.iou:.3f}", _yes(row.best), _yes(row.significant)) for row in card.units],
         right="b",
     )

@@ -20,7 +20,7 @@ class AllLabels(Run):
     """
 
     def __init__(self, run: Run) -> None:
-        super().__init__(run.path, run.manifest)
+        super().__init__(run.path, run.manifest, run.words)
 
     @property
     def named(self) -> pd.Series[bool]:

@@ -90,6 +90,8 @@ TABLES: dict[str, dict[str, str]] = {
 }
 """Column → Arrow type. `detections.unit` and `.concept` are the uids of the two other tables."""
 
+_INGEST_AGAIN = "If an earlier conceptgraph made the run, ingest again"
+
 
 def inside(folder: Path, name: str) -> Path | None:
     """Return a file below a folder; None if its name, or a link on the way, leads out of it."""
@@ -124,15 +126,21 @@ def write_table(file: Path, frame: pd.DataFrame, columns: dict[str, str]) -> Non
         pq.write_table(table, file)
 
 
-def read_table(file: Path, columns: dict[str, str]) -> pd.DataFrame:
-    """Read a Parquet table, its known columns in their fixed types; others stay as they are."""
+def read_table(file: Path, columns: dict[str, str], *, remedy: str = _INGEST_AGAIN) -> pd.DataFrame:
+    """Read a Parquet table, its known columns in their fixed types; others stay as they are.
+
+    Args:
+        file: to read.
+        columns: name → Arrow type.
+        remedy: if a column is missing.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with disk_errors(file, "cannot be read"), file.open("rb") as stream:
             table = pq.read_table(stream)
-        _check_columns(file, table.column_names, columns)
+        _check_columns(file, table.column_names, columns, remedy)
         kinds = {**dict(zip(table.column_names, table.schema.types, strict=True))}
         kinds |= {name: pa.type_for_alias(kind) for name, kind in columns.items()}
         return cast("pd.DataFrame", table.cast(pa.schema(list(kinds.items()))).to_pandas())
@@ -140,7 +148,9 @@ def read_table(file: Path, columns: dict[str, str]) -> pd.DataFrame:
         raise RunError("not the table it should be", file=file, found=error) from error
 
 
-def _check_columns(file: Path, names: list[str], columns: dict[str, str]) -> None:
+def _check_columns(
+    file: Path, names: list[str], columns: dict[str, str], remedy: str = _INGEST_AGAIN
+) -> None:
     missing = [name for name in columns if name not in names]
     if missing:
         raise RunError(
@@ -148,7 +158,7 @@ def _check_columns(file: Path, names: list[str], columns: dict[str, str]) -> Non
             file=file,
             found=", ".join(map(str, names)),
             expected=", ".join(columns),
-            remedy="If an earlier conceptgraph made the run, ingest again",
+            remedy=remedy,
         )
 
 

@@ -46,6 +46,8 @@ class SettingDifference(NamedTuple):
 
 def label_settings(run: Run) -> str:
     """Return the settings that decide the run's labels as one line: "quantile 0.005, iou paper"."""
+    if run.words is not None:
+        return f"words by {run.words.source}"
     return ", ".join(
         f"{name} {value}"
         for name, value in _settings(run).items()

@@ -24,13 +24,15 @@ import numpy as np
 
 from ...errors import QueryError, RunError, nearest
 from ...settings import Settings
-from ..uids import block_number, concept_uids, unit_uid
+from ..uids import WORD, block_number, concept_uids, unit_uid, word_run_uid
 from .files import TABLES, inside, read_array, read_table
 from .manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from .word_labels import WordTables
 
 _REFERENCES = {
     "detections": {"unit": "units", "concept": "concepts"},
@@ -43,11 +45,17 @@ class Run:
     """A finished run: tables as DataFrames, arrays as memory maps, both read when first used.
 
     A file that is missing, or has other columns or another shape, raises a RunError that names it.
+
+    Attributes:
+        path: the folder.
+        manifest: what it states.
+        words: what labels units in place of concepts with masks (`word_run`); None for most runs.
     """
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, words: WordTables | None = None) -> None:
         self.path = path
         self.manifest = manifest
+        self.words = words
         self._arrays: dict[str, NDArray[np.float32]] = {}
 
     def __repr__(self) -> str:
@@ -55,8 +63,9 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The run's uid: `camvid` for `camvid.cg`."""
-        return self.manifest["uid"]
+        """The run's uid: `camvid` for `camvid.cg`, `camvid.words` if words label its units."""
+        uid = self.manifest["uid"]
+        return uid if self.words is None else word_run_uid(uid)
 
     @cached_property
     def settings(self) -> Settings:
@@ -65,8 +74,8 @@ class Run:
 
     @property
     def min_iou(self) -> float:
-        """The IoU above which a unit is interpretable and a detection counts."""
-        return self.manifest["min_iou"]
+        """The IoU above which a unit is interpretable and a detection counts; 0 for words."""
+        return self.manifest["min_iou"] if self.words is None else 0.0
 
     @property
     def quantile(self) -> float:
@@ -77,6 +86,11 @@ class Run:
     def blocks(self) -> tuple[str, ...]:
         """The dissected blocks, the earliest first."""
         return tuple(sorted(self.manifest["blocks"], key=block_number))
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The categories of the concepts, in the order of the data; words last."""
+        return (*self.manifest["data"]["categories"], *([] if self.words is None else [WORD]))
 
     @property
     def hops(self) -> tuple[tuple[str, str], ...]:
@@ -94,17 +108,17 @@ class Run:
     @cached_property
     def units(self) -> pd.DataFrame:
         """One row a unit; label, category and iou are the best concept's, however weak."""
-        return self._table("units")
+        return self._table("units") if self.words is None else self.words.units
 
     @cached_property
     def concepts(self) -> pd.DataFrame:
-        """One row a concept, in the order of the IoU columns."""
-        return self._table("concepts")
+        """One row a concept, in the order of the IoU columns; words, if any, come last."""
+        return self._table("concepts") if self.words is None else self.words.concepts
 
     @cached_property
     def detections(self) -> pd.DataFrame:
         """One row a unit and concept, the unit's best concepts, with their pixel counts."""
-        return self._table("detections")
+        return self._table("detections") if self.words is None else self.words.detections
 
     @cached_property
     def presence(self) -> pd.DataFrame:
@@ -179,12 +193,15 @@ class Run:
         return row
 
     def iou(self, block: str) -> pd.DataFrame:
-        """Return the IoU of a block's units (rows, by uid) with all concepts (columns, by uid)."""
+        """Return the IoU of a block's units (rows, by uid) with all concepts (columns, by uid).
+
+        Of concepts with masks or tags, not of words.
+        """
         import pandas as pd
 
-        values = self._array(f"iou_{block}", (self.width(block), len(self.concepts)))
+        concepts = list(self.concepts["uid"])[: self._columns]
+        values = self._array(f"iou_{block}", (self.width(block), len(concepts)))
         uids = [unit_uid(block, index) for index in range(len(values))]
-        concepts = list(self.concepts["uid"])
         frame: pd.DataFrame = pd.DataFrame(values, index=uids, columns=concepts, copy=False)
         return frame
 
@@ -193,7 +210,12 @@ class Run:
 
         A probe's score, activations · probe + intercept, is in standard deviations above its mean.
         """
-        return self._array(f"presence_{block}", (self.width(block) + 1, len(self.concepts)))
+        return self._array(f"presence_{block}", (self.width(block) + 1, self._columns))
+
+    @property
+    def _columns(self) -> int:
+        """How many concepts the arrays have."""
+        return len(self.concepts) if self.words is None else self.words.columns
 
     def contributions(self, source: str, target: str, *, pre: bool = False) -> NDArray[np.float32]:
         """Return the contributions of a block to the next one, or to "class".

@@ -17,6 +17,7 @@ class RunConceptRow(NamedTuple):
     """A concept, with the images and pixels that it labels in the run's data.
 
     `center_bias` is the center-bias baseline: the best IoU of a centered box, of eight sizes.
+    `source` is what made its labels, a model or tags; None if people drew them.
     """
 
     uid: ConceptUid
@@ -25,6 +26,7 @@ class RunConceptRow(NamedTuple):
     images: int
     pixels: int
     center_bias: float | None
+    source: str | None
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,6 @@ class Concepts(CypherQuestion):
         rows = []
         for uid in view.concepts():
             node, edge = view.node(uid), graph.edges[self.run, uid]
-            counts = edge["images"], edge["pixels"], edge.get("center_bias")
+            counts = edge["images"], edge["pixels"], edge.get("center_bias"), edge.get("source")
             rows.append(RunConceptRow(ConceptUid(uid), node["name"], node["category"], *counts))
         return sorted(rows)

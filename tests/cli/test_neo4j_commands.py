@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conceptgraph.graph.run.reader import open_run
 from tests.command_line import CommandResult, run
 from tests.drawn_data import draw_concept_data, write_untrained
-from tests.made_runs import random_run, small_run
+from tests.made_runs import add_words, random_run, small_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,35 @@ def test_a_run_goes_in_answers_and_comes_out(neo4j_server: Neo4jServer, folder: 
     ]
     ask(neo4j_server, folder, "unload", "./a.cg/")
     assert json.loads(ask(neo4j_server, folder, "runs", "--json").out) == []
+
+
+def test_a_run_goes_in_twice_with_words_and_with_masks(
+    neo4j_server: Neo4jServer, folder: Path
+) -> None:
+    add_words(open_run(folder / "a.cg"))
+    loaded = ask(neo4j_server, folder, "load", "--run", "a.cg", "--labels", "words")
+    assert "a.words: " in loaded.err
+    units = ("query", "units", "--json", "--run", "a.cg", "--labels")
+    by_words = json.loads(ask(neo4j_server, folder, *units, "words").out)
+    assert by_words == json.loads(run(*units, "words", folder=folder).out)
+    ask(neo4j_server, folder, "load", "--run", "a.cg")
+    assert json.loads(ask(neo4j_server, folder, *units, "words").out) == by_words
+    by_masks = json.loads(ask(neo4j_server, folder, *units, "masks").out)
+    assert by_masks == json.loads(run(*units, "masks", folder=folder).out)
+    assert by_masks != by_words
+    text = (
+        "MATCH (u:Unit)-[d:DETECTS]->(k:Word) WHERE u.run = $run "
+        "RETURN DISTINCT d.source AS source, k.category AS category"
+    )
+    free = ("query", "--cypher", text, "--json", "--run", "a.cg", "--labels", "words")
+    rows = [{"source": "CLIP", "category": "word"}]
+    assert json.loads(ask(neo4j_server, folder, *free).out) == rows
+    assert json.loads(run(*free, folder=folder).out) == rows
+    links = (
+        "MATCH (a:Unit {run: 'a'})-[:SAME_UNIT]-(b:Unit {run: 'a.words'}) RETURN count(*) AS units"
+    )
+    found = ask(neo4j_server, folder, "query", "--cypher", links, "--json", "--run", "a.cg")
+    assert json.loads(found.out) == [{"units": 6}]
 
 
 def test_what_was_left_out_of_the_graph_is_said(tmp_path: Path) -> None:

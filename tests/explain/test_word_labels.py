@@ -11,7 +11,7 @@ import pytest
 from conceptgraph.errors import DataError
 from conceptgraph.explain.word_labels import STRONG, score_words, soft_wpmi
 from conceptgraph.graph.run.reader import open_run
-from conceptgraph.graph.run.word_labels import read_word_labels
+from conceptgraph.graph.run.word_labels import read_word_labels, write_word_labels
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.sources.embeddings.folder import read_embeddings
 from tests.command_line import call
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from conceptgraph.graph.run.reader import Run
 
 IMAGES, UNITS, WORDS = 600, 60, 20
 
@@ -170,7 +172,9 @@ def test_embeddings_that_do_not_fit(
     assert "\n" not in str(error.value)
 
 
-def test_the_command_keeps_words_and_show_has_them(tmp_path: Path) -> None:
+@pytest.fixture
+def drawn(tmp_path: Path) -> tuple[Run, Path]:
+    """A run, and embeddings of its images by the concepts that label them as a whole."""
     data = open_concept_data(draw_concept_data(tmp_path / "drawn", 210, size=64))
     run = lively_run(data.folder, tmp_path)
     names = [image.name for image in data.images]
@@ -187,6 +191,11 @@ def test_the_command_keeps_words_and_show_has_them(tmp_path: Path) -> None:
     (folder / "names.txt").write_text("\n".join(concept.uid for concept in data.concepts))
     facts = {"model": "drawn vectors", "images": str(data.folder / "images")}
     (folder / "meta.json").write_text(json.dumps(facts))
+    return run, folder
+
+
+def test_the_command_keeps_words_and_show_has_them(drawn: tuple[Run, Path], tmp_path: Path) -> None:
+    run, folder = drawn
     words = ("label", "--run", run.path, "--embeddings", folder)
     done = call(*words, folder=tmp_path)
     assert done.status == 0, done.err
@@ -195,7 +204,7 @@ def test_the_command_keeps_words_and_show_has_them(tmp_path: Path) -> None:
     assert [row["unit"] for row in printed["units"]] == run.units["uid"].tolist()
     kept = read_word_labels(open_run(run.path))
     assert kept is not None
-    assert kept.images == len(names)
+    assert kept.images == 210
     row = printed["units"][0]
     card = call("show", row["unit"], "--run", run.path, folder=tmp_path).out
     assert "Word by drawn vectors: " in card
@@ -204,3 +213,67 @@ def test_the_command_keeps_words_and_show_has_them(tmp_path: Path) -> None:
     few = call(*words, "--images", tmp_path / "nowhere", folder=tmp_path)
     assert few.status == 1
     assert "too few images for labels; found 0 of 210 that can be read" in few.err
+
+
+def test_words_name_units_where_they_are_asked_for(drawn: tuple[Run, Path], tmp_path: Path) -> None:
+    run, embedded = drawn
+
+    def ask(*words: object) -> str:
+        done = call(*words, "--run", run.path, folder=tmp_path)
+        assert done.status == 0, done.err
+        return done.out
+
+    refused = call("show", "block4/0", "--labels", "words", "--run", run.path, folder=tmp_path)
+    assert refused.status == 1
+    assert "words.json: no words. Make them with `conceptgraph label" in refused.err
+    assert len(refused.err.splitlines()) == 1
+    before = ask("export", "json", "-o", "before.json")
+    ask("label", "--embeddings", embedded)
+    by_hand = read_word_labels(run)
+    assert by_hand is not None
+    labels = by_hand.labels.assign(holds=by_hand.labels["word"].notna())
+    write_word_labels(run, by_hand._replace(labels=labels))  # all, since few are sure
+    assert ask("export", "json", "-o", "after.json").replace("after", "before") == before
+    assert (tmp_path / "after.json").read_bytes() == (tmp_path / "before.json").read_bytes()
+    ask("export", "json", "-o", "words.json", "--labels", "words")
+    graph = json.loads((tmp_path / "words.json").read_text())
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    usable = set(run.units["uid"][run.units["status"] == "ok"])
+    best = labels[labels["unit"].isin(usable)].dropna(subset="word").sort_values("auc").iloc[-1]
+    unit, word = best["unit"], best["word"]
+    assert nodes[f"lively.words/{unit}"]["label"] == word
+    card = json.loads(ask("show", unit, "--labels", "words", "--json"))
+    assert (card["run"], card["concepts"][0]["name"]) == ("lively.words", word)
+    assert f"detects {word}" in ask("show", unit, "--labels", "words")
+    concept = f"word/{word}"
+    rows = json.loads(
+        ask("query", "detectors", "-p", f"concept={concept}", "--labels", "words", "--json")
+    )
+    assert unit in [row["uid"] for row in rows]
+    assert "by drawn vectors" in ask("show", concept, "--labels", "words")
+    name = run.classes["name"].iloc[0]
+    paths = json.loads(ask("why", "--class", name, "--one-unit", "--labels", "words", "--json"))
+    seen = [concept for path in paths["paths"] for concept in path["concepts"] if concept]
+    assert {concept["category"] for concept in seen} == {"word"}
+    ask("export", "html", "--class", name, "-o", "paths.html", "--labels", "words")
+    assert "words by drawn vectors" in (tmp_path / "paths.html").read_text()
+    ask("report", "-o", "report.html", "--labels", "words")
+    assert "lively.words" in (tmp_path / "report.html").read_text()
+
+
+def test_an_image_is_explained_by_words(drawn: tuple[Run, Path], tmp_path: Path) -> None:
+    run, embedded = drawn
+    assert call("label", "--run", run.path, "--embeddings", embedded, folder=tmp_path).status == 0
+    kept = read_word_labels(run)
+    assert kept is not None
+    labels = kept.labels.assign(holds=kept.labels["word"].notna())
+    write_word_labels(run, kept._replace(labels=labels))
+    image = next((tmp_path / "drawn" / "images").rglob("*.jpg"))
+    why = ("why", "--image", image, "--run", run.path, "--json")
+    answers = [call(*why, *more, folder=tmp_path) for more in ((), ("--labels", "words"))]
+    assert [answer.status for answer in answers] == [0, 0], answers[-1].err
+    by_masks, by_words = (json.loads(answer.out) for answer in answers)
+    assert {row["category"] for row in by_words["by_concept"] if row["name"]} == {"word"}
+    assert by_words["names_by"].startswith("Names by drawn vectors: ")
+    assert by_words["probability"] == by_masks["probability"]
+    assert len(list((run.path / "explanations").glob("*.json"))) == 2

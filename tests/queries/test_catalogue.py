@@ -16,8 +16,10 @@ import pytest
 from conceptgraph.errors import QueryError, StoreError
 from conceptgraph.explain.class_evidence import class_evidence
 from conceptgraph.graph.records import records
+from conceptgraph.graph.run.word_labels import word_run
 from conceptgraph.graph.stores.memory import MemoryStore
 from conceptgraph.graph.stores.offline_cypher import CypherGraph
+from conceptgraph.graph.uids import word_run_uid
 from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.queries import questions
 from conceptgraph.queries.catalogue import QUESTIONS, SECTIONS, build, entry, make
@@ -40,7 +42,7 @@ from tests.catalogue_docs import PAGE, page
 from tests.drawn_data import draw_concept_data, write_untrained
 from tests.hand_made_answers import EXPECTED, Rows
 from tests.hand_made_graph import EVIL, IMAGE, OHARA, RUN, hand_made, hand_made_beside
-from tests.made_runs import add_evidence, random_run, small_run
+from tests.made_runs import add_evidence, add_words, random_run, small_run
 from tests.neo4j_contents import connect
 from tests.repository import ROOT
 
@@ -93,10 +95,12 @@ def loaded(real: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Records
         folder / f"{RANDOM}.cg", widths, classes=HARD, concepts=concepts, seed=1, network="r"
     )
     add_evidence(random, seed=2)
+    add_words(random, HARD, seed=3)
     widths = {"block3": 6, "block4": 6}
     beside = random_run(folder / "r.cg", widths, concepts=concepts, network="r")
     small = records(small_run(folder / "it.cg"))
-    others = (records(random, edges_per_target=5), records(beside), small, records(real))
+    of_random = (records(run, edges_per_target=5) for run in (random, word_run(random)))
+    others = (*of_random, records(beside), small, records(real))
     return hand_made(), *others, *hand_made_beside()
 
 
@@ -133,7 +137,10 @@ def _columns(question: CypherQuestion) -> tuple[str, ...]:
 
 
 def _random_questions() -> Iterator[CypherQuestion]:
-    return _questions(RANDOM, RANDOM_CHOICES)
+    """Ask about the random run, labelled with concepts and with words."""
+    yield from _questions(RANDOM, RANDOM_CHOICES)
+    words = [f"word/{name}" for name in HARD[:3]]
+    yield from _questions(word_run_uid(RANDOM), {**RANDOM_CHOICES, ConceptUid: words})
 
 
 def _real_questions(run: Run) -> Iterator[CypherQuestion]:
