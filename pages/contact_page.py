@@ -6,28 +6,23 @@ import random
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from ..files import write_bytes
 from ..graph.uids import split_concept
 from ..ingest.concept_data.csv_tables import read_csv
 from ..ingest.concept_data.masks import read_label_maps
 from ..ingest.concept_data.opening import open_concept_data
 from .document import render
-from .pictures import data_uri, outlined, photograph
+from .pictures import crop_around, data_uri, outlined, photograph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-    from PIL import Image
-
     from ..ingest.concept_data.concepts import ConceptData
 
 CONCEPTS, EACH = 80, 6
 """The most concepts that are shown, those of most images; pictures of each kind."""
-_SIDE, _MARGIN, _SMALLEST = 150, 0.2, 0.35
+_SIDE = 150
 
 
 class _Label(NamedTuple):
@@ -111,27 +106,5 @@ def _pictures(
         opened, label_maps = photograph(image.path), read_label_maps(data, image)
         for uid in by_image[image.name]:
             mask = (label_maps == columns[uid]).any(0)
-            pictures[uid, image.name] = data_uri(_around(opened, mask))
+            pictures[uid, image.name] = data_uri(outlined(*crop_around(opened, mask), _SIDE))
     return pictures
-
-
-def _around(image: Image.Image, mask: NDArray[np.bool_]) -> Image.Image:
-    """Return the part of an image around a mask, which is outlined in it."""
-    (top, bottom), (left, right) = (
-        _range(mask.any(axis).nonzero()[0], mask.shape[1 - axis]) for axis in (1, 0)
-    )
-    height, width = mask.shape
-    box = (
-        round(left / width * image.width),
-        round(top / height * image.height),
-        max(round(right / width * image.width), round(left / width * image.width) + 1),
-        max(round(bottom / height * image.height), round(top / height * image.height) + 1),
-    )
-    return outlined(image.crop(box), mask[top:bottom, left:right], _SIDE)
-
-
-def _range(places: NDArray[np.int_], length: int) -> tuple[int, int]:
-    """Return where a crop begins and ends that holds some places with a margin."""
-    first, last = int(places[0]), int(places[-1]) + 1
-    margin = max(_MARGIN * (last - first), (_SMALLEST * length - (last - first)) / 2)
-    return max(0, int(first - margin)), min(length, int(np.ceil(last + margin)))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LARGEST = 640  # pixels of the longer side of an image
 SMALL = 200
 FRAME = (20, 20, 20)
+MARGIN, SMALLEST_CROP = 0.2, 0.35
+"""Around a region in a crop, as a share of its side; the least share of the image's side."""
 FOR, AGAINST = (31, 102, 173), (179, 38, 30)  # blue and red, as bars and paths of the pages are
 ACTIVE = (214, 120, 0)  # of activation maps, which are evidence neither for nor against
 
@@ -145,31 +147,69 @@ def save_cam(image: Path, seen: SeenBox, cam: NDArray[np.float32], path: Path) -
     write_bytes(path, buffer.getvalue())
 
 
-def outlined(image: Image.Image, mask: NDArray[np.bool_], side: int) -> Image.Image:
+def outlined(
+    image: Image.Image, mask: NDArray[np.bool_], side: int, *, fade: float = 0.0
+) -> Image.Image:
     """Outline a part of an image, light within dark, so that it is seen on every background.
 
     Args:
         image: the image.
         mask: bool (height, width) of any size, over all of it.
         side: pixels of the result's longer side.
+        fade: how much paler the rest of the image becomes, from 0 to 1.
     """
     scale = side / max(image.size)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS)).copy()
     scaled = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) >= 0.5
-    contours, _ = cv2.findContours(
-        scaled.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
+    if fade:
+        rest = pixels[~scaled]
+        pixels[~scaled] = (rest + fade * (255.0 - rest)).round().astype(np.uint8)
+    contours, _ = cv2.findContours(scaled.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 2)):
         cv2.drawContours(pixels, contours, -1, colour, width)
     return Image.fromarray(pixels)
 
 
-def data_uri(image: Image.Image) -> str:
-    """Return an image as a JPEG inside a `data:` URI."""
+def crop_around(
+    image: Image.Image, mask: NDArray[np.bool_]
+) -> tuple[Image.Image, NDArray[np.bool_]]:
+    """Return the part of an image around a mask, and that part of the mask.
+
+    Args:
+        image: the image.
+        mask: bool (height, width) of any size, over all of it; not empty.
+    """
+    (top, bottom), (left, right) = (
+        _range(mask.any(axis).nonzero()[0], mask.shape[1 - axis]) for axis in (1, 0)
+    )
+    height, width = mask.shape
+    box = (
+        round(left / width * image.width),
+        round(top / height * image.height),
+        max(round(right / width * image.width), round(left / width * image.width) + 1),
+        max(round(bottom / height * image.height), round(top / height * image.height) + 1),
+    )
+    return image.crop(box), mask[top:bottom, left:right]
+
+
+def _range(places: NDArray[np.int_], length: int) -> tuple[int, int]:
+    """Return where a crop begins and ends that holds some places with a margin."""
+    first, last = int(places[0]), int(places[-1]) + 1
+    margin = max(MARGIN * (last - first), (SMALLEST_CROP * length - (last - first)) / 2)
+    return max(0, int(first - margin)), min(length, int(np.ceil(last + margin)))
+
+
+def jpeg(image: Image.Image) -> bytes:
+    """Return an image as a JPEG file."""
     buffer = BytesIO()
     image.save(buffer, format="JPEG", quality=80, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
+
+
+def data_uri(image: Image.Image) -> str:
+    """Return an image as a JPEG inside a `data:` URI."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(image)).decode()
 
 
 def strip(thumbnails: Sequence[Path], side: int | None = None) -> str | None:

@@ -19,7 +19,7 @@ from tests.repository import ROOT
 
 # Python's own from 3.11 on; before, pytest brings the same under the name it had.
 toml: Any = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-PARTS = ("cli", "demo", "explain", "graph", "ingest", "pages", "queries")
+PARTS = ("cli", "demo", "explain", "graph", "ingest", "pages", "queries", "serve")
 DATA = {".html", ".css", ".js", ".cypher", ".safetensors", ".json"}
 
 

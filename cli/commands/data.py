@@ -1,4 +1,4 @@
-"""`conceptgraph data`: make concept data from annotations or by models, check them, merge them."""
+"""`conceptgraph data`: make concept data, verify, check and merge them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ...ingest.sources.annotations.formats import format_names
 from ...ingest.sources.embeddings import PROMPT
 from ...settings import Settings
 from ..options import QuantileOption, WorkersOption, read_quantile
+from .verify import verify
 
-app = typer.Typer(no_args_is_help=True, help="Make, check and merge concept data.")
+app = typer.Typer(no_args_is_help=True, help="Make, verify, check and merge concept data.")
 DEFAULT = Settings()
 
 OverwriteOption = Annotated[
@@ -24,7 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as J
 
 @app.callback()
 def data() -> None:
-    """Make, check and merge concept data."""
+    """Make, verify, check and merge concept data."""
 
 
 @app.command()
@@ -359,6 +360,9 @@ def embed_photographs(
         print_json(embed_json(report))
     else:
         print_embed(report)
+
+
+app.command()(verify)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from conceptgraph.ingest.concept_data.opening import open_concept_data
 from tests.command_line import call
 from tests.drawn_data import draw_concept_data
 from tests.repository import ROOT
+from tests.verify_server import verifying
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,10 +46,17 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
         ["data", "build"],
         ["data", "tags"],
         ["data", "annotate"],
+        ["data", "verify"],
         ["data", "check"],
         ["data", "merge"],
     ]
     for line in lines:
+        if line[2] == "verify":
+            with verifying(tmp_path / line[3]) as server:
+                assert server.state()["folder"] == "by-models"
+                done = server.stop()
+            assert done.status == 0
+            continue
         done = call(*line[1:], folder=tmp_path)
         assert done.status == 0, done.err
         assert done.err == ""
@@ -56,3 +64,22 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
     assert joined.categories == ("color", "object", "scene", "action")
     assert len(joined.images) == 8
     assert call("data", "check", "joined", folder=tmp_path).status == 0
+
+
+def test_the_commands_that_verify(tmp_path: Path) -> None:
+    draw_concept_data(tmp_path / "concepts", 12)
+    (block,) = re.findall(
+        r"^```\n(conceptgraph data verify.*?)^```", PAGE, re.DOTALL | re.MULTILINE
+    )
+    ask, *others = [shlex.split(line)[1:] for line in block.splitlines()]
+    assert ask == ["data", "verify", "concepts"]
+    with verifying(tmp_path / "concepts") as server:
+        label = server.state()["label"]
+        server.post("/answer", label=label["key"], answer="no")
+        assert server.stop().status == 0
+    for words in others:
+        done = call(*words, folder=tmp_path)
+        assert done.status == 0, done.err
+    header = (tmp_path / "concepts.verified.csv").read_text(encoding="utf-8").partition("\n")[0]
+    assert f"`{header}`" in PAGE
+    assert label["image"] in (tmp_path / "verified" / "dropped.csv").read_text(encoding="utf-8")

@@ -1,0 +1,150 @@
+"""What `data verify` found, as tables and JSON."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from ...pages.wording import counted
+from ..terminal import print_line, print_note, print_status, print_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...ingest.sources.verified.kept import VerifiedReport
+    from ...ingest.sources.verified.verification import Verification
+
+_ROWS = 25
+
+
+def print_start(verification: Verification, address: str) -> None:
+    """Print where the page is, on stderr."""
+    asked = sum(len(of.sample) for of in verification.concepts.values())
+    concepts = counted(len(verification.concepts), "concept")
+    for note in _notes(verification):
+        print_status(note)
+    print_status(f"{counted(asked, 'label')} of {concepts} to verify: {address}")
+    print_status(f"Each answer is saved at once, in {verification.file.path}. Ctrl-C ends.")
+
+
+def _notes(verification: Verification) -> list[str]:
+    """Return what a user should know of the data and the answers, in sentences."""
+    notes = [f"left out: {reason}" for reason in verification.labels.damaged.values()]
+    notes += [f"left out: {reason}" for reason in verification.unreadable.values()]
+    if verification.file.was_cut_off:
+        notes.append("The last row of the answers was cut off; it was removed.")
+    if verification.unused:
+        answers = counted(verification.unused, "answer")
+        notes.append(
+            f"{answers} in the file do not count: about labels that these data do not have, or "
+            "whose region has changed."
+        )
+    return notes
+
+
+def results_json(verification: Verification) -> dict[str, object]:
+    """Return what the answers say as one JSON object."""
+    answers = verification.file.answers
+    return {
+        "folder": str(verification.labels.data.folder),
+        "answers": str(verification.file.path),
+        "workers": {name: sum(one.worker == name for one in answers)
+                    for name in sorted({one.worker for one in answers})},
+        "concepts": [_concept_json(verification, uid) for uid in verification.concepts],
+        "left_out": [*verification.labels.damaged, *verification.unreadable],
+        "unused_answers": verification.unused,
+    }  # fmt: skip
+
+
+def _concept_json(verification: Verification, uid: str) -> dict[str, object]:
+    concept, so_far = verification.concepts[uid].concept, verification.progress(uid)
+    share = so_far.share
+    return {
+        "category": concept.category,
+        "concept": concept.name,
+        "source": concept.source,
+        **so_far._asdict(),
+        "share": {
+            "yes": share.yes,
+            "decided": share.decided,
+            "low": round(share.low, 4),
+            "high": round(share.high, 4),
+        },
+    }
+
+
+def print_results(verification: Verification, given: int | None = None) -> None:
+    """Print what the answers say as a table, and what to do next.
+
+    Args:
+        verification: with the answers.
+        given: answers given just now; None if nobody was asked.
+    """
+    so_far = [(of.concept, verification.progress(uid)) for uid, of in verification.concepts.items()]
+    answered = [row for row in so_far if row[1].answered]
+    rows = []
+    for concept, counts in answered[:_ROWS]:
+        share = counts.share
+        interval = f"{share.low:.0%} to {share.high:.0%}" if share.decided else "—"
+        agree = f"{counts.agreeing} of {counts.pairs}" if counts.pairs else "—"
+        done = "yes" if counts.done else f"about {counts.needed} more"
+        row = (concept.category, concept.name, f"{counts.answered} of {counts.asked}")
+        yes = f"{share.yes} of {share.decided}" if share.decided else "—"
+        rows.append((*row, yes, interval, agree, done))
+    if given is not None:
+        print_line()
+    columns = ("category", "concept", "answered", "yes", "95 % interval", "people agree", "done")
+    print_table("Labels verified", columns, rows, right="cdef")
+    if len(answered) > _ROWS:
+        print_note(f"… and {len(answered) - _ROWS:,} more concepts (--json lists all).")
+    unanswered = len(so_far) - len(answered)
+    if answered and unanswered:
+        print_note(f"Without an answer yet: {counted(unanswered, 'concept')}.")
+    if given is None or verification.unreadable:
+        for note in _notes(verification):
+            print_note(note)
+    _print_next(verification, given)
+
+
+def _print_next(verification: Verification, given: int | None) -> None:
+    path, folder = verification.file.path, shlex.quote(str(verification.labels.data.folder))
+    total = len(verification.file.answers)
+    if not total:
+        print_line("No answer was given, and nothing written.")
+        print_line(f"Next: conceptgraph data verify {folder}", "dim")
+        return
+    text = f"{counted(total, 'answer')} in {path}"
+    if given is not None:
+        text += f", {given:,} of them given now"
+    print_line(f"{text}.")
+    more = "" if path == _default_path(verification) else f" --answers {shlex.quote(str(path))}"
+    print_line(f"Next: conceptgraph data verify {folder}{more} --apply OUT", "dim")
+
+
+def _default_path(verification: Verification) -> Path:
+    folder = verification.labels.data.folder
+    return folder.parent / f"{folder.resolve().name}.verified.csv"
+
+
+def kept_json(report: VerifiedReport) -> dict[str, object]:
+    """Return the report of `--apply` as one JSON object."""
+    return {**report._asdict(), "folder": str(report.folder)}
+
+
+def print_kept(report: VerifiedReport) -> None:
+    """Print the report of `--apply`."""
+    print_line(
+        f"{report.folder}: {counted(report.images, 'image')}, {report.kept:,} of "
+        f"{counted(report.labels, 'label')} kept; most people say yes to {report.verified:,}."
+    )
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.dropped.items())
+    if reasons:
+        print_note(f"Dropped: {reasons} ({report.folder / 'dropped.csv'}).")
+    if report.unused:
+        answers = counted(report.unused, "answer")
+        print_note(f"{answers} fit no label of the data and did not count.")
+    if report.damaged:
+        images = counted(report.damaged, "image")
+        print_note(f"{images} left out: they cannot be read, or a mask of theirs.")
+    print_line()
+    print_line(f"Next: conceptgraph data check {shlex.quote(str(report.folder))}", "dim")

@@ -1,0 +1,1 @@
+"""The page of `data verify`: one label at a time, yes or no."""

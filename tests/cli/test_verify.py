@@ -1,0 +1,149 @@
+"""`data verify` on the command line: bad input, results, what is kept, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.sources.verified.answers import AnswerFile
+from conceptgraph.ingest.sources.verified.labels import find_labels
+from conceptgraph.ingest.sources.verified.verification import Verification, VerifySettings
+from tests.command_line import call, run
+from tests.drawn_data import draw_concept_data
+from tests.verify_server import verifying
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make concept data of which 6 discs have answers: 4 yes, one no, one that is disputed."""
+    folder = draw_concept_data(tmp_path / "concepts", 24)
+    with AnswerFile(tmp_path / "concepts.verified.csv") as file:
+        labels = find_labels(open_concept_data(folder))
+        verification = Verification(labels, file, VerifySettings(concepts=("disc",)))
+        for number, label in enumerate(list(verification.queue("ana"))[:6]):
+            verification.answer(label, "ana", "no" if number == 0 else "yes")
+            if number == 1:
+                verification.answer(label, "bo", "no")
+    return folder
+
+
+def test_bad_input(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "other.csv").write_text("image,label\na.jpg,red\n", encoding="utf-8")
+    (tmp_path / "of_others.csv").write_text(
+        (tmp_path / "concepts.verified.csv").read_text(encoding="utf-8").replace("disc", "dice"),
+        encoding="utf-8",
+    )
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        for words, message in (
+            (["nothing"], "not concept data in the Broden layout; found no such folder"),
+            (["photos"], "not concept data in the Broden layout; found no index.csv"),
+            (["concepts", "--concept", "dsc"], "no concept 'dsc'. Did you mean 'disc'"),
+            (["concepts", "--source", "CLIP"], "no labels by 'CLIP'; expected people, all"),
+            (["concepts", "--answers", "other.csv"], "row 1: column missing: category"),
+            (
+                ["concepts", "--answers", "of_others.csv"],
+                "answers about other data; found none of 7",
+            ),
+            (["concepts", "--answers", "photos"], "a folder; expected a file of answers"),
+            (["concepts", "--answers", "no/a.csv"], "cannot be written: No such file"),
+            (["concepts", "--per-concept", "0"], "per-concept out of range; found 0"),
+            (["concepts", "--rounds", "0"], "rounds out of range"),
+            (["concepts", "--margin", "1"], "margin out of range"),
+            (["concepts", "--worker", "=x"], "name of a worker; found '=x'"),
+            (["concepts", "--port", port], f"cannot listen on port {port}: Address already in use"),
+            (["concepts", "--port", "70000"], "Invalid value for '--port'"),
+            (["concepts", "--verified-only"], "only with --apply OUT"),
+            (["concepts", "--apply", "concepts"], "already exists"),
+            (["concepts", "--apply", "concepts", "--overwrite"], "the data that were verified"),
+            (["concepts", "--apply", "x", "--answers", "no.csv"], "no answers yet"),
+        ):
+            done = call("data", "verify", *words, "--no-browser", folder=tmp_path)
+            assert done.status in {1, 2}, words
+            assert message in done.err
+            assert done.err.count("\n") == 1
+            assert done.out == ""
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"concepts", "concepts.verified.csv", "of_others.csv", "other.csv", "photos"}
+
+
+def test_results(folder: Path, tmp_path: Path) -> None:
+    done = call("data", "verify", "concepts", "--concept", "disc", "--results", folder=tmp_path)
+    assert done.status == 0
+    assert re.search(r"object +disc +6 of \d+ +4 of 5", done.out)
+    assert "0 of 1" in done.out  # where two answered, they differ
+    assert "7 answers in concepts.verified.csv." in done.out
+    assert "Next: conceptgraph data verify concepts --apply OUT" in done.out
+    done = call("data", "verify", "concepts", "--results", "--json", folder=tmp_path)
+    result = json.loads(done.out)
+    (disc,) = (one for one in result["concepts"] if one["concept"] == "disc")
+    assert (disc["answered"], disc["disputed"], disc["pairs"], disc["agreeing"]) == (6, 1, 1, 0)
+    assert (disc["share"]["yes"], disc["share"]["decided"]) == (4, 5)
+    assert result["workers"] == {"ana": 6, "bo": 1}
+    assert len(result["concepts"]) > 20
+    moved = tmp_path / "concepts.verified.csv"
+    moved.rename(tmp_path / "mine.csv")
+    words = ("--concept", "disc", "--results")
+    assert "nothing written" in call("data", "verify", "concepts", *words, folder=tmp_path).out
+    done = call("data", "verify", "concepts", *words, "--answers", "mine.csv", folder=tmp_path)
+    assert "data verify concepts --answers mine.csv --apply OUT" in done.out
+
+
+def test_apply(folder: Path, tmp_path: Path) -> None:
+    words = ("data", "verify", "concepts", "--apply")
+    done = call(*words, "kept", folder=tmp_path)
+    assert done.status == 0, done.err
+    assert "Dropped: most say no 1, as many say yes as no 1 (kept/dropped.csv)." in done.out
+    assert "Next: conceptgraph data check kept" in done.out
+    assert call("data", "check", "kept", folder=tmp_path).status == 0
+    done = call(*words, "kept", "--verified-only", "--overwrite", "--json", folder=tmp_path)
+    report = json.loads(done.out)
+    assert (report["kept"], report["verified"], report["dropped"]["most say no"]) == (4, 4, 1)
+    kept = open_concept_data(tmp_path / "kept")
+    assert [concept.uid for concept in kept.concepts] == ["object/disc"]
+
+
+def test_where_the_answers_lie(folder: Path, tmp_path: Path) -> None:
+    """Beside the data, however the folder is named, so that replacing the data leaves them."""
+    for name, below in (("concepts", tmp_path), ("concepts/", tmp_path), (".", folder),
+                        (str(folder), folder), ("../concepts", folder)):  # fmt: skip
+        words = ("--concept", "disc", "--results", "--json")
+        done = call("data", "verify", name, *words, folder=below)
+        assert json.loads(done.out)["concepts"][0]["answered"] == 6, name
+
+
+@pytest.mark.slow
+def test_how_it_ends(folder: Path, tmp_path: Path) -> None:
+    words = ("--concept", "disc", "--worker", "cy")
+    with verifying(folder, *words) as server:
+        second = run("data", "verify", "concepts", "--results", folder=tmp_path)
+        assert (second.status, second.err.count("\n")) == (1, 1)
+        assert "another `data verify` writes these answers" in second.err
+        server.post("/answer", label=server.state()["label"]["key"], answer="skip")
+        done = server.stop()
+    assert done.status == 0
+    assert "Traceback" not in done.err
+    assert "8 answers in concepts.verified.csv, 1 of them given now." in done.out
+    with verifying(folder, *words, "--json") as server:
+        server.post("/answer", label=server.state()["label"]["key"], answer="no")
+        done = server.stop()
+    assert json.loads(done.out)["workers"] == {"ana": 6, "bo": 1, "cy": 2}
+    with verifying(folder, *words) as server:
+        assert server.stop(signal.SIGTERM).status == 128 + signal.SIGTERM
+    with verifying(folder, *words) as server:
+        server.post("/answer", label=server.state()["label"]["key"], answer="no")
+        server.process.kill()
+    with verifying(folder, *words) as server:
+        assert server.state()["mine"] == 3
+        server.stop()
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".lock")]

@@ -1,0 +1,468 @@
+"""Verified labels: who is asked about what, how answers are kept, and what they make of data."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from conceptgraph.errors import DataError
+from conceptgraph.ingest.concept_data.checking.check import check
+from conceptgraph.ingest.concept_data.masks import read_label_maps
+from conceptgraph.ingest.concept_data.opening import open_concept_data
+from conceptgraph.ingest.sources.annotations.build import BuildSettings, build
+from conceptgraph.ingest.sources.annotations.consensus import AgreementRules
+from conceptgraph.ingest.sources.tags.build import write_tags
+from conceptgraph.ingest.sources.verified.agreement import count, interval, is_disputed, verdict
+from conceptgraph.ingest.sources.verified.answers import AnswerFile, AnswerRow, read_answers
+from conceptgraph.ingest.sources.verified.kept import write_verified
+from conceptgraph.ingest.sources.verified.labels import (
+    choose_concepts,
+    find_labels,
+    read_region,
+    sample,
+)
+from conceptgraph.ingest.sources.verified.verification import Verification, VerifySettings
+from tests.drawn_data import draw_concept_data, write_broden, write_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conceptgraph.ingest.sources.verified.agreement import LabelAnswers
+    from conceptgraph.ingest.sources.verified.labels import DataLabels
+
+ROW = AnswerRow("a.jpg", "color", "red", 0, 0, 4, 4, 8, 8, "ana", "yes", "123456", "2026-01-01")
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> DataLabels:
+    folder = draw_concept_data(tmp_path_factory.mktemp("drawn") / "concepts", 24)
+    return find_labels(open_concept_data(folder))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[AnswerFile]:
+    with AnswerFile(tmp_path / "answers.csv") as opened:
+        yield opened
+
+
+def test_all_labels_are_found(labels: DataLabels) -> None:
+    """Compared with a plain look at each image."""
+    data = labels.data
+    expected = set()
+    for image in data.images:
+        maps = read_label_maps(data, image)
+        for column, concept in enumerate(data.concepts):
+            has_mask = any((one == column + 1).any() for one in maps)
+            if has_mask or column in image.image_labels:
+                expected.add((concept.uid, image.name, has_mask))
+    found = {
+        (data.concepts[label.concept].uid, data.images[label.image].name, label.has_mask)
+        for of_concept in labels.by_concept.values()
+        for label in of_concept
+    }
+    assert found == expected
+    assert {has_mask for _, _, has_mask in found} == {True, False}
+    keys = [label.key for of_concept in labels.by_concept.values() for label in of_concept]
+    assert len(set(keys)) == len(keys) == len(expected)
+
+
+def test_regions_and_their_boxes(labels: DataLabels) -> None:
+    for of_concept in labels.by_concept.values():
+        for label in of_concept[:2]:
+            image, region = labels.data.images[label.image], read_region(labels.data, label)
+            left, top, right, bottom = region.box
+            if region.mask is None:
+                assert region.box == (0, 0, image.width, image.height)
+                continue
+            assert 0 <= left < right <= image.width
+            assert 0 <= top < bottom <= image.height
+            scale = image.width // image.mask_width  # 2: exact
+            large = region.mask.repeat(scale, 0).repeat(scale, 1)
+            assert large[top:bottom, left:right].sum() == large.sum()
+            for edge in (
+                large[top, left:right], large[bottom - 1, left:right],
+                large[top:bottom, left], large[top:bottom, right - 1],
+            ):  # fmt: skip
+                assert edge.any()
+
+
+def test_a_larger_sample_begins_with_the_smaller_one(labels: DataLabels) -> None:
+    of_concept = max(labels.by_concept.values(), key=len)
+    small, large = (sample(of_concept, number, 3) for number in (4, 9))
+    assert large[:4] == small
+    assert sample(of_concept, 4, 4) != small
+    assert sorted(sample(of_concept, 999, 3)) == sorted(of_concept)
+
+
+def test_which_concepts_are_asked_about(tmp_path: Path) -> None:
+    folder = write_broden(
+        tmp_path / "data",
+        [{"image": "a.jpg", "object": "1;2;3;4"}],
+        [],
+        ["object"],
+    )
+    (folder / "label.csv").write_text(
+        "number,name,category,source\n1,ball,object(1),SegFormer b0\n2,box,object(1),\n"
+        "3,dusk,object(1),tags and SegFormer b0\n4,sky,object(1),people and tags\n5,rare,object,\n",
+        encoding="utf-8",
+    )
+    found = find_labels(open_concept_data(folder))
+
+    def chosen(names: tuple[str, ...] = (), source: str | None = None) -> list[str]:
+        columns = choose_concepts(found, names, source)
+        return [found.data.concepts[column].name for column in columns]
+
+    assert chosen() == ["ball", "dusk", "sky"]
+    assert chosen(source="all") == ["ball", "box", "dusk", "sky"]
+    assert chosen(source="people") == ["box", "sky"]
+    assert chosen(source="SegFormer b0") == ["ball", "dusk"]
+    assert chosen(("object/box", "ball", "box")) == ["box", "ball"]
+    with pytest.raises(DataError, match="no labels by 'CLIP'; expected SegFormer b0, people, tags"):
+        chosen(source="CLIP")
+    with pytest.raises(DataError, match=r"no concept 'bal'\. Did you mean 'ball'"):
+        chosen(("bal",))
+    with pytest.raises(DataError, match="no image has the concept 'rare'"):
+        chosen(("rare",))
+
+
+@pytest.mark.parametrize(("yes", "decided"), [(0, 1), (1, 1), (9, 10), (10, 10), (31, 50)])
+def test_the_interval_is_wilsons(yes: int, decided: int) -> None:
+    expected = binomtest(yes, decided).proportion_ci(0.95, method="wilson")
+    assert interval(yes, decided) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_counts_of_answers() -> None:
+    answers: list[LabelAnswers] = [
+        {"ana": True, "bo": True, "cy": False},
+        {"ana": True, "bo": False},
+        {"ana": False, "bo": None},
+        {"ana": None},
+        {},
+    ]
+    assert [verdict(one) for one in answers] == [True, None, False, None, None]
+    assert [is_disputed(one) for one in answers] == [False, True, False, False, False]
+    counts = count(90, answers, 0.1)
+    assert counts[:3] == (90, 5, 4)
+    assert (counts.share.yes, counts.share.decided, counts.disputed) == (1, 2, 1)
+    assert (counts.pairs, counts.agreeing) == (4, 1)
+    assert (counts.done, counts.needed) == (False, 1)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.9, 1.0])
+def test_how_many_more_are_needed(rate: float) -> None:
+    """A concept is done after about as many labels as were announced, and not before."""
+    rng, margin = random.Random(1), 0.1
+    answers: list[LabelAnswers] = [{} for _ in range(300)]
+    announced = []
+    for position in range(300):
+        counts = count(300, answers, margin)
+        assert counts.done == (counts.share.margin <= margin)
+        if counts.done:
+            break
+        announced.append(position + counts.needed)
+        answers[position]["ana"] = rng.random() < rate
+    assert counts.done
+    assert announced[0] <= 100
+    assert announced[-1] == position  # the last time, one more
+    slow = next(n for n in range(1, 300) if np.diff(interval(n / 2, n))[0] <= 2 * margin)
+    assert announced[0] == slow
+    for k in range(300):
+        answers[k]["ana"] = True
+    assert count(300, answers, 0.0001).done  # all have an answer
+
+
+def test_rounds(labels: DataLabels, file: AnswerFile) -> None:
+    """Each label is shown to two people, and to a third if they differ; never twice to one."""
+    settings = VerifySettings(per_concept=8, margin=0.01, source="all")
+    verification = Verification(labels, file, settings)
+    rng = random.Random(0)
+    people = ("ana", "bo", "cy")
+    shown: dict[str, list[str]] = {}
+    first_round = True
+    while queues := {who: q for who in people if (q := list(verification.queue(who)))}:
+        worker = rng.choice(list(queues))
+        label = queues[worker][0]
+        unanswered = [one for one in queues[worker] if not verification.said(one)]
+        differ = [one for one in queues[worker] if is_disputed(verification.said(one))]
+        if unanswered:
+            assert label in unanswered
+            assert verification.round_of(label, worker) == 1
+            assert first_round
+        else:
+            first_round = False
+            assert not differ or label in differ
+        shown.setdefault(label.key, []).append(worker)
+        assert verification.answer(label, worker, rng.choice(["yes", "yes", "no", ""]))
+    asked = [label for of in verification.concepts.values() for label in of.sample]
+    assert set(shown) == {label.key for label in asked}
+    numbers = {}
+    for label in asked:
+        said = verification.said(label)
+        assert sorted(said) == sorted(shown[label.key])
+        first_two = {who: said[who] for who in shown[label.key][:2]}
+        assert len(said) == (3 if is_disputed(first_two) else 2)
+        numbers[label.key] = len(said)
+    assert set(numbers.values()) == {2, 3}
+    again = Verification(labels, file, settings)  # as a new call reads the file
+    assert all(again.said(label) == verification.said(label) for label in asked)
+    assert again.unused == 0
+
+
+def test_a_concept_that_is_done_is_left(labels: DataLabels, file: AnswerFile) -> None:
+    settings = VerifySettings(concepts=("disc", "square"), margin=0.4)
+    verification = Verification(labels, file, settings)
+    first, second = verification.concepts
+    for _ in range(2):
+        label = next(verification.queue("ana"))
+        assert verification.concept(label).uid == first
+        verification.answer(label, "ana", "yes")
+        count_now = verification.progress(first)
+        if count_now.done:
+            break
+    assert verification.progress(first).answered < verification.progress(first).asked
+    assert verification.concept(next(verification.queue("ana"))).uid == second
+    alone = next(verification.queue("ana", first))  # asked for, it goes on
+    assert verification.concept(alone).uid == first
+    assert not verification.said(alone)
+
+
+def test_people_see_labels_in_orders_of_their_own(labels: DataLabels, file: AnswerFile) -> None:
+    verification = Verification(labels, file, VerifySettings(concepts=("disc",)))
+    ana, bo = (list(verification.queue(who)) for who in ("ana", "bo"))
+    assert ana != bo
+    assert sorted(ana) == sorted(bo)
+    assert ana == list(verification.queue("ana"))
+
+
+def test_undo(labels: DataLabels, file: AnswerFile) -> None:
+    verification = Verification(labels, file, VerifySettings(concepts=("disc",)))
+    first = next(verification.queue("ana"))
+    verification.answer(first, "ana", "no")
+    second = next(verification.queue("ana"))
+    verification.answer(second, "ana", "yes")
+    verification.answer(next(verification.queue("bo")), "bo", "yes")
+    assert not verification.answer(second, "ana", "no")  # in another tab
+    assert verification.undo("ana") == second
+    assert verification.said(second) == {}
+    assert verification.undo("ana") == first
+    assert verification.undo("ana") is None
+    assert [one.worker for one in read_answers(file.path)] == ["bo"]
+    assert verification.answers_of("bo") == 1
+
+
+def test_an_undo_leaves_what_is_not_asked_about(labels: DataLabels, file: AnswerFile) -> None:
+    discs = Verification(labels, file, VerifySettings(concepts=("disc",)))
+    discs.answer(next(discs.queue("ana")), "ana", "yes")
+    squares = Verification(labels, file, VerifySettings(concepts=("square",)))
+    assert squares.undo("ana") is None
+    assert len(file.answers) == 1
+
+
+def test_answers_survive_a_crash(tmp_path: Path) -> None:
+    """A row that was cut off is removed; whatever the byte at which it ends."""
+    path = tmp_path / "answers.csv"
+    with AnswerFile(path) as file:
+        file.add(ROW)
+        file.add(ROW._replace(label='a "quoted", name', worker="bo"))
+    whole = path.read_bytes()
+    first = whole.index(b"\n", whole.index(b"\n") + 1) + 1
+    for end in range(first, len(whole)):
+        path.write_bytes(whole[:end])
+        with AnswerFile(path) as file:
+            assert file.answers[0] == ROW
+            kept = len(file.answers)
+            assert file.was_cut_off == (kept == 1 and end > first)
+            if kept == 2:  # at most the time is cut off
+                second = ROW._replace(label='a "quoted", name', worker="bo", time="")
+                assert file.answers[1]._replace(time="") == second
+            file.add(ROW._replace(worker="cy"))
+        assert [one.worker for one in read_answers(path)][-1] == "cy"
+        assert len(read_answers(path)) == kept + 1
+
+
+def test_one_server_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    with AnswerFile(path), pytest.raises(DataError, match="another `data verify` writes these"):
+        AnswerFile(path)
+    with AnswerFile(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "column missing"),
+        ("image,label\n", "column missing"),
+        (",".join(ROW._fields) + ",note\n", "other columns"),
+        (";".join(ROW._fields) + "\n", "column missing"),
+        (",".join(ROW._fields) + "\na,b\n", "wrong number of cells"),
+        (",".join(ROW._fields) + "\na,b,c,0,0,1,1,1,1,ana,maybe,,\n", "expected yes, no or noth"),
+        (",".join(ROW._fields) + "\na,b,c,0,0,1,x,1,1,ana,yes,,\n", "ymax; found 'x'"),
+        (",".join(ROW._fields) + "\na,b,c,0,0,1,1,1,1,,yes,,\n", "worker; found nothing"),
+        (",".join(ROW._fields) + '\n"a\n', "Close the quotation mark"),
+    ],
+)
+def test_tables_that_are_no_answers(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        AnswerFile(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["answers.csv"]  # no lock is left
+
+
+@pytest.mark.parametrize("name", ["", " ", "=1+1", "@x", "-x", "a" * 61, "a\nb;", "a,b", "<b>"])
+def test_names_that_nobody_has(labels: DataLabels, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "answers.csv"
+    with AnswerFile(path) as file:
+        label = next(Verification(labels, file, VerifySettings()).queue("ana"))
+        Verification(labels, file, VerifySettings()).answer(label, "ana", "yes")
+        file.answers[0] = file.answers[0]._replace(worker=name)
+        with pytest.raises(DataError, match="name of a worker"):
+            Verification(labels, file, VerifySettings())
+
+
+def test_answers_about_other_data(labels: DataLabels, file: AnswerFile, tmp_path: Path) -> None:
+    file.add(ROW)
+    with pytest.raises(DataError, match="answers about other data; found none of 1 is about"):
+        Verification(labels, file, VerifySettings())
+    verification_file = AnswerFile(tmp_path / "second.csv")
+    verification = Verification(labels, verification_file, VerifySettings(concepts=("disc",)))
+    for label in list(verification.queue("ana"))[:2]:
+        verification.answer(label, "ana", "no")
+    changed = verification_file.answers[0]._replace(region="000000000000")
+    verification_file.answers[0] = changed  # another mask was shown
+    assert Verification(labels, verification_file, VerifySettings()).unused == 1
+    verification_file.close()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        VerifySettings(per_concept=0),
+        VerifySettings(rounds=0),
+        VerifySettings(margin=0),
+        VerifySettings(margin=0.5),
+        VerifySettings(margin=float("nan")),
+    ],
+)
+def test_settings_out_of_range(
+    labels: DataLabels, file: AnswerFile, settings: VerifySettings
+) -> None:
+    with pytest.raises(DataError, match="out of range"):
+        Verification(labels, file, settings)
+
+
+def _pixels(labels: DataLabels) -> dict[tuple[str, str], int | str]:
+    """Return the pixels of each label, by concept and image; of a tag, `tag`."""
+    content: dict[tuple[str, str], int | str] = {}
+    for of_concept in labels.by_concept.values():
+        for label in of_concept:
+            uid = labels.data.concepts[label.concept].uid
+            maps = read_label_maps(labels.data, labels.data.images[label.image])
+            pixels = int((maps == label.concept + 1).sum())
+            content[uid, labels.data.images[label.image].name] = pixels or "tag"
+    return content
+
+
+@pytest.mark.parametrize("verified_only", [False, True])
+def test_what_is_kept(
+    labels: DataLabels, file: AnswerFile, tmp_path: Path, verified_only: bool
+) -> None:
+    rng = random.Random(5)
+    verification = Verification(labels, file, VerifySettings(per_concept=10, source="all"))
+    expected = _pixels(labels)
+    for of in verification.concepts.values():
+        for label in of.sample:
+            said = [rng.choice(["yes", "no", ""]) for _ in range(rng.randrange(4))]
+            for worker, answer in zip(("ana", "bo", "cy"), said, strict=False):
+                verification.answer(label, worker, answer)
+            yes, no = said.count("yes"), said.count("no")
+            if (no and no >= yes) or (verified_only and yes <= no):
+                del expected[of.concept.uid, verification.image(label).name]
+        if verified_only:
+            for label in set(labels.by_concept[of.sample[0].concept]) - set(of.sample):
+                del expected[of.concept.uid, verification.image(label).name]
+    out = tmp_path / "kept"
+    report = write_verified(labels, file, out, verified_only=verified_only)
+    kept = find_labels(open_concept_data(out))
+    assert _pixels(kept) == expected
+    assert report.kept == len(expected) == report.labels - sum(report.dropped.values())
+    assert len(kept.data.images) == len(labels.data.images)
+    assert {image.split for image in kept.data.images} == {"train", "val"}
+    assert check(out).defects == ()
+
+
+def test_a_refused_tag_is_a_no_where_somebody_was_asked(tmp_path: Path, file: AnswerFile) -> None:
+    drawn = draw_concept_data(tmp_path / "drawn", 6)
+    photos = sorted((drawn / "images" / "drawn").glob("*.jpg"))
+    rows = [(0, "dusk,yes"), (1, "dusk,yes"), (2, "dusk,no"), (3, "rain"), (4, "rain")]
+    for number in range(5):
+        shutil.copy(photos[number], tmp_path / f"{number}.jpg")
+    lines = [f"{number}.jpg,{rest}" for number, rest in rows]
+    text = "image,label,answer\n" + "\n".join(
+        line if line.count(",") == 2 else f"{line},yes" for line in lines
+    )
+    (tmp_path / "tags.csv").write_text(text + "\n", encoding="utf-8")
+    write_tags(tmp_path / "tags.csv", tmp_path / "tags")
+    labels = find_labels(open_concept_data(tmp_path / "tags"))
+    verification = Verification(labels, file, VerifySettings())
+    for label in list(verification.queue("ana")):
+        first = verification.image(label).name in {"0.jpg", "3.jpg"}
+        verification.answer(label, "ana", "no" if first else "yes")
+    write_verified(labels, file, tmp_path / "kept")
+    data = open_concept_data(tmp_path / "kept")
+    names = [concept.name for concept in data.concepts]
+    sources = {concept.source for concept in data.concepts}
+    assert sources == {"tags"}
+    found = {
+        image.name: ([names[k] for k in image.image_labels], [names[k] for k in image.absent])
+        for image in data.images
+    }
+    assert found == {
+        "0.jpg": ([], ["dusk"]), "1.jpg": (["dusk"], []), "2.jpg": ([], ["dusk"]),
+        "3.jpg": ([], []), "4.jpg": (["rain"], []),
+    }  # fmt: skip
+
+
+def test_data_build_reads_the_answers(labels: DataLabels, file: AnswerFile, tmp_path: Path) -> None:
+    """As boxes, of which a majority of the people says yes."""
+    verification = Verification(labels, file, VerifySettings(concepts=("disc",), rounds=3))
+    wanted = ["yes yes no", "no no yes", "yes yes yes"]
+    said = {one: text.split() for one, text in zip(verification.queue("ana"), wanted, strict=False)}
+    for label, answers in said.items():
+        for worker, answer in zip(("ana", "bo", "cy"), answers, strict=True):
+            verification.answer(label, worker, answer)
+    report = build(
+        file.path,
+        labels.data.folder / "images",
+        tmp_path / "boxes",
+        BuildSettings(rules=AgreementRules(verified_only=True)),
+    )
+    kept = open_concept_data(report.folder)
+    accepted = [label for label, answers in said.items() if answers.count("yes") > 1]
+    names = {verification.image(label).name for label in accepted}
+    assert {image.name for image in kept.images} == names
+
+
+def test_no_labels_and_damaged_masks(tmp_path: Path) -> None:
+    numbers = np.full((8, 8), 1)
+    rows: list[dict[str, str | int]] = [{"image": f"{k}.jpg", "object": f"{k}.png"} for k in "ab"]
+    folder = write_broden(tmp_path / "data", rows, [(1, "ball", "object")], ["object"])
+    for name in "ab":
+        write_mask(folder / "images" / f"{name}.png", numbers)
+    damaged = bytearray((folder / "images" / "b.png").read_bytes())
+    damaged[50] ^= 255
+    (folder / "images" / "b.png").write_bytes(damaged)
+    found = find_labels(open_concept_data(folder, strict=False))
+    assert [len(of_concept) for of_concept in found.by_concept.values()] == [1]
+    assert list(found.damaged) == ["b.jpg"]
+    write_mask(folder / "images" / "a.png", np.zeros((8, 8), np.int64))
+    with pytest.raises(DataError, match="no label to verify"):
+        find_labels(open_concept_data(folder, strict=False))
