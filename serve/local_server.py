@@ -92,13 +92,21 @@ def serve(app: Starlette, listener: socket.socket, *, browser: str | None = None
         browser: an address to open in the user's browser.
     """
     if browser is not None:  # which may take a while; until the server runs, its request waits
-        threading.Thread(target=webbrowser.open, args=(browser,), daemon=True).start()
+        threading.Thread(target=_open, args=(browser,), daemon=True).start()
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
         timeout_graceful_shutdown=2,
     )  # fmt: skip
     with listener, suppress(KeyboardInterrupt):  # uvicorn raises it again, once it has stopped
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _open(url: str) -> None:
+    """Open an address in the user's browser, but in none that would take over the terminal."""
+    with suppress(webbrowser.Error, OSError):
+        in_terminal = type(webbrowser.get()) is webbrowser.GenericBrowser
+        if not in_terminal or os.environ.get("BROWSER"):
+            webbrowser.open(url)
 
 
 class _Guard:

@@ -71,13 +71,14 @@ class VerifyServer:
 
 
 @contextmanager
-def verifying(folder: Path, *words: object) -> Iterator[VerifyServer]:
-    """Start `data verify FOLDER …` beside the folder."""
+def verifying(folder: Path, *words: object, browser: str | None = None) -> Iterator[VerifyServer]:
+    """Start `data verify FOLDER …` beside the folder; it opens the browser, if there is one."""
+    opens = ("--no-browser",) if browser is None else ()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         process = subprocess.Popen(
-            [*PROGRAM, "data", "verify", folder.name, "--no-browser", *map(str, words)],
+            [*PROGRAM, "data", "verify", folder.name, *opens, *map(str, words)],
             cwd=folder.parent,
-            env=environment(PYTHONUNBUFFERED="1"),
+            env=environment(PYTHONUNBUFFERED="1", BROWSER=browser or ""),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -101,7 +101,7 @@ def verify(
         raise typer.BadParameter("only with --apply OUT", param_hint="--verified-only, --overwrite")
     data = open_concept_data(folder, strict=False)
     file = answers or _beside(folder)
-    with AnswerFile(file) as answer_file:
+    with AnswerFile(file, read_only=results or apply is not None) as answer_file:
         labels = find_labels(data, ProgressBars())
         if apply is not None:
             _write(labels, answer_file, apply, verified_only, overwrite, as_json)

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,6 +57,7 @@ def test_bad_input(folder: Path, tmp_path: Path) -> None:
                 "answers about other data; found none of 7",
             ),
             (["concepts", "--answers", "photos"], "a folder; expected a file of answers"),
+            (["concepts", "--answers", "photos", "--results"], "photos: cannot be read: Is a dir"),
             (["concepts", "--answers", "no/a.csv"], "cannot be written: No such file"),
             (["concepts", "--per-concept", "0"], "per-concept out of range; found 0"),
             (["concepts", "--rounds", "0"], "rounds out of range"),
@@ -126,7 +128,8 @@ def test_where_the_answers_lie(folder: Path, tmp_path: Path) -> None:
 def test_how_it_ends(folder: Path, tmp_path: Path) -> None:
     words = ("--concept", "disc", "--worker", "cy")
     with verifying(folder, *words) as server:
-        second = run("data", "verify", "concepts", "--results", folder=tmp_path)
+        assert call("data", "verify", "concepts", "--results", folder=tmp_path).status == 0
+        second = run("data", "verify", "concepts", "--no-browser", folder=tmp_path)
         assert (second.status, second.err.count("\n")) == (1, 1)
         assert "another `data verify` writes these answers" in second.err
         server.post("/answer", label=server.state()["label"]["key"], answer="skip")
@@ -147,3 +150,17 @@ def test_how_it_ends(folder: Path, tmp_path: Path) -> None:
         assert server.state()["mine"] == 3
         server.stop()
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".lock")]
+
+
+@pytest.mark.slow
+def test_it_opens_the_browser(folder: Path, tmp_path: Path) -> None:
+    script, seen = tmp_path / "browser.sh", tmp_path / "seen.txt"
+    script.write_text(f'#!/bin/sh\necho "$1" > {seen}.part && mv {seen}.part {seen}\n')
+    script.chmod(0o755)
+    with verifying(folder, browser=f"{script} %s") as server:
+        for _ in range(200):
+            if seen.exists():
+                break
+            time.sleep(0.05)
+        assert seen.read_text(encoding="utf-8").strip() == server.url
+        server.stop()

@@ -89,7 +89,7 @@ def now() -> str:
 
 
 class AnswerFile:
-    """The file of answers, open for one server at a time; a context manager.
+    """The file of answers, open for writing by one server at a time; a context manager.
 
     Attributes:
         path: of the file.
@@ -97,17 +97,21 @@ class AnswerFile:
         was_cut_off: whether its last row was incomplete, and is removed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Read the file; without one, it is written with the first answer.
 
+        Args:
+            path: of the file.
+            read_only: nothing is to be added, so another server may be writing it.
+
         Raises:
-            DataError: no such table, or another server has it open.
+            DataError: no such table, or another server has it open for writing.
         """
         self.path, self.answers, self.was_cut_off = path, list[AnswerRow](), False
-        self._lock = _lock(path)
+        self._lock = None if read_only else _lock(path)
         try:
             if path.exists():
-                self.was_cut_off = self._repair()
+                self.was_cut_off = False if read_only else self._repair()
                 self.answers = read_answers(path)
         except BaseException:
             self.close()
@@ -175,12 +179,17 @@ class AnswerFile:
 
 
 def read_answers(path: Path) -> list[AnswerRow]:
-    """Read a file of answers.
+    """Read a file of answers; a last row that is not complete yet is left out.
 
     Raises:
         DataError: unreadable, with other columns, or a row that is no answer.
     """
-    table = read_csv(path, AnswerRow._fields)
+    bad_rows: list[tuple[int, DataError]] = []
+    table = read_csv(path, AnswerRow._fields, bad_rows=bad_rows)
+    last = max((row.line for row in table.rows), default=1)
+    for line, error in bad_rows:
+        if line < last or path.read_bytes().endswith(b"\n"):
+            raise DataError(f"row {line}: {error}", file=path)
     if table.columns != AnswerRow._fields:
         raise DataError(
             "row 1: other columns",
@@ -210,11 +219,11 @@ def _as_text(rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def _append(path: Path, content: bytes, *, is_new: bool) -> None:
-    with path.open("ab") as file:
+    with path.open("ab", buffering=0) as file:  # a buffer would write the rest when it is closed
         before = file.tell()
         try:
-            file.write(content)
-            file.flush()
+            while content:
+                content = content[file.write(content) :]
             os.fsync(file.fileno())
         except OSError:  # a full disk: leave no part of a row
             with suppress(OSError):

@@ -181,6 +181,7 @@ function choose(uid) {
   if (asked.get('concept') === uid) asked.delete('concept');
   else asked.set('concept', uid);
   history.replaceState(null, '', `?${asked}`);
+  scrollTo({top: 0});  // on a phone the list is below the question
   ask('state', null, '');
 }
 

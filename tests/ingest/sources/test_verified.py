@@ -177,6 +177,50 @@ def test_how_many_more_are_needed(rate: float) -> None:
     assert count(300, answers, 0.0001).done  # all have an answer
 
 
+@pytest.mark.parametrize("rate", [0.3, 0.5, 0.8, 0.9, 0.98])
+def test_the_interval_holds_the_share_also_when_answers_end_with_it(rate: float) -> None:
+    """In about 95 of 100 concepts, though each ends as soon as its interval is narrow enough."""
+    rng, concepts, hits = np.random.default_rng(7), 400, 0
+    for _ in range(concepts):
+        yes = np.cumsum(rng.random(100) < rate).tolist()
+        bounds = (interval(yes[n], n + 1) for n in range(100))
+        low, high = next((lo, hi) for lo, hi in bounds if (hi - lo) / 2 <= 0.1)
+        hits += low <= rate <= high
+    assert hits / concepts >= 0.91
+
+
+def test_a_full_disk_loses_no_answer(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "answers.csv"
+    with AnswerFile(path) as file:
+        file.add(ROW)
+        before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+        try:
+            with pytest.raises(DataError, match=r"answers\.csv: cannot be written: File too large"):
+                file.add(ROW._replace(worker="bo"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert path.read_bytes() == before
+        assert file.answers == [ROW]
+        file.add(ROW._replace(worker="cy"))
+    assert [one.worker for one in read_answers(path)] == ["ana", "cy"]
+
+
+def test_answers_are_read_while_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    with AnswerFile(path) as file:
+        file.add(ROW)
+        with path.open("ab") as other:
+            other.write(b"a.jpg,color,red,0")  # a part of a row
+        with AnswerFile(path, read_only=True) as reading:
+            assert reading.answers == [ROW]
+        with path.open("ab") as other:
+            other.write(b"\n")
+        with pytest.raises(DataError, match="row 3: wrong number of cells"):
+            AnswerFile(path, read_only=True)
+
+
 def test_rounds(labels: DataLabels, file: AnswerFile) -> None:
     """Each label is shown to two people, and to a third if they differ; never twice to one."""
     settings = VerifySettings(per_concept=8, margin=0.01, source="all")
