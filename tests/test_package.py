@@ -78,7 +78,10 @@ def pyproject() -> dict[str, Any]:
     ("code", "heavy"),
     [
         ("import conceptgraph", {"torch", "pandas", "networkx", "numpy"}),
-        ("import conceptgraph.cli.app", {"torch", "pandas", "networkx", "pyarrow", "numpy"}),
+        (
+            "import conceptgraph.cli.app",
+            {"torch", "pandas", "networkx", "pyarrow", "numpy", "starlette"},
+        ),
         ("import conceptgraph.explain.question, conceptgraph.explain.user_region", {"torch"}),
         ("import conceptgraph.explain.explain", {"torch._dynamo", "sympy", "pandas"}),
         ("from conceptgraph import open_run, open_store", {"torch"}),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...ingest.sources.verified.verification import VerifySettings
+from ...ingest.sources.verified.settings import VerifySettings, check_settings
 
 if TYPE_CHECKING:
     from ...ingest.sources.verified.answers import AnswerFile
@@ -89,10 +89,7 @@ def verify(
     from ...ingest.concept_data.opening import open_concept_data
     from ...ingest.sources.verified.answers import AnswerFile
     from ...ingest.sources.verified.labels import find_labels
-    from ...ingest.sources.verified.verification import (
-        Verification,
-        check_settings,
-    )
+    from ...ingest.sources.verified.verification import Verification
     from ..terminal import ProgressBars
 
     settings = VerifySettings(tuple(concepts or ()), source, per_concept, rounds, margin, seed)

@@ -14,7 +14,8 @@ import pytest
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.sources.verified.answers import AnswerFile
 from conceptgraph.ingest.sources.verified.labels import find_labels
-from conceptgraph.ingest.sources.verified.verification import Verification, VerifySettings
+from conceptgraph.ingest.sources.verified.settings import VerifySettings
+from conceptgraph.ingest.sources.verified.verification import Verification
 from tests.command_line import call, run
 from tests.drawn_data import draw_concept_data
 from tests.verify_server import verifying

@@ -18,6 +18,7 @@ from ....errors import DataError
 from .agreement import LabelAnswers, count, is_disputed
 from .answers import AnswerFile, AnswerRow, check_worker, now
 from .labels import DataLabels, choose_concepts, label_key, read_region, sample, shuffled
+from .settings import check_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,28 +27,7 @@ if TYPE_CHECKING:
     from ...concept_data.labels import Concept
     from .agreement import ConceptAnswers
     from .labels import DataLabel
-
-MOST_LABELS = 1_000_000
-
-
-class VerifySettings(NamedTuple):
-    """What people are asked about.
-
-    Attributes:
-        concepts: names or uids; all of the sources if there are none.
-        source: as of `choose_concepts`.
-        per_concept: labels of each concept, at most.
-        rounds: people who are asked about each label, at most, unless they differ.
-        margin: half width of a concept's interval that is narrow enough.
-        seed: of the sample and the orders.
-    """
-
-    concepts: tuple[str, ...] = ()
-    source: str | None = None
-    per_concept: int = 50
-    rounds: int = 2
-    margin: float = 0.1
-    seed: int = 0
+    from .settings import VerifySettings
 
 
 class AskedConcept(NamedTuple):
@@ -199,23 +179,6 @@ class Verification:
     def answers_of(self, worker: str) -> int:
         """Return how many labels somebody has answered, of those that are asked about now."""
         return sum(worker in self._said.get(key, {}) for key in self._asked)
-
-
-def check_settings(settings: VerifySettings) -> None:
-    """Refuse settings out of range.
-
-    Raises:
-        DataError: naming the setting.
-    """
-    for name, value, most in (
-        ("per-concept", settings.per_concept, MOST_LABELS),
-        ("rounds", settings.rounds, 100),
-    ):
-        if not 1 <= value <= most:
-            raise DataError(f"{name} out of range", found=value, expected=f"from 1 to {most:,}")
-    if not 0 < settings.margin < 0.5:
-        expected = "between 0 and 0.5"
-        raise DataError("margin out of range", found=settings.margin, expected=expected)
 
 
 def match_answers(labels: DataLabels, file: AnswerFile) -> tuple[dict[str, LabelAnswers], int]:

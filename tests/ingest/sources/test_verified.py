@@ -26,7 +26,8 @@ from conceptgraph.ingest.sources.verified.labels import (
     read_region,
     sample,
 )
-from conceptgraph.ingest.sources.verified.verification import Verification, VerifySettings
+from conceptgraph.ingest.sources.verified.settings import VerifySettings
+from conceptgraph.ingest.sources.verified.verification import Verification
 from tests.drawn_data import draw_concept_data, write_broden, write_mask
 
 if TYPE_CHECKING:
