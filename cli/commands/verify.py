@@ -87,7 +87,7 @@ def verify(
     [bold]conceptgraph data verify concepts --apply verified[/bold]
     """
     from ...ingest.concept_data.opening import open_concept_data
-    from ...ingest.sources.verified.answers import AnswerFile
+    from ...ingest.sources.verified.answers import AnswerFile, answers_beside
     from ...ingest.sources.verified.labels import find_labels
     from ...ingest.sources.verified.verification import Verification
     from ..terminal import ProgressBars
@@ -97,7 +97,7 @@ def verify(
     if apply is None and (verified_only or overwrite):
         raise typer.BadParameter("only with --apply OUT", param_hint="--verified-only, --overwrite")
     data = open_concept_data(folder, strict=False)
-    file = answers or _beside(folder)
+    file = answers or answers_beside(folder)
     with AnswerFile(file, read_only=results or apply is not None) as answer_file:
         labels = find_labels(data, ProgressBars())
         if apply is not None:
@@ -108,12 +108,6 @@ def verify(
             _print_results(verification, as_json)
         else:
             _ask(verification, worker, port, no_browser, as_json)
-
-
-def _beside(folder: Path) -> Path:
-    """Return the table of answers beside a data set, where replacing the set leaves it."""
-    whole = folder.resolve()
-    return (folder.parent if folder.name else whole.parent) / f"{whole.name}.verified.csv"
 
 
 def _ask(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from ...ingest.sources.verified.answers import answers_beside
 from ...pages.wording import counted
 from ..terminal import print_line, print_note, print_status, print_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ...ingest.sources.verified.kept import VerifiedReport
     from ...ingest.sources.verified.verification import Verification
 
@@ -117,13 +116,12 @@ def _print_next(verification: Verification, given: int | None) -> None:
     if given is not None:
         text += f", {given:,} of them given now"
     print_line(f"{text}.")
-    more = "" if path == _default_path(verification) else f" --answers {shlex.quote(str(path))}"
+    more = (
+        ""
+        if path == answers_beside(verification.labels.data.folder)
+        else f" --answers {shlex.quote(str(path))}"
+    )
     print_line(f"Next: conceptgraph data verify {folder}{more} --apply OUT", "dim")
-
-
-def _default_path(verification: Verification) -> Path:
-    folder = verification.labels.data.folder
-    return folder.parent / f"{folder.resolve().name}.verified.csv"
 
 
 def kept_json(report: VerifiedReport) -> dict[str, object]:

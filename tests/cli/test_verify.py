@@ -123,6 +123,8 @@ def test_where_the_answers_lie(folder: Path, tmp_path: Path) -> None:
         words = ("--concept", "disc", "--results", "--json")
         done = call("data", "verify", name, *words, folder=below)
         assert json.loads(done.out)["concepts"][0]["answered"] == 6, name
+        plain = call("data", "verify", name, *words[:-1], folder=below).out
+        assert f"Next: conceptgraph data verify {name.rstrip('/')} --apply OUT" in plain
 
 
 @pytest.mark.slow

@@ -83,6 +83,12 @@ def check_worker(name: str) -> str:
     return plain
 
 
+def answers_beside(folder: Path) -> Path:
+    """Return the file of answers beside a data set, where replacing the set leaves it."""
+    whole = folder.resolve()
+    return (folder.parent if folder.name else whole.parent) / f"{whole.name}.verified.csv"
+
+
 def now() -> str:
     """Return the time as answers state it."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
