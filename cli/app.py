@@ -18,6 +18,7 @@ from .commands import (
     demo,
     evidence,
     export,
+    formulas,
     ingest,
     label,
     neo4j_runs,
@@ -50,6 +51,7 @@ app.command("audit")(audit.audit)
 app.command("evidence")(evidence.evidence)
 app.command("show")(show.show)
 app.command("label")(label.label)
+app.command("formulas")(formulas.formulas)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("query")(query.query)

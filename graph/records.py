@@ -19,6 +19,7 @@ from .elements import Edge, ExplanationGraph, Node, drop_missing
 from .evidence_graph import evidence_graph
 from .explanation_graph import explanation_graphs
 from .pruning import PrunedEdges, positive_sums, prune
+from .run.formulas import read_formulas
 from .run.measurement import label_settings
 from .uids import block_label, block_number, category_label, graph_uid, unit_uid
 
@@ -144,7 +145,7 @@ def _block_nodes(run: Run) -> Iterator[Node]:
 
 
 def _unit_nodes(run: Run) -> Iterator[Node]:
-    top_images = _top_images(run.top_images)
+    top_images, formulas = _top_images(run.top_images), _formulas(run)
     labels = {block: ("Unit", block_label(block)) for block in run.blocks}
     units = run.units.drop(columns=_NOT_IN_GRAPH)
     for row, interpretable, named in zip(
@@ -159,6 +160,7 @@ def _unit_nodes(run: Run) -> Iterator[Node]:
             "interpretable": interpretable,
             "named": named,
             **top_images.get(uid, {}),
+            **formulas.get(uid, {}),
         }
         yield Node(labels[block], graph_uid(run.name, uid), drop_missing(row))
 
@@ -169,6 +171,18 @@ def _top_images(table: pd.DataFrame) -> dict[str, dict[str, Value]]:
     columns = table.sort_values("rank").groupby("unit", sort=False)[list(names)].agg(list)
     lists = columns.rename(columns=names).to_dict("index")
     return {str(unit): dict(row) for unit, row in lists.items()}
+
+
+def _formulas(run: Run) -> dict[str, dict[str, Value]]:
+    """Return per unit its formula, if the run has formulas and it holds."""
+    formulas = read_formulas(run)
+    if formulas is None:
+        return {}
+    columns = {"formula": "formula", "iou": "formula_iou", "concept": "formula_concept"}
+    columns["concept_iou"] = "formula_concept_iou"
+    given = formulas.labels[formulas.labels["holds"]].set_index("unit")[list(columns)]
+    rows = given.rename(columns=columns).to_dict("index")
+    return {str(unit): dict(row) for unit, row in rows.items()}
 
 
 def _concept_nodes(run: Run) -> Iterator[Node]:

@@ -29,7 +29,9 @@ Unit         block, index; label, category, iou: the concept with the largest Io
              the unit detects where its activation exceeds it; status: ok, dead (never active) or
              sparse (threshold 0); interpretable: status ok and IoU above min_iou;
              named: interpretable, and the label holds; images, activations, thumbnails: its top
-             images, its activation there, their pictures
+             images, its activation there, their pictures; formula: of several concepts, if it has
+             one ("water OR river"); formula_iou: over all images, whatever they are annotated with;
+             formula_concept, formula_concept_iou: uid and IoU of the best single concept, likewise
 HAS_CONCEPT  images and pixels that have the concept in the run's data; center_bias: the IoU of the
              center-bias baseline, the best of eight boxes in the middle of every image; source: by
              what its labels were made, a model or tags; absent if people drew them
@@ -126,6 +128,10 @@ NODES: dict[str, Properties] = {
         "status": "string",
         "interpretable": "boolean",
         "named": "boolean",
+        "formula": "string",
+        "formula_iou": "double",
+        "formula_concept": "string",
+        "formula_concept_iou": "double",
         "images": "string[]",
         "activations": "double[]",
         "thumbnails": "string[]",

@@ -75,8 +75,17 @@ class Inputs:
         settings: Settings,
         device: torch.device,
         workers: int,
+        shape: InputShape | None = None,
     ) -> None:
         """Fix order, size and network.
+
+        Args:
+            network: to run.
+            data: the images.
+            settings: of the ingest.
+            device: to run it on.
+            workers: threads that decode images.
+            shape: what the network is given; if omitted, as it and the settings state.
 
         Raises:
             ConceptGraphError: no image is in the threshold split.
@@ -89,7 +98,7 @@ class Inputs:
         self.batch_size = batch_size_for(settings, network, data, device)
         self.order = self._order()
         self.images = [data.images[number] for number in self.order]
-        self.shape: InputShape = chosen_input(network.architecture.input, settings).shape
+        self.shape = shape or chosen_input(network.architecture.input, settings).shape
         self.module, self._layout = self._on_device()
         self._forward = BlockOutputs(self.module, self._stages(self.module))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import QueryError
+from ..graph.run.formulas import read_formulas
 from ..graph.uids import split_unit, unit_uid
 from ..queries.cards import unit_card
 from ..queries.names import ALL_ROWS, find_class
@@ -35,7 +36,7 @@ CLASSES = 12
 
 
 class UnitSummary(NamedTuple):
-    """A unit's label, and its top images masked to its activation area."""
+    """A unit's label, its top images masked to its activation area, and its formula, if shown."""
 
     uid: str
     label: str | None
@@ -44,6 +45,7 @@ class UnitSummary(NamedTuple):
     enrichment: float | None
     significant: bool | None
     picture: str | None
+    formula: str | None = None
 
 
 class ClassWeight(NamedTuple):
@@ -127,6 +129,17 @@ def gallery(run: Run, store: MemoryStore, block: str) -> list[UnitSummary]:
     best = units.sort_values(["iou", "index"], ascending=[False, True])
     best = best.drop_duplicates(["category", "label"])
     return [unit_summary(run, store, str(uid)) for uid in best["uid"][:GALLERY]]
+
+
+def with_formulas(run: Run, store: MemoryStore) -> list[UnitSummary]:
+    """Return for each formula the unit with the largest IoU, largest first, if the run has any."""
+    formulas = read_formulas(run)
+    if formulas is None:
+        return []
+    given = formulas.labels[formulas.labels["holds"]]
+    best = given.sort_values("iou", ascending=False, kind="stable").drop_duplicates("formula")
+    rows = best[["unit", "formula"]][:GALLERY].itertuples(index=False)
+    return [unit_summary(run, store, str(uid))._replace(formula=formula) for uid, formula in rows]
 
 
 def unit_summary(run: Run, store: MemoryStore, uid: str) -> UnitSummary:

@@ -75,6 +75,7 @@ def render_report(run: Run, report: Report) -> str:
         "galleries": [
             (block, content.gallery(run, store, block)) for block in reversed(run.blocks)
         ],
+        "formulas": content.with_formulas(run, store),
         "units": content.unit_rows(run),
         "facts": _facts(run),
         "unit": None,

@@ -31,6 +31,10 @@ class UnitNode(TypedDict, total=False):
     status: str
     interpretable: bool
     named: bool
+    formula: str
+    formula_iou: float
+    formula_concept: str
+    formula_concept_iou: float
     images: list[str]
     activations: list[float]
     thumbnails: list[str]

@@ -402,6 +402,16 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         ],
     ),
     ("backgrounds", {"block": "block4"}, []),
+    (
+        "formulas",
+        {"top": 3},
+        [
+            ("block4/2", "ball AND NOT red", 0.5, "object/ball", 0.25),
+            ("block1/0", f'"{EVIL}" OR red', 0.25, "color/red", 0.125),
+            ("block3/0", "ball OR polka dotted", 0.25, "texture/polka dotted", 0.125),
+        ],
+    ),
+    ("formulas", {"top": 1}, [("block4/2", "ball AND NOT red", 0.5, "object/ball", 0.25)]),
 ]
 
 

@@ -35,6 +35,12 @@ _UNITS = {
 }
 _UNNAMED = ("block1/0",)
 """Interpretable, but the label does not hold as a name."""
+_FORMULAS: dict[str, tuple[str, float, str, float]] = {
+    "block3/0": ("ball OR polka dotted", 0.25, "texture/polka dotted", 0.125),
+    "block4/2": ("ball AND NOT red", 0.5, "object/ball", 0.25),
+    "block1/0": (f'"{EVIL}" OR red', 0.25, "color/red", 0.125),
+}
+"""Of some units, with its IoU, and the best single concept with its."""
 # name, category, images, pixels
 _CONCEPTS = [
     ("red", "color", 3, 30),
@@ -211,6 +217,8 @@ def _units() -> list[Node]:
             properties |= dict(zip(("label", "category", "iou"), label, strict=True))
         if label and properties["named"]:
             properties["name"] = f"{index} {label[0]}"
+        names = ("formula", "formula_iou", "formula_concept", "formula_concept_iou")
+        properties |= dict(zip(names, _FORMULAS.get(uid, ()), strict=False))
         if uid == "block4/0":
             properties |= {"images": ["a.jpg"], "activations": [4.0], "thumbnails": ["t/a.jpg"]}
         nodes.append(Node(("Unit", f"Block{block}"), _uid(uid), properties))

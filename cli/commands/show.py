@@ -43,6 +43,7 @@ def show(
     from ...queries.unnamed import card_note
     from ..opening import open_chosen_run
     from ..tables.cards import concept_source, print_card
+    from ..tables.formulas import print_formula, unit_formula
     from ..tables.words import print_word, unit_word
     from ..terminal import print_json
 
@@ -57,11 +58,14 @@ def show(
         card = concept_card(store, run.name, target or "", top=top)
     no_answer = card_note(run, card)
     word = unit_word(run, card.uid) if isinstance(card, UnitCard) else None
+    formula = unit_formula(run, card.uid) if isinstance(card, UnitCard) else None
     if as_json:
         source = {"source": concept_source(run, card)} if isinstance(card, ConceptCard) else {}
         found = {"word": word} if word else {}
+        found |= {"formula": formula} if formula else {}
         print_json({**card.to_json(), **source, **found, "no_answer": no_answer})
     else:
         print_card(run, card, no_answer)
         if run.words is None or no_answer:
             print_word(word)
+        print_formula(formula)

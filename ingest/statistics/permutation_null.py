@@ -97,11 +97,25 @@ class LabelSegments(NamedTuple):
         return image, place, unit
 
 
+def counted_step(height: int, width: int) -> int:
+    """Return every how many rows and columns of masks null samples count one."""
+    return max(1, min(height, width) // FINEST)
+
+
 def label_segments(
-    label_maps: Tensor, images: int, height: int, width: int, concepts: int
+    label_maps: Tensor, images: int, height: int, width: int, concepts: int, step: int | None = None
 ) -> LabelSegments:
-    """Compute the segments of label maps, int32 (maps, images · height · width)."""
-    step = max(1, min(height, width) // FINEST)
+    """Compute the segments of label maps, int32 (maps, images · height · width).
+
+    Args:
+        label_maps: concept column + 1, 0 unlabelled.
+        images: how many.
+        height: of the masks.
+        width: of the masks.
+        concepts: how many there are.
+        step: every how many rows and columns one is counted; if omitted, as null samples do.
+    """
+    step = step or counted_step(height, width)
     stack = label_maps.view(len(label_maps), images, height, width)[:, :, ::step, ::step].long()
     place = torch.full((height, width), -1, device=label_maps.device)
     rows, columns = stack.shape[2:]
