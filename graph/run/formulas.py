@@ -103,4 +103,7 @@ def read_formulas(run: Run) -> FormulaLabels | None:
         if unknown := set(labels[column].dropna()) - set(known):
             what = f"a {column} that the run does not have"
             raise RunError(what, file=table, found=repr(min(unknown)))
+    if not labels["unit"].is_unique:
+        unit = labels["unit"][labels["unit"].duplicated()].iloc[0]
+        raise RunError(f"unit {unit!r} is duplicated", file=table)
     return FormulaLabels(labels, *facts)

@@ -266,3 +266,6 @@ def test_a_damaged_file_of_formulas_is_named(
     write_formulas(copy, formulas._replace(labels=formulas.labels.assign(unit="block9/9")))
     with pytest.raises(RunError, match="a unit that the run does not have"):
         read_formulas(copy)
+    write_formulas(copy, formulas._replace(labels=formulas.labels.assign(unit="block1/0")))
+    with pytest.raises(RunError, match="unit 'block1/0' is duplicated"):
+        read_formulas(copy)
