@@ -13,6 +13,7 @@ import typer
 from ..errors import ConceptGraphError
 from .commands import (
     audit,
+    check,
     compare,
     data,
     demo,
@@ -49,6 +50,7 @@ app.command("predict")(predict.predict)
 app.command("why")(why.why)
 app.command("audit")(audit.audit)
 app.command("evidence")(evidence.evidence)
+app.command("check")(check.check)
 app.command("show")(show.show)
 app.command("label")(label.label)
 app.command("formulas")(formulas.formulas)

@@ -78,7 +78,7 @@ def explain(
     network = network_of(run)
     photograph = network.load_photograph(image)
     annotated = image_masks(network.run, image, photograph.seen) if masks else None
-    decomposed = _decompose(network, photograph.batch, blocks, class_name, versus)
+    decomposed = decompose_image(network, photograph.batch, blocks, class_name, versus)
     chosen, decomposition, pair = decomposed.blocks, decomposed.decomposition, decomposed.pair
     logits, downstream = decomposed.logits, network.downstream(chosen)
     if method == "one-unit":
@@ -135,7 +135,7 @@ def explain_pixels(
         region: likewise.
     """
     network = network_of(run)
-    decomposed = _decompose(network, network.as_input(pixels[None]), None, class_name, versus)
+    decomposed = decompose_image(network, network.as_input(pixels[None]), None, class_name, versus)
     return explain_regions(network, decomposed.whole(network, pixels), region)
 
 
@@ -150,11 +150,11 @@ def concept_evidence(
         blocks: likewise.
     """
     network = network_of(run)
-    decomposed = _decompose(network, network.load_image(image), blocks, None, None)
+    decomposed = decompose_image(network, network.load_image(image), blocks, None, None)
     return _by_concept(network, decomposed)[0]
 
 
-class _Decomposed(NamedTuple):
+class DecomposedImage(NamedTuple):
     """A logit decomposed from the first block of the run on.
 
     Attributes:
@@ -187,13 +187,13 @@ class _Decomposed(NamedTuple):
         return ImageToExplain(original, downstream, self.all_blocks, self.from_first)
 
 
-def _decompose(
+def decompose_image(
     network: RunNetwork,
     batch: Tensor,
     blocks: Sequence[str] | None,
     class_name: str | None,
     versus: str | None,
-) -> _Decomposed:
+) -> DecomposedImage:
     """Run the network on one image and decompose the logit asked for."""
     chosen = tuple(blocks or network.last_blocks())
     network.downstream(chosen)
@@ -205,7 +205,7 @@ def _decompose(
     decomposition = decompose(network.downstream(all_blocks), output, direction)
     versus_logit = 0.0 if pair[1] is None else float(logits[pair[1]])
     network.check_head(decomposition.total, float(logits[pair[0]]) - versus_logit)
-    return _Decomposed(chosen, pair, logits, all_blocks, decomposition)
+    return DecomposedImage(chosen, pair, logits, all_blocks, decomposition)
 
 
 def predictions(network: RunNetwork, logits: Tensor, top: int = 5) -> Rows[Prediction]:
@@ -245,7 +245,7 @@ def _class_pair(run: Run, logits: Tensor, class_name: str | None, versus: str | 
 
 
 def _by_concept(
-    network: RunNetwork, decomposed: _Decomposed
+    network: RunNetwork, decomposed: DecomposedImage
 ) -> tuple[tuple[ConceptAttribution, ...], dict[str, NDArray[np.float32]]]:
     """Attribute all paths to concepts.
 

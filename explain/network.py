@@ -333,6 +333,7 @@ def _load(run: Run, weights: str | None, factory: Factory, *, trust_pickle: bool
     network = load_network(
         factory.model,
         path,
+        classes=_classes_to_build(run, path),
         weights_key=stated["weights_key"],
         names=ModuleNames.of(Settings.from_dict(run.manifest["settings"])),
         trust_pickle=trust_pickle,
@@ -349,3 +350,10 @@ def _load(run: Run, weights: str | None, factory: Factory, *, trust_pickle: bool
             remedy="Give the right file with --weights, or ingest again",
         )
     return replace(network, digest=digest)
+
+
+def _classes_to_build(run: Run, weights: str | None) -> tuple[str, ...] | None:
+    """Return the classes that a network without a checkpoint is built for; None if it has none."""
+    if weights not in (None, "random"):
+        return None
+    return tuple(str(name) for name in run.classes["name"]) or None

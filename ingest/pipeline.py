@@ -19,6 +19,7 @@ go through steps 2 to 7 for their own batches; the main one writes tables, array
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from .dissection.block import BlockDissection, BlockPartial
     from .dissection.forward_pass import CalibrationPass
     from .inputs import Batch
+    from .network.loading import Network
     from .statistics.image_tags import TagScores
     from .statistics.label_statistics import LabelStatistics
 
@@ -157,9 +159,7 @@ def ingest(
             trust_pickle=trust_pickle,
             seed=settings.seed,
         )
-        spec = chosen_input(network.architecture.input, settings)
-        settings = replace(settings, blocks=settings.blocks or network.blocks)
-        network = replace(network, linearised=check_suitable(network, settings.blocks, spec))
+        settings, network = _suited(settings, network)
         told = progress or NoProgress()
         concept_data = open_concept_data(
             Path(data), label_zero=settings.iou == "lite", strict=False
@@ -185,8 +185,61 @@ def ingest(
                     writer.publish()
             else:
                 _run_steps(Job(inputs, group, writer, minutes, told))
+        run = open_run(out)
+        if group.is_main:
+            remember_run(run, made_by(network.name))
         group.barrier()
-        return open_run(out)
+        return run
+
+
+def ingest_network(
+    network: Network,
+    data: ConceptData,
+    out: Path,
+    settings: Settings,
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Run:
+    """Dissect a network and data that are at hand, by one process, without leaving a record.
+
+    The run cannot be explained: what it says of the network's weights does not lead to them.
+
+    Args:
+        network: as loaded, or changed since.
+        data: opened, and without damaged images.
+        out: where the run goes, NAME.cg.
+        settings: as in `ingest`.
+        device: likewise.
+        progress: likewise.
+
+    Raises:
+        ConceptGraphError: as `ingest`.
+    """
+    chosen, group = choose_device(device, 0), ProcessGroup()
+    settings, network = _suited(settings, network)
+    size = batch_size_for(settings, network, data, chosen)
+    settings = replace(settings, batch_size=size)
+    inputs = Inputs(network, data, settings, chosen, default_workers())
+    with (
+        RunWriter(out) as writer,
+        disk_errors(writer.path, "cannot be written"),
+        full_float32(),
+        out_of_memory_errors(),
+    ):
+        start_or_resume(
+            writer.path / "scratch", ingest_facts(settings, network, data, chosen, group)
+        )
+        _run_steps(Job(inputs, group, writer, math.inf, progress or NoProgress()))
+    return open_run(out)
+
+
+def _suited(settings: Settings, network: Network) -> tuple[Settings, Network]:
+    """Name the blocks, and check that the network can be explained."""
+    spec = chosen_input(network.architecture.input, settings)
+    settings = replace(settings, blocks=settings.blocks or network.blocks)
+    linearised = check_suitable(network, settings.blocks, spec)
+    return settings, replace(network, linearised=linearised)
 
 
 def _checked_run(
@@ -302,8 +355,7 @@ def _run_steps(job: Job) -> None:
     dissection.close()
     job.group.barrier()
     if job.group.is_main:
-        run = open_run(job.writer.publish())
-        remember_run(run, made_by(job.inputs.network.name))
+        job.writer.publish()
 
 
 def dissect(job: Job) -> Dissection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..graph.run.check import read_check
 from ..graph.stores.memory import open_store
 from ..graph.uids import class_name
 from ..queries.compare import compare
@@ -78,6 +79,7 @@ def render_report(run: Run, report: Report) -> str:
         "formulas": content.with_formulas(run, store),
         "units": content.unit_rows(run),
         "facts": _facts(run),
+        "check": read_check(run),
         "unit": None,
         "contributors": (),
         "versus": report.versus,

@@ -140,7 +140,7 @@ def _recognise(module: nn.Module, model: str, names: ModuleNames | None) -> Arch
 def load_network(
     model: str,
     weights: Path | str | None = None,
-    classes: Path | str | None = None,
+    classes: Path | str | tuple[str, ...] | None = None,
     *,
     names: ModuleNames | None = None,
     weights_key: str | None = None,
@@ -154,7 +154,8 @@ def load_network(
         model: one of `architectures()` or `PUBLISHED_MODELS`, `timm:NAME`, or `module:factory`.
         weights: a file; a name of torchvision's, as IMAGENET1K_V2; "random" (untrained); None for
             torchvision's default, or for what a factory makes.
-        classes: a file of class names, in the order of the logits, in a form of `class_lists`.
+        classes: names of the classes in the order of the logits, or a file of them in a form of
+            `class_lists`.
         names: of modules, where they are not found by themselves, and what the logits are.
         weights_key: the part of the file to take, if several fit.
         trust_pickle: let a checkpoint run the code that it names.
@@ -166,10 +167,11 @@ def load_network(
         ModelError: unknown names, unreadable or unfitting weights, a wrong number of classes.
     """
     weights = None if weights is None else str(weights)
-    classes = None if classes is None else Path(classes)
+    given = classes if isinstance(classes, tuple) else None
+    file = Path(classes) if isinstance(classes, (str, Path)) else None
     build = builder(architecture_of(model), folder)
     check_weights(model, weights)
-    given = None if classes is None else read_classes(classes)
+    given = given if file is None else read_classes(file)
     source = _weights(model, weights, trust_pickle)
     module = _build(build, len(given) if given is not None else None, seed)
     beside_names: tuple[str, ...] | None = None
@@ -192,13 +194,13 @@ def load_network(
         beside_names = read_classes(beside) if beside else source.classes
         module = _filled(_build(build, rows, seed), checkpoint, model, weights)
         stated, notes = (*checkpoint.stated, *source.stated), checkpoint.notes
-    network = as_network(module, model, given or beside_names, origin=classes, names=names)
+    network = as_network(module, model, given or beside_names, origin=file, names=names)
     return replace(
         network,
         architecture=_with_input(network.architecture, model, stated),
         weights=weights,
         weights_key=weights_key,
-        classes_file=classes,
+        classes_file=file,
         notes=notes,
     )
 

@@ -1,0 +1,87 @@
+"""How far a run can be believed, as `conceptgraph check` keeps it in the run: `check.json`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...errors import RunError
+from ...files import atomic_file
+from .files import disk_errors
+
+if TYPE_CHECKING:
+    from .reader import Run
+
+
+class CheckLine(NamedTuple):
+    """One line of a check.
+
+    Attributes:
+        name: of the line.
+        finding: what was found, in words, with figures.
+        usual: what is usual.
+        passed: whether the figure is in the usual range; None if it was not measured.
+        remedy: what to do if it is not.
+        values: the figures.
+    """
+
+    name: str
+    finding: str
+    usual: str
+    passed: bool | None
+    remedy: str
+    values: dict[str, Any]
+
+
+class RunCheck(NamedTuple):
+    """The lines of a check.
+
+    Attributes:
+        run: the run's name.
+        images: that were explained.
+        lines: in the order in which they are read.
+    """
+
+    run: str
+    images: int
+    lines: tuple[CheckLine, ...]
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of the lines that failed."""
+        return tuple(line.name for line in self.lines if line.passed is False)
+
+    def to_json(self) -> dict[str, object]:
+        """Return one JSON object."""
+        lines = [line._asdict() for line in self.lines]
+        return {"run": self.run, "images": self.images, "lines": lines}
+
+
+def write_check(run: Run, check: RunCheck) -> None:
+    """Keep a check in a run, in place of an earlier one.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    file = run.file("check.json")
+    with disk_errors(file, "cannot be written"), atomic_file(file) as partial:
+        partial.write_text(json.dumps(check.to_json(), indent=1), encoding="utf-8")
+
+
+def read_check(run: Run) -> RunCheck | None:
+    """Read the check of a run; None if there is none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    file = run.file("check.json")
+    if not file.is_file():
+        return None
+    try:
+        with disk_errors(file, "cannot be read"):
+            found = json.loads(file.read_text(encoding="utf-8"))
+        lines = tuple(CheckLine(**line) for line in found["lines"])
+        return RunCheck(run.name, int(found["images"]), lines)
+    except (ValueError, KeyError, TypeError) as error:
+        remedy = "Make it again with `conceptgraph check`"
+        raise RunError("not a check", file=file, remedy=remedy) from error
