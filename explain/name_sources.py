@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..graph.uids import concept_uid
+from ..graph.uids import concept_uid, concept_uids
 from ..ingest.concept_data.labels import PEOPLE, TAGS, split_source
 from .verdict import NAMES_SHOWN, shown_regions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..graph.run.reader import Run
     from .explanation import Explanation
 
@@ -18,9 +20,27 @@ _BY_UNITS = 4
 
 def name_sources_note(run: Run, explanation: Explanation) -> str:
     """Return the models by which the names shown were made; "" if people drew all of them."""
+    return _note(run, _names_shown(explanation))
+
+
+def run_sources_note(run: Run) -> str:
+    """Return the models by which the names in a run were made; "" if people drew all of them.
+
+    Examples are the concepts that most units are named after.
+    """
+    concepts = run.concepts[run.concepts["images"] > 0]
+    units = run.units[run.named]
+    counts = concept_uids(units["category"], units["label"]).value_counts()
+    order = concepts["uid"].map(counts).fillna(0).sort_values(ascending=False, kind="stable")
+    concepts = concepts.loc[order.index]
+    return _note(run, dict(zip(concepts["uid"], concepts["name"], strict=True)))
+
+
+def _note(run: Run, shown: Mapping[str, str]) -> str:
+    """Say by what names were made, given by uid; "" if people drew all of them."""
     source_of = dict(zip(run.concepts["uid"], run.concepts["source"], strict=True))
     names: dict[str, dict[str, None]] = {}
-    for uid, name in _names_shown(explanation).items():
+    for uid, name in shown.items():
         source = source_of.get(uid) or ""
         if split_source(source) != [PEOPLE]:
             names.setdefault(source, {}).setdefault(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ConceptGraphError
+from ..explain.name_sources import run_sources_note
 from ..explain.no_answer import audit_note
 from ..explain.reliance import distinct
 from ..ingest.network.preprocessing import seen_box
@@ -37,6 +38,7 @@ def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str
         audit=audit,
         finding=audit_finding(audit),
         no_answer=audit_note(run, audit),
+        names_by=run_sources_note(run),
         groups=[
             (
                 group,

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..explain.name_sources import run_sources_note
 from ..ingest.network.preprocessing import input_text
 from ..queries.unnamed import class_paths_note
 from .class_content import class_concepts
@@ -32,7 +33,7 @@ SMALL_SIDE = 72
 def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
     """Return the page of a class, without an image."""
     units = _page_units(run, (unit for path in class_paths.paths for unit in path.units))
-    concepts = class_concepts(run, class_paths.class_name)
+    concepts, names_by = class_concepts(run, class_paths.class_name), run_sources_note(run)
     return PathPage(
         title=f"Why {class_paths.class_name}?",
         target=class_paths.class_name,
@@ -47,6 +48,7 @@ def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
         facts=(
             *run_facts(run),
             ("paths", "exact over all units; one-unit contributions, shares multiplied"),
+            *([("names", names_by.removeprefix("Names "))] if names_by else []),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..explain.name_sources import run_sources_note
 from ..graph.run.check import read_check
 from ..graph.stores.memory import open_store
 from ..graph.uids import class_name
@@ -80,6 +81,7 @@ def render_report(run: Run, report: Report) -> str:
         "units": content.unit_rows(run),
         "facts": _facts(run),
         "check": read_check(run),
+        "names_by": run_sources_note(run),
         "unit": None,
         "contributors": (),
         "versus": report.versus,

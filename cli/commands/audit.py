@@ -54,12 +54,13 @@ def audit(
     from ...explain.audit import audit as run_audit
     from ...explain.audit import check_labels, image_files
     from ...explain.audit_labels import read_labels
+    from ...explain.name_sources import run_sources_note
     from ...explain.network import open_network
     from ...explain.no_answer import audit_note
     from ..opening import open_chosen_run
     from ..options import block_names
     from ..tables.audit import print_audit
-    from ..terminal import ProgressBars, print_json, print_line
+    from ..terminal import ProgressBars, print_json, print_line, print_note
 
     rows = None if labels is None else read_labels(labels)
     run = open_chosen_run(run_path)
@@ -91,8 +92,11 @@ def audit(
         write_page(run, result, html, why_options=why_options)
     no_answer = audit_note(run, result)
     if as_json:
-        print_json({**result.to_json(), "no_answer": no_answer})
+        notes = {"no_answer": no_answer, "names_by": run_sources_note(run) or None}
+        print_json({**result.to_json(), **notes})
         return
     print_audit(run, result, no_answer, why_options)
+    if names_by := run_sources_note(run):
+        print_note(names_by)
     if html is not None:
         print_line(f"page: {html}")

@@ -70,10 +70,11 @@ def evidence(
     [bold]conceptgraph evidence --images photos --class driving[/bold]
     """
     from ...explain.class_evidence import check_request, class_evidence
+    from ...explain.name_sources import run_sources_note
     from ...explain.network import open_network
     from ..opening import open_chosen_run
     from ..tables.evidence import print_class_evidence, print_unreadable
-    from ..terminal import ProgressBars, print_json
+    from ..terminal import ProgressBars, print_json, print_note
 
     run = open_chosen_run(run_path)
     check_request(run, images, versus=versus, trust_run=trust_run)
@@ -86,10 +87,13 @@ def evidence(
         network, images, versus=versus, resume=resume, trust_run=trust_run, progress=ProgressBars()
     )
     if as_json:
-        print_json(result.only(chosen, block, top).to_json())
+        names_by = {"names_by": run_sources_note(run) or None}
+        print_json({**result.only(chosen, block, top).to_json(), **names_by})
         return
     classes = list(result.images) if chosen is None else [chosen]
     print_class_evidence(result.saved, classes, block, top)
+    if note := run_sources_note(run):
+        print_note(note)
     print_unreadable(result.unreadable)
 
 

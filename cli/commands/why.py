@@ -284,6 +284,7 @@ def _explain_class(
     as_json: bool,
 ) -> None:
     """Print the concepts that carry a class over images, or its unit paths if `units`."""
+    from ...explain.name_sources import run_sources_note
     from ...graph.run.class_evidence import read_class_evidence
     from ...queries.class_evidence import NO_EVIDENCE, class_concepts
     from ...queries.paths import class_paths
@@ -294,20 +295,23 @@ def _explain_class(
 
     paths = class_paths(run, class_name, blocks=blocks, top=top or PATHS)
     saved = read_class_evidence(run)
-    no_answer = class_paths_note(run, paths)
+    no_answer, names_by = class_paths_note(run, paths), run_sources_note(run)
     if html is not None:
         from ...pages.write import write_page
 
         write_page(run, paths, html)
     if as_json:
         concepts = class_concepts(saved, paths.class_name).to_json() if saved else NO_EVIDENCE
-        print_json({**paths.to_json(), **concepts, "no_answer": no_answer})
+        notes = {"no_answer": no_answer, "names_by": names_by or None}
+        print_json({**paths.to_json(), **concepts, **notes})
         return
     if saved and saved.images.get(paths.class_name) and not units:
         print_class_evidence(saved, [paths.class_name], None, top)
         print_note("Paths of single units, the paper's: --one-unit")
     else:
         print_class_paths(paths, no_answer)
+    if names_by:
+        print_note(names_by)
     if saved and not saved.images.get(paths.class_name):
         print_note(
             f"The network takes none of the {sum(saved.images.values()):,} images of the run's "

@@ -34,7 +34,9 @@ def test_from_photographs_to_an_explanation(tmp_path: Path) -> None:
     shutil.copy(SHIPPED["shortcut"], tmp_path / "net.safetensors")
     write_classes(tmp_path / "classes.txt")
     segformer = save_segformer(tmp_path / "tiny", ("wall", "ground"))
-    (block,) = re.findall(r"^```\n(pip install.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    (block,) = re.findall(
+        r"^```\n(pip install 'conceptgraph\[annotate.*?)^```", PAGE, re.DOTALL | re.MULTILINE
+    )
     _, *lines = block.splitlines()
     for line in lines:
         words = (
@@ -52,3 +54,9 @@ def test_from_photographs_to_an_explanation(tmp_path: Path) -> None:
     assert concepts["source"]["object/ground"] == "SegFormer tiny"
     shown = call("show", "color/red", folder=tmp_path).out
     assert "Its labels were made by CIELAB color terms." in shown
+    told = call("why", "--class", "juggling", "--html", "class.html", folder=tmp_path).out
+    assert "Names by CIELAB color terms: " in " ".join(told.split())
+    call("report", "-o", "report.html", folder=tmp_path)
+    call("audit", "--images", "photos", "--html", "audit.html", folder=tmp_path)
+    for page in ("class.html", "report.html", "audit.html"):
+        assert "by CIELAB color terms: " in (tmp_path / page).read_text(encoding="utf-8")

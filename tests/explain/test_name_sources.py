@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from conceptgraph.explain.explanation import ConceptAttribution
-from conceptgraph.explain.name_sources import name_sources_note
+from conceptgraph.explain.name_sources import name_sources_note, run_sources_note
 from conceptgraph.explain.presence import ConceptName
 from conceptgraph.explain.regions import ConceptRegion
 
@@ -58,3 +58,19 @@ def test_names_that_nobody_drew(sources: dict[str, str], expected: str) -> None:
     frame = pd.DataFrame({"uid": uids, "source": [sources.get(uid, "") for uid in uids]})
     run = cast("Run", SimpleNamespace(concepts=frame))
     assert name_sources_note(run, explanation()) == expected
+
+
+def test_the_names_of_a_run_are_those_of_most_units_first() -> None:
+    uids = ["object/sky", "object/road", "object/car", "color/blue", "object/none"]
+    concepts = pd.DataFrame(
+        {
+            "uid": uids,
+            "name": [uid.split("/")[1] for uid in uids],
+            "source": ["SegFormer b0", "SegFormer b0", "SegFormer b0", "", "CLIPSeg"],
+            "images": [3, 3, 3, 3, 0],
+        }
+    )
+    units = pd.DataFrame({"category": "object", "label": ["car", "road", "car", "sky"]})
+    named = pd.Series([True, True, True, False])
+    run = cast("Run", SimpleNamespace(concepts=concepts, units=units, named=named))
+    assert run_sources_note(run) == "Names by SegFormer b0: car, road, sky."
