@@ -91,8 +91,9 @@ def options(
 def main() -> None:
     """Run the command line; every error is one line on stderr and exit status 1 (2 for usage)."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    # Pillow warns of broken metadata, which do not matter here.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    # Pillow warns of broken metadata, which do not matter here, and of large images.
+    for category in (UserWarning, RuntimeWarning):
+        warnings.filterwarnings("ignore", category=category, module=r"PIL\.")
     # Characters that the terminal's encoding lacks are escaped.
     cast("TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
     try:

@@ -5,8 +5,8 @@ Each is written under another name beside it and renamed when it is complete.
     with atomic_file(path) as partial:
         torch.save(state, partial)
 
-`atomic_file` and `replace_folder` let an OSError pass. `output_file`, `output_folder` and
-`write_bytes` are for what a user named, and turn it into one line.
+`atomic_file` and `replace_folder` let an OSError pass. `output_file`, `output_files`,
+`output_folder` and `write_bytes` are for what a user named, and turn it into one line.
 """
 
 from __future__ import annotations
@@ -37,16 +37,39 @@ def atomic_file(path: Path, *, flush: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with atomic_files(path, flush=flush) as (partial,):
         yield partial
-        if flush:
-            flush_to_disk(partial)
-        partial.replace(path)
+
+
+@contextmanager
+def atomic_files(*paths: Path, flush: bool = False) -> Iterator[list[Path]]:
+    """Yield a name to write to for each of several files; rename all when the block ends.
+
+    An error leaves all of them as they were.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    partials = [_partial(path) for path in paths]
+    try:
+        for partial in partials:
+            partial.unlink(missing_ok=True)  # a link would lead elsewhere what is written
+        yield partials
+        for partial in partials:
+            if flush:
+                flush_to_disk(partial)
+            partial.stat()  # so that a file that was not written is noticed before any is renamed
+        for partial, path in zip(partials, paths, strict=True):
+            partial.replace(path)
     except BaseException:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+        for partial in partials:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
         raise
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
 
 
 def replace_folder(new: Path, path: Path, earlier: Path) -> None:
@@ -98,10 +121,43 @@ def output_file(path: Path) -> Iterator[Path]:
     Raises:
         ConceptGraphError: `path` is a folder or cannot be written.
     """
-    if not path.name or path.is_dir():
-        raise ConceptGraphError("a folder", file=path, expected="the name of a file to write")
-    with _output_errors(path), atomic_file(path) as partial:
+    with output_files(path) as (partial,):
         yield partial
+
+
+@contextmanager
+def output_files(*paths: Path) -> Iterator[list[Path]]:
+    """Yield a name to write to for each of several files; rename all in the end, or none.
+
+    Raises:
+        ConceptGraphError: one of them is a folder or cannot be written, or two are the same.
+    """
+    for number, path in enumerate(paths):
+        if not path.name or path.is_dir():
+            raise ConceptGraphError("a folder", file=path, expected="the name of a file to write")
+        if path in paths[:number]:
+            raise ConceptGraphError("named for two files", file=path)
+    with _output_errors(*paths), atomic_files(*paths) as partials:
+        yield partials
+
+
+@contextmanager
+def made_folder(path: Path) -> Iterator[None]:
+    """Make a folder that a user named, if need be; an error removes it again, if it is empty.
+
+    Raises:
+        ConceptGraphError: it cannot be made.
+    """
+    is_new = not path.exists()
+    with _output_errors(path):
+        path.mkdir(exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                path.rmdir()
+        raise
 
 
 @contextmanager
@@ -113,7 +169,7 @@ def output_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists():
         raise ConceptGraphError("already exists", file=path, remedy="Choose another name")
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial(path)
     try:
         with _output_errors(path):
             shutil.rmtree(partial, ignore_errors=True)
@@ -125,10 +181,13 @@ def output_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
+def _output_errors(*paths: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        by_name = {str(_partial(path)): path for path in paths if path.name}
         raise ConceptGraphError(
-            f"cannot be written: {error.strerror}", file=path, remedy="Choose another place"
+            f"cannot be written: {error.strerror}",
+            file=by_name.get(str(error.filename), paths[0]),
+            remedy="Choose another place",
         ) from error

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from .errors import ConceptGraphError
 
@@ -28,6 +28,7 @@ PREPROCESSINGS = ("model", "resize", "imagenet", "netdissect")
 BLOCKS = ("block1", "block2", "block3", "block4")
 _BLOCK = re.compile(r"block([1-9]\d*)")
 _LEAST = {
+    "seed": 0,
     "null_samples": 0,
     "batch_size": 1,
     "calibration_images": 1,
@@ -173,14 +174,15 @@ class Settings:
 
         Raises:
             ConceptGraphError: a setting is missing, unknown or out of range.
+            ValueError: one is of another type.
         """
+        import msgspec
+
         names = {field.name for field in dataclasses.fields(cls)}
         for what, wrong in (("no", names - values.keys()), ("unknown", values.keys() - names)):
             if wrong:
                 raise ConceptGraphError(f"{what} setting {', '.join(sorted(wrong))}")
-        settings = cls(**cast("dict[str, Any]", values))
-        blocks, modules = tuple(settings.blocks), tuple(settings.modules)
-        return dataclasses.replace(settings, blocks=blocks, modules=modules)
+        return msgspec.convert(values, cls)
 
     @property
     def digest(self) -> str:

@@ -203,7 +203,8 @@ def _rely(
             rows.append(source.rows(batch, [next(images) for _ in batch]))
             advance(len(batch))
     tally, right, unreadable = RelianceTally(labelled=truths is not None), 0, []
-    for row in rows.of(files):
+    units = network.run.width(blocks[0])
+    for row in rows.of(files, units):
         truth = None if truths is None else truths[row.file]
         tally.add(row, truth)
         right += row.unreadable is None and row.predicted == truth
@@ -212,7 +213,7 @@ def _rely(
     if not tally.images:
         raise DataError("no image can be read", file=folder, found=unreadable[0][1])
     groups = evidence_groups(
-        network, blocks[0], folder, lambda: rows.of(files), tally.images, truths, progress
+        network, blocks[0], folder, lambda: rows.of(files, units), tally.images, truths, progress
     )
     return Audit(
         network.run.name,

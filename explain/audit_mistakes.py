@@ -65,9 +65,10 @@ def explain_mistakes(
     rows = RowFile(file(".jsonl"))
     with progress.step("attribute", len(labels)) as advance:
         _attribute(auditor, folder, labels, rows, advance)
-    least = least_effect(rows.of(labels))
+    concepts = len(attributor.uids)
+    least = least_effect(rows.of(labels, concepts))
     tally = Tally(attributor.uids, least)
-    for row in rows.of(labels):
+    for row in rows.of(labels, concepts):
         tally.add(row)
     suspects, reason = tally.suspects()
     if tried := [suspect.concept for suspect in suspects[:tries]]:
@@ -117,9 +118,9 @@ def _ablate(
             for outcome, predicted in zip(outcomes, classes, strict=True):
                 outcome[0] += was_wrong[file] and predicted == truth
                 outcome[1] += not was_wrong[file] and predicted != truth
-        counts.append([outcomes])
+        counts.append([[(fixes, breaks) for fixes, breaks in outcomes]])
         advance(len(batch))
-    by_mask = zip(*counts, strict=True)
+    by_mask = zip(*counts.of(-(-len(labels) // BATCH), len(masks)), strict=True)
     sums = [[sum(column) for column in zip(*batches, strict=True)] for batches in by_mask]
     return [(fixes, breaks) for fixes, breaks in sums]
 

@@ -6,14 +6,14 @@ cut off resumes. Images come in batches; one that cannot be read has a row too.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 
-from ..errors import RunError
+from ..graph.run.schema import Count, Number
 from .ablation_masks import ablation_hooks
 from .line_file import LineFile
 
@@ -53,10 +53,10 @@ class AuditRow:
     unreadable: str | None = None
     predicted: str = ""
     probability: float = 0.0
-    margin: float = 0.0
+    margin: Number = 0.0
     rival: str = ""
-    raises: tuple[float, ...] = ()
-    lowers: tuple[float, ...] = ()
+    raises: tuple[Number, ...] = ()
+    lowers: tuple[Number, ...] = ()
 
     @property
     def wrong(self) -> bool:
@@ -165,31 +165,38 @@ def load_batches(
 class RowFile(LineFile[AuditRow]):
     """A row for each label, in their order."""
 
-    def of(self, labels: Sequence[ImageLabel]) -> Iterator[AuditRow]:
-        """Yield all rows, given the labels that they must be of.
+    kind: ClassVar[object] = AuditRow
+
+    def of(self, labels: Sequence[ImageLabel], concepts: int) -> Iterator[AuditRow]:
+        """Yield all rows, given the labels that they must be of, and how many concepts.
 
         Raises:
-            RunError: they are of other images, which whoever made the run would choose.
+            RunError: they are of other images, which whoever made the run would choose, or of other
+                concepts.
         """
         for row, label in zip_longest(self, labels):
             if row is None or label is None or (row.file, row.truth) != tuple(label):
-                remedy = "Delete it, and audit again"
-                raise RunError("not an audit of these images", file=self._path, remedy=remedy)
+                raise self.unfit("not an audit of these images")
+            if row.unreadable is None and not len(row.raises) == len(row.lowers) == concepts:
+                raise self.unfit("not an audit of these concepts")
             yield row
 
-    def _from_json(self, value: Any) -> AuditRow:  # noqa: ANN401
-        amounts = {name: tuple(value[name]) for name in ("raises", "lowers")}
-        return AuditRow(**{**value, **amounts})
 
-    def _to_json(self, line: AuditRow) -> object:
-        return asdict(line)
-
-
-class CountFile(LineFile["list[list[int]]"]):
+class CountFile(LineFile["list[tuple[int, int]]"]):
     """For each batch, how many mistakes each mask fixes and how many right answers it breaks."""
 
-    def _from_json(self, value: Any) -> list[list[int]]:  # noqa: ANN401
-        return [[int(fixes), int(breaks)] for fixes, breaks in value]
+    kind: ClassVar[object] = list[tuple[Count, Count]]
 
-    def _to_json(self, line: list[list[int]]) -> object:
-        return line
+    def of(self, batches: int, masks: int) -> Iterator[list[tuple[int, int]]]:
+        """Yield all counts, given how many batches and masks they must be of.
+
+        Raises:
+            RunError: they are of others.
+        """
+        lines = 0
+        for lines, counts in enumerate(self, start=1):
+            if lines > batches or len(counts) != masks:
+                raise self.unfit("not the counts of these ablations")
+            yield counts
+        if lines != batches:
+            raise self.unfit("not the counts of these ablations")

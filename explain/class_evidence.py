@@ -27,7 +27,7 @@ from ..ingest.concept_data.opening import open_concept_data
 from ..progress import NoProgress
 from ..queries.class_evidence import class_concepts, strongest_rows
 from ..queries.labels import class_index
-from .image_evidence import EvidenceFile, EvidenceRow, FlowFile, ImageEvidence
+from .image_evidence import EvidenceFile, EvidenceRow, FlowFile, FlowRow, ImageEvidence
 from .image_folder import digest, file_in_run, images_below, size_and_time
 from .network import RunNetwork, network_of
 
@@ -209,7 +209,8 @@ class _Totals:
             self.unreadable.append((row.file, row.unreadable))
             return
         name, evidence, coverage = row.predicted, np.array(row.evidence), np.array(row.coverage)
-        if not len(evidence) == len(coverage) == len(self._source.keys):
+        fits = len(evidence) == len(coverage) == len(self._source.keys)
+        if not fits or name not in self._source.network.class_names:
             raise RunError("rows of other concepts", found=row.file, remedy="Start with --fresh")
         self.images[name] += 1
         self._sum[name] += evidence
@@ -276,7 +277,7 @@ def _flows(
             if not isinstance(image, str):
                 flows.append([source.flows(image)])
             advance(1)
-    return _flow_table(source.blocks, flows)
+    return _flow_table(source.blocks, flows.of(source.network.run))
 
 
 def _first_images(rows: Iterable[EvidenceRow], images: Mapping[str, int]) -> Iterator[Path]:
@@ -289,7 +290,7 @@ def _first_images(rows: Iterable[EvidenceRow], images: Mapping[str, int]) -> Ite
             yield Path(row.file)
 
 
-def _flow_table(blocks: Sequence[str], flows: FlowFile) -> pd.DataFrame:
+def _flow_table(blocks: Sequence[str], flows: Iterable[FlowRow]) -> pd.DataFrame:
     import pandas as pd
 
     images: dict[str, int] = defaultdict(int)

@@ -7,14 +7,15 @@ exact, means over images add up, too.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..errors import RunError
+from ..graph.run.schema import Number, Share  # noqa: TC001 (msgspec reads them)
+from ..graph.uids import concept_uid, split_concept
 from .decomposition import Decomposition, decompose, evidence_maps
 from .flows import FlowNode, concept_flows
 from .line_file import LineFile
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..graph.run.reader import Run
     from .network import RunNetwork
 
 
@@ -56,14 +58,16 @@ class EvidenceRow:
     file: str
     unreadable: str | None = None
     predicted: str = ""
-    total: float = 0.0
-    biases: tuple[float, ...] = ()
-    evidence: tuple[float, ...] = ()
-    coverage: tuple[float, ...] = ()
+    total: Number = 0.0
+    biases: tuple[Number, ...] = ()
+    evidence: tuple[Number, ...] = ()
+    coverage: tuple[Share, ...] = ()
 
 
 class EvidenceFile(LineFile[EvidenceRow]):
     """A row for each image, in their order."""
+
+    kind: ClassVar[object] = EvidenceRow
 
     def of(self, files: Sequence[Path]) -> Iterator[EvidenceRow]:
         """Yield all rows, given the images that they must be of.
@@ -73,16 +77,8 @@ class EvidenceFile(LineFile[EvidenceRow]):
         """
         for row, file in zip_longest(self, files):
             if row is None or file is None or row.file != str(file):
-                remedy = "Delete it, and start again"
-                raise RunError("not the evidence of these images", file=self._path, remedy=remedy)
+                raise self.unfit("not the evidence of these images")
             yield row
-
-    def _from_json(self, value: Any) -> EvidenceRow:  # noqa: ANN401
-        arrays = {name: tuple(value[name]) for name in ("biases", "evidence", "coverage")}
-        return EvidenceRow(**{**value, **arrays})
-
-    def _to_json(self, line: EvidenceRow) -> object:
-        return asdict(line)
 
 
 @dataclass(frozen=True)
@@ -95,17 +91,31 @@ class FlowRow:
     """
 
     predicted: str
-    flows: tuple[tuple[str, str | None, str, str | None, float], ...]
+    flows: tuple[tuple[str, str | None, str, str | None, Number], ...]
 
 
 class FlowFile(LineFile[FlowRow]):
     """A row for each image whose flows were computed."""
 
-    def _from_json(self, value: Any) -> FlowRow:  # noqa: ANN401
-        return FlowRow(value["predicted"], tuple(tuple(flow) for flow in value["flows"]))
+    kind: ClassVar[object] = FlowRow
 
-    def _to_json(self, line: FlowRow) -> object:
-        return asdict(line)
+    def of(self, run: Run) -> Iterator[FlowRow]:
+        """Yield all rows.
+
+        Raises:
+            RunError: they name what the run does not have.
+        """
+        categories = {split_concept(uid)[0] for uid in run.known("concept")}
+        for row in self:
+            places = {place for flow in row.flows for place in (flow[:2], flow[2:4])}
+            fits = all(
+                category in categories if name is None
+                else concept_uid(category, name) in run.known("concept")
+                for category, name in places
+            )  # fmt: skip
+            if not fits or row.predicted not in run.known("class"):
+                raise self.unfit("flows of another run")
+            yield row
 
 
 def directions(classes: int, versus: int | None = None) -> Tensor:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+
+import msgspec
 
 from ..errors import RunError
-from ..graph.run.files import disk_errors
+from ..graph.run.files import decode_json, disk_errors, too_large
+from ..graph.run.schema import LARGEST_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
 Line = TypeVar("Line")
 
 
-class LineFile(ABC, Generic[Line]):
-    """A file of JSON lines, appended batch by batch."""
+class LineFile(Generic[Line]):
+    """A file of JSON lines, appended batch by batch.
+
+    Attributes:
+        kind: the type of a line, which `msgspec` reads and writes.
+    """
+
+    kind: ClassVar[Any]
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,7 +43,7 @@ class LineFile(ABC, Generic[Line]):
         with disk_errors(self._path, "cannot be written"):
             self._path.touch()
             with self._path.open("rb+") as file:
-                for line in file:
+                for line in self._lines(file):
                     if not line.endswith(b"\n"):
                         break
                     lines, position = lines + 1, position + len(line)
@@ -50,25 +58,24 @@ class LineFile(ABC, Generic[Line]):
         Raises:
             RunError: the file cannot be read, or a line is not of this kind.
         """
+        what, remedy = "not such rows", "Delete it, and start again"
         with disk_errors(self._path, "cannot be read"), self._path.open("rb") as file:
-            for text in file:
-                try:
-                    line = self._from_json(json.loads(text))
-                except (ValueError, TypeError, KeyError) as error:
-                    remedy = "Delete it, and start again"
-                    raise RunError("not such rows", file=self._path, remedy=remedy) from error
-                yield line
+            for text in self._lines(file):
+                yield cast("Line", decode_json(text, self.kind, self._path, what, remedy))
+
+    def unfit(self, what: str) -> RunError:
+        """Return the error for lines that are of something else."""
+        return RunError(what, file=self._path, remedy="Delete it, and start again")
+
+    def _lines(self, file: BinaryIO) -> Iterator[bytes]:
+        """Yield lines, of which none is larger than a JSON file can be."""
+        while line := file.readline(LARGEST_JSON):
+            if len(line) == LARGEST_JSON:
+                raise too_large(self._path, "a long line", f"{LARGEST_JSON:,} bytes")
+            yield line
 
     def append(self, lines: Sequence[Line]) -> None:
         """Append the lines of a batch."""
-        text = "".join(f"{json.dumps(self._to_json(line))}\n" for line in lines)
+        content = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         with disk_errors(self._path, "cannot be written"), self._path.open("ab") as file:
-            file.write(text.encode())
-
-    @abstractmethod
-    def _from_json(self, value: Any) -> Line:  # noqa: ANN401
-        """Return a line, given its JSON value."""
-
-    @abstractmethod
-    def _to_json(self, line: Line) -> object:
-        """Return the JSON value of a line."""
+            file.write(content)

@@ -13,16 +13,15 @@ passes.
 
 from __future__ import annotations
 
-import base64
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import RunError
+from ..graph.run.schema import Number  # noqa: TC001 (msgspec reads it)
 from ..graph.uids import concept_uid
 from ..ingest.engine.workers import prefetch
 from .counterfactuals import logits_of
@@ -62,8 +61,8 @@ class RegionEvidence(NamedTuple):
     """
 
     concept: str
-    evidence: float
-    coverage: float
+    evidence: Number
+    coverage: Number
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,10 @@ class PaintedThing:
     """
 
     concepts: tuple[str, ...]
-    evidence: float
-    coverage: float
+    evidence: Number
+    coverage: Number
     box: PixelBox
-    measured: float
+    measured: Number
     answer: str
     probability: float
 
@@ -105,7 +104,8 @@ class ThingRow:
         probability: of the predicted class.
         regions: where each concept is found; within a category, shared positions are divided.
         things: those that were painted over, the strongest first.
-        units: what each unit adds to the logit less the mean, float16 bytes in base64.
+        units: what each unit adds to the logit less the mean, bytes of float16 (in base64, in the
+            file).
     """
 
     file: str
@@ -114,7 +114,7 @@ class ThingRow:
     probability: float = 0.0
     regions: tuple[RegionEvidence, ...] = ()
     things: tuple[PaintedThing, ...] = ()
-    units: str = ""
+    units: bytes = b""
 
     @property
     def carriers(self) -> tuple[str, ...]:
@@ -136,36 +136,34 @@ class ThingRow:
         changing = (thing for thing in self.things if thing.answer != self.predicted)
         return {name for thing in changing for name in thing.concepts}
 
+    def has_units(self, units: int) -> bool:
+        """Return whether there is a finite value for each unit, or the image was not read."""
+        if self.unreadable is not None:
+            return True
+        fits = len(self.units) == units * np.dtype(np.float16).itemsize
+        return fits and bool(np.isfinite(self.unit_evidence()).all())
+
     def unit_evidence(self) -> UnitVector:
         """Return what each unit adds, float16 (units,)."""
-        return np.frombuffer(base64.b64decode(self.units), np.float16)
+        return np.frombuffer(self.units, np.float16)
 
 
 class ThingRowFile(LineFile[ThingRow]):
     """A row for each image, in their order."""
 
-    def of(self, files: Sequence[str]) -> Iterator[ThingRow]:
-        """Yield all rows, given the images that they must be of.
+    kind: ClassVar[object] = ThingRow
+
+    def of(self, files: Sequence[str], units: int) -> Iterator[ThingRow]:
+        """Yield all rows, given the images that they must be of, and the units of the block.
 
         Raises:
-            RunError: they are of other images, which whoever made the run would choose.
+            RunError: they are of other images, which whoever made the run would choose, or of other
+                units.
         """
         for row, file in zip_longest(self, files):
-            if row is None or file is None or row.file != file:
-                remedy = "Delete it, and audit again"
-                raise RunError("not an audit of these images", file=self._path, remedy=remedy)
+            if row is None or file is None or row.file != file or not row.has_units(units):
+                raise self.unfit("not an audit of these images")
             yield row
-
-    def _from_json(self, value: Any) -> ThingRow:  # noqa: ANN401
-        regions = tuple(RegionEvidence(*region) for region in value["regions"])
-        things = tuple(
-            PaintedThing(**{**t, "concepts": tuple(t["concepts"]), "box": PixelBox(*t["box"])})
-            for t in value["things"]
-        )
-        return ThingRow(**{**value, "regions": regions, "things": things})
-
-    def _to_json(self, line: ThingRow) -> object:
-        return asdict(line)
 
 
 class _Found(NamedTuple):
@@ -223,7 +221,7 @@ class ThingRows:
             regions = self._regions(found[number], evidence[number])
             yield (
                 None, self._classes[top], probability, regions, tuple(things[number]),
-                base64.b64encode(units[number].numpy().astype(np.float16).tobytes()).decode(),
+                units[number].numpy().astype(np.float16).tobytes(),
             )  # fmt: skip
 
     def _regions(self, found: Tensor, evidence: Tensor) -> tuple[RegionEvidence, ...]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import RunError
 from .elements import Edge, Node, drop_missing
 from .run.class_evidence import read_class_evidence
 from .uids import (
@@ -62,10 +61,6 @@ def evidence_graph(run: Run, count: int) -> EvidenceGraph:
     saved = read_class_evidence(run)
     if saved is None:
         return EvidenceGraph()
-    for name, table in (("evidence", saved.evidence), ("flows", saved.flows)):
-        keys = [key for key in table if str(key).endswith(("class", *_PLACE))]
-        if table.duplicated(keys).any():
-            raise RunError("a row is duplicated", file=run.path / f"{name}.parquet")
     named = saved.evidence[saved.evidence["name"].notna()]
     evidence = _first(named, named["mean"].abs(), ["class", "block"], count)
     concepts = dict(_block_concepts(run, named, saved.images))

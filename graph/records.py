@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .run.reader import Run
 
 _CHUNK = 65_536
+_TOP_IMAGES = {"image": "images", "activation": "activations", "thumbnail": "thumbnails"}
+"""Columns of `top_images`, and what a unit's lists of them are called."""
 _NOT_IN_GRAPH = ["pixels", "label_unrestricted", "category_unrestricted", "iou_unrestricted"]
 """Columns of `units` that the graph leaves out."""
 
@@ -167,10 +169,15 @@ def _unit_nodes(run: Run) -> Iterator[Node]:
 
 def _top_images(table: pd.DataFrame) -> dict[str, dict[str, Value]]:
     """Return per unit three parallel lists: its top images, its activation there, thumbnails."""
-    names = {"image": "images", "activation": "activations", "thumbnail": "thumbnails"}
-    columns = table.sort_values("rank").groupby("unit", sort=False)[list(names)].agg(list)
-    lists = columns.rename(columns=names).to_dict("index")
-    return {str(unit): dict(row) for unit, row in lists.items()}
+    lists: dict[str, dict[str, Value]] = {}
+    columns = table.sort_values("rank", kind="stable")
+    for unit, *row in zip(
+        *(columns[name].tolist() for name in ("unit", *_TOP_IMAGES)), strict=True
+    ):
+        of_unit = lists.setdefault(unit, {name: [] for name in _TOP_IMAGES.values()})
+        for name, value in zip(_TOP_IMAGES.values(), row, strict=True):
+            cast("list[object]", of_unit[name]).append(value)
+    return lists
 
 
 def _formulas(run: Run) -> dict[str, dict[str, Value]]:

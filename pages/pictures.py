@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from ..files import write_bytes
+from ..errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LARGEST = 640  # pixels of the longer side of an image
 SMALL = 200
+_LARGEST_THUMBNAIL = 1 << 22  # bytes
 FRAME = (20, 20, 20)
 MARGIN, SMALLEST_CROP = 0.2, 0.35
 """Around a region in a crop, as a share of its side; the least share of the image's side."""
@@ -139,12 +140,12 @@ def _pixels(image: Image.Image, box: SeenBox) -> tuple[int, int, int, int]:
     )
 
 
-def save_cam(image: Path, seen: SeenBox, cam: NDArray[np.float32], path: Path) -> None:
-    """Write a class activation map over its image as a PNG file."""
+def cam_png(image: Path, seen: SeenBox, cam: NDArray[np.float32]) -> bytes:
+    """Return a class activation map over its image as PNG."""
     buffer = BytesIO()
     picture = draw_on_seen(photograph(image), seen, lambda part: cam_overlay(part, cam))
     picture.save(buffer, format="PNG")
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def outlined(
@@ -221,11 +222,24 @@ def strip(thumbnails: Sequence[Path], side: int | None = None) -> str | None:
     """
     images = []
     for path in thumbnails:
-        with Image.open(path) as file:
-            image = file.convert("RGB")
+        image = _thumbnail(path)
         image.thumbnail((side or image.width, side or image.height))
         images.append(image)
     return data_uri(side_by_side(images)) if images else None
+
+
+def _thumbnail(path: Path) -> Image.Image:
+    """Read a thumbnail of a run; RunError if it is none."""
+    try:
+        if path.stat().st_size > _LARGEST_THUMBNAIL:
+            raise RunError("not a thumbnail of a run", file=path, found="a large file")
+        with Image.open(path, formats=["JPEG"]) as file:
+            if max(file.size) > LARGEST:
+                raise RunError("not a thumbnail of a run", file=path, found=f"size {file.size}")
+            picture: Image.Image = file.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise RunError("not a thumbnail of a run", file=path, found=error) from error
+    return picture
 
 
 def side_by_side(images: Sequence[Image.Image]) -> Image.Image:

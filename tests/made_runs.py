@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from conceptgraph.graph.run.class_evidence import EVIDENCE, FLOWS, write_class_evidence
-from conceptgraph.graph.run.files import TABLES
 from conceptgraph.graph.run.reader import Run, open_run
+from conceptgraph.graph.run.schema import TABLES
 from conceptgraph.graph.run.word_labels import WORDS, WordLabels, write_word_labels
 from conceptgraph.graph.run.writer import RunWriter
 from conceptgraph.graph.uids import class_uid, split_concept, unit_uid

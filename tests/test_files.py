@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from conceptgraph.errors import ConceptGraphError
-from conceptgraph.files import atomic_file, output_file, output_folder, replace_folder, write_bytes
+from conceptgraph.files import (
+    atomic_file,
+    atomic_files,
+    made_folder,
+    output_file,
+    output_files,
+    output_folder,
+    replace_folder,
+    write_bytes,
+)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -39,6 +48,62 @@ def test_a_file_that_was_not_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "a.txt"):
         pass
     assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("written", [(), ("a",), ("a", "b")])
+def test_of_several_files_all_are_written_or_none(tmp_path: Path, written: tuple[str, ...]) -> None:
+    (tmp_path / "a").write_text("earlier")
+    with (  # noqa: PT012
+        pytest.raises((ValueError, FileNotFoundError)),
+        atomic_files(tmp_path / "a", tmp_path / "b") as partials,
+    ):
+        for name, partial in zip(written, partials, strict=False):
+            partial.write_text(name)
+        if len(written) == 2:
+            raise ValueError("no")
+    assert contents(tmp_path) == {"a": "earlier"}
+    with atomic_files(tmp_path / "a", tmp_path / "b") as partials:
+        for name, partial in zip("ab", partials, strict=True):
+            partial.write_text(name)
+    assert contents(tmp_path) == {"a": "a", "b": "b"}
+
+
+def test_a_link_under_the_name_of_an_unfinished_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / ".a.partial").symlink_to(tmp_path / "mine")
+    with atomic_file(tmp_path / "a") as partial:
+        partial.write_text("a")
+    assert contents(tmp_path) == {"a": "a", "mine": "mine"}
+    assert not (tmp_path / "a").is_symlink()
+
+
+def test_several_output_files_are_named_in_errors(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for second, message in (
+        ("folder", "folder: a folder"),
+        ("a", "a: named for two files"),
+        ("no/b", "no/b: cannot be written"),
+    ):
+        with (  # noqa: PT012
+            pytest.raises(ConceptGraphError, match=message),
+            output_files(tmp_path / "a", tmp_path / second) as partials,
+        ):
+            for partial in partials:
+                partial.write_text("x")
+        assert contents(tmp_path) == {}
+
+
+def test_a_folder_made_for_files_is_removed_if_nothing_comes_into_it(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no"), made_folder(tmp_path / "new"):
+        raise ValueError("no")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "new").mkdir()
+    with pytest.raises(ValueError, match="no"), made_folder(tmp_path / "new"):
+        raise ValueError("no")
+    assert (tmp_path / "new").is_dir()
+    missing = tmp_path / "no" / "new"
+    with pytest.raises(ConceptGraphError, match="no/new: cannot be written"), made_folder(missing):
+        pass
 
 
 def test_a_folder_replaces_another(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,12 +108,11 @@ def csv(
     """
     from ...graph.exports.graph_files import write_nodes, write_relationships
 
-    output.mkdir(exist_ok=True)
     tables = {
         output / "nodes.csv": write_nodes,
         output / "relationships.csv": write_relationships,
     }
-    _export(run_path, labels, tables)
+    _export(run_path, labels, tables, output)
 
 
 @app.command(name="neo4j-csv")
@@ -147,16 +147,28 @@ def neo4j_csv(
 
 
 def _export(
-    run_path: Path | None, labels: Labels, files: Mapping[Path, Callable[[MemoryStore, Path], None]]
+    run_path: Path | None,
+    labels: Labels,
+    files: Mapping[Path, Callable[[MemoryStore, Path], None]],
+    folder: Path | None = None,
 ) -> None:
-    """Write the graph of a run, pruned as its settings say, to one or more files."""
-    from ...files import output_file
+    """Write the graph of a run, pruned as its settings say, to one or more files.
+
+    Args:
+        run_path: the value of --run.
+        labels: the value of --labels.
+        files: what writes each of them.
+        folder: to make for them, if need be.
+    """
+    from ...files import made_folder, output_files
     from ...graph.stores.memory import open_store
     from ..opening import open_chosen_run
     from ..terminal import print_line
 
     store = open_store(open_chosen_run(run_path, labels=labels))
-    for path, write in files.items():
-        with output_file(path) as partial:
+    making = nullcontext() if folder is None else made_folder(folder)
+    with making, output_files(*files) as partials:
+        for write, partial in zip(files.values(), partials, strict=True):
             write(store, partial)
+    for path in files:
         print_line(f"graph: {path}")

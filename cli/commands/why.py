@@ -386,26 +386,37 @@ def _write_files(
     cam: Path | None,
     html: Path | None,
 ) -> None:
-    from ...pages.pictures import save_cam
+    """Write the page and the class activation map that were asked for: both, or none."""
+    from ...files import output_files
+    from ...pages.pictures import cam_png
     from ...pages.write import write_page
 
-    if cam is not None:
-        save_cam(Path(explanation.image), explanation.seen, explanation.cam, cam)
-    if html is not None:
-        write_page(run, explanation, html, ablations=ablations, no_flip=no_flip, unusual=unusual)
+    with output_files(*(path for path in (cam, html) if path is not None)) as partials:
+        if html is not None:
+            write_page(
+                run,
+                explanation,
+                partials[-1],
+                ablations=ablations,
+                no_flip=no_flip,
+                unusual=unusual,
+            )
+        if cam is not None:
+            picture = cam_png(Path(explanation.image), explanation.seen, explanation.cam)
+            partials[0].write_bytes(picture)
 
 
 def _save(run: Run, explanation: Explanation, settings: dict[str, object]) -> None:
     """Save an explanation in the run's folder; if it cannot be written to, say so on stderr."""
     from ...errors import ConceptGraphError
     from ...graph.run.explanations import save_explanation
-    from ...pages.pictures import save_cam
+    from ...pages.pictures import cam_png
     from ..terminal import print_status
 
     image, answer = Path(explanation.image), explanation.to_json()
     question = {name: answer[name] for name in ("class", "versus", "method", "blocks")}
     try:
-        file = save_explanation(run, image, {**settings, **question}, answer)
-        save_cam(image, explanation.seen, explanation.cam, file.with_suffix(".png"))
+        picture = cam_png(image, explanation.seen, explanation.cam)
+        save_explanation(run, image, {**settings, **question}, answer, picture)
     except ConceptGraphError as error:
         print_status(f"not saved: {error}")

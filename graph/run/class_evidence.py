@@ -7,12 +7,13 @@ whole all the same.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from ...errors import RunError
-from ...files import atomic_file
+from ...files import atomic_files
 from ..uids import concept_uids
-from .files import disk_errors, read_table, write_table
+from .files import disk_errors, read_json, write_table
+from .schema import Count, Name  # noqa: TC001 (msgspec reads them)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,30 +24,39 @@ if TYPE_CHECKING:
     from .reader import Run
 
 EVIDENCE = {
-    "class": "string",
-    "block": "string",
-    "category": "string",
-    "name": "string",
-    "mean": "double",
-    "spread": "double",
-    "low": "double",
-    "high": "double",
-    "images": "int64",
-    "share": "double",
-    "coverage": "double",
+    "class": "class",
+    "block": "block",
+    "category": "own name",
+    "name": "name?",
+    "mean": "number",
+    "spread": "size",
+    "low": "number",
+    "high": "number",
+    "images": "count",
+    "share": "share",
+    "coverage": "share",
 }
 FLOWS = {
-    "class": "string",
-    "source_block": "string",
-    "source_category": "string",
-    "source_name": "string",
-    "target_block": "string",
-    "target_category": "string",
-    "target_name": "string",
-    "mean": "double",
-    "images": "int64",
-    "rank": "int64",
+    "class": "class",
+    "source_block": "block",
+    "source_category": "own name",
+    "source_name": "name?",
+    "target_block": "block",
+    "target_category": "own name",
+    "target_name": "name?",
+    "mean": "number",
+    "images": "count",
+    "rank": "count",
 }
+_PLACE = ("block", "category", "name")
+_REMEDY = "Compute it again with `conceptgraph evidence`"
+
+
+class SavedFacts(TypedDict):
+    """The content of `evidence.json`."""
+
+    versus: Name | None
+    images: dict[Name, Count]
 
 
 class SavedEvidence(NamedTuple):
@@ -77,11 +87,12 @@ def write_class_evidence(
     Raises:
         RunError: it cannot be written.
     """
-    for name, frame, columns in (("evidence", evidence, EVIDENCE), ("flows", flows, FLOWS)):
-        with atomic_file(run.path / f"{name}.parquet") as file:
-            write_table(file, frame, columns)
-    with atomic_file(run.path / "evidence.json") as file:
-        file.write_text(json.dumps({"versus": versus, "images": dict(images)}), encoding="utf-8")
+    files = [run.path / name for name in ("evidence.parquet", "flows.parquet", "evidence.json")]
+    facts = {"versus": versus, "images": dict(images)}
+    with disk_errors(files[-1], "cannot be written"), atomic_files(*files) as partials:
+        write_table(partials[0], evidence, EVIDENCE)
+        write_table(partials[1], flows, FLOWS)
+        partials[2].write_text(json.dumps(facts), encoding="utf-8")
 
 
 def read_class_evidence(run: Run) -> SavedEvidence | None:
@@ -91,44 +102,32 @@ def read_class_evidence(run: Run) -> SavedEvidence | None:
         RunError: a file is damaged.
     """
     file = run.file("evidence.json")
-    if not file.is_file():
+    if not file.exists():
         return None
-    versus, images = _read_facts(file)
-    tables = {
-        name: read_table(run.file(f"{name}.parquet"), columns)
-        for name, columns in (("evidence", EVIDENCE), ("flows", FLOWS))
-    }
-    for name, table in tables.items():
-        _check_names(run, f"{name}.parquet", table)
-    return SavedEvidence(tables["evidence"], tables["flows"], versus, images)
+    facts = read_json(file, SavedFacts, "not the evidence of classes", _REMEDY)
+    versus, images = facts["versus"], facts["images"]
+    if unknown := {*images, *([versus] if versus else ())} - run.known("class"):
+        what, found = "a class that the run does not have", repr(min(unknown))
+        raise RunError(what, file=file, found=found, remedy=_REMEDY)
+    classes, blocks = len(run.known("class")), len(run.blocks)
+    places = len(run.concepts) + run.concepts["category"].nunique()
+    evidence = run.table("evidence", EVIDENCE, ("class", *_PLACE), classes * blocks * places)
+    ends = [f"{end}_{part}" for end in ("source", "target") for part in _PLACE]
+    flows = run.table("flows", FLOWS, ("class", *ends), classes * places**2)
+    for name, table, prefixes in (
+        ("evidence", evidence, ("",)),
+        ("flows", flows, ("source_", "target_")),
+    ):
+        for prefix in prefixes:
+            _check_places(run, run.path / f"{name}.parquet", table, prefix)
+    return SavedEvidence(evidence, flows, versus, images)
 
 
-def _read_facts(file: Path) -> tuple[str | None, dict[str, int]]:
-    try:
-        with disk_errors(file, "cannot be read"):
-            facts = json.loads(file.read_text(encoding="utf-8"))
-        versus, images = facts["versus"], facts["images"]
-        if not (versus is None or isinstance(versus, str)):
-            raise TypeError
-        return versus, {str(name): int(count) for name, count in images.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        remedy = "Compute it again with `conceptgraph evidence`"
-        raise RunError("not the evidence of classes", file=file, remedy=remedy) from error
-
-
-def _check_names(run: Run, name: str, table: pd.DataFrame) -> None:
-    """Refuse names of classes, blocks and concepts that the run does not have."""
-    known = {
-        "class": set(run.classes["name"]),
-        "block": set(run.blocks),
-        "concept": set(run.concepts["uid"]),
-    }
-    named: list[tuple[str, pd.Series[str]]] = [("class", table["class"])]
-    for prefix in ("source_", "target_") if "source_block" in table else ("",):
-        uids = concept_uids(table[f"{prefix}category"], table[f"{prefix}name"]).dropna()
-        named += [("block", table[f"{prefix}block"]), ("concept", uids)]
-    for kind, values in named:
-        if unknown := set(values) - known[kind]:
-            found, remedy = repr(min(unknown)), "Compute it again with `conceptgraph evidence`"
-            what = f"a {kind} that the run does not have"
-            raise RunError(what, file=run.path / name, found=found, remedy=remedy)
+def _check_places(run: Run, file: Path, table: pd.DataFrame, prefix: str) -> None:
+    """Refuse concepts and categories that the run does not have."""
+    category, name = table[f"{prefix}category"], table[f"{prefix}name"]
+    unknown = set(concept_uids(category, name).dropna()) - run.known("concept")
+    unknown |= set(category) - set(run.concepts["category"])
+    if unknown:
+        what, found = "a concept that the run does not have", repr(min(unknown))
+        raise RunError(what, file=file, found=found, remedy=_REMEDY)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+import re
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypedDict
+
+from msgspec import Meta
 
 from ...errors import RunError
-from ...files import atomic_file
-from .files import disk_errors
+from ...files import atomic_files
+from .files import disk_errors, inside, read_json
+from .schema import Count, Digest, Name, Number, Share, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,31 +26,42 @@ if TYPE_CHECKING:
 
 FOLDER = "explanations"
 SCHEMA = 1
+_KEY = re.compile("[0-9a-f]{1,64}")
+_WHAT, _REMEDY = "not an explanation of this version", "Delete it, and explain again"
 
 
 class SavedPath(TypedDict):
     """A path of a saved explanation."""
 
-    rank: int
-    contribution: float
-    measured: float
-    units: list[str]
+    rank: Count
+    contribution: Number
+    measured: Number
+    units: Annotated[list[Name], Meta(min_length=1)]
 
 
 SavedAnswer = TypedDict(
     "SavedAnswer",
     {
-        "class": str,
-        "versus": "str | None",
-        "method": str,
-        "logit": float,
-        "probability": float,
-        "coverage": float,
-        "paths": "list[SavedPath]",
-        "accounting": "dict[str, float]",
+        "class": Name,
+        "versus": Name | None,
+        "method": Name,
+        "logit": Number,
+        "probability": Share,
+        "coverage": Number,
+        "paths": list[SavedPath],
+        "accounting": dict[str, Number],
     },
 )
 """What the graph takes from an explanation's JSON, which has more."""
+
+
+class SavedContent(TypedDict):
+    """The content of a file."""
+
+    schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
+    image: Digest
+    path: Text
+    answer: SavedAnswer
 
 
 class SavedExplanation(NamedTuple):
@@ -66,7 +81,11 @@ class SavedExplanation(NamedTuple):
 
 
 def save_explanation(
-    run: Run, image: Path, question: Mapping[str, object], answer: Mapping[str, object]
+    run: Run,
+    image: Path,
+    question: Mapping[str, object],
+    answer: Mapping[str, object],
+    picture: bytes | None = None,
 ) -> Path:
     """Save an explanation; it replaces an earlier one of the same image and question.
 
@@ -75,9 +94,10 @@ def save_explanation(
         image: the image file.
         question: all settings that the answer depends on.
         answer: the explanation's JSON.
+        picture: the class activation map as PNG, to lie beside it under the same stem.
 
     Returns:
-        The JSON file; what else belongs to it may lie beside it, under the same stem.
+        The JSON file.
 
     Raises:
         RunError: the image cannot be read, or the run not written to.
@@ -87,40 +107,35 @@ def save_explanation(
     asked = json.dumps([digest, dict(question)], sort_keys=True)
     key = hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()
     file = run.file(f"{FOLDER}/{key}.json")
-    content = {"schema": SCHEMA, "image": digest, "path": str(image), "answer": dict(answer)}
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    saved = {"schema": SCHEMA, "image": digest, "path": str(image), "answer": dict(answer)}
+    text = json.dumps(saved, ensure_ascii=False, allow_nan=False)
     with disk_errors(file, "cannot be written"):
         file.parent.mkdir(exist_ok=True)
-        with atomic_file(file) as partial:
-            partial.write_text(text, encoding="utf-8")
+        contents = {file: text.encode(errors="replace")}
+        if picture is not None:
+            contents[file.with_suffix(".png")] = picture
+        with atomic_files(*contents) as partials:
+            for partial, content in zip(partials, contents.values(), strict=True):
+                partial.write_bytes(content)
     return file
 
 
 def saved_explanations(run: Run) -> list[SavedExplanation]:
     """Read all explanations of a run, by key; RunError for a file that is not one."""
-    files = sorted((run.path / FOLDER).glob("*.json"))
-    return [_read(run.file(f"{FOLDER}/{file.name}")) for file in files]
+    folder = run.path / FOLDER
+    if inside(run.path, FOLDER) is None or (folder.exists() and not folder.is_dir()):
+        raise RunError("not a folder of the run", file=folder)
+    return [_read(run, name) for name in sorted(file.name for file in folder.glob("*.json"))]
 
 
-def _read(file: Path) -> SavedExplanation:
-    with disk_errors(file, "cannot be read"):
-        text = file.read_text(encoding="utf-8")
-    try:
-        content = json.loads(text)
-        answer = content["answer"]
-        fits = content["schema"] == SCHEMA and SavedAnswer.__required_keys__ <= answer.keys()
-        fits &= all(
-            SavedPath.__required_keys__ <= path.keys() and path["units"] for path in answer["paths"]
-        )
-        explanation = SavedExplanation(file.stem, content["image"], content["path"], answer)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(file) from error
-    if not fits:
-        raise _damaged(file)
-    return explanation
-
-
-def _damaged(file: Path) -> RunError:
-    return RunError(
-        "not an explanation of this version", file=file, remedy="Delete it, and explain again"
-    )
+def _read(run: Run, name: str) -> SavedExplanation:
+    file = run.file(f"{FOLDER}/{name}")
+    content = read_json(file, SavedContent, _WHAT, _REMEDY)
+    answer = content["answer"]
+    ranks = [path["rank"] for path in answer["paths"]]
+    names = {answer["class"], answer["versus"] or answer["class"]} - run.known("class")
+    names |= {unit for path in answer["paths"] for unit in path["units"]} - run.known("unit")
+    if names or len(set(ranks)) < len(ranks) or not _KEY.fullmatch(file.stem):
+        found = f"no {min(names)!r} in the run" if names else None
+        raise RunError(_WHAT, file=file, found=found, remedy=_REMEDY)
+    return SavedExplanation(file.stem, content["image"], content["path"], answer)

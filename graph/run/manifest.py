@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+
+from msgspec import Meta
 
 from ...errors import ConceptGraphError, RunError
 from ...settings import Settings
-from ..uids import block_number
-from .files import disk_errors
+from .files import decode_json, disk_errors, file_of_run, open_to_read
+from .schema import (
+    LARGEST_JSON,
+    MOST_IMAGES,
+    MOST_UNITS,
+    BlockName,
+    Count,
+    Name,
+    OwnName,
+    Share,
+    Side,
+    Size,
+    Text,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+Interpolation = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+"""Pillow's filters, in the order of their numbers; they average where an image is made smaller."""
+Channels = Annotated[list[float], Meta(min_length=1, max_length=3)]
+Files = Annotated[list[Name], Meta(max_length=MOST_IMAGES)]
+Units = Annotated[int, Meta(ge=1, le=MOST_UNITS)]
 SCHEMA = 1
 """Version of the run directory's layout; a run states the one it was written in."""
 
@@ -21,9 +39,9 @@ SCHEMA = 1
 class BlockShape(TypedDict):
     """A block's output: units, and the height and width of their activation maps."""
 
-    units: int
-    height: int
-    width: int
+    units: Units
+    height: Side
+    width: Side
 
 
 class InputShape(TypedDict):
@@ -34,13 +52,13 @@ class InputShape(TypedDict):
     `source` says in words where all this is stated.
     """
 
-    height: int
-    width: int
-    mean: list[float]
-    std: list[float]
-    resize: int | None
-    interpolation: str
-    source: str
+    height: Side
+    width: Side
+    mean: Channels
+    std: Annotated[list[Annotated[float, Meta(gt=0)]], Meta(min_length=1, max_length=3)]
+    resize: Side | None
+    interpolation: Interpolation
+    source: Text
 
 
 class ModelSource(TypedDict):
@@ -52,13 +70,13 @@ class ModelSource(TypedDict):
     at each image; `classes` is the file with the classes, if one was given.
     """
 
-    name: str
-    weights: str | None
-    weights_key: str | None
-    weights_notes: list[str]
-    linearised: list[str]
-    classes: str | None
-    digest: str
+    name: Name
+    weights: Name | None
+    weights_key: Name | None
+    weights_notes: list[Text]
+    linearised: list[Name]
+    classes: Name | None
+    digest: Name
 
 
 class DataSource(TypedDict):
@@ -67,12 +85,12 @@ class DataSource(TypedDict):
     `dropped` are the images that could not be read, and are in none of the numbers.
     """
 
-    folder: str
-    digest: str
-    images: int
-    dropped: list[str]
-    concepts: int
-    categories: list[str]
+    folder: Name
+    digest: Name
+    images: Annotated[int, Meta(ge=1, le=MOST_IMAGES)]
+    dropped: Files
+    concepts: Annotated[int, Meta(ge=1, le=MOST_UNITS)]
+    categories: list[OwnName]
 
 
 class MissingConcepts(TypedDict):
@@ -82,8 +100,8 @@ class MissingConcepts(TypedDict):
     that the other concepts contradict, None where no name is given.
     """
 
-    given: float
-    wrong: float | None
+    given: Size
+    wrong: Share | None
 
 
 class RunFacts(TypedDict):
@@ -93,69 +111,32 @@ class RunFacts(TypedDict):
     chosen; of one that was asked for, which one `auto` would choose, if another.
     """
 
-    created: str
+    created: Name
     settings: dict[str, object]
-    settings_digest: str
+    settings_digest: Name
     model: ModelSource
     data: DataSource
     input: InputShape
-    versions: dict[str, str]
-    timings: dict[str, float]
-    device: str
-    blocks: dict[str, BlockShape]
-    min_iou: float
-    quantile: float
-    quantile_reason: str
+    versions: dict[str, Text]
+    timings: dict[str, Size]
+    device: Name
+    blocks: Annotated[dict[BlockName, BlockShape], Meta(min_length=1, max_length=64)]
+    min_iou: Annotated[float, Meta(ge=0, lt=1)]
+    quantile: Annotated[float, Meta(gt=0, lt=1)]
+    quantile_reason: Text
     names: MissingConcepts
 
 
 class Manifest(RunFacts):
     """`manifest.json`: the facts of a run, its uid and name, and the version of the layout."""
 
-    schema: int
-    uid: str
-    name: str
+    schema: Count
+    uid: OwnName
+    name: OwnName
 
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "uid": str,
-    "name": str,
-    "created": str,
-    "settings": dict,
-    "settings_digest": str,
-    "model": dict,
-    "model.name": str,
-    "model.weights": (str, type(None)),
-    "model.weights_key": (str, type(None)),
-    "model.weights_notes": list,
-    "model.classes": (str, type(None)),
-    "model.digest": str,
-    "data": dict,
-    "data.folder": str,
-    "data.digest": str,
-    "data.images": int,
-    "data.concepts": int,
-    "data.categories": list,
-    "input": dict,
-    "input.height": int,
-    "input.width": int,
-    "input.mean": list,
-    "input.std": list,
-    "input.resize": (int, type(None)),
-    "input.interpolation": str,
-    "input.source": str,
-    "versions": dict,
-    "timings": dict,
-    "device": str,
-    "blocks": dict,
-    "min_iou": (int, float),
-    "quantile": float,
-    "quantile_reason": str,
-    "names": dict,
-    "names.given": (int, float),
-    "names.wrong": (int, float, type(None)),
-}
-"""What `read_manifest` checks; it also checks each of `blocks`."""
+class _Version(TypedDict):
+    schema: Annotated[int, Meta(ge=1)]
 
 
 def write_manifest(file: Path, facts: RunFacts, name: str) -> None:
@@ -166,37 +147,33 @@ def write_manifest(file: Path, facts: RunFacts, name: str) -> None:
         file.write_text(text + "\n", encoding="utf-8")
 
 
-def read_manifest(file: Path) -> Manifest:
-    """Read and check a manifest.
+def read_manifest(run: Path) -> Manifest:
+    """Read and check the manifest of a run.
 
     Raises:
         RunError: it is missing, incomplete, from a newer version of the layout, or no manifest.
     """
+    file = file_of_run(run, "manifest.json")
     if not file.exists():
-        raise _no_manifest(file.parent)
-    try:
-        with disk_errors(file, "cannot be read"):
-            manifest = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError("not JSON", file=file, found=error) from error
-    schema = manifest.get("schema") if isinstance(manifest, dict) else None
-    if not isinstance(schema, int) or schema < 1:
-        raise RunError("not a run's manifest", file=file, found=f"schema {schema}", expected=SCHEMA)
+        raise _no_manifest(run)
+    with open_to_read(file, LARGEST_JSON) as stream:
+        content = stream.read()
+    remedy = "Ingest again"
+    schema = decode_json(content, _Version, file, "not a run's manifest", remedy)["schema"]
     if schema > SCHEMA:
         raise RunError(
             f"written by a newer conceptgraph (schema {schema}); this one reads up to {SCHEMA}",
             file=file,
             remedy="Upgrade conceptgraph",
         )
-    if missing := list(_missing(manifest)):
-        found = f"no valid {', '.join(missing)}"
-        raise RunError("incomplete manifest", file=file, found=found, remedy="Ingest again")
+    manifest = decode_json(content, Manifest, file, "not a whole manifest", remedy)
+    if sum(block["units"] for block in manifest["blocks"].values()) > MOST_UNITS:
+        raise RunError("more units than a run can have", file=file, expected=f"{MOST_UNITS:,}")
     try:
         Settings.from_dict(manifest["settings"])
-    except (ConceptGraphError, TypeError) as error:
-        remedy = "Ingest again"
+    except (ConceptGraphError, ValueError) as error:
         raise RunError("settings not valid", file=file, found=error, remedy=remedy) from error
-    return cast("Manifest", manifest)
+    return manifest
 
 
 def _no_manifest(run: Path) -> RunError:
@@ -207,27 +184,3 @@ def _no_manifest(run: Path) -> RunError:
     if earlier.exists():
         remedy = f"Its replacement was interrupted: rename {earlier.name} to {run.name}"
     return RunError("no such run", file=run, remedy=remedy)
-
-
-def _missing(manifest: Mapping[str, object]) -> Iterator[str]:
-    """Yield what is missing or of another type: "min_iou", "model.digest", "blocks.block4"."""
-    for name, kind in _TYPES.items():
-        part, _, key = name.rpartition(".")
-        values = manifest.get(part) if part else manifest
-        if isinstance(values, dict) and not isinstance(values.get(key, ...), kind):
-            yield name
-    blocks = manifest.get("blocks")
-    if blocks == {}:
-        yield "blocks"
-    for name, shape in blocks.items() if isinstance(blocks, dict) else ():
-        if not _is_block(name, shape):
-            yield f"blocks.{name}"
-
-
-def _is_block(name: str, shape: object) -> bool:
-    try:
-        block_number(name)
-    except ValueError:
-        return False
-    keys = ("units", "height", "width")
-    return isinstance(shape, dict) and all(isinstance(shape.get(key), int) for key in keys)

@@ -24,21 +24,18 @@ import numpy as np
 
 from ...errors import QueryError, RunError, nearest
 from ...settings import Settings
-from ..uids import WORD, block_number, concept_uids, unit_uid, word_run_uid
-from .files import TABLES, inside, read_array, read_table
+from ..uids import WORD, block_number, class_uid, concept_uids, unit_uid, word_run_uid
+from .files import file_of_run, read_array, read_table
 from .manifest import Manifest, read_manifest
+from .schema import INGEST_AGAIN, KEYS, MOST_CLASSES, TABLES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     import pandas as pd
     from numpy.typing import NDArray
 
     from .word_labels import WordTables
-
-_REFERENCES = {
-    "detections": {"unit": "units", "concept": "concepts"},
-    "presence": {"concept": "concepts"},
-    "top_images": {"unit": "units"},
-}
 
 
 class Run:
@@ -57,6 +54,7 @@ class Run:
         self.manifest = manifest
         self.words = words
         self._arrays: dict[str, NDArray[np.float32]] = {}
+        self._known: dict[str, frozenset[str]] = {}
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -101,7 +99,7 @@ class Run:
         pairs = zip(self.blocks, self.blocks[1:], strict=False)
         hops = [(a, b) for a, b in pairs if block_number(b) == block_number(a) + 1]
         last = self.blocks[-1]
-        if (self.path / f"contributions_{last}_class.npy").exists():
+        if os.path.lexists(self.path / f"contributions_{last}_class.npy"):
             hops.append((last, "class"))
         return tuple(hops)
 
@@ -200,7 +198,7 @@ class Run:
         import pandas as pd
 
         concepts = list(self.concepts["uid"])[: self._columns]
-        values = self._array(f"iou_{block}", (self.width(block), len(concepts)))
+        values = self._array(f"iou_{block}", (self.width(block), len(concepts)), 0, 1)
         uids = [unit_uid(block, index) for index in range(len(values))]
         frame: pd.DataFrame = pd.DataFrame(values, index=uids, columns=concepts, copy=False)
         return frame
@@ -252,9 +250,6 @@ class Run:
         """Read every table and open every array once; RunError at the first that does not fit."""
         for name in TABLES:
             getattr(self, name)
-        for table, columns in _REFERENCES.items():
-            for column, referenced in columns.items():
-                self._check_reference(table, column, referenced)
         for block in self.blocks:
             self.iou(block)
         for block in self.presence["block"].unique():
@@ -267,51 +262,102 @@ class Run:
         """Return a file of the run, to read or to write.
 
         Raises:
-            RunError: its name, or a link on the way, leads out of the run: whoever made the run
-                would choose a file of this machine.
+            RunError: its name, or a link on the way, leads out of the run, or it is no regular
+                file.
         """
-        path = inside(self.path, name)
-        if path is None:
-            raise RunError("the run names a file outside of it", file=self.path, found=name)
-        return path
+        return file_of_run(self.path, name)
+
+    def known(self, kind: str) -> frozenset[str]:
+        """Return the names that the run has of a kind: "unit", "block", "concept" or "class"."""
+        if kind not in self._known:
+            names: Iterable[str] = self.blocks
+            if kind == "unit":
+                names = (unit_uid(b, index) for b in self.blocks for index in range(self.width(b)))
+            elif kind == "concept":
+                names = self.concepts["uid"]
+            elif kind == "class":
+                names = self.classes["name"]
+            self._known[kind] = frozenset(names)
+        return self._known[kind]
+
+    def table(
+        self,
+        name: str,
+        columns: Mapping[str, str],
+        key: tuple[str, ...],
+        rows: int,
+        remedy: str = INGEST_AGAIN,
+    ) -> pd.DataFrame:
+        """Read a table and check it.
+
+        Args:
+            name: stem of its file.
+            columns: name → kind, one of those in `schema`.
+            key: columns that no two rows share.
+            rows: how many there can be.
+            remedy: if a column is missing.
+
+        Raises:
+            RunError: it is not this table, or names what the run does not have.
+        """
+        return read_table(self.file(f"{name}.parquet"), columns, key, rows, self.known, remedy)
 
     def _table(self, name: str) -> pd.DataFrame:
-        file = self.file(f"{name}.parquet")
-        frame = read_table(file, TABLES[name])
-        if "uid" in frame and not frame["uid"].is_unique:
-            duplicate = frame["uid"][frame["uid"].duplicated()].iloc[0]
-            raise RunError(f"uid {duplicate!r} is duplicated", file=file)
-        if name == "units":
-            self._check_units(file, frame)
+        """Read one of `TABLES`; also check what its columns say of each other."""
+        units, concepts = len(self.known("unit")), self.manifest["data"]["concepts"]
+        rows = {
+            "units": units,
+            "concepts": concepts,
+            "detections": units * concepts,
+            "presence": len(self.blocks) * concepts,
+            "classes": MOST_CLASSES,
+            "top_images": units * min(self.settings.top_images, self.manifest["data"]["images"]),
+        }
+        frame = self.table(name, TABLES[name], KEYS[name], rows[name])
+        file = self.path / f"{name}.parquet"
+        if name in ("units", "concepts") and len(frame) != rows[name]:
+            raise RunError(
+                f"{name} do not match the manifest",
+                file=file,
+                found=f"{len(frame)} {name}",
+                expected=rows[name],
+            )
         if name == "classes" and list(frame["index"]) != list(range(len(frame))):
             raise RunError("classes out of order", file=file, expected="index 0, 1, 2, …")
+        for column, expected in self._derived(name, frame):
+            wrong = frame[column].notna() & (frame[column] != expected)
+            if wrong.any():
+                found, right = frame[column][wrong].iloc[0], expected[wrong].iloc[0]
+                what = f"column {column} does not fit the others"
+                raise RunError(what, file=file, found=repr(found), expected=repr(right))
+        if name == "units":
+            self._check_labels(file, frame)
         return frame
 
-    def _check_units(self, file: Path, frame: pd.DataFrame) -> None:
-        expected = [unit_uid(b, index) for b in self.blocks for index in range(self.width(b))]
-        if sorted(frame["uid"]) != sorted(expected):
-            counts = {block: self.width(block) for block in self.blocks}
-            raise RunError(
-                "units do not match the manifest",
-                file=file,
-                found=f"{len(frame)} units",
-                expected=f"{len(expected)}: {counts}",
-            )
+    def _check_labels(self, file: Path, units: pd.DataFrame) -> None:
+        """Refuse labels that are no concepts of the run."""
+        for kind in ("", "_unrestricted"):
+            category, label = units[f"category{kind}"], units[f"label{kind}"]
+            uids = concept_uids(category, label)
+            unknown = set(uids.dropna()) - self.known("concept")
+            if unknown or (category.isna() != label.isna()).any():
+                found = repr(min(unknown)) if unknown else "a label without its category"
+                raise RunError("a label that is no concept of the run", file=file, found=found)
 
-    def _check_reference(self, table: str, column: str, referenced: str) -> None:
-        values = getattr(self, table)[column]
-        unknown = values[~values.isin(getattr(self, referenced)["uid"])]
-        if not unknown.empty:
-            raise RunError(
-                f"column {column!r} names what is not in {referenced}.parquet",
-                file=self.path / f"{table}.parquet",
-                found=repr(unknown.iloc[0]),
-                expected=f"a uid of {referenced}",
-            )
+    def _derived(self, name: str, frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[str]]]:
+        """Yield the columns of a table that follow from others, and what they must be."""
+        if name == "units":
+            yield "uid", frame["block"] + "/" + frame["index"].astype(str)
+        elif name == "concepts":
+            yield "uid", concept_uids(frame["category"], frame["name"])
+        elif name == "classes":
+            yield "uid", frame["name"].map(class_uid)
+        elif name == "detections":
+            yield "category", frame["concept"].str.split("/", n=1).str[0]
 
-    def _array(self, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    def _array(self, name: str, shape: tuple[int, int], *limits: float) -> NDArray[np.float32]:
         if name not in self._arrays:
-            self._arrays[name] = read_array(self.file(f"{name}.npy"), shape)
+            self._arrays[name] = read_array(self.file(f"{name}.npy"), shape, *limits)
         return self._arrays[name]
 
 
@@ -323,7 +369,7 @@ def open_run(path: Path | str) -> Run:
             conceptgraph wrote it.
     """
     path = Path(path)
-    return Run(path, read_manifest(path / "manifest.json"))
+    return Run(path, read_manifest(path))
 
 
 def find_run(explicit: Path | str | None = None) -> Path:

@@ -7,32 +7,41 @@ in which words label units: everything that asks a run for labels then has words
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from ...errors import RunError
-from ...files import atomic_file
+from ...files import atomic_files
 from ..uids import WORD, concept_uid, split_concept
-from .files import TABLES, disk_errors, read_table, write_table
+from .files import disk_errors, read_json, write_table
 from .reader import Run
+from .schema import TABLES, Count, Text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WORDS = {
-    "unit": "string",
-    "block": "string",
-    "word": "string",
-    "auc": "double",
-    "auc_low": "double",
-    "p": "double",
+    "unit": "unit",
+    "block": "block",
+    "word": "name?",
+    "auc": "share?",
+    "auc_low": "number?",
+    "p": "share?",
     "repeats": "bool",
-    "strong": "int64",
-    "near": "int64",
-    "intersection": "int64",
-    "wpmi_word": "string",
+    "strong": "count",
+    "near": "count",
+    "intersection": "count",
+    "wpmi_word": "name?",
     "significant": "bool",
     "holds": "bool",
 }
+
+
+class WordFacts(TypedDict):
+    """The content of `words.json`."""
+
+    model: Text
+    images: Count
+    words: Count
 
 
 class WordLabels(NamedTuple):
@@ -63,9 +72,9 @@ def write_word_labels(run: Run, words: WordLabels) -> None:
         RunError: they cannot be written.
     """
     facts = {"model": words.model, "images": words.images, "words": words.words}
-    with atomic_file(run.path / "words.parquet") as file:
-        write_table(file, words.labels, WORDS)
-    with atomic_file(run.path / "words.json") as file:
+    files = run.path / "words.parquet", run.path / "words.json"
+    with disk_errors(files[0], "cannot be written"), atomic_files(*files) as (table, file):
+        write_table(table, words.labels, WORDS)
         file.write_text(json.dumps(facts), encoding="utf-8")
 
 
@@ -76,23 +85,17 @@ def read_word_labels(run: Run) -> WordLabels | None:
         RunError: a file is damaged.
     """
     file = run.file("words.json")
-    if not file.is_file():
+    if not file.exists():
         return None
-    try:
-        with disk_errors(file, "cannot be read"):
-            facts = json.loads(file.read_text(encoding="utf-8"))
-        model, images, words = str(facts["model"]), int(facts["images"]), int(facts["words"])
-    except (ValueError, KeyError, TypeError) as error:
-        remedy = "Make them again with `conceptgraph label`"
-        raise RunError("not the words of units", file=file, remedy=remedy) from error
-    labels = read_table(run.file("words.parquet"), WORDS, remedy="Label the units again")
-    if unknown := set(labels["unit"]) - set(run.units["uid"]):
-        what = "a unit that the run does not have"
-        raise RunError(what, file=run.path / "words.parquet", found=repr(min(unknown)))
-    if not labels["unit"].is_unique:
-        unit = labels["unit"][labels["unit"].duplicated()].iloc[0]
-        raise RunError(f"unit {unit!r} is duplicated", file=run.path / "words.parquet")
-    return WordLabels(labels, model, images, words)
+    remedy = "Make them again with `conceptgraph label`"
+    facts = read_json(file, WordFacts, "not the words of units", remedy)
+    labels = run.table("words", WORDS, ("unit",), len(run.known("unit")), remedy)
+    wrong = labels["word"].notna() & labels[["auc", "auc_low"]].isna().any(axis=1)
+    wrong |= labels["intersection"] > labels[["strong", "near"]].min(axis=1)
+    if len(labels) != len(run.known("unit")) or wrong.any():
+        what = "not a word, with its scores, for each unit"
+        raise RunError(what, file=run.path / "words.parquet", remedy=remedy)
+    return WordLabels(labels, **facts)
 
 
 class WordTables(NamedTuple):

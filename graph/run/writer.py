@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from ...errors import RunError
 from ...files import flush_to_disk, replace_folder
-from .files import TABLES, disk_errors, write_array, write_table
+from .files import disk_errors, write_array, write_table
 from .manifest import write_manifest
 from .reader import open_run
+from .schema import TABLES
 
 if TYPE_CHECKING:
     from types import TracebackType

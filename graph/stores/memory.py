@@ -55,12 +55,15 @@ class MemoryStore:
         progress(len(records))
 
     def _check_uids(self, records: Records) -> None:
+        """Refuse a uid that stands for two nodes, in the run or in it and another one."""
+        labels: dict[str, str] = {}
         for node in records.all_nodes():
             loaded = self.graph.nodes.get(node.uid)
-            if loaded and loaded["labels"][0] != node.labels[0]:
+            label = loaded["labels"][0] if loaded else node.labels[0]
+            if labels.setdefault(node.uid, label) != node.labels[0]:
                 raise StoreError(
                     f"uid {node.uid!r} stands for two nodes",
-                    found=f"{loaded['labels'][0]} and {node.labels[0]}",
+                    found=f"{labels[node.uid]} and {node.labels[0]}",
                     remedy="Give the run another name",
                 )
 

@@ -9,8 +9,11 @@ label. What a network does to photographs is in `network/preprocessing.py`.
 from __future__ import annotations
 
 import io
+import os
 import struct
+import threading
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -19,7 +22,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from ...errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import torch
@@ -37,7 +40,7 @@ TRANSPOSES = {
 """What makes the pixels of an image upright, by EXIF orientation; 1 needs nothing."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = {b"tEXt", b"zTXt", b"iTXt", b"iCCP"}
-_DAMAGES = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+_STDERR = threading.Lock()
 _DEPTHS = (8, 12, 16)
 _GREY, _HALF, _BITS = (19595, 38470, 7471), 1 << 15, 16
 """Shares of red, green and blue in grey, as Pillow's `convert("L")` rounds: in 1 / 2^16."""
@@ -146,8 +149,13 @@ def _open(file: Path | bytes, name: str | None, read: Callable[[Image.Image], Re
     try:
         try:
             with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+                if image.format == "TIFF":
+                    with _silent():
+                        return read(image)
                 return read(image)
-        except _DAMAGES:
+        except Image.DecompressionBombError:
+            raise
+        except Exception:
             plain = without_texts(file if isinstance(file, bytes) else file.read_bytes())
             if plain is None:
                 raise
@@ -164,8 +172,31 @@ def _open(file: Path | bytes, name: str | None, read: Callable[[Image.Image], Re
     except Image.DecompressionBombError as error:
         remedy = "Make a smaller copy of it"
         raise DataError(f"image too large ({error})", file=where, remedy=remedy) from error
-    except _DAMAGES as error:
-        raise DataError(f"image cannot be decoded ({error})", file=where) from error
+    except Exception as error:  # decoders raise anything, a MemoryError among it
+        what = str(error) or type(error).__name__
+        raise DataError(f"image cannot be decoded ({what})", file=where) from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep off the terminal what libtiff prints of a damaged file: the error says it.
+
+    It writes to the file descriptor, which all threads share.
+    """
+    with _STDERR:
+        try:
+            terminal = os.dup(2)
+        except OSError:  # closed
+            yield
+            return
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nothing, 2)
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(nothing)
+            os.close(terminal)
 
 
 def without_texts(content: bytes) -> bytes | None:

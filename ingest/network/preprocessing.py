@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ...graph.run.manifest import InputShape
+    from ...graph.run.manifest import InputShape, Interpolation
     from ...settings import Settings
     from .stated_input import Channels, Parsed
 
@@ -85,7 +85,7 @@ class InputSpec(NamedTuple):
     mean: Channels = IMAGENET_MEAN
     std: Channels = IMAGENET_STD
     resize: int | None = None
-    interpolation: str = "bilinear"
+    interpolation: Interpolation = "bilinear"
     size_from: str = ASSUMED
     resize_from: str = ASSUMED
     colors_from: str = f"ImageNet's, {ASSUMED}"

@@ -12,10 +12,14 @@ these scripts are in zhoubolei/moments_models and CSAILVision/places365 on GitHu
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ModelError
 from .stated_input import IMAGENET_MEAN, IMAGENET_STD, WHOLE, StatedInput
+
+if TYPE_CHECKING:
+    from ...graph.run.manifest import Interpolation
+    from .stated_input import Channels
 
 
 class Version(NamedTuple):
@@ -41,7 +45,7 @@ class PublishedModel(NamedTuple):
     stated: StatedInput
 
 
-_COLORS = ("bilinear", IMAGENET_MEAN, IMAGENET_STD)
+_COLORS: tuple[Interpolation, Channels, Channels] = ("bilinear", IMAGENET_MEAN, IMAGENET_STD)
 _MOMENTS_INPUT = StatedInput("the script of Moments in Time", (224, 224), WHOLE, *_COLORS)
 _PLACES_INPUT = StatedInput("the validation of Places365", (224, 224), 256, *_COLORS)
 _MOMENTS = {

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, get_args
 
 import numpy as np
 
 from ...errors import ModelError
+from ...graph.run.manifest import Interpolation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +28,7 @@ IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
 IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
 WHOLE = 0
 """As `StatedInput.resize`: whole images are resized, ignoring their aspect ratio."""
-INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-"""Pillow's filters, in the order of their numbers; they average where an image is made smaller."""
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 COLORS = "three numbers: red, green, blue, of inputs in [0, 1]; or one, of grey"
 _HF_LARGE = 384
 """From this size on Hugging Face's ConvNext processor, which its ResNets use, does not crop."""
@@ -49,7 +49,7 @@ class StatedInput(NamedTuple):
     source: str
     size: tuple[int, int] | None = None
     resize: int | None = None
-    interpolation: str | None = None
+    interpolation: Interpolation | None = None
     mean: Channels | None = None
     std: Channels | None = None
 
@@ -193,12 +193,12 @@ def channels_of(value: object) -> Channels | None:
     return channels if len(channels) in {1, 3} else None
 
 
-def interpolation_of(value: object) -> str | None:
+def interpolation_of(value: object) -> Interpolation | None:
     """Return the name of an interpolation: of a name, Pillow's number, or torchvision's enum."""
     if isinstance(value, int) and 0 <= value < len(INTERPOLATIONS):
         return INTERPOLATIONS[value]
     name = str(getattr(value, "value", value)).lower()
-    return name if name in INTERPOLATIONS else None
+    return next((known for known in INTERPOLATIONS if known == name), None)
 
 
 def _of_torchvision(values: object, crop: str, resize: str, source: str) -> StatedInput:

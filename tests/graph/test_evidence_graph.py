@@ -161,17 +161,20 @@ def test_neo4j_holds_it_and_unloads_it(store: Neo4jStore, run: Run) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("class", "nobody", "a class that the run does not have"),
-        ("block", "block9", "a block that the run does not have"),
-        ("name", "nothing", "a concept that the run does not have"),
+        ("class", "nobody", "column class; found 'nobody'; expected a class of the run"),
+        ("block", "block9", "column block; found 'block9'; expected a block of the run"),
+        ("name", "nothing", "a concept that the run does not have; found 'object/nothing'"),
     ],
 )
 def test_names_that_the_run_lacks_are_refused(
     run: Run, column: str, value: str, message: str
 ) -> None:
     file = run.path / "evidence.parquet"
-    pd.read_parquet(file).assign(**{column: value}).to_parquet(file, index=False)
-    with pytest.raises(RunError, match=f"{message}; found .*{value}.*conceptgraph evidence"):
+    table = pd.read_parquet(file)
+    row = table.index[table["category"] == "object"][0]
+    table.loc[row, column] = value
+    table.to_parquet(file, index=False)
+    with pytest.raises(RunError, match=message):
         read_class_evidence(open_run(run.path))
 
 
@@ -186,7 +189,7 @@ def test_facts_that_are_none(run: Run, text: str) -> None:
 def test_a_duplicated_row_is_refused(run: Run, name: str) -> None:
     file = run.path / f"{name}.parquet"
     table = pd.read_parquet(file)
-    pd.concat([table, table]).to_parquet(file, index=False)
+    pd.concat([table[1:], table[1:2]]).to_parquet(file, index=False)
     with pytest.raises(RunError, match=f"{name}.parquet: a row is duplicated"):
         records(run, dense=True)
 

@@ -304,6 +304,13 @@ def test_unloading_a_run_named_like_a_category_spares_the_concepts(tmp_path: Pat
     assert "object/block4/0" not in store.graph
 
 
+def test_one_uid_for_two_nodes_of_a_run_is_refused(tmp_path: Path) -> None:
+    concepts = ("object/ball", "action/block4/1")
+    run = random_run(tmp_path / "action.cg", {"block4": 3}, concepts=concepts)
+    with pytest.raises(StoreError, match="'action/block4/1' stands for two nodes; found Unit and"):
+        MemoryStore().load(records(run))
+
+
 def test_one_uid_for_two_nodes_is_refused(tmp_path: Path) -> None:
     store = MemoryStore()
     concepts = ("object/ball", "action/block4")

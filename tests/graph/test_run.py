@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from conceptgraph.errors import QueryError, RunError
-from conceptgraph.graph.run.files import TABLES
 from conceptgraph.graph.run.manifest import SCHEMA
 from conceptgraph.graph.run.reader import Run, find_run, open_run
+from conceptgraph.graph.run.schema import TABLES
 from conceptgraph.graph.run.writer import RunWriter, check_out
 from conceptgraph.settings import Settings
 from tests.made_runs import BLOCK3_BLOCK4, BLOCK4_CLASS, random_run, run_facts, small_run
@@ -232,7 +232,7 @@ def test_a_detection_of_an_unknown_concept_is_refused(tmp_path: Path) -> None:
     with RunWriter(tmp_path / "b.cg") as writer:
         _copy_into(writer, run)
         writer.table("detections", detections)
-        with pytest.raises(RunError, match="'polka dotted'; expected a uid of concepts"):
+        with pytest.raises(RunError, match="'polka dotted'; expected a concept of the run"):
             writer.commit(FACTS)
 
 
@@ -280,12 +280,12 @@ def test_unknown_names_are_query_errors(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ('{"schema": 2}', r"written by a newer conceptgraph \(schema 2\); this one reads up to 1"),
-        ("{", "not JSON"),
-        ("\udc80", "not JSON"),
+        ("{", "not a run's manifest: Input data was truncated"),
+        ("\udc80", "not a run's manifest: JSON is malformed"),
         ("[]", "not a run's manifest"),
         ('{"schema": "1"}', "not a run's manifest"),
-        ('{"schema": 1, "uid": "a", "min_iou": 0.04}', "incomplete manifest"),
-        ('{"schema": 1, "uid": "a", "min_iou": 0.04, "blocks": {"x": {}}}', "incomplete manifest"),
+        ('{"schema": 1, "uid": "a", "min_iou": 0.04}', "not a whole manifest"),
+        ('{"schema": 1, "uid": "a", "min_iou": 0.04, "blocks": {"x": {}}}', "not a whole manifest"),
     ],
 )
 def test_a_manifest_that_does_not_fit(tmp_path: Path, text: str, message: str) -> None:
@@ -299,13 +299,22 @@ def test_a_manifest_that_does_not_fit(tmp_path: Path, text: str, message: str) -
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.pop("created"), r"found no valid created\. Ingest again"),
-        (lambda m: m.pop("model"), "found no valid model[.]"),
-        (lambda m: m["model"].pop("weights"), r"found no valid model\.weights\."),
-        (lambda m: m["data"].update(images="ten"), r"found no valid data\.images\."),
-        (lambda m: m.update(blocks={}), "found no valid blocks[.]"),
-        (lambda m: m["blocks"].update(layer4={}), r"found no valid blocks\.layer4\."),
-        (lambda m: m["blocks"]["block4"].pop("width"), r"found no valid blocks\.block4\."),
+        (lambda m: m.pop("created"), r"missing required field `created`\. Ingest again"),
+        (lambda m: m.pop("model"), r"missing required field `model`"),
+        (lambda m: m["model"].pop("weights"), r"missing required field `weights` - at `\$\.model`"),
+        (
+            lambda m: m["data"].update(images="ten"),
+            r"got `str` - at `\$\.data\.images`",
+        ),
+        (lambda m: m.update(blocks={}), r"Expected `object` of length >= 1 - at `\$\.blocks`"),
+        (
+            lambda m: m["blocks"].update(layer4={}),
+            r"`str` matching regex.* in `\$\.blocks`",
+        ),
+        (
+            lambda m: m["blocks"]["block4"].pop("width"),
+            r"required field `width` - at `\$\.blocks",
+        ),
         (lambda m: m["settings"].pop("top_k"), "settings not valid; found no setting top_k"),
         (lambda m: m["settings"].update(dice=1), "found unknown setting dice"),
         (lambda m: m["settings"].update(top_k=0), "top-k out of range; found 0"),

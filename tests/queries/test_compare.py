@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from conceptgraph.errors import QueryError
-from conceptgraph.graph.run.files import TABLES
 from conceptgraph.graph.run.measurement import SettingDifference, differences
 from conceptgraph.graph.run.reader import Run, open_run
+from conceptgraph.graph.run.schema import TABLES
 from conceptgraph.graph.run.writer import RunWriter
 from conceptgraph.pages.report_page import Report, render_report
 from conceptgraph.queries.compare import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from typing import TYPE_CHECKING
@@ -220,6 +221,47 @@ def test_truncated_images_are_named(tmp_path: Path, suffix: str, share: float) -
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(DataError, match=rf"a\.{suffix}: (image cannot be decoded|not an image)"):
         open_image(path)
+
+
+def test_whatever_a_decoder_raises_is_one_line(tmp_path: Path) -> None:
+    """Pillow's decoders of BLP and AVIF raise errors of other kinds."""
+    Image.effect_noise((64, 48), 90).convert("P").save(tmp_path / "x.blp")
+    content = bytearray((tmp_path / "x.blp").read_bytes())
+    content[4] = 9  # the encoding
+    (tmp_path / "x.blp").write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.blp: image cannot be decoded \("):
+        open_image(tmp_path / "x.blp")
+
+
+def test_a_decoder_without_memory_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(self: Image.Image) -> None:
+        raise MemoryError
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.bmp")
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", no_memory)
+    with pytest.raises(DataError, match=r"x\.bmp: image cannot be decoded \(MemoryError\)"):
+        open_image(tmp_path / "x.bmp")
+
+
+@pytest.mark.parametrize("compression", ["tiff_adobe_deflate", "tiff_lzw"])
+def test_libtiff_prints_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], compression: str
+) -> None:
+    Image.effect_noise((64, 48), 90).convert("RGB").save(
+        tmp_path / "x.tif", compression=compression
+    )
+    content = bytearray((tmp_path / "x.tif").read_bytes())
+    with Image.open(tmp_path / "x.tif") as image:
+        (start,) = image.tag_v2[273]  # StripOffsets
+    content[start : start + 48] = b"\xa5" * 48
+    (tmp_path / "x.tif").write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.tif: image cannot be decoded"):
+        open_image(tmp_path / "x.tif")
+    assert capfd.readouterr().err == ""
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
 
 
 def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,8 @@ from tests.random_networks import CustomNetwork
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from conceptgraph.graph.run.manifest import Interpolation
+
 TIMM = {"input_size": [3, 160, 160], "crop_pct": 0.8, "interpolation": "bicubic", "mean": [0.5] * 3}
 CONVNEXT = {
     "image_processor_type": "ConvNextImageProcessor",
@@ -56,7 +58,7 @@ SCRIPT = argparse.Namespace(val_crop_size=176, val_resize_size=232, interpolatio
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("resize", [None, 64, 73])
 def test_photographs_become_what_torchvision_makes_of_them(
-    size: tuple[int, int], interpolation: str, resize: int | None
+    size: tuple[int, int], interpolation: Interpolation, resize: int | None
 ) -> None:
     image = Image.effect_noise(size, 90).convert("RGB")
     mode = InterpolationMode(interpolation)
