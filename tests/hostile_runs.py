@@ -401,7 +401,7 @@ def rows(file: Path, rng: random.Random) -> str:
     else:
         names = [field.name for field in table.schema if _is_text(field.type)]
         place = table.column_names.index(rng.choice(names))
-        text = pa.array(["x" * (1 << 23)]).take(pa.array([0] * min(len(table), 200)))
+        text = pa.array(["x" * (1 << 21)]).take(pa.array([0] * min(len(table), 200)))
         table = table.slice(0, 200).set_column(place, table.column_names[place], text)
     _write(table, file, rng)
     return f"rows: {what}"
@@ -635,6 +635,7 @@ def try_mutants(
             mutant = Path(folder) / "lively.cg"
             shutil.copytree(run, mutant)
             kind, mutation = mutate(mutant, rng)
+            pa.default_memory_pool().release_unused()
             mutation = f"{seed}/{number} {mutation}"
             tally.mutants[kind] += 1
             readers = [asked for part, asked in _READERS.items() if kind.startswith(part)]
