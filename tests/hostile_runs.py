@@ -75,7 +75,7 @@ NETWORK_COMMANDS: tuple[tuple[str, ...], ...] = (
 )
 _PAGES = tuple(words for words in COMMANDS if any(word.endswith(".html") for word in words))
 _READERS = {
-    "words": COMMANDS[:1],
+    "words": (COMMANDS[0], ("show", "block4/1", "--labels", "words")),
     "thumbnails": _PAGES,
     "explanations/*.png": (("query", "saved-images"),),
     "iou": (("show", UNDETECTED),),
@@ -155,7 +155,8 @@ def make_world(folder: Path) -> Path:
     units = run.units
     labels = pd.DataFrame(
         {"unit": units["uid"], "block": units["block"], "word": "disc", "auc": 0.75, "auc_low": 0.5,
-         "p": 0.01, "repeats": True, "strong": 5, "wpmi_word": "disc", "significant": True,
+         "p": 0.01, "repeats": True, "strong": 5, "near": 6, "intersection": 3, "wpmi_word": "disc",
+         "significant": True,
          "holds": units["index"] % 2 == 0}
     )  # fmt: skip
     write_word_labels(run, WordLabels(labels, "by hand", 12, 5))
