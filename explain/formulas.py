@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..errors import DataError, RunError
+from ..errors import DataError
 from ..graph.run.files import disk_errors
 from ..graph.run.formulas import FORMULAS, FormulaLabels
 from ..graph.run.trust import check_images_trusted
@@ -96,8 +96,7 @@ def find_formulas(
 
     Raises:
         DataError: the concept data are not those of the run, or too few for formulas.
-        RunError: the run has no thresholds, cannot be written to, or names images and is not
-            trusted.
+        RunError: the run cannot be written to, or names images and is not trusted.
         ModelError: the network cannot be loaded.
     """
     opened, told = run_of(run), progress or NoProgress()
@@ -116,21 +115,12 @@ def find_formulas(
 
 
 def run_thresholds(run: Run) -> dict[str, NDArray[np.float32]]:
-    """Return the thresholds of a run, float32 (units,) by block; infinite of dead and sparse units.
-
-    Raises:
-        RunError: it has none.
-    """
+    """Return thresholds of a run, float32 (units,) by block; infinite of dead and sparse units."""
     thresholds = {}
     for block, rows in run.units.groupby("block", sort=False):
         units = rows.sort_values("index")
         live = units["status"] == "ok"
         values = units["threshold"].where(live, np.inf).to_numpy(np.float32)
-        if np.isnan(values).any():
-            unit = units["uid"].iloc[int(np.isnan(values).argmax())]
-            file = run.path / "units.parquet"
-            what, remedy = f"unit {unit} has no threshold", "Ingest again"
-            raise RunError(what, file=file, remedy=remedy)
         thresholds[str(block)] = values
     return {block: thresholds[block] for block in run.blocks}
 

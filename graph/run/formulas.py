@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
-from ...errors import RunError
-from ...files import atomic_file
-from .files import disk_errors, read_table, write_table
+from ...files import atomic_files
+from .files import disk_errors, read_json, write_table
+from .schema import Count  # noqa: TC001 (msgspec reads it)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,25 +18,36 @@ if TYPE_CHECKING:
     from .reader import Run
 
 FORMULAS = {
-    "unit": "string",
-    "block": "string",
-    "formula": "string",
-    "terms": "int64",
-    "iou": "double",
-    "concept": "string",
-    "concept_iou": "double",
-    "held_out_iou": "double",
-    "held_out_part_iou": "double",
+    "unit": "unit",
+    "block": "block",
+    "formula": "name?",
+    "terms": "count",
+    "iou": "share?",
+    "concept": "concept?",
+    "concept_iou": "share?",
+    "held_out_iou": "share?",
+    "held_out_part_iou": "share?",
     "gain_low": "double",
-    "gain_p": "double",
-    "null_p": "double",
-    "p": "double",
-    "precision": "double",
-    "precision_low": "double",
-    "chance": "double",
+    "gain_p": "share?",
+    "null_p": "share?",
+    "p": "share?",
+    "precision": "share?",
+    "precision_low": "share?",
+    "chance": "share?",
     "significant": "bool",
     "holds": "bool",
 }
+_REMEDY = "Make them again with `conceptgraph formulas`"
+
+
+class FormulaFacts(TypedDict):
+    """The content of `formulas.json`."""
+
+    chosen_images: Count
+    held_out_images: Count
+    concepts: Count
+    sets: Count
+    left_out: Count
 
 
 class FormulaLabels(NamedTuple):
@@ -75,9 +86,9 @@ def write_formulas(run: Run, formulas: FormulaLabels) -> None:
         RunError: they cannot be written.
     """
     facts = {name: getattr(formulas, name) for name in _FACTS}
-    with atomic_file(run.file("formulas.parquet")) as file:
-        write_table(file, formulas.labels, FORMULAS)
-    with atomic_file(run.file("formulas.json")) as file:
+    files = run.file("formulas.parquet"), run.file("formulas.json")
+    with disk_errors(files[0], "cannot be written"), atomic_files(*files) as (table, file):
+        write_table(table, formulas.labels, FORMULAS)
         file.write_text(json.dumps(facts), encoding="utf-8")
 
 
@@ -88,22 +99,8 @@ def read_formulas(run: Run) -> FormulaLabels | None:
         RunError: a file is damaged.
     """
     file = run.file("formulas.json")
-    if not file.is_file():
+    if not file.exists():
         return None
-    try:
-        with disk_errors(file, "cannot be read"):
-            content = json.loads(file.read_text(encoding="utf-8"))
-        facts = [int(content[name]) for name in _FACTS]
-    except (ValueError, KeyError, TypeError) as error:
-        remedy = "Make them again with `conceptgraph formulas`"
-        raise RunError("not the formulas of units", file=file, remedy=remedy) from error
-    table = run.file("formulas.parquet")
-    labels = read_table(table, FORMULAS)
-    for column, known in (("unit", run.units["uid"]), ("concept", run.concepts["uid"])):
-        if unknown := set(labels[column].dropna()) - set(known):
-            what = f"a {column} that the run does not have"
-            raise RunError(what, file=table, found=repr(min(unknown)))
-    if not labels["unit"].is_unique:
-        unit = labels["unit"][labels["unit"].duplicated()].iloc[0]
-        raise RunError(f"unit {unit!r} is duplicated", file=table)
-    return FormulaLabels(labels, *facts)
+    facts = read_json(file, FormulaFacts, "not the formulas of units", _REMEDY)
+    labels = run.table("formulas", FORMULAS, ("unit",), len(run.known("unit")), _REMEDY)
+    return FormulaLabels(labels, **facts)

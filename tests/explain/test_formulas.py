@@ -222,7 +222,7 @@ def test_bad_input_is_one_line(run: Run, tmp_path: Path) -> None:
     assert "the images are not those that run net was made of" in error_of(data)
     units = pd.read_parquet(path / "units.parquet")
     units.assign(threshold=np.nan).to_parquet(path / "units.parquet")
-    assert "unit block1/0 has no threshold" in error_of(data)
+    assert "column threshold; found a missing value" in error_of(data)
 
 
 def test_images_that_somebody_elses_run_names_are_not_read(run: Run, tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_a_damaged_file_of_formulas_is_named(
     with pytest.raises(RunError, match="not the formulas of units"):
         read_formulas(copy)
     write_formulas(copy, formulas._replace(labels=formulas.labels.assign(unit="block9/9")))
-    with pytest.raises(RunError, match="a unit that the run does not have"):
+    with pytest.raises(RunError, match=r"column unit; found .*; expected a unit of the run"):
         read_formulas(copy)
     write_formulas(copy, formulas._replace(labels=formulas.labels.assign(unit="block1/0")))
     with pytest.raises(RunError, match="unit 'block1/0' is duplicated"):
