@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
-from ...errors import RunError
 from ...files import atomic_file
-from .files import disk_errors
+from .files import disk_errors, read_json
+from .schema import Count, Name, Text  # noqa: TC001 (msgspec reads them)
 
 if TYPE_CHECKING:
     from .reader import Run
@@ -31,6 +31,24 @@ class CheckLine(NamedTuple):
     passed: bool | None
     remedy: str
     values: dict[str, Any]
+
+
+class SavedLine(TypedDict):
+    """A line of `check.json`."""
+
+    name: Name
+    finding: Text
+    usual: Text
+    passed: bool | None
+    remedy: Text
+    values: dict[str, Any]
+
+
+class SavedCheck(TypedDict):
+    """The content of `check.json`."""
+
+    images: Count
+    lines: list[SavedLine]
 
 
 class RunCheck(NamedTuple):
@@ -75,13 +93,10 @@ def read_check(run: Run) -> RunCheck | None:
         RunError: the file is damaged.
     """
     file = run.file("check.json")
-    if not file.is_file():
+    if not file.exists():
         return None
-    try:
-        with disk_errors(file, "cannot be read"):
-            found = json.loads(file.read_text(encoding="utf-8"))
-        lines = tuple(CheckLine(**line) for line in found["lines"])
-        return RunCheck(run.name, int(found["images"]), lines)
-    except (ValueError, KeyError, TypeError) as error:
-        remedy = "Make it again with `conceptgraph check`"
-        raise RunError("not a check", file=file, remedy=remedy) from error
+    remedy = "Make it again with `conceptgraph check`"
+    content = read_json(file, SavedCheck, "not a check", remedy)
+    return RunCheck(
+        run.name, content["images"], tuple(CheckLine(**line) for line in content["lines"])
+    )
