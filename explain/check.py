@@ -171,7 +171,7 @@ def _effects(measures: ImageMeasures) -> CheckLine:
     things = correlation(evidence, lost)
     parts = []
     if paths is not None:
-        parts.append(f"paths: predicted and measured effects agree with r {paths:.2f}")
+        parts.append(f"paths: predicted and measured effects agree with r {paths:.3f}")
     if things is not None:
         parts.append(f"things painted over: r {things:.2f}")
     holds = paths is not None and paths >= LIMITS.paths_r
