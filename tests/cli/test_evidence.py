@@ -60,7 +60,8 @@ def strongest_class(folder: Path) -> str:
 
 def test_evidence_of_all_classes(computed: Path) -> None:
     result = answer("evidence", folder=computed)
-    assert list(result) == ["run", "versus", "images", "unreadable", "evidence", "flows"]
+    keys = ["run", "versus", "images", "unreadable", "evidence", "flows", "names_by"]
+    assert list(result) == keys
     assert (result["run"], result["versus"], result["unreadable"]) == ("lively", None, [])
     assert sum(result["images"].values()) == 24
     assert all(list(row) == REGION for row in result["evidence"])

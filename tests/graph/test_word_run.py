@@ -191,8 +191,16 @@ def without_words(run: Run) -> None:
 
 def with_words_of_its_own(run: Run) -> None:
     table = pd.read_parquet(run.path / "concepts.parquet")
-    category = table["category"].where(table["uid"] != "object/ball", "word")
-    table.assign(category=category).to_parquet(run.path / "concepts.parquet")
+    table.replace({"object/ball": "word/ball"}).assign(
+        category=table["category"].where(table["uid"] != "object/ball", "word")
+    ).to_parquet(run.path / "concepts.parquet")
+    for name, column in (("detections", "concept"), ("presence", "concept")):
+        rows = pd.read_parquet(run.path / f"{name}.parquet")
+        is_ball = rows[column] == "object/ball"
+        rows[column] = rows[column].mask(is_ball, "word/ball")
+        if "category" in rows:
+            rows["category"] = rows["category"].mask(is_ball, "word")
+        rows.to_parquet(run.path / f"{name}.parquet")
 
 
 def facts(text: str) -> Callable[[Run], None]:
@@ -222,7 +230,7 @@ def without_the_column(run: Run) -> None:
         (with_words_of_its_own, "concepts of category 'word' itself"),
         (facts("{"), "words.json: not the words of units"),
         (facts(json.dumps({"model": "CLIP"})), "words.json: not the words of units"),
-        (of_unit("block9/9"), "a unit that the run does not have; found 'block9/9'"),
+        (of_unit("block9/9"), "column unit; found 'block9/9'; expected a unit of the run"),
         (of_unit("block3/0"), "unit 'block3/0' is duplicated"),
         (without_the_column, "words.parquet: no column near; found unit, block"),
         (lambda run: (run.path / "words.parquet").unlink(), "words.parquet: cannot be read"),
