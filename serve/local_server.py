@@ -12,23 +12,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+import signal
 import socket
 import threading
 import webbrowser
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
 from ..errors import ConceptGraphError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -86,6 +90,8 @@ def address(listener: socket.socket, path: str = "/") -> str:
 def serve(app: Starlette, listener: socket.socket, *, browser: str | None = None) -> None:
     """Serve until the user presses Ctrl-C; close the socket.
 
+    A hangup, as when the terminal is closed, ends it as SIGTERM does.
+
     Args:
         app: of `local_app`.
         listener: of `open_port`.
@@ -97,8 +103,30 @@ def serve(app: Starlette, listener: socket.socket, *, browser: str | None = None
         app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
         timeout_graceful_shutdown=2,
     )  # fmt: skip
-    with listener, suppress(KeyboardInterrupt):  # uvicorn raises it again, once it has stopped
+    logging.getLogger("uvicorn.error").addFilter(_is_a_defect)
+    # uvicorn raises KeyboardInterrupt again, once it has stopped
+    with listener, _hangup_ends(), suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _is_a_defect(record: logging.LogRecord) -> bool:
+    """Return whether a message of the server is about this program, and not about a request."""
+    error = record.exc_info[1] if record.exc_info else None
+    return error is not None and not isinstance(error, (ClientDisconnect, asyncio.CancelledError))
+
+
+@contextmanager
+def _hangup_ends() -> Iterator[None]:
+    """Make SIGHUP a SIGTERM, unless it is ignored, as `nohup` does, or there is none."""
+    number = getattr(signal, "SIGHUP", None)
+    if number is None or signal.getsignal(number) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(number, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _open(url: str) -> None:
@@ -159,6 +187,6 @@ def _refusal_of_post(host: str, headers: Headers) -> tuple[int, str] | None:
     if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         return 415, "JSON only."
     length = headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit()):
+    if "transfer-encoding" in headers or not (length.isascii() and length.isdigit()):
         return 411, "Without a length."
     return (413, "Too long.") if int(length[:12]) > LARGEST_BODY else None

@@ -96,6 +96,8 @@ def verify(
     check_settings(settings)
     if apply is None and (verified_only or overwrite):
         raise typer.BadParameter("only with --apply OUT", param_hint="--verified-only, --overwrite")
+    if apply is not None and results:
+        raise typer.BadParameter("only one of them", param_hint="--results, --apply")
     data = open_concept_data(folder, strict=False)
     file = answers or answers_beside(folder)
     with AnswerFile(file, read_only=results or apply is not None) as answer_file:
@@ -123,12 +125,14 @@ def _ask(
     from ...serve.verify.session import Session
     from ..tables.verified_labels import print_start
 
-    session = Session(verification, check_worker(worker or _login_name()))
+    session = Session(verification, check_worker(_login_name() if worker is None else worker))
     listener = open_port(port)
     where = address(listener)
     print_start(verification, where)
-    serve(verify_app(session), listener, browser=None if no_browser else where)
-    _print_results(verification, as_json, given=session.given)
+    try:
+        serve(verify_app(session), listener, browser=None if no_browser else where)
+    finally:  # SIGTERM raises SystemExit
+        _print_results(verification, as_json, given=session.given)
 
 
 def _login_name() -> str:

@@ -26,10 +26,12 @@ class LabelPictures(NamedTuple):
     Attributes:
         whole: the image, with the region outlined, and the rest paler.
         crop: the part around the region, without the outline; None for a tag.
+        digest: of the region that they show.
     """
 
     whole: bytes
     crop: bytes | None
+    digest: str
 
 
 def draw_label(data: ConceptData, label: DataLabel) -> LabelPictures:
@@ -40,13 +42,13 @@ def draw_label(data: ConceptData, label: DataLabel) -> LabelPictures:
     """
     image = open_image(data.images[label.image].path)
     image.thumbnail((_OPENED, _OPENED))
-    mask = read_region(data, label).mask
+    mask, _, digest = read_region(data, label)
     side = _side(image, _WHOLE)
     if mask is None:
-        return LabelPictures(jpeg(_resize(image, side)), None)
+        return LabelPictures(jpeg(_resize(image, side)), None, digest)
     crop, _ = crop_around(image, mask)
     whole = outlined(image, mask, side, fade=_FADE)
-    return LabelPictures(jpeg(whole), jpeg(_resize(crop, _side(crop, _CROP))))
+    return LabelPictures(jpeg(whole), jpeg(_resize(crop, _side(crop, _CROP))), digest)
 
 
 def _side(image: Image.Image, bounds: tuple[int, int]) -> int:

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from ...ingest.sources.verified.labels import source_text
+from ...ingest.sources.verified.labels import read_region, source_text
 from .pictures import draw_label
 
 if TYPE_CHECKING:
@@ -39,9 +39,12 @@ class Session:
         self._verification = verification
         self._lock = Lock()
         self._draw = lru_cache(_KEPT_PICTURES)(self._draw_label)
+        self._shown: dict[str, str] = {}  # digests of regions, by key of the label
 
     def _draw_label(self, label: DataLabel) -> LabelPictures:
-        return draw_label(self._verification.labels.data, label)
+        pictures = draw_label(self._verification.labels.data, label)
+        self._shown[label.key] = pictures.digest
+        return pictures
 
     def pictures(self, key: str) -> LabelPictures | None:
         """Return the pictures of a label; None for an unknown key, or if they cannot be drawn.
@@ -70,6 +73,7 @@ class Session:
         Raises:
             DataError: an unknown concept.
         """
+        self._check_concept(uid)
         label, following = self._next(worker, uid, first)
         with self._lock:
             return {
@@ -85,12 +89,14 @@ class Session:
                 "unreadable": sorted(self._verification.unreadable),
             }
 
+    def _check_concept(self, uid: str | None) -> None:
+        if uid is not None and uid not in self._verification.concepts:
+            raise DataError(f"nobody is asked about a concept {uid!r}")
+
     def _next(
         self, worker: str, uid: str | None, first: DataLabel | None
     ) -> tuple[DataLabel | None, DataLabel | None]:
         """Return the label to show, whose pictures can be drawn, and the one after it."""
-        if uid is not None and uid not in self._verification.concepts:
-            raise DataError(f"nobody is asked about a concept {uid!r}")
         while True:
             with self._lock:
                 queue = self._verification.queue(worker, uid)
@@ -140,24 +146,43 @@ class Session:
         }
 
     def answer(self, key: str, worker: str, verified: str, uid: str | None) -> Json:
-        """Keep an answer; return what the page shows next.
+        """Keep an answer; return what the page shows next, and why it was not kept, if so.
 
         Raises:
-            DataError: an unknown label or concept, or the answer cannot be written.
+            DataError: an unknown label or concept, the label is not as it was shown, or the answer
+                cannot be written; nothing is kept then.
         """
+        self._check_concept(uid)
         label = self._verification.label(key)
         if label is None:
             raise DataError("nobody is asked about this label now", remedy="Load the page again")
         with self._lock:
-            self.given += self._verification.answer(label, worker, verified)
-        return self.view(worker, uid)
+            unsaved = self._keep(label, worker, verified)
+        return {**self.view(worker, uid), "unsaved": unsaved}
+
+    def _keep(self, label: DataLabel, worker: str, verified: str) -> str | None:
+        """Keep an answer about the region that was shown; return why not, if it is not kept."""
+        try:
+            region = read_region(self._verification.labels.data, label)
+        except DataError as error:  # since it was shown
+            self._verification.leave_out(label, str(error))
+            return "Not saved: the label cannot be read any more."
+        if region.digest != self._shown.get(label.key):
+            self._draw.cache_clear()
+            self._shown.clear()
+            raise DataError("the label is not as it was shown", remedy="Load the page again")
+        if not self._verification.answer(label, worker, verified, region):
+            return "Not saved: you had answered this already."
+        self.given += 1
+        return None
 
     def undo(self, worker: str, uid: str | None) -> Json:
         """Undo somebody's last answer; return what the page shows, and whether there was one.
 
         Raises:
-            DataError: an unknown concept, or the file cannot be written.
+            DataError: an unknown concept, or the file cannot be written; nothing is undone then.
         """
+        self._check_concept(uid)
         with self._lock:
             undone = self._verification.undo(worker)
             self.given -= undone is not None

@@ -58,12 +58,14 @@ def test_bad_input(folder: Path, tmp_path: Path) -> None:
                 "answers about other data; found none of 7",
             ),
             (["concepts", "--answers", "photos"], "a folder; expected a file of answers"),
-            (["concepts", "--answers", "photos", "--results"], "photos: cannot be read: Is a dir"),
+            (["concepts", "--answers", "photos", "--results"], "photos: a folder; expected a file"),
             (["concepts", "--answers", "no/a.csv"], "cannot be written: No such file"),
             (["concepts", "--per-concept", "0"], "per-concept out of range; found 0"),
             (["concepts", "--rounds", "0"], "rounds out of range"),
             (["concepts", "--margin", "1"], "margin out of range"),
             (["concepts", "--worker", "=x"], "name of a worker; found '=x'"),
+            (["concepts", "--worker", ""], "name of a worker; found ''"),
+            (["concepts", "--results", "--apply", "x"], "--results, --apply: only one of them"),
             (["concepts", "--port", port], f"cannot listen on port {port}: Address already in use"),
             (["concepts", "--port", "70000"], "Invalid value for '--port'"),
             (["concepts", "--verified-only"], "only with --apply OUT"),
@@ -144,8 +146,11 @@ def test_how_it_ends(folder: Path, tmp_path: Path) -> None:
         server.post("/answer", label=server.state()["label"]["key"], answer="no")
         done = server.stop()
     assert json.loads(done.out)["workers"] == {"ana": 6, "bo": 1, "cy": 2}
-    with verifying(folder, *words) as server:
-        assert server.stop(signal.SIGTERM).status == 128 + signal.SIGTERM
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with verifying(folder, *words) as server:
+            done = server.stop(number)
+            assert done.status == 128 + signal.SIGTERM
+            assert "9 answers in concepts.verified.csv, 0 of them given now." in done.out
     with verifying(folder, *words) as server:
         server.post("/answer", label=server.state()["label"]["key"], answer="no")
         server.process.kill()

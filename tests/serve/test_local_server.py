@@ -138,6 +138,13 @@ def test_bodies_that_say_nothing(server: VerifyServer, body: str, status: int) -
     assert server.request("POST", "/answer", body, headers)[0] == status
 
 
+def test_a_body_without_a_length(server: VerifyServer) -> None:
+    """Sent in chunks, it could have any; also if it states one."""
+    head = {"Origin": server.url.rstrip("/"), "Content-Type": JSON, "Transfer-Encoding": "chunked"}
+    for headers in (head, {**head, "Content-Length": "10"}):
+        assert server.request("POST", "/answer", headers=headers)[0] in {400, 411}
+
+
 @pytest.mark.parametrize("answer", ["", "YES", None, 1, ["yes"], {"yes": 1}, "maybe"])
 def test_answers_that_are_none(server: VerifyServer, answer: object) -> None:
     label = server.state()["label"]["key"]
@@ -145,6 +152,40 @@ def test_answers_that_are_none(server: VerifyServer, answer: object) -> None:
     assert status == 400
     assert reply["error"].startswith("answer; found ")
     assert server.state()["mine"] == 0
+
+
+def test_what_is_refused_changes_nothing(server: VerifyServer) -> None:
+    label = server.state()["label"]["key"]
+    for path in ("/answer", "/undo"):
+        status, reply = server.post(path, label=label, answer="yes", concept="no/such")
+        assert status == 400
+        assert "nobody is asked about a concept" in reply["error"]
+    assert server.state()["mine"] == 0
+    assert server.post("/answer", label=label, answer="yes")[0] == 200
+    assert server.post("/undo", concept="no/such")[0] == 400
+    assert server.state()["mine"] == 1
+    assert server.post("/undo")[1]["undone"]
+
+
+def test_broken_requests_print_nothing(tmp_path: Path) -> None:
+    """Nor does Ctrl-C while one is being sent."""
+    folder = draw_concept_data(tmp_path / "concepts", 8)
+    with verifying(folder, "--worker", "ana") as server:
+        host = f"127.0.0.1:{server.port}"
+        with socket.create_connection(("127.0.0.1", server.port)) as broken:
+            broken.sendall(b"no request\r\n\r\n")
+            assert broken.recv(100).startswith(b"HTTP/1.1 400")
+        half = (
+            f"POST /answer HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n"
+            f"Content-Type: {JSON}\r\nContent-Length: 100\r\n\r\n{{"
+        )
+        with socket.create_connection(("127.0.0.1", server.port)) as sending:
+            sending.sendall(half.encode())
+            server.state()
+            done = server.stop()
+    assert done.status == 0
+    assert "Traceback" not in done.err
+    assert done.err.count("\n") == 2
 
 
 def test_a_port_in_use() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.drawn_data import draw_concept_data, write_broden
@@ -257,4 +258,40 @@ def test_an_image_that_cannot_be_read(browser: Browser, drawn: Path, tmp_path: P
         assert all(
             f"left out: {folder.name}/images/{name}: not an image" in done.out for name in names
         )
+        page.tab.close()
+
+
+def test_labels_that_change_while_they_are_asked_about(
+    browser: Browser, drawn: Path, tmp_path: Path
+) -> None:
+    """No answer is saved for a region that was not shown, and nobody is stuck at a label."""
+    folder = tmp_path / "concepts"
+    shutil.copytree(drawn, folder)
+    with verifying(folder, "--worker", "ana", "--concept", "square", "--per-concept", 6) as server:
+        page = open_verify_page(browser, server.url)
+        first = page.label()
+        masks = sorted((folder / "images").rglob("*.png"))
+        kept = {mask: mask.read_bytes() for mask in masks}
+        for mask in masks:
+            with Image.open(mask) as image:
+                turned = image.transpose(Image.Transpose.ROTATE_180)
+            turned.save(mask)
+        for _ in range(2):
+            page.tab.keyboard.press("y")
+            expect(page.tab.locator("#error")).to_have_text(
+                "the label is not as it was shown. Load the page again"
+            )
+        assert not (tmp_path / "concepts.verified.csv").exists()
+        page.tab.reload()
+        page.wait()
+        assert page.label() == first
+        page.press("y")
+        assert len(rows(folder)) == 1
+        for mask in kept:
+            mask.unlink()
+        while page.label():  # the pictures of the next one may have been drawn
+            page.press("n")
+            assert page.tab.inner_text("#said").startswith("Not saved: the label cannot be read")
+        expect(page.tab.locator("#error")).to_be_empty()
+        assert len(rows(folder)) == 1
         page.tab.close()

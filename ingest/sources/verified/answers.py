@@ -4,18 +4,23 @@
 
 Each answer is a row, on the disk before the page shows the next label. `verified` is yes, no, or
 nothing for "cannot tell". The box is that of the label's region, `region` the digest of its mask. A
-row that a crash cut off is removed when the file is opened again. Only undoing writes the file
-anew, under another name first.
+row that a crash cut off is removed when the file is opened again. The first answer and undoing
+write the file anew, under another name first; nothing is written once another program has changed
+the file.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
 import re
+import stat
 from contextlib import suppress
 from datetime import datetime, timezone
+from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from ....errors import DataError
@@ -24,7 +29,6 @@ from ...concept_data.csv_tables import read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 ANSWERS = {"yes": True, "no": False, "": None}
 WORKER = re.compile(r"\w[\w .@'-]{0,59}")
@@ -98,7 +102,7 @@ class AnswerFile:
     """The file of answers, open for writing by one server at a time; a context manager.
 
     Attributes:
-        path: of the file.
+        path: of the file, as the user named it; what a link leads to is locked and written.
         answers: its rows.
         was_cut_off: whether its last row was incomplete, and is removed.
     """
@@ -114,9 +118,13 @@ class AnswerFile:
             DataError: no such table, or another server has it open for writing.
         """
         self.path, self.answers, self.was_cut_off = path, list[AnswerRow](), False
-        self._lock = None if read_only else _lock(path)
+        self._place = Path(os.path.realpath(path))
+        _check_is_file(path)
+        self._lock = None if read_only else _lock(path, self._place)
         try:
-            if path.exists():
+            self._stamp = _stamp(self._place)
+            self._is_new = _has_no_header(path)
+            if not self._is_new:
                 self.was_cut_off = False if read_only else self._repair()
                 self.answers = read_answers(path)
         except BaseException:
@@ -141,47 +149,134 @@ class AnswerFile:
         """Append an answer, and flush it to the disk.
 
         Raises:
-            DataError: it cannot be written; the file is as it was, but for a part of a row.
+            DataError: it cannot be written, or another program has changed the file; it is as it
+                was, but for a part of a row.
         """
-        is_new = not self.path.exists()
-        rows: list[Sequence[object]] = [AnswerRow._fields, answer] if is_new else [answer]
-        self._write(lambda: _append(self.path, _as_text(rows), is_new=is_new))
+        if self._is_new:
+            self._write(lambda: _replace(self._place, _as_text([AnswerRow._fields, answer])))
+        else:
+            self._write(lambda: _append(self._place, _as_text([answer])))
+        self._is_new = False
         self.answers.append(answer)
 
     def undo(self, worker: str) -> AnswerRow | None:
         """Remove the last answer of somebody; return it, or None if there is none.
 
         Raises:
-            DataError: the file cannot be written; it is as it was.
+            DataError: the file cannot be written, or another program has changed it; it is as it
+                was.
         """
         places = [k for k, answer in enumerate(self.answers) if answer.worker == worker]
         if not places:
             return None
         kept = [answer for k, answer in enumerate(self.answers) if k != places[-1]]
-        self._write(lambda: _replace(self.path, _as_text([AnswerRow._fields, *kept])))
+        self._write(lambda: _replace(self._place, _as_text([AnswerRow._fields, *kept])))
         undone, self.answers = self.answers[places[-1]], kept
         return undone
 
     def _write(self, write: Callable[[], None]) -> None:
+        if _stamp(self._place) != self._stamp:
+            remedy = "Start `data verify` again, which reads it"
+            raise DataError("was changed by another program", file=self.path, remedy=remedy)
         try:
             write()
         except OSError as error:
             raise DataError(f"cannot be written: {error.strerror}", file=self.path) from error
+        finally:
+            self._stamp = _stamp(self._place)
 
     def _repair(self) -> bool:
-        """Remove a last row that was cut off; return whether there was one."""
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", file=self.path) from error
-        if not content or content.endswith(b"\n"):
+        """Remove a last row that was cut off; return whether there was one.
+
+        Raises:
+            DataError: not in UTF-8, in which rows are appended.
+        """
+        content = _read(self.path)
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            remedy = "Save the table as UTF-8"
+            raise DataError("not UTF-8", file=self.path, found="UTF-16", remedy=remedy)
+        repaired = _whole_rows(content)
+        if repaired == content or not _is_utf_8(repaired):
             return False
-        start = content.rfind(b"\n") + 1
-        cells = next(csv.reader([content[start:].decode(errors="replace")]))
-        is_whole = len(cells) == len(AnswerRow._fields)  # of some editor, or cut off in the time
-        repaired = content + b"\n" if is_whole else content[:start]
-        self._write(lambda: _replace(self.path, repaired))
-        return not is_whole
+        self._write(lambda: _replace(self._place, repaired))
+        return len(repaired) < len(content)
+
+
+def _check_is_file(path: Path) -> None:
+    """Refuse folders, and what would wait for another program, such as a named pipe.
+
+    Raises:
+        DataError: no file, or it cannot be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", file=path) from error
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise DataError(what, file=path, expected="a file of answers, .csv")
+
+
+def _stamp(place: Path) -> tuple[int, int, int] | None:
+    """Return what changes when another program writes a file; None if there is no file."""
+    try:
+        now_there = place.stat()
+    except OSError:
+        return None
+    return now_there.st_ino, now_there.st_size, now_there.st_mtime_ns
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", file=path) from error
+
+
+def _is_utf_8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _has_no_header(path: Path) -> bool:
+    """Return whether there is no file yet, or a crash left no more than a part of its first row."""
+    if not path.exists():
+        return True
+    begin = _read(path).removeprefix(codecs.BOM_UTF8)
+    return ",".join(AnswerRow._fields).encode().startswith(begin)
+
+
+def _whole_rows(content: bytes) -> bytes:
+    """Return a table of answers without a last row that was cut off; any other file as it is.
+
+    A last row that only lacks its line end, as of some editor, gets it. An open quotation mark
+    that swallows whole rows is nothing that a crash leaves, so it is not cut off, either.
+    """
+    columns, begin = AnswerRow._fields, len(content) - len(content.removeprefix(codecs.BOM_UTF8))
+    # As many characters as bytes, and UTF-8 has no comma, quotation mark or line end in others.
+    lines = io.StringIO(content[begin:].decode("latin-1"), newline="").readlines()
+    ends = list(accumulate(map(len, lines), initial=begin))
+    reader, last, end, has_header = csv.reader(lines, strict=True), list[str](), begin, False
+    try:
+        for cells in reader:
+            if cells and not has_header:
+                if tuple(cells) != columns:
+                    return content
+                has_header = True
+            begin, end, last = end, ends[reader.line_num], cells
+    except csv.Error as error:
+        cut_off = content[end:]
+        is_one_row = all(line.count(b",") < len(columns) - 1 for line in cut_off.splitlines())
+        in_quotes = has_header and "unexpected end of data" in str(error)
+        return content[:end] if in_quotes and is_one_row else content
+    if content.endswith((b"\n", b"\r")):
+        return content
+    return content + b"\n" if len(last) >= len(columns) else content[:begin]
 
 
 def read_answers(path: Path) -> list[AnswerRow]:
@@ -212,8 +307,10 @@ def read_answers(path: Path) -> list[AnswerRow]:
         if row.cells["verified"] not in ANSWERS:
             found = repr(row.cells["verified"])
             raise table.error(row, "verified", found=found, expected="yes, no or nothing")
-        if not row.cells["worker"]:
-            raise table.error(row, "worker", found="nothing", expected="a name")
+        try:
+            cells["worker"] = check_worker(row.cells["worker"])
+        except DataError as error:
+            raise DataError(f"row {row.line}: {error}", file=path) from error
         answers.append(AnswerRow(**cells))  # type: ignore[arg-type]
     return answers
 
@@ -224,7 +321,7 @@ def _as_text(rows: Sequence[Sequence[object]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _append(path: Path, content: bytes, *, is_new: bool) -> None:
+def _append(path: Path, content: bytes) -> None:
     with path.open("ab", buffering=0) as file:  # a buffer would write the rest when it is closed
         before = file.tell()
         try:
@@ -235,8 +332,6 @@ def _append(path: Path, content: bytes, *, is_new: bool) -> None:
             with suppress(OSError):
                 os.truncate(path, before)
             raise
-    if is_new:
-        _flush_folder(path)
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -255,8 +350,12 @@ def _flush_folder(path: Path) -> None:
             os.close(folder)
 
 
-def _lock(path: Path) -> TextIO | None:
+def _lock(path: Path, place: Path) -> TextIO | None:
     """Lock the file of answers; None where there is no `flock`.
+
+    Args:
+        path: as the user named it, for messages.
+        place: where it is.
 
     Raises:
         DataError: it is locked, or no file can be written beside it.
@@ -265,10 +364,8 @@ def _lock(path: Path) -> TextIO | None:
         import fcntl
     except ImportError:  # Windows
         return None
-    if path.is_dir():
-        raise DataError("a folder", file=path, expected="a file of answers, .csv")
     try:
-        file = path.with_name(f".{path.name}.lock").open("w", encoding="utf-8")
+        file = place.with_name(f".{place.name}.lock").open("w", encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror}", file=path) from error
     try:

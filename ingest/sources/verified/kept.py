@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError
+from ...concept_data.images import open_image
 from ...concept_data.masks import read_label_maps
 from ...concept_data.writing.input_checks import check_output_folder
 from ...concept_data.writing.label_maps import pack_label_maps
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ....progress import Progress
+    from ...concept_data.concepts import ConceptImage
     from .agreement import LabelAnswers
     from .answers import AnswerFile
     from .labels import DataLabels
+
+
+_NOT_VERIFIED, _UNREADABLE = "not verified", "image cannot be read"
 
 
 class DroppedLabel(NamedTuple):
@@ -85,15 +90,26 @@ def write_verified(
         progress: receives each image.
 
     Raises:
-        DataError: no answers, or answers about other data; nothing is written then.
+        DataError: no answers, answers about other data, no label is kept, or the data or the
+            answers are in the folder to write; nothing is written then.
     """
     check_output_folder(out, overwrite=overwrite)
-    if out.resolve() == labels.data.folder.resolve():
-        raise DataError("the data that were verified", file=out, remedy="Choose another name")
+    _check_is_elsewhere(out, labels.data.folder, file.path)
     if not file.answers:
         raise DataError("no answers yet", file=file.path, remedy="Leave --apply out to give some")
     source = VerifiedData(labels, file, verified_only=verified_only)
     return write_source(source, out, unlabelled=True, overwrite=overwrite, progress=progress)
+
+
+def _check_is_elsewhere(out: Path, data: Path, answers: Path) -> None:
+    """Refuse a folder that replacing would delete what was verified with."""
+    whole, remedy = out.resolve(), "Choose another name"
+    if whole == data.resolve():
+        raise DataError("the data that were verified", file=out, remedy=remedy)
+    if whole in data.resolve().parents:
+        raise DataError("the data that were verified are in it", file=out, remedy=remedy)
+    if whole in answers.resolve().parents or whole in answers.absolute().parents:
+        raise DataError("the answers are in it", file=out, remedy=remedy)
 
 
 class VerifiedData(ConceptSource[VerifiedReport]):
@@ -118,7 +134,7 @@ class VerifiedData(ConceptSource[VerifiedReport]):
         images = (image.name for image in labels.data.images)
         self._names = output_names(images, labels.data.categories)
         self._dropped: list[DroppedLabel] = []
-        self._verified = 0
+        self._verified = self._unreadable = 0
 
     def concepts(self) -> Mapping[str, Sequence[str]]:
         """Return the names of the concepts by category."""
@@ -134,6 +150,9 @@ class VerifiedData(ConceptSource[VerifiedReport]):
             if image.name in self._labels.damaged:
                 continue
             label_maps = read_label_maps(data, image)
+            if not _can_be_read(image):
+                self._leave_out(image, label_maps)
+                continue
             masks: dict[str, dict[int, NDArray[np.integer]]] = defaultdict(dict)
             names: dict[str, list[str]] = defaultdict(list)
             absent: dict[str, list[str]] = defaultdict(list)
@@ -160,6 +179,15 @@ class VerifiedData(ConceptSource[VerifiedReport]):
                 mask_shape=(image.mask_height, image.mask_width),
             )
 
+    def _leave_out(self, image: ConceptImage, label_maps: NDArray[np.integer]) -> None:
+        """List the labels of an image that cannot be read, which is left out."""
+        self._unreadable += 1
+        drawn = {int(column) - 1 for column in set(label_maps.ravel().tolist()) if column}
+        for column in {*drawn, *image.image_labels}:
+            concept = self._labels.data.concepts[column]
+            names = (image.name, concept.category, concept.name)
+            self._dropped.append(DroppedLabel(*names, _UNREADABLE))
+
     def _keeps(self, image: str, category: str, concept: str) -> bool:
         """Return whether a label is kept; list it if not."""
         said = self._said.get(label_key(f"{category}/{concept}", image), {})
@@ -167,7 +195,7 @@ class VerifiedData(ConceptSource[VerifiedReport]):
         self._verified += most is True
         reason = _reason(said) if most is not True else ""
         if not reason and most is None and self._verified_only:
-            reason = "not verified"
+            reason = _NOT_VERIFIED
         if reason:
             self._dropped.append(DroppedLabel(image, category, concept, reason))
         return not reason
@@ -178,7 +206,20 @@ class VerifiedData(ConceptSource[VerifiedReport]):
         return {(one.category, one.name): one.source for one in concepts if one.source}
 
     def tables(self) -> Sequence[ExtraTable]:
-        """Return dropped.csv."""
+        """Return dropped.csv.
+
+        Raises:
+            DataError: no label is kept.
+        """
+        count = sum(map(len, self._labels.by_concept.values()))
+        if len(self._dropped) == count:
+            reasons = Counter(row.reason for row in self._dropped)
+            people_did = not reasons.keys() & {_UNREADABLE, _NOT_VERIFIED}
+            raise DataError(
+                f"people refused all {count:,} labels" if people_did else "no label is kept",
+                file=self._labels.data.folder,
+                found=", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common()),
+            )
         rows = sorted(self._dropped)
         return [ExtraTable("dropped.csv", DroppedLabel._fields, rows)]
 
@@ -193,8 +234,17 @@ class VerifiedData(ConceptSource[VerifiedReport]):
             self._verified,
             dict(Counter(row.reason for row in self._dropped).most_common()),
             self._unused,
-            len(self._labels.damaged),
+            len(self._labels.damaged) + self._unreadable,
         )
+
+
+def _can_be_read(image: ConceptImage) -> bool:
+    """Return whether the whole photograph can be decoded; writing it reads only its header."""
+    try:
+        open_image(image.path)
+    except DataError:
+        return False
+    return True
 
 
 def _reason(said: LabelAnswers) -> str:

@@ -120,12 +120,15 @@ def read_region(data: ConceptData, label: DataLabel) -> LabelRegion:
     """Return where a label is in its image.
 
     Raises:
-        DataError: a mask cannot be read.
+        DataError: a mask cannot be read, or the label is not in it any more.
     """
     image = data.images[label.image]
     if not label.has_mask:
         return LabelRegion(None, (0, 0, image.width, image.height), WHOLE_IMAGE)
     mask = (read_label_maps(data, image) == label.concept + 1).any(0)
+    if not mask.any():
+        concept = data.concepts[label.concept].name
+        raise DataError(f"no pixel is {concept!r} any more", file=image.path)
     height, width = mask.shape
     rows, columns = mask.any(1).nonzero()[0].tolist(), mask.any(0).nonzero()[0].tolist()
     box = (

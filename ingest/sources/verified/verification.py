@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError
 from .agreement import LabelAnswers, count, is_disputed
-from .answers import AnswerFile, AnswerRow, check_worker, now
+from .answers import AnswerFile, AnswerRow, now
 from .labels import DataLabels, choose_concepts, label_key, read_region, sample, shuffled
 from .settings import check_settings
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...concept_data.concepts import ConceptImage
     from ...concept_data.labels import Concept
     from .agreement import ConceptAnswers
-    from .labels import DataLabel
+    from .labels import DataLabel, LabelRegion
     from .settings import VerifySettings
 
 
@@ -121,20 +121,23 @@ class Verification:
         readable = [one for one in labels if self.image(one).name not in self.unreadable]
         return sorted(readable, key=lambda one: shuffled(one.key, worker))
 
-    def answer(self, label: DataLabel, worker: str, verified: str) -> bool:
+    def answer(
+        self, label: DataLabel, worker: str, verified: str, region: LabelRegion | None = None
+    ) -> bool:
         """Keep an answer; return False, and keep the earlier one, if there is one.
 
         Args:
             label: that was shown.
             worker: who answers.
             verified: `yes`, `no` or "".
+            region: of the label; read if None.
 
         Raises:
-            DataError: the file cannot be written.
+            DataError: the file cannot be written, or the region not read.
         """
         if worker in self.said(label):
             return False
-        region, image = read_region(self.labels.data, label), self.image(label)
+        region, image = region or read_region(self.labels.data, label), self.image(label)
         concept = self.concept(label)
         names = (image.name, concept.category, concept.name)
         size = (image.width, image.height)
@@ -198,7 +201,7 @@ def match_answers(labels: DataLabels, file: AnswerFile) -> tuple[dict[str, Label
         if key in of_data and key not in digests:
             digests[key] = read_region(labels.data, of_data[key]).digest
         if digests.get(key) == answer.region:
-            said[key][check_worker(answer.worker)] = answer.is_yes
+            said[key][answer.worker] = answer.is_yes
         else:
             unused += 1
     if unused and not said:

@@ -163,7 +163,7 @@ async function ask(what, body, said) {
     busy = false;
     return undefined;
   }
-  return show(reply, what === 'undo' && !reply.undone ? 'Nothing to undo.' : said);
+  return show(reply, reply.unsaved ? reply.unsaved : what === 'undo' && !reply.undone ? 'Nothing to undo.' : said);
 }
 
 function answer(verified) {

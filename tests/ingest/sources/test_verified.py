@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +34,6 @@ from tests.drawn_data import draw_concept_data, write_broden, write_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from conceptgraph.ingest.sources.verified.agreement import LabelAnswers
     from conceptgraph.ingest.sources.verified.labels import DataLabels
@@ -331,6 +332,109 @@ def test_answers_survive_a_crash(tmp_path: Path) -> None:
         assert len(read_answers(path)) == kept + 1
 
 
+def test_a_name_with_line_ends_that_was_cut_off(tmp_path: Path) -> None:
+    """Is cut off as a whole; the rows before it, also such, are kept."""
+    path, image = tmp_path / "answers.csv", 'a\n"b",ü\r\n.jpg'
+    with AnswerFile(path) as file:
+        file.add(ROW._replace(image=image))
+        file.add(ROW._replace(image=image, worker="bo"))
+    whole = path.read_bytes()
+    first = whole.index(ROW.time.encode()) + len(ROW.time) + 1
+    for end in range(first, len(whole) - len(ROW.time) - 1):
+        path.write_bytes(whole[:end])
+        with AnswerFile(path) as file:
+            assert file.answers == [ROW._replace(image=image)]
+            assert file.was_cut_off == (end > first)
+        assert path.read_bytes() == whole[:first]
+
+
+def test_a_crash_in_the_very_first_row(tmp_path: Path) -> None:
+    path, header = tmp_path / "answers.csv", ",".join(ROW._fields).encode()
+    for begin in (b"", header[:30], header):
+        path.write_bytes(begin)
+        with AnswerFile(path, read_only=True) as file:
+            assert file.answers == []
+        with AnswerFile(path) as file:
+            assert path.read_bytes() == begin  # until there is an answer
+            file.add(ROW)
+        assert read_answers(path) == [ROW]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_only_utf_8_is_written(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "answers.csv"
+    row = ",".join(map(str, ROW._replace(label="größe")))
+    content = f"{','.join(ROW._fields)}\n{row}\n{row[:20]}".encode(encoding)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"not UTF-8; .*Save the table as UTF-8"):
+        AnswerFile(path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("line_end", ["\r", "\r\n"])
+def test_line_ends_and_the_mark_of_other_programs(tmp_path: Path, line_end: str) -> None:
+    path = tmp_path / "answers.csv"
+    lines = [",".join(ROW._fields), ",".join(map(str, ROW)), ""]
+    path.write_bytes(line_end.join(lines).encode("utf-8-sig"))
+    with AnswerFile(path) as file:
+        assert not file.was_cut_off
+        file.add(ROW._replace(worker="bo"))
+    assert [one.worker for one in read_answers(path)] == ["ana", "bo"]
+
+
+def test_another_program_changes_the_answers(tmp_path: Path) -> None:
+    """What it wrote is never lost, and no answer is said to be saved that is not."""
+    path = tmp_path / "answers.csv"
+    by_hand = ",".join(map(str, ROW._replace(worker="cy"))).encode() + b"\n"
+    with AnswerFile(path) as file:
+        file.add(ROW)
+        with path.open("ab") as other:
+            other.write(by_hand)
+        changed = path.read_bytes()
+        with pytest.raises(DataError, match=r"changed by another program\. Start"):
+            file.undo("ana")
+        with pytest.raises(DataError, match=r"changed by another program\. Start"):
+            file.add(ROW)
+        assert path.read_bytes() == changed
+        assert file.answers == [ROW]
+    with AnswerFile(path) as file:
+        assert len(file.answers) == 2
+        path.unlink()
+        with pytest.raises(DataError, match="changed by another program"):
+            file.add(ROW)
+    assert not path.exists()
+    with AnswerFile(path) as file:
+        path.write_bytes(changed)  # before the first answer
+        with pytest.raises(DataError, match="changed by another program"):
+            file.add(ROW)
+    assert path.read_bytes() == changed
+
+
+def test_links_to_answers(tmp_path: Path) -> None:
+    """What they lead to is locked and written; the link stays."""
+    (tmp_path / "far").mkdir()
+    path, link = tmp_path / "far" / "answers.csv", tmp_path / "link.csv"
+    link.symlink_to(path)
+    with AnswerFile(link) as file:
+        file.add(ROW)
+        file.add(ROW._replace(worker="bo"))
+        file.undo("ana")
+        with pytest.raises(DataError, match="another `data verify` writes these"):
+            AnswerFile(path)
+    assert link.is_symlink()
+    assert [one.worker for one in read_answers(path)] == ["bo"]
+    assert {one.name for one in tmp_path.iterdir()} == {"far", "link.csv"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+@pytest.mark.parametrize("read_only", [False, True])
+def test_pipes_and_devices_are_no_answers(tmp_path: Path, read_only: bool) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/full")):
+        with pytest.raises(DataError, match="no regular file; expected a file of answers"):
+            AnswerFile(path, read_only=read_only)
+
+
 def test_one_server_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "answers.csv"
     with AnswerFile(path), pytest.raises(DataError, match="another `data verify` writes these"):
@@ -343,34 +447,39 @@ def test_one_server_at_a_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "column missing"),
         ("image,label\n", "column missing"),
         (",".join(ROW._fields) + ",note\n", "other columns"),
         (";".join(ROW._fields) + "\n", "column missing"),
         (",".join(ROW._fields) + "\na,b\n", "wrong number of cells"),
         (",".join(ROW._fields) + "\na,b,c,0,0,1,1,1,1,ana,maybe,,\n", "expected yes, no or noth"),
         (",".join(ROW._fields) + "\na,b,c,0,0,1,x,1,1,ana,yes,,\n", "ymax; found 'x'"),
-        (",".join(ROW._fields) + "\na,b,c,0,0,1,1,1,1,,yes,,\n", "worker; found nothing"),
-        (",".join(ROW._fields) + '\n"a\n', "Close the quotation mark"),
+        (",".join(ROW._fields) + "\na,b,c,0,0,1,1,1,1,,yes,,\n", "row 2: name of a w.*found ''"),
+        (",".join(ROW._fields) + "\na,b,c,0,0,1,1,1,1,=cmd(),yes,,\n", "row 2: name of a w.*=cmd"),
+        (",".join(ROW._fields) + '\na,"b,c,0,0,1,1,1,1,ana,yes,,\na', "Close the quotation mark"),
+        (",".join(ROW._fields) + "\n" + "a" * 140_000, "row 2: not CSV: field larger"),
+        ("milk\nbread\nlast line", "column missing"),
+        ("\x89PNG\r\n\x1a\n" + "\0" * 40, "column missing"),
+        (",".join(ROW._fields) + "\n" + ",".join("abc000000abcde"), "wrong number of cells"),
     ],
 )
 def test_tables_that_are_no_answers(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "answers.csv"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", newline="")
     with pytest.raises(DataError, match=message):
         AnswerFile(path)
+    kept = path.read_bytes()
+    assert kept.removesuffix(b"\n") == text.encode().removesuffix(b"\n")
     assert [file.name for file in tmp_path.iterdir()] == ["answers.csv"]  # no lock is left
 
 
 @pytest.mark.parametrize("name", ["", " ", "=1+1", "@x", "-x", "a" * 61, "a\nb;", "a,b", "<b>"])
-def test_names_that_nobody_has(labels: DataLabels, tmp_path: Path, name: str) -> None:
+def test_names_that_nobody_has(tmp_path: Path, name: str) -> None:
     path = tmp_path / "answers.csv"
     with AnswerFile(path) as file:
-        label = next(Verification(labels, file, VerifySettings()).queue("ana"))
-        Verification(labels, file, VerifySettings()).answer(label, "ana", "yes")
-        file.answers[0] = file.answers[0]._replace(worker=name)
-        with pytest.raises(DataError, match="name of a worker"):
-            Verification(labels, file, VerifySettings())
+        file.add(ROW)
+        file.add(ROW._replace(worker=name))
+    with pytest.raises(DataError, match=r"answers\.csv: row \d: name of a worker"):
+        AnswerFile(path)
 
 
 def test_answers_about_other_data(labels: DataLabels, file: AnswerFile, tmp_path: Path) -> None:
@@ -442,6 +551,59 @@ def test_what_is_kept(
     assert len(kept.data.images) == len(labels.data.images)
     assert {image.split for image in kept.data.images} == {"train", "val"}
     assert check(out).defects == ()
+
+
+@pytest.mark.parametrize("place", ["data", "answers"])
+def test_what_was_verified_is_not_replaced(tmp_path: Path, place: str) -> None:
+    outer = draw_concept_data(tmp_path / "outer", 4)
+    data = draw_concept_data((outer if place == "data" else tmp_path) / "inner", 4)
+    labels = find_labels(open_concept_data(data))
+    with AnswerFile((outer if place == "answers" else tmp_path) / "answers.csv") as file:
+        verification = Verification(labels, file, VerifySettings(source="all"))
+        verification.answer(next(verification.queue("ana")), "ana", "yes")
+        with pytest.raises(DataError, match=rf"outer: the {place}.* in it\. Choose another name"):
+            write_verified(labels, file, outer, overwrite=True)
+        assert file.path.exists()
+    assert (data / "index.csv").exists()
+
+
+def test_a_truncated_photograph_is_left_out(tmp_path: Path, file: AnswerFile) -> None:
+    folder = draw_concept_data(tmp_path / "data", 6)
+    labels = find_labels(open_concept_data(folder))
+    verification = Verification(labels, file, VerifySettings(source="all"))
+    verification.answer(next(verification.queue("ana")), "ana", "yes")
+    image = labels.data.images[2]
+    image.path.write_bytes(image.path.read_bytes()[:-600])
+    of_image = sum(one.image == 2 for of in labels.by_concept.values() for one in of)
+    report = write_verified(labels, file, tmp_path / "kept")
+    assert (report.images, report.damaged) == (5, 1)
+    assert report.dropped == {"image cannot be read": of_image}
+    assert report.kept == report.labels - of_image
+    kept = find_labels(open_concept_data(report.folder))
+    assert report.kept == sum(map(len, kept.by_concept.values()))
+    assert check(report.folder).defects == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "verified_only", "message"),
+    [
+        (["no"], False, r"people refused all (\d+) labels; found most say no \1"),
+        (["yes", "no"], False, r"people refused all (\d+) labels; found as many say yes as no \1"),
+        ([""], True, r"no label is kept; found not verified \d+"),
+    ],
+)
+def test_nothing_is_kept(
+    tmp_path: Path, file: AnswerFile, said: list[str], verified_only: bool, message: str
+) -> None:
+    labels = find_labels(open_concept_data(draw_concept_data(tmp_path / "data", 3)))
+    verification = Verification(labels, file, VerifySettings(source="all"))
+    for of in verification.concepts.values():
+        for label in of.sample:
+            for worker, answer in zip(("ana", "bo"), said, strict=False):
+                verification.answer(label, worker, answer)
+    with pytest.raises(DataError, match=message):
+        write_verified(labels, file, tmp_path / "kept", verified_only=verified_only)
+    assert {one.name for one in tmp_path.iterdir()} == {"data", "answers.csv", ".answers.csv.lock"}
 
 
 def test_a_refused_tag_is_a_no_where_somebody_was_asked(tmp_path: Path, file: AnswerFile) -> None:
