@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,9 @@ from conceptgraph.explain.word_labels import STRONG, score_words, soft_wpmi
 from conceptgraph.graph.run.reader import open_run
 from conceptgraph.graph.run.word_labels import read_word_labels, write_word_labels
 from conceptgraph.ingest.concept_data.opening import open_concept_data
-from conceptgraph.ingest.sources.embeddings.folder import read_embeddings
+from conceptgraph.ingest.sources.embeddings.folder import open_patches, read_embeddings
 from tests.command_line import call
+from tests.damaged_arrays import NO_ARRAYS
 from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
 
@@ -120,6 +122,8 @@ def test_cosines(tmp_path: Path) -> None:
     (folder / "meta.json").write_text(json.dumps({"model": "CLIP", "images": "/photos"}))
     again = read_embeddings(folder)
     assert (again.model, str(again.files[1])) == ("CLIP", "/photos/1.jpg")
+    (folder / "meta.json").write_text('{"model": "\\ud800 CLIP\\n"}')
+    assert read_embeddings(folder).model == "CLIP"
     assert read_embeddings(folder, tmp_path).files[0] == tmp_path / "0.jpg"
 
 
@@ -129,6 +133,19 @@ def array(name: str, values: NDArray[np.generic]) -> Callable[[Path], None]:
 
 def text(name: str, content: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_text(content)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("content", NO_ARRAYS.values(), ids=NO_ARRAYS)
+@pytest.mark.parametrize("name", ["images.npy", "texts.npy", "patches.npy"])
+def test_files_that_hold_no_array(tmp_path: Path, name: str, content: bytes) -> None:
+    folder = write_embeddings(tmp_path / "emb")
+    embeddings = read_embeddings(folder)
+    (folder / name).write_bytes(content)
+    read = partial(open_patches, embeddings=embeddings) if "patches" in name else read_embeddings
+    with pytest.raises(DataError, match=rf"{name}: not a \.npy array; found .") as error:
+        read(folder)
+    assert "\n" not in str(error.value)
 
 
 WITH_NAN = np.ones((5, 8))
@@ -150,6 +167,8 @@ WITH_ZERO[1] = 0
         (array("texts.npy", WITH_ZERO), "the vector of 'word 1' is 0; found row 1"),
         (array("images.npy", np.ones(5)), "not vectors; found (5,) float64"),
         (array("images.npy", np.ones((5, 8), int)), "not vectors; found (5, 8) int"),
+        (array("images.npy", np.full((5, 8), 1e300)), "the vector of '0.jpg' is too long"),
+        (array("images.npy", np.full((5, 8), -np.inf)), "the vector of '0.jpg' is not finite"),
         (array("images.npy", np.array([None] * 5)), "not a .npy array"),
         (text("images.npy", "no"), "not a .npy array"),
         (text("images.csv", "file\n0.jpg\n"), "image"),
@@ -159,8 +178,15 @@ WITH_ZERO[1] = 0
         (text("names.txt", ""), "rows; found 3; expected 0"),
         (text("meta.json", "{"), "not a JSON object"),
         (text("meta.json", "[1]"), "not a JSON object"),
+        (text("meta.json", "[" * 100_000), "not a JSON object"),
+        (text("meta.json", '{"a":' * 100_000), "not a JSON object"),
+        *(
+            (text("meta.json", json.dumps({"model": name})), "this model's name is reserved")
+            for name in ("people", "tags", " People\u200b", "/models/tags/")
+        ),
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_embeddings_that_do_not_fit(
     tmp_path: Path, damage: Callable[[Path], object], message: str
 ) -> None:

@@ -159,6 +159,12 @@ def _cannot_load(named: ClipName, error: Exception) -> ModelError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     found = f"{type(error).__name__}: {' '.join(lines)[:200]}"
     if Path(named.weights).is_file():
+        is_fault = isinstance(error, (RuntimeError, OSError, MemoryError))
+        if not is_fault or "weights_only" in str(error):  # torch's advice to run any code in a file
+            expected = f"weights of {named.name}"
+            return ModelError(
+                "not a checkpoint of open_clip", file=named.weights, expected=expected
+            )
         return ModelError(f"not the weights of {named.name}", file=named.weights, found=found)
     return ModelError(
         f"open_clip cannot load {named.name} with weights {named.weights}",

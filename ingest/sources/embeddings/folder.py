@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
+import warnings
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ....errors import DataError
 from ...concept_data.csv_tables import read_csv, read_text
-from ...concept_data.labels import plain_name
+from ...concept_data.labels import PEOPLE, TAGS, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,8 +57,8 @@ def read_embeddings(folder: Path, images: Path | None = None) -> Embeddings:
         images: folder of the image files; as meta.json says, or the folder itself, if None.
 
     Raises:
-        DataError: a file is missing or does not fit, a value is not finite, a vector is 0, or an
-            image or a word stands twice.
+        DataError: a file is missing or does not fit, a value is not finite, a vector is 0, an
+            image or a word stands twice, or the model has the name of labels that people made.
     """
     if not folder.is_dir():
         raise DataError("no such folder", file=folder)
@@ -129,10 +130,15 @@ def _read_meta(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
     try:
-        meta = json.loads(read_text(file))
-        return {key: str(meta[key]) for key in ("model", "images") if meta.get(key)}
-    except (ValueError, AttributeError) as error:
+        content = json.loads(read_text(file))
+        meta = {key: str(content[key]) for key in ("model", "images") if content.get(key)}
+    except (ValueError, AttributeError, RecursionError) as error:
         raise DataError("not a JSON object", file=file, found=error) from error
+    model = plain_name(meta.get("model", ""))
+    if PurePath(model).name.casefold() in {PEOPLE, TAGS}:  # else its labels count as people's
+        remedy = "Name the network that made the embeddings"
+        raise DataError("this model's name is reserved", file=file, found=model, remedy=remedy)
+    return {**meta, "model": model}
 
 
 def _check_distinct(file: Path, names: list[str]) -> None:
@@ -171,12 +177,14 @@ def normalise(
     Returns:
         float64 (rows, dimensions), and the first row that cannot be scaled, with the reason.
     """
-    values: NDArray[np.float64] = vectors.astype(np.float64)
-    lengths = np.linalg.norm(values, axis=1)
+    with np.errstate(all="ignore"):  # a length that overflows is infinite
+        values: NDArray[np.float64] = vectors.astype(np.float64)
+        lengths = np.linalg.norm(values, axis=1)
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if len(bad):
-        kind = "is 0" if lengths[bad[0]] == 0 else "is not finite"
-        return values, (int(bad[0]), kind)
+        first = int(bad[0])
+        too_long = "is too long" if np.isfinite(values[first]).all() else "is not finite"
+        return values, (first, "is 0" if lengths[first] == 0 else too_long)
     return values / lengths[:, None], None
 
 
@@ -214,10 +222,13 @@ def open_patches(folder: Path, embeddings: Embeddings) -> NDArray[np.floating]:
 
 
 def _load(file: Path, *, mapped: bool = False) -> NDArray[np.floating]:
+    if not file.is_file():
+        raise DataError("not a .npy array", file=file, found="no such file")
     try:
-        array: NDArray[np.floating] = np.load(
-            file, mmap_mode="r" if mapped else None, allow_pickle=False
-        )
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError("not a .npy array", file=file, found=error) from error
-    return array
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            array: NDArray[np.floating] = np.lib.format.open_memmap(file, mode="r")
+            return array if mapped else np.array(array)
+    except Exception as error:  # a damaged header fails in any step of its reading
+        found = str(error)[:200] or type(error).__name__
+        raise DataError("not a .npy array", file=file, found=found) from error

@@ -75,7 +75,8 @@ def write_machine_labels(
 
     Raises:
         DataError: no photographs, two labellers with one concept, or nothing in common with the
-            truth; no data set is written then.
+            truth; no data set is written then. Scores are kept for `resume`, unless no image has a
+            concept.
     """
     settings, progress = settings or MachineSettings(), progress or NoProgress()
     photographs, out = Path(photographs), Path(out)
@@ -83,13 +84,22 @@ def write_machine_labels(
     check_settings(settings)
     kept = KeptScores(out, [settings.mask_size, settings.batch_size], resume=resume)
     source = MachineSource(photographs, labellers, settings, kept, truth, progress)
-    report = write_source(source, out, unlabelled=True, overwrite=overwrite, progress=progress)
+    try:
+        report = write_source(source, out, unlabelled=True, overwrite=overwrite, progress=progress)
+    except DataError:
+        if source.is_empty:
+            kept.delete()
+        raise
     kept.delete()
     return report
 
 
 class MachineSource(ConceptSource[MachineReport]):
-    """Photographs, labelled by models, as a source of concept data."""
+    """Photographs, labelled by models, as a source of concept data.
+
+    Attributes:
+        is_empty: whether none of the images has a concept; known after the last one.
+    """
 
     def __init__(
         self,
@@ -124,6 +134,7 @@ class MachineSource(ConceptSource[MachineReport]):
         self._label(progress)
         self._names = output_names(self._files.values(), self._concepts)
         self._rows: list[MachineLabel] = []
+        self.is_empty = False
         self._thresholds: dict[str, list[float]] = {}
         self._agreement: list[ConceptAgreement] = []
         self._compare(progress)
@@ -286,6 +297,7 @@ class MachineSource(ConceptSource[MachineReport]):
             side = self._settings.mask_size
             path = self._folder / file
             yield SourceImage(self._names[file], path, label_maps, mask_shape=(side, side))
+        self.is_empty = not self._rows
 
     def sources(self) -> Mapping[tuple[str, str], str]:
         """Return the model of each concept."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -185,6 +186,20 @@ def write(name: str, content: bytes) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_bytes(content)
 
 
+def save(name: str, content: object) -> Callable[[Path], object]:
+    return lambda folder: torch.save(content, folder / name)
+
+
+def save_program(folder: Path) -> None:
+    trace: Any = torch.jit.trace
+    trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save(folder / "clip.pt")
+
+
+def cut_short(folder: Path) -> None:
+    content = (folder / "clip.pt").read_bytes()
+    (folder / "clip.pt").write_bytes(content[: len(content) // 2])
+
+
 def save_with_nan(folder: Path) -> None:
     state = save_clip(folder / "clip.pt").state_dict()
     state["text_projection"][0, 0] = torch.nan
@@ -223,8 +238,21 @@ SMALL = "open_clip:tiny-RN:clip.pt"
         (nothing, "open_clip:tiny-RN", (), "no weights of tiny-RN. Name a file"),
         (nothing, "open_clip:tiny-RN:none.pt", (), "expected a file, or of none"),
         (nothing, "open_clip:tiny-ViT:clip.pt", (), "clip.pt: not the weights of tiny-ViT"),
-        (write("clip.pt", b"no weights"), SMALL, (), "clip.pt: not the weights of tiny-RN"),
-        (write("clip.pt", b""), SMALL, (), "clip.pt: not the weights of tiny-RN"),
+        *(
+            (damage, SMALL, (), "clip.pt: not a checkpoint of open_clip; expected weights of tiny-")
+            for damage in (
+                write("clip.pt", b"no weights"),
+                write("clip.pt", b""),
+                write("clip.pt", b"<!doctype html>"),
+                write("clip.pt", pickle.dumps({"a": 1})),
+                save("clip.pt", {}),
+                save("clip.pt", [1]),
+                save("clip.pt", {1: torch.zeros(1)}),
+                save("clip.pt", torch.nn.Linear(2, 2)),
+                save_program,
+            )
+        ),
+        (cut_short, SMALL, (), "clip.pt: not the weights of tiny-RN; found RuntimeError: Pytorch"),
         (save_with_nan, SMALL, (), "clip.pt: NaN or infinite weights in 1 tensors"),
         (nothing, SMALL, ("--prompt", "a photo"), "prompt without a word; found 'a photo'"),
         (nothing, SMALL, ("--out", "photos"), "photos: already exists"),
@@ -234,6 +262,7 @@ SMALL = "open_clip:tiny-RN:clip.pt"
         (lambda folder: (folder / "photos").rename(folder / "p"), SMALL, (), "no such folder"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
 def test_what_is_refused(
     folder: Path,
     damage: Callable[[Path], object],
@@ -247,6 +276,7 @@ def test_what_is_refused(
     done = embed(folder, model, *options)
     assert done.status == 1
     assert message in done.err
+    assert "weights_only" not in done.err
     assert len(done.err.splitlines()) == 1
     assert sorted(folder.iterdir()) == before
 

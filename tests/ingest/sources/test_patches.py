@@ -138,6 +138,12 @@ def words_of_the_other_model(folder: Path) -> None:
     (folder / "words.emb" / "names.txt").write_text("red\nball\nbox")
 
 
+def model_name(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "words.emb" / "meta.json").write_text(
+        json.dumps({"model": name})
+    )
+
+
 def remove(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
@@ -165,6 +171,9 @@ LIKE = (COUNT, 2, 3, DIMENSIONS)
         (array("patches.npy", np.array([None])), (), "patches.npy: not a .npy array"),
         (another_photograph, (), "new.png: not among the embeddings; expected a photograph of"),
         (words_of_the_other_model, ("--colors", "--word-category", "color"), "of two models"),
+        (model_name("people"), (), "meta.json: this model's name is reserved; found people. Name"),
+        (model_name("tags"), (), "meta.json: this model's name is reserved; found tags. Name"),
+        (nothing, ("--word-threshold", "1"), "out: no image has a concept"),
         (nothing, ("--embeddings", "none"), "none: no such folder"),
         (nothing, ("--word-category", "a/b"), "category; found 'a/b'"),
         (nothing, ("--word-threshold", "2"), "word-threshold out of range; found 2"),
@@ -179,3 +188,14 @@ def test_what_is_refused(
     assert message in err
     assert len(err.splitlines()) == 1
     assert not (folder / "out").exists()
+
+
+def test_scores_of_which_none_is_a_concept_are_deleted_others_kept(folder: Path) -> None:
+    status, _, err = annotate(folder, "--word-threshold", "1")
+    assert (status, "no image has a concept" in err) == (1, True)
+    left = {file.name for file in folder.iterdir()}
+    assert left == {"photos", "words.emb"}
+    Image.new("RGB", (64, 64), "blue").save(folder / "photos" / "the-last.png")
+    status, _, err = annotate(folder, "--batch-size", "4")
+    assert (status, "not among the embeddings" in err) == (1, True)
+    assert (folder / ".out.scores").is_dir()
