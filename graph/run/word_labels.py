@@ -90,12 +90,22 @@ def read_word_labels(run: Run) -> WordLabels | None:
     remedy = "Make them again with `conceptgraph label`"
     facts = read_json(file, WordFacts, "not the words of units", remedy)
     labels = run.table("words", WORDS, ("unit",), len(run.known("unit")), remedy)
-    wrong = labels["word"].notna() & labels[["auc", "auc_low"]].isna().any(axis=1)
-    wrong |= labels["intersection"] > labels[["strong", "near"]].min(axis=1)
-    if len(labels) != len(run.known("unit")) or wrong.any():
+    if len(labels) != len(run.known("unit")) or _is_wrong(labels, facts["images"]).any():
         what = "not a word, with its scores, for each unit"
         raise RunError(what, file=run.path / "words.parquet", remedy=remedy)
     return WordLabels(labels, **facts)
+
+
+def _is_wrong(labels: pd.DataFrame, images: int) -> pd.Series[bool]:
+    """Return for each row whether its values contradict one another, or the number of images."""
+    has_word, areas = labels["word"].notna(), labels[["strong", "near"]]
+    wrong: pd.Series[bool] = labels["block"] != labels["unit"].str.rpartition("/")[0]
+    wrong |= labels["holds"] & ~has_word
+    wrong |= has_word & labels[["auc", "auc_low"]].isna().any(axis=1)
+    wrong |= has_word & (areas == 0).any(axis=1)
+    wrong |= areas.max(axis=1) > images - images // 2
+    wrong |= labels["intersection"] > areas.min(axis=1)
+    return wrong
 
 
 class WordTables(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -190,17 +190,15 @@ def without_words(run: Run) -> None:
 
 
 def with_words_of_its_own(run: Run) -> None:
-    table = pd.read_parquet(run.path / "concepts.parquet")
-    table.replace({"object/ball": "word/ball"}).assign(
-        category=table["category"].where(table["uid"] != "object/ball", "word")
-    ).to_parquet(run.path / "concepts.parquet")
-    for name, column in (("detections", "concept"), ("presence", "concept")):
-        rows = pd.read_parquet(run.path / f"{name}.parquet")
-        is_ball = rows[column] == "object/ball"
-        rows[column] = rows[column].mask(is_ball, "word/ball")
-        if "category" in rows:
-            rows["category"] = rows["category"].mask(is_ball, "word")
-        rows.to_parquet(run.path / f"{name}.parquet")
+    for name, column in (("concepts", "uid"), ("detections", "concept"), ("presence", "concept")):
+        file = run.path / f"{name}.parquet"
+        table = pd.read_parquet(file).replace({column: {"object/ball": "word/ball"}})
+        if "category" in table:
+            table["category"] = table["category"].mask(table[column] == "word/ball", "word")
+        table.to_parquet(file)
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    manifest["data"]["categories"].append("word")
+    (run.path / "manifest.json").write_text(json.dumps(manifest))
 
 
 def facts(text: str) -> Callable[[Run], None]:
@@ -210,12 +208,44 @@ def facts(text: str) -> Callable[[Run], None]:
     return damage
 
 
+def with_images(number: str, model: str = "CLIP") -> str:
+    return f'{{"model": "{model}", "images": {number}, "words": 4}}'
+
+
+WRONG = "words.parquet: not a word, with its scores, for each unit. Make them again with"
+
+
 def of_unit(uid: str) -> Callable[[Run], None]:
     def damage(run: Run) -> None:
         labels = pd.read_parquet(run.path / "words.parquet")
         labels.assign(unit=uid).to_parquet(run.path / "words.parquet")
 
     return damage
+
+
+def some_units(run: Run) -> None:
+    labels = pd.read_parquet(run.path / "words.parquet")
+    labels.iloc[1:].to_parquet(run.path / "words.parquet")
+
+
+def column(name: str, values: object, row: int | None = None) -> Callable[[Run], None]:
+    """Give a column, or its cell in one row, another value."""
+
+    def damage(run: Run) -> None:
+        labels = pd.read_parquet(run.path / "words.parquet")
+        old = labels[name].tolist()
+        cells: Any = [values if row in (None, at) else cell for at, cell in enumerate(old)]
+        labels.assign(**{name: cells}).to_parquet(run.path / "words.parquet")
+
+    return damage
+
+
+def both(*damages: Callable[[Run], None]) -> Callable[[Run], None]:
+    def damage_all(run: Run) -> None:
+        for damage in damages:
+            damage(run)
+
+    return damage_all
 
 
 def without_the_column(run: Run) -> None:
@@ -229,8 +259,44 @@ def without_the_column(run: Run) -> None:
         (without_words, "words.json: no words. Make them with `conceptgraph label"),
         (with_words_of_its_own, "concepts of category 'word' itself"),
         (facts("{"), "words.json: not the words of units"),
-        (facts(json.dumps({"model": "CLIP"})), "words.json: not the words of units"),
-        (of_unit("block9/9"), "column unit; found 'block9/9'; expected a unit of the run"),
+        *(
+            (facts(content), "words.json: not the words of units")
+            for content in (
+                json.dumps({"model": "CLIP"}),
+                "[" * 100_000,
+                '{"a":' * 100_000,
+                with_images("Infinity"),
+                with_images("1e400"),
+                with_images("NaN"),
+                with_images("1" * 400),
+                with_images("-1"),
+                with_images("1.5"),
+                with_images("true"),
+                with_images('"200"'),
+                with_images("200", model=r"\ud800"),
+            )
+        ),
+        (facts(with_images("0")), WRONG),
+        (facts(with_images("19")), WRONG),
+        (some_units, WRONG),
+        (column("holds", None, 0), "words.parquet: "),
+        (column("repeats", None), "words.parquet: "),
+        (column("strong", None, 0), "words.parquet: "),
+        (column("near", -1, 0), "words.parquet: "),
+        (column("intersection", -1, 0), "words.parquet: "),
+        (column("intersection", 11, 0), WRONG),
+        (column("strong", 101, 0), WRONG),
+        (column("word", 5), "words.parquet: column word of another type; found int64"),
+        (column("wpmi_word", 1.5), "words.parquet: column wpmi_word of another type"),
+        (column("word", "", 0), "words.parquet: "),
+        (column("auc", None, 0), WRONG),
+        (column("auc_low", None, 0), WRONG),
+        (column("auc", 1.5, 0), "words.parquet: "),
+        (column("holds", True, 2), WRONG),
+        (both(*(column(name, 0, 0) for name in ("strong", "near", "intersection"))), WRONG),
+        (column("block", "block9", 0), "words.parquet: "),
+        (column("block", "block4", 0), WRONG),
+        (of_unit("block9/9"), "words.parquet: column unit; found 'block9/9'; expected a unit of"),
         (of_unit("block3/0"), "unit 'block3/0' is duplicated"),
         (without_the_column, "words.parquet: no column near; found unit, block"),
         (lambda run: (run.path / "words.parquet").unlink(), "words.parquet: cannot be read"),
