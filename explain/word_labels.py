@@ -27,6 +27,7 @@ from ..errors import DataError
 from ..graph.run.word_labels import WordLabels
 from ..graph.uids import unit_uid
 from ..ingest.network.forward import record_outputs
+from ..ingest.sources.embeddings import FEWEST_IMAGES
 from ..ingest.statistics.auc import auc_lower_end, mann_whitney
 from ..ingest.statistics.significance import largest_significant
 from ..progress import NoProgress
@@ -48,7 +49,7 @@ STRONG = 0.1
 SYNONYMS = 0.95
 """Correlation over the images from which two words are nearly the same."""
 FEWEST = 5
-"""Strong images in either half, at least; and others."""
+"""Strong images in either half, at least, for a word; and others."""
 BATCH = 32
 SHARPNESS, WEIGHTS = 10.0, (0.998, 0.97)
 """Of CLIP-Dissect: of the softmax over words; and w of the strongest image, and of the last."""
@@ -70,18 +71,14 @@ def label_by_words(
         progress: told of the images.
 
     Raises:
-        DataError: too few images can be read.
+        DataError: too few images, or too few that are there and can be read.
         ModelError: the network cannot be loaded.
     """
-    network = network_of(run)
-    peaks, read = image_peaks(network, embeddings.files, progress or NoProgress())
-    if len(read) < 4 * FEWEST / STRONG:
-        raise DataError(
-            "too few images for labels",
-            found=f"{len(read)} of {len(embeddings.files)} that can be read",
-            expected=f"at least {4 * FEWEST / STRONG:.0f}",
-        )
-    similarity = embeddings.similarity[read]
+    network, progress = network_of(run), progress or NoProgress()
+    there = _images_there(embeddings, progress)
+    peaks, read = image_peaks(network, [embeddings.files[row] for row in there], progress)
+    _check_enough(len(read), f" of {len(embeddings.files)} that can be read")
+    similarity = embeddings.similarity[there[read]]
     tables = [
         _table(block, score_words(values, similarity, seed), embeddings.words)
         for block, values in peaks.items()
@@ -94,6 +91,29 @@ def label_by_words(
     is_sure = (labels["auc_low"] > 0.5) & labels["significant"]
     labels["holds"] = labels["repeats"] & is_large & is_sure
     return WordLabels(labels, embeddings.model, len(read), len(embeddings.words))
+
+
+def _images_there(embeddings: Embeddings, progress: Progress) -> NDArray[np.int64]:
+    """Return which images exist; say how many do not, in one line."""
+    files = embeddings.files
+    _check_enough(len(files))
+    there = [row for row, file in enumerate(files) if file.is_file()]
+    missing = f"{len(files) - len(there):,} of {len(files):,} images not found"
+    if len(there) < FEWEST_IMAGES:
+        remedy = "Name the folder of the photographs with --images"
+        raise DataError(missing, file=embeddings.images, remedy=remedy)
+    if len(there) < len(files):
+        progress.note(f"left out: {missing} in {embeddings.images}")
+    return np.array(there, dtype=np.int64)
+
+
+def _check_enough(images: int, remark: str = "") -> None:
+    if images < FEWEST_IMAGES:
+        raise DataError(
+            "too few images for labels",
+            found=f"{images}{remark}",
+            expected=f"at least {FEWEST_IMAGES}",
+        )
 
 
 def image_peaks(

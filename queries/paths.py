@@ -122,6 +122,26 @@ def class_paths(
     return StrongestPaths(run.name, name, tuple(blocks), Rows(labelled))
 
 
+def class_to_ask(run: Run) -> str | None:
+    """Return a class to which named units lead, by its name, or its uid if several share a name.
+
+    It is the one whose largest share of a named unit of the last block is the largest of all.
+
+    Returns:
+        None if no unit of the last block has a name, or the run has no classes.
+    """
+    last = run.blocks[-1]
+    if (last, "class") not in run.hops:
+        return None
+    shares = _live_shares(run, last, "class")
+    shares[~run.named[run.units["block"] == last].to_numpy()] = 0
+    if not shares.size or shares.max() <= 0:
+        return None
+    row = run.classes.iloc[int(shares.max(axis=0).argmax())]
+    is_alone = (run.classes["name"] == row["name"]).sum() == 1
+    return str(row["name"] if is_alone else row["uid"])
+
+
 def _checked_blocks(run: Run, blocks: Sequence[str]) -> tuple[str, ...]:
     chosen = tuple(blocks)
     expected = f"neighbouring blocks of {', '.join(run.blocks)}, in order"

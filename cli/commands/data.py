@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...ingest.sources.annotations.formats import format_names
-from ...ingest.sources.embeddings import PROMPT
+from ...ingest.sources.embeddings import FEWEST_IMAGES, PROMPT
 from ...settings import Settings
 from ..options import QuantileOption, WorkersOption, read_quantile
 from .verify import verify
@@ -305,7 +305,12 @@ def annotate(
 
 @app.command("embed")
 def embed_photographs(
-    photographs: Annotated[Path, typer.Argument(help="A folder of photographs.")],
+    photographs: Annotated[
+        Path,
+        typer.Argument(
+            help=f"A folder of photographs; {FEWEST_IMAGES} or more, for `conceptgraph label`."
+        ),
+    ],
     words: Annotated[Path, typer.Option(help="Words to embed, one a line.")],
     model: Annotated[
         str,
@@ -359,7 +364,7 @@ def embed_photographs(
     if as_json:
         print_json(embed_json(report))
     else:
-        print_embed(report)
+        print_embed(report, photographs)
 
 
 app.command()(verify)

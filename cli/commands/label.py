@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...ingest.sources.embeddings import FEWEST_IMAGES
 from ..options import (
     JsonOption,
     NetworkModelOption,
@@ -22,7 +23,8 @@ def label(
         Path,
         typer.Option(
             "--embeddings",
-            help="A folder with images.npy, images.csv, texts.npy and names.txt.",
+            help="A folder with images.npy, images.csv, texts.npy and names.txt, of "
+            f"{FEWEST_IMAGES} photographs or more: `data embed` makes it.",
         ),
     ],
     images: Annotated[
@@ -38,8 +40,9 @@ def label(
 ) -> None:
     """Label the units of a run with words that nobody has to draw, or with none of them.
 
-    A word is chosen on half of the images and tested on the others. The labels are kept in the run;
-    `show` has them on the cards of units.
+    A word is chosen on half of the images and tested on the others. The labels are kept in the run,
+    in place of earlier ones; `show` has them on the cards of units, and `--labels words` names
+    units by them.
 
     Example: [bold]conceptgraph label --run net.cg --embeddings words.emb[/bold]
     """
@@ -49,7 +52,7 @@ def label(
     from ...ingest.sources.embeddings.folder import read_embeddings
     from ..opening import open_chosen_run
     from ..tables.words import print_words, words_json
-    from ..terminal import ProgressBars, print_json
+    from ..terminal import ProgressBars, print_json, print_status
 
     run = open_chosen_run(run_path)
     given = read_embeddings(embeddings, images)
@@ -57,7 +60,10 @@ def label(
         run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
     )
     labels = label_by_words(network, given, progress=ProgressBars())
+    has_earlier = run.file("words.json").is_file()
     write_word_labels(run, labels)
+    if has_earlier:
+        print_status("these words replace those that the run had")
     if as_json:
         print_json(words_json(run, labels))
     else:

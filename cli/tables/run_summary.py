@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...queries.paths import class_to_ask
 from ..terminal import print_line, print_note, print_table
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def print_summary(run: Run) -> None:
         f"Quantile {run.quantile:g} ({reason})." if reason else f"Quantile {run.quantile:g}."
     )
     print_note(_names_note(run))
-    name = shlex.quote(str(run.classes["name"].iloc[0]))
-    print_line(f"Next: conceptgraph why --run {shlex.quote(str(run.path))} --class {name}", "dim")
+    name = class_to_ask(run) or str(run.classes["name"].iloc[0])
+    why = f"conceptgraph why --run {shlex.quote(str(run.path))} --class {shlex.quote(name)}"
+    print_line(f"Next: {why}", "dim")
 
 
 def _names_note(run: Run) -> str:

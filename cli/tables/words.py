@@ -5,11 +5,16 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from ...graph.run.word_labels import read_word_labels
+from ...errors import RunError
+from ...graph.run.word_labels import read_word_labels, word_run
+from ...ingest.sources.embeddings import FEWEST_IMAGES
 from ...pages.wording import counted
+from ...queries.paths import class_to_ask
 from ..terminal import print_line, print_note, print_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from ...graph.run.reader import Run
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
     from ...ingest.sources.embeddings.embed import EmbedReport
 
 _ROWS = 15
+_MANY = 10
+"""Units with a word from which it is worth saying that most have the same one."""
 
 
 def embed_json(report: EmbedReport) -> dict[str, object]:
@@ -25,7 +32,7 @@ def embed_json(report: EmbedReport) -> dict[str, object]:
     return {**report._asdict(), "folder": str(report.folder), "dropped": dropped}
 
 
-def print_embed(report: EmbedReport) -> None:
+def print_embed(report: EmbedReport, photographs: Path) -> None:
     """Print what was embedded, and what is next."""
     images, words = counted(report.images, "image"), counted(report.words, "word")
     print_line(
@@ -37,9 +44,22 @@ def print_embed(report: EmbedReport) -> None:
     if report.dropped:
         dropped = counted(len(report.dropped), "photograph")
         print_note(f"{dropped} cannot be read: {report.folder / 'dropped.csv'}.")
-    print_line()
     folder = shlex.quote(str(report.folder))
-    print_line(f"Next: conceptgraph label --embeddings {folder}", "dim")
+    following = []
+    if report.images < FEWEST_IMAGES:
+        print_note(
+            f"`conceptgraph label` needs at least {FEWEST_IMAGES} photographs; these are "
+            f"{report.images}."
+        )
+    else:
+        following.append(f"Next: conceptgraph label --embeddings {folder}")
+    if report.patches is not None:
+        photos = shlex.quote(str(photographs))
+        masks = f"conceptgraph data annotate {photos} --embeddings {folder} --out OUT"
+        following.insert(0, f"Next, masks of the words: {masks}")
+    print_line()
+    for line in following:
+        print_line(line, "dim")
 
 
 def words_json(run: Run, words: WordLabels) -> dict[str, object]:
@@ -80,8 +100,30 @@ def print_words(run: Run, words: WordLabels) -> None:
     print_note(
         "AUC: how well the word's similarity tells the tenth of the images in which the unit is "
         "strongest, in the half of the images that had no part in its choice. Units without a word "
-        f"({len(labels) - len(given):,}): none of the words can be told to be theirs."
+        f"({len(labels) - len(given):,}): none of the words can be told to be theirs. A large AUC "
+        "says that a direction of the embedding tells these images, not that the word fits them: "
+        "look at the images of some units (`conceptgraph show UNIT`)."
     )
+    if rows and len(given) >= _MANY and 2 * rows[0][1] > len(given):
+        word, units = rows[0][:2]
+        print_line(
+            f"Most units with a word have the same one, {word} ({units:,} of {len(given):,}): "
+            "they, or the embedding, hardly tell these images apart.",
+            "yellow",
+        )
+    print_line()
+    name = shlex.quote(str(run.path))
+    if (class_name := _class_to_ask(run)) is not None:
+        why = f"conceptgraph why --run {name} --class {shlex.quote(class_name)} --labels words"
+        print_line(f"Next: {why}", "dim")
+
+
+def _class_to_ask(run: Run) -> str | None:
+    """Return a class to which units with words lead; None without one."""
+    try:
+        return class_to_ask(word_run(run))
+    except RunError:  # its own concepts are of category `word`: they cannot stand beside words
+        return None
 
 
 def _records(labels: pd.DataFrame) -> list[dict[str, object]]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
+from contextlib import redirect_stdout
 from functools import partial
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from conceptgraph.cli.tables.words import print_words
 from conceptgraph.errors import DataError
-from conceptgraph.explain.word_labels import STRONG, score_words, soft_wpmi
+from conceptgraph.explain.word_labels import STRONG, label_by_words, score_words, soft_wpmi
 from conceptgraph.graph.run.reader import open_run
-from conceptgraph.graph.run.word_labels import read_word_labels, write_word_labels
+from conceptgraph.graph.run.word_labels import WordLabels, read_word_labels, write_word_labels
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.sources.embeddings.folder import open_patches, read_embeddings
 from tests.command_line import call
@@ -21,7 +25,7 @@ from tests.drawn_data import draw_concept_data
 from tests.lively_run import lively_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -119,6 +123,7 @@ def test_cosines(tmp_path: Path) -> None:
         cosine = images[i] @ texts[w] / np.linalg.norm(images[i]) / np.linalg.norm(texts[w])
         assert read.similarity[i, w] == pytest.approx(cosine, rel=1e-5)
     assert read.files[0] == folder / "0.jpg"
+    assert (read.model, read.images) == ("embeddings emb", folder)
     (folder / "meta.json").write_text(json.dumps({"model": "CLIP", "images": "/photos"}))
     again = read_embeddings(folder)
     assert (again.model, str(again.files[1])) == ("CLIP", "/photos/1.jpg")
@@ -236,9 +241,78 @@ def test_the_command_keeps_words_and_show_has_them(drawn: tuple[Run, Path], tmp_
     assert "Word by drawn vectors: " in card
     shown = json.loads(call("show", row["unit"], "--run", run.path, "--json", folder=tmp_path).out)
     assert shown["word"]["word"] == row["word"]
-    few = call(*words, "--images", tmp_path / "nowhere", folder=tmp_path)
-    assert few.status == 1
-    assert "too few images for labels; found 0 of 210 that can be read" in few.err
+    again = call(*words, folder=tmp_path)
+    assert "these words replace those that the run had" in again.err
+    assert "replace" not in done.err
+
+
+def test_the_summary_doubts_a_word_of_most_units_and_says_what_is_next(
+    drawn: tuple[Run, Path], tmp_path: Path
+) -> None:
+    run, folder = drawn
+    given = read_embeddings(folder)
+    labels = label_by_words(run, given).labels
+    usable = (run.units["status"] == "ok").to_numpy() & (labels["intersection"] > 0).to_numpy()
+
+    def printed(words: Sequence[str]) -> str:
+        holds = labels.assign(word=np.resize(words, len(labels)), holds=usable)
+        write_word_labels(run, WordLabels(holds, "drawn vectors", 210, len(words)))
+        kept = read_word_labels(run)
+        assert kept is not None
+        with redirect_stdout(StringIO()) as out:
+            print_words(run, kept)
+        return " ".join(out.getvalue().split())
+
+    one = printed(["sky", "sky", "sky", "road"])
+    assert "Most units with a word have the same one, sky (" in one
+    several = printed(["sky", "road", "ball"])
+    assert "have the same one" not in several
+    assert "not that the word fits them" in several
+    following = several.partition("Next: conceptgraph ")[2]
+    asked = call(*shlex.split(following), folder=tmp_path)
+    assert asked.status == 0, asked.err
+    assert any(f" {word} (" in asked.out for word in ("sky", "road", "ball"))
+
+
+def test_too_few_images_are_refused_before_the_network_runs(
+    drawn: tuple[Run, Path], tmp_path: Path
+) -> None:
+    run, folder = drawn
+    given = read_embeddings(folder)
+    with pytest.raises(DataError, match="too few images for labels; found 199; expected at least"):
+        label_by_words(run, given._replace(files=given.files[:199]))
+    words = ("label", "--run", run.path, "--embeddings", folder)
+    moved = call(*words, "--images", tmp_path / "nowhere", folder=tmp_path)
+    assert moved.status == 1
+    (line,) = moved.err.splitlines()
+    assert line.endswith(
+        "nowhere: 210 of 210 images not found. Name the folder of the photographs with --images"
+    )
+    for file in given.files[3:7]:
+        file.unlink()
+    (folder / "meta.json").unlink()
+    fewer = call(*words, "--images", given.images, "--json", folder=tmp_path)
+    assert fewer.status == 0, fewer.err
+    assert f"left out: 4 of 210 images not found in {given.images}" in fewer.err
+    answer = json.loads(fewer.out)
+    assert (answer["images"], answer["model"]) == (206, "embeddings emb")
+    for file in given.files[7:17]:
+        file.write_bytes(b"no image")
+    with pytest.raises(DataError, match="found 196 of 210 that can be read; expected at least 200"):
+        label_by_words(run, given)
+
+
+def test_images_that_are_not_there_do_not_shift_the_others(drawn: tuple[Run, Path]) -> None:
+    run, folder = drawn
+    given = read_embeddings(folder)
+    kept = [row for row in range(210) if row not in (0, 5, 100)]
+    fewer = given._replace(
+        files=tuple(given.files[row] for row in kept), similarity=given.similarity[kept]
+    )
+    expected = label_by_words(run, fewer).labels
+    for row in (0, 5, 100):
+        given.files[row].unlink()
+    assert label_by_words(run, given).labels.equals(expected)
 
 
 def test_words_name_units_where_they_are_asked_for(drawn: tuple[Run, Path], tmp_path: Path) -> None:

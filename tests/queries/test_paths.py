@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from conceptgraph.errors import QueryError
+from conceptgraph.graph.run.reader import open_run
 from conceptgraph.queries.best_paths import ScoredPath, strongest_paths
-from conceptgraph.queries.paths import class_paths
+from conceptgraph.queries.paths import class_paths, class_to_ask
 from tests.made_runs import CLASSES, random_run, small_run
 
 if TYPE_CHECKING:
@@ -204,3 +205,30 @@ def test_names_that_do_not_exist(tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="found 0; expected at least 1"):
         class_paths(run, "road", top=0)
     assert class_paths(run, "class/road").class_name == "road"
+
+
+def test_the_class_to_ask_is_one_to_which_named_units_lead(tmp_path: Path) -> None:
+    run = random_run(tmp_path / "net.cg", {"block3": 9, "block4": 12}, classes=list("abcde"))
+    asked = class_to_ask(run)
+    assert asked is not None
+    weights = run.contributions("block4", "class")
+    best: tuple[float, str] = 0.0, ""
+    for column, name in enumerate("abcde"):
+        total = sum(weight for weight in weights[:, column] if weight > 0)
+        for index in range(12):
+            row = run.units[run.units["uid"] == f"block4/{index}"].index[0]
+            if run.named[row]:
+                best = max(best, (float(weights[index, column] / total), name))
+    assert asked == best[1]
+    assert asked != "a"  # the first one, which would be no test
+
+
+def test_no_class_to_ask_without_a_name_or_a_hop_to_classes(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "net.cg")
+    assert class_to_ask(run) == "juggling"
+    (run.path / "contributions_block4_class.npy").unlink()
+    assert class_to_ask(open_run(run.path)) is None
+    unnamed = small_run(tmp_path / "unnamed.cg")
+    rows = unnamed.detections.assign(holds=False)
+    rows.to_parquet(unnamed.path / "detections.parquet")
+    assert class_to_ask(open_run(unnamed.path)) is None

@@ -35,14 +35,16 @@ class Embeddings(NamedTuple):
     """Embeddings of images and of words.
 
     Attributes:
-        model: which made them, in words; "" if nothing says so.
-        files: of the images, as paths that can be opened.
+        model: which made them, in words; the folder's name if nothing says so.
+        images: the folder of the images.
+        files: of the images, below it.
         words: the words.
         similarity: float32 (images, words), cosines.
         texts: float64 (words, dimensions), of length 1.
     """
 
     model: str
+    images: Path
     files: tuple[Path, ...]
     words: tuple[str, ...]
     similarity: NDArray[np.float32]
@@ -80,7 +82,8 @@ def read_embeddings(folder: Path, images: Path | None = None) -> Embeddings:
     root = images or Path(meta.get("images") or folder)
     similarity = (of_images @ of_words.T).astype(np.float32)
     files = tuple(root / name for name in names)
-    return Embeddings(meta.get("model") or "", files, tuple(words), similarity, of_words)
+    model = meta.get("model") or f"embeddings {folder.resolve().name}"
+    return Embeddings(model, root, files, tuple(words), similarity, of_words)
 
 
 def write_embeddings(

@@ -53,7 +53,7 @@ class PatchLabeller:
         self._rows = {file: row for row, file in enumerate(embeddings.files)}
         self._folder = folder
         self.category, self.concepts = category, embeddings.words
-        self.source = source_name("", embeddings.model or f"embeddings {folder.name}")
+        self.source = source_name("", embeddings.model)
         self._means, self._deviations, self.digest = self._scan([str(f) for f in self._rows])
 
     def _scan(self, files: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:

@@ -60,6 +60,8 @@ def test_vectors_are_those_of_open_clip(name: str, folder: Path) -> None:
     done = embed(folder, f"open_clip:{name}:clip.pt", "--batch-size", "3")
     assert done.status == 0, done.err
     assert f"8 images and 3 words by open_clip {name} (clip.pt)" in done.out
+    assert "`conceptgraph label` needs at least 200 photographs; these are 8." in done.out
+    assert "Next" not in done.out
     read = read_embeddings(folder / "words.emb")
     assert read.words == tuple(WORDS)
     assert read.files[0] == (folder / "photos" / "below" / "wide.jpg").resolve()
