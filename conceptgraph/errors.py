@@ -70,11 +70,14 @@ class QueryError(ConceptGraphError):
     """A question about something that does not exist."""
 
 
-def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
-    """Return a remedy that suggests the names most like `name`, or lists some of them."""
+def nearest(name: str, known: Iterable[str], count: int = 3, alike: float = 0.5) -> str:
+    """Return a remedy that suggests the names most like `name`, or lists some of them.
+
+    `alike` is the least ratio of equal characters (`difflib`) of a name that is suggested.
+    """
     names = list(known)
     by_fold = {known_name.casefold(): known_name for known_name in names}
-    close = difflib.get_close_matches(name.casefold(), by_fold, n=count, cutoff=0.5)
+    close = difflib.get_close_matches(name.casefold(), by_fold, n=count, cutoff=alike)
     if close:
         return "Did you mean " + " or ".join(repr(by_fold[fold]) for fold in close) + "?"
     first = ", ".join(repr(known_name) for known_name in names[:5])

@@ -1,4 +1,4 @@
-"""`conceptgraph data`: make concept data, verify, check and merge them."""
+"""`conceptgraph data`: make concept data, verify, check and merge them; embed photographs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ...settings import Settings
 from ..options import QuantileOption, WorkersOption, read_quantile
 from .verify import verify
 
-app = typer.Typer(no_args_is_help=True, help="Make, verify, check and merge concept data.")
+app = typer.Typer(
+    no_args_is_help=True, help="Make, verify, check and merge concept data; embed photographs."
+)
 DEFAULT = Settings()
 
 OverwriteOption = Annotated[
@@ -25,7 +27,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as J
 
 @app.callback()
 def data() -> None:
-    """Make, verify, check and merge concept data."""
+    """Make, verify, check and merge concept data; embed photographs and words."""
 
 
 @app.command()

@@ -215,6 +215,10 @@ def print_check(report: CheckReport) -> None:
         print_line(f"{counted(len(report.defects), 'defect')}.", "bold red")
     else:
         print_line("No defects: every table, image and mask can be read.", "bold green")
+        print_line()
+        folder = shlex.quote(str(report.folder))
+        words = f"conceptgraph ingest --model MODEL --data {folder} --out NAME.cg"
+        print_line(f"Next: {words}", "dim")
 
 
 def _print_remarks(report: CheckReport, occurring: int) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ...ingest.sources.machine.report import MachineReport
 
 _ROWS = 25
+_NAMES = 15
 
 
 def machine_json(report: MachineReport, contact: Path) -> dict[str, object]:
@@ -58,11 +59,17 @@ def print_machine(report: MachineReport, contact: Path) -> None:
         print_note(f"Nobody checked these labels: look at {contact}, or measure with --truth.")
     for note in report.notes:
         print_note(note)
+    if report.nowhere:
+        names = ", ".join(report.nowhere[:_NAMES])
+        more = f", … ({len(report.nowhere) - _NAMES} more; --json lists all)"
+        print_note(f"In no photograph: {names}{more if len(report.nowhere) > _NAMES else ''}.")
     if report.dropped:
         dropped = counted(report.dropped, "photograph")
         print_note(f"{dropped} cannot be read: {report.folder / 'dropped.csv'}.")
     print_line()
-    print_line(f"Next: conceptgraph data check {shlex.quote(str(report.folder))}", "dim")
+    folder = shlex.quote(str(report.folder))
+    print_line(f"Next, people say which labels are right: conceptgraph data verify {folder}", "dim")
+    print_line(f"Next: conceptgraph data check {folder}", "dim")
 
 
 def _print_agreement(report: MachineReport) -> None:

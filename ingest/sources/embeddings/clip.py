@@ -130,11 +130,14 @@ def read_name(text: str) -> ClipName:
         raise ModelError("--model", found=repr(text), expected=expected)
     known = open_clip.list_models()
     if name not in known:
-        raise ModelError(f"open_clip has no model {name!r}", remedy=nearest(name, known))
+        close = nearest(name, known, alike=0.7)
+        remedy = f"{close} (open_clip.list_models() has all)"
+        raise ModelError(f"open_clip has no model {name!r}", remedy=remedy)
     tags = open_clip.list_pretrained_tags_by_model(name)
     if weights and weights not in tags and not Path(weights).is_file():
         what = f"no file {weights!r}, and no such weights of {name} in open_clip"
-        raise ModelError(what, expected=f"a file, or of {', '.join(tags) or 'none'}")
+        expected = f"a file, or one of {', '.join(tags)}" if tags else "a file"
+        raise ModelError(what, expected=expected)
     if not weights and not tags:
         remedy = f"Name a file: open_clip:{name}:FILE"
         raise ModelError(f"open_clip has no weights of {name}", remedy=remedy)
@@ -166,10 +169,13 @@ def _cannot_load(named: ClipName, error: Exception) -> ModelError:
                 "not a checkpoint of open_clip", file=named.weights, expected=expected
             )
         return ModelError(f"not the weights of {named.name}", file=named.weights, found=found)
+    quick = f"{named.name}-quickgelu"  # with a file, only the name says it
+    has_other_name = needs_quick_gelu(named) and quick in _import().list_models()
+    name = quick if has_other_name else named.name
     return ModelError(
         f"open_clip cannot load {named.name} with weights {named.weights}",
         found=found,
-        remedy=f"Without a connection, name a file: open_clip:{named.name}:FILE",
+        remedy=f"Without a connection, name a file: open_clip:{name}:FILE",
     )
 
 

@@ -35,6 +35,7 @@ from .report import (
     MachineLabel,
     MachineReport,
     MachineSettings,
+    chance_note,
     check_settings,
     count_concepts,
 )
@@ -320,10 +321,15 @@ class MachineSource(ConceptSource[MachineReport]):
     def report(self, folder: Path, images: int) -> MachineReport:
         """Return the summary."""
         with_truth = 0 if self._truth is None else len(self._truth.images & self._files.keys())
+        concepts = count_concepts(self._rows)
+        found = {(concept.category, concept.concept) for concept in concepts}
+        looked_for = [(category, name) for category, of in self._concepts.items() for name in of]
+        self._notes += filter(None, (chance_note(concepts, one) for one in self._labellers))
         return MachineReport(
             folder,
             images,
-            count_concepts(self._rows),
+            concepts,
+            tuple("/".join(key) for key in sorted(set(looked_for) - found)),
             tuple(self._agreement),
             with_truth,
             len(self._dropped),

@@ -52,7 +52,7 @@ class ColorLabeller:
     source = "CIELAB color terms"
     category = "color"
     concepts = tuple(PROTOTYPES)
-    overlapping = False
+    overlapping, classes = False, 0
     digest = hashlib.sha256(repr(PROTOTYPES).encode()).hexdigest()
 
     def scores(

@@ -61,6 +61,7 @@ class HuggingFaceSegmenter:
         self._classes: ClassChannels = class_channels(name, names)
         self.source = _source(model, name)
         self.category, self.concepts = category, self._classes.concepts
+        self.classes = len(self._classes.order)
         self.digest = model_digest(model, [names, _settings(self._processor)])
 
     def scores(
@@ -80,7 +81,7 @@ class HuggingFaceSegmenter:
 class WordLabeller:
     """A segmenter with CLIPSeg's interface as a labeller; the words it is told are the concepts."""
 
-    overlapping = True
+    overlapping, classes = True, 0
 
     def __init__(
         self,

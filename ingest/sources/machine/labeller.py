@@ -26,6 +26,8 @@ class Labeller(Protocol):
         concepts: their names, all different.
         overlapping: whether a pixel may have several concepts, each by a threshold of its own;
             else it has the one with the highest score.
+        classes: how many share the probability of 1 of a pixel, those of no concept too; 0 if
+            scores are no such shares.
         digest: sha256 of all that decides its scores.
     """
 
@@ -33,6 +35,7 @@ class Labeller(Protocol):
     category: str
     concepts: tuple[str, ...]
     overlapping: bool
+    classes: int
     digest: str
 
     def scores(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import ModelError
@@ -14,8 +15,6 @@ from .patches import PatchLabeller
 from .torchvision_models import TorchvisionSegmenter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .labeller import Labeller
 
 CATEGORY = "object"
@@ -98,5 +97,6 @@ def _split(option: str, text: str, kinds: tuple[str, ...]) -> tuple[str, str]:
     kind, _, name = text.partition(":")
     if kind not in kinds or not name:
         expected = " or ".join(f"{kind}:NAME" for kind in kinds)
-        raise ModelError(option, found=repr(text), expected=expected)
+        remedy = f"Did you mean hf:{text}?" if Path(text).expanduser().is_dir() else None
+        raise ModelError(option, found=repr(text), expected=expected, remedy=remedy)
     return kind, name

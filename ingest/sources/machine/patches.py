@@ -34,7 +34,7 @@ _CHUNK = 64
 class PatchLabeller:
     """Embeddings of patches and words as a labeller; the words are the concepts."""
 
-    overlapping = True
+    overlapping, classes = True, 0
 
     def __init__(self, folder: Path, photographs: Path, category: str) -> None:
         """Read the embeddings.

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .agreement import ConceptAgreement
+    from .labeller import Labeller
+
+ALMOST_CHANCE = 0.05
+"""Share of the way from chance to a score of 1, up to which labels say nothing."""
 
 
 class MachineSettings(NamedTuple):
@@ -58,6 +62,7 @@ class MachineReport(NamedTuple):
         folder: the data set.
         images: written.
         concepts: that occur, in order of category and name.
+        nowhere: concepts that a model looked for and found in no photograph, "category/name".
         agreement: with the truth, if there is one.
         truth_images: of the images, those that the truth has.
         dropped: photographs that cannot be read.
@@ -67,6 +72,7 @@ class MachineReport(NamedTuple):
     folder: Path
     images: int
     concepts: tuple[MachineConcept, ...]
+    nowhere: tuple[str, ...]
     agreement: tuple[ConceptAgreement, ...]
     truth_images: int
     dropped: int
@@ -130,4 +136,26 @@ def count_concepts(labels: Iterable[MachineLabel]) -> tuple[MachineConcept, ...]
             sum(label.score for label in of) / len(of),
         )
         for key, of in sorted(rows.items())
+    )
+
+
+def chance_note(concepts: Iterable[MachineConcept], labeller: Labeller) -> str:
+    """Return that a segmenter scores no better than chance; "" if it does, or has no classes.
+
+    A pixel has the class with the highest of the probabilities, which is at least 1 / classes: so
+    `ALMOST_CHANCE` counts from there.
+    """
+    key = labeller.category, labeller.source
+    found = [concept for concept in concepts if (concept.category, concept.model) == key]
+    images = sum(concept.images for concept in found)
+    if not labeller.classes or not images:
+        return ""
+    score = sum(concept.score * concept.images for concept in found) / images
+    chance = 1 / labeller.classes
+    if score > chance + ALMOST_CHANCE * (1 - chance):
+        return ""
+    return (
+        f"The mean score of {labeller.source} is {score:.2f}, about that of chance among "
+        f"its {labeller.classes} classes ({chance:.2f}): its labels say nothing. Are these the "
+        "trained weights?"
     )

@@ -68,6 +68,7 @@ class TorchvisionSegmenter:
         self._device, self._transform = device, entry.transforms()
         self.source = source_name(name, version)
         self.category, self.concepts = category, self._classes.concepts
+        self.classes = len(self._classes.order)
         self.digest = model_digest(self._model, [name, list(names)])
 
     def scores(

@@ -13,7 +13,12 @@ import torch
 from PIL import Image
 
 from conceptgraph.errors import ModelError
-from conceptgraph.ingest.sources.embeddings.clip import ClipName, needs_quick_gelu, read_name
+from conceptgraph.ingest.sources.embeddings.clip import (
+    ClipModel,
+    ClipName,
+    needs_quick_gelu,
+    read_name,
+)
 from conceptgraph.ingest.sources.embeddings.folder import read_embeddings
 from conceptgraph.ingest.sources.embeddings.patches import patch_embeddings
 from tests.command_line import call
@@ -236,9 +241,16 @@ SMALL = "open_clip:tiny-RN:clip.pt"
         (nothing, "open_clip:", (), "--model; found 'open_clip:'"),
         (nothing, "hf:RN50", (), "--model; found 'hf:RN50'"),
         (nothing, "open_clip:RN51", (), "no model 'RN51'. Did you mean 'RN50'"),
-        (nothing, "open_clip:RN50:opena", (), "no file 'opena', and no such weights of RN50"),
+        (nothing, "open_clip:nothing", (), "no model 'nothing'. There are "),
+        (nothing, "open_clip:nothing", (), "(open_clip.list_models() has all)"),
+        (
+            nothing,
+            "open_clip:RN50:opena",
+            (),
+            "weights of RN50 in open_clip; expected a file, or one of op",
+        ),
         (nothing, "open_clip:tiny-RN", (), "no weights of tiny-RN. Name a file"),
-        (nothing, "open_clip:tiny-RN:none.pt", (), "expected a file, or of none"),
+        (nothing, "open_clip:tiny-RN:none.pt", (), "of tiny-RN in open_clip; expected a file\n"),
         (nothing, "open_clip:tiny-ViT:clip.pt", (), "clip.pt: not the weights of tiny-ViT"),
         *(
             (damage, SMALL, (), "clip.pt: not a checkpoint of open_clip; expected weights of tiny-")
@@ -287,3 +299,23 @@ def test_a_network_without_patches(folder: Path) -> None:
     visual: Any = torch.nn.Linear(2, 2)
     with pytest.raises(ModelError, match="no embeddings of patches; found Linear"):
         patch_embeddings(visual, torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("named", "file"),
+    [
+        (ClipName("RN50", "openai"), "open_clip:RN50-quickgelu:FILE"),
+        (ClipName("RN50-quickgelu", "openai"), "open_clip:RN50-quickgelu:FILE"),
+        (ClipName("ViT-B-32", "laion2b_s34b_b79k"), "open_clip:ViT-B-32:FILE"),
+    ],
+)
+def test_offline_the_file_is_named_with_the_network_that_it_fits(
+    named: ClipName, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no connection")
+
+    monkeypatch.setattr(open_clip, "create_model_and_transforms", fail)
+    with pytest.raises(ModelError, match="no connection") as one:
+        ClipModel(f"open_clip:{named.name}:{named.weights}", torch.device("cpu"))
+    assert str(one.value).endswith(file)

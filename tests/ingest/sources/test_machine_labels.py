@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import importlib
 import sys
 from typing import TYPE_CHECKING
@@ -159,6 +160,36 @@ def test_a_segmenter_labels_its_classes(tmp_path: Path, segformer: Path) -> None
     assert not list(tmp_path.glob(".out*"))
 
 
+@pytest.mark.parametrize("classes", [("ball", "box"), ("ball", "box", "sky", "road")])
+def test_an_untrained_segmenter_is_said_to_score_as_chance(
+    tmp_path: Path, classes: tuple[str, ...]
+) -> None:
+    photos = draw_photographs(tmp_path / "photos", 3)
+    labeller = HuggingFaceSegmenter(str(save_segformer(tmp_path / "new", classes)), "object", CPU)
+    report = write_machine_labels(photos, tmp_path / "out", [labeller, ColorLabeller()], SMALL)
+    (note,) = report.notes
+    chance = f"chance among its {len(classes)} classes ({1 / len(classes):.2f})"
+    assert note.startswith("The mean score of SegFormer new is ")
+    assert chance in note
+    assert {f"object/{name}" for name in classes} & set(report.nowhere) == {
+        f"object/{name}" for name in classes
+    } - {f"{concept.category}/{concept.concept}" for concept in report.concepts}
+
+
+def test_what_is_found_nowhere_is_listed(tmp_path: Path) -> None:
+    draw_photographs(tmp_path / "photos", 3)
+    words = ("data", "annotate", "photos", "--out", "out", "--colors", "--mask-size", "32")
+    done = call(*words, folder=tmp_path)
+    assert done.status == 0, done.err
+    text = " ".join(done.out.split())
+    assert "In no photograph: color/black, color/blue," in text
+    assert "Next, people say which labels are right: conceptgraph data verify out" in text
+    again = json.loads(call(*words, "--overwrite", "--json", folder=tmp_path).out)
+    found = {f"{row['category']}/{row['concept']}" for row in again["concepts"]}
+    assert found | set(again["nowhere"]) == {f"color/{term}" for term in PROTOTYPES}
+    assert not found & set(again["nowhere"])
+
+
 def test_agreement_with_truth(tmp_path: Path, segformer: Path) -> None:
     photos = draw_photographs(tmp_path / "photos", 6)
     truth = write_truth(tmp_path / "truth", photos, [0, 2, 3])
@@ -299,7 +330,7 @@ class Painted:
 
     source, category, digest = "Painted", "object", "0"
     concepts: tuple[str, ...] = ("ball", "box")
-    overlapping = True
+    overlapping, classes = True, 0
 
     def scores(
         self, images: Sequence[Image.Image], side: int, files: Sequence[Path] = ()
@@ -349,6 +380,7 @@ def test_what_is_refused(tmp_path: Path, segformer: Path, clipseg: Path) -> None
 
     refused(NamedModels(), "nothing that could label photographs. Give --colors, --segmenter")
     refused(NamedModels(segmenter="seg"), "--segmenter; found 'seg'; expected hf:NAME or torch")
+    refused(NamedModels(segmenter=str(empty)), f"torchvision:NAME. Did you mean hf:{empty}?")
     refused(NamedModels(segmenter=f"hf:{empty}"), f"{empty}: not a model", "no config.json")
     refused(NamedModels(segmenter=f"hf:{tmp_path}/none"), "none: no such folder")
     refused(NamedModels(segmenter=f"hf:{one_class}"), "one: segmenter with one class")
