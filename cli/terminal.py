@@ -84,8 +84,11 @@ def print_table(
 
 
 def concept_text(concept: ConceptLabel | None) -> str:
-    """Return a unit's concept and its IoU, as they stand behind the unit."""
-    return "—" if concept is None else f"{concept.name} ({concept.iou:.2f})"
+    """Return a unit's concept and its IoU, or a word and its AUC, as they stand behind the unit."""
+    if concept is None:
+        return "—"
+    score = f"{concept.iou:.2f}" if concept.auc is None else f"AUC {concept.auc:.2f}"
+    return f"{concept.name} ({score})"
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
     from .explanation import Explanation
 
+_OF_WORDS = "Words name units; where things are is by concepts with masks or tags."
 _BY_UNITS = 4
 """Concepts by the units that detect them whose names count as shown."""
 
 
 def name_sources_note(run: Run, explanation: Explanation) -> str:
-    """Return the models by which the names shown were made; "" if people drew all of them."""
-    return _note(run, _names_shown(explanation))
+    """Return the models by which the names shown were made; "" if people drew all of them.
+
+    In a run with words it also says which names are words.
+    """
+    text = _note(run, _names_shown(explanation))
+    return text if run.words is None else f"{text} {_OF_WORDS}".lstrip()
 
 
 def run_sources_note(run: Run) -> str:

@@ -156,7 +156,7 @@ def _page_units(
             uid,
             label.block,
             label.index,
-            None if label.concept is None else PageConcept(*label.concept),
+            None if label.concept is None else PageConcept(*label.concept[:3]),
             status[uid],
             concepts[1:] if label.concept is not None else concepts,
             strip([run.file(name) for name in thumbnails], side),

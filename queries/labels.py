@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..graph.uids import WORD
 from .names import find_class
 from .questions.classes import ClassRow
 
@@ -15,11 +16,16 @@ if TYPE_CHECKING:
 
 
 class ConceptLabel(NamedTuple):
-    """The concept that a unit is named after."""
+    """The concept that a unit is named after; `auc` is that of a word, None of other concepts."""
 
     name: str
     category: str
     iou: float
+    auc: float | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return one JSON object, with an AUC only of a word."""
+        return {key: value for key, value in self._asdict().items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class UnitLabel:
 
     def cells(self) -> dict[str, object]:
         """Return what a table shows."""
-        name, category, iou = self.concept or (None, None, None)
+        name, category, iou = (self.concept or (None, None, None))[:3]
         return {"unit": self.uid, "concept": name, "category": category, "iou": iou}
 
 
@@ -57,12 +63,24 @@ def unit_labels(run: Run, uids: Iterable[str]) -> dict[str, UnitLabel]:
     chosen = run.units["uid"].isin(list(uids))
     rows = run.units[chosen]
     columns = (rows[name] for name in ("uid", "block", "index", "label", "category", "iou"))
+    aucs = {} if run.words is None else dict(zip(*_word_aucs(run), strict=True))
     return {
-        uid: UnitLabel(uid, block, index, ConceptLabel(label, category, iou) if named else None)
+        uid: UnitLabel(
+            uid,
+            block,
+            index,
+            ConceptLabel(label, category, iou, aucs.get(uid)) if named else None,
+        )
         for uid, block, index, label, category, iou, named in zip(
             *(column.tolist() for column in columns), run.named[chosen], strict=True
         )
     }
+
+
+def _word_aucs(run: Run) -> tuple[list[str], list[float]]:
+    """Return the units of a run with words, and the AUC of each one's word."""
+    detections = run.detections[run.detections["category"] == WORD]
+    return detections["unit"].tolist(), detections["auc"].tolist()
 
 
 def path_json(units: Iterable[UnitLabel]) -> dict[str, object]:
@@ -70,5 +88,5 @@ def path_json(units: Iterable[UnitLabel]) -> dict[str, object]:
     units = list(units)
     return {
         "units": [unit.uid for unit in units],
-        "concepts": [unit.concept and unit.concept._asdict() for unit in units],
+        "concepts": [unit.concept and unit.concept.to_json() for unit in units],
     }

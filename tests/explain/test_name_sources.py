@@ -56,7 +56,7 @@ def test_names_that_nobody_drew(sources: dict[str, str], expected: str) -> None:
     uids = ["object/sky", "color/blue", "part/x", "object/road", "object/grass", "scene/dusk"]
     uids += ["scene/night"]
     frame = pd.DataFrame({"uid": uids, "source": [sources.get(uid, "") for uid in uids]})
-    run = cast("Run", SimpleNamespace(concepts=frame))
+    run = cast("Run", SimpleNamespace(concepts=frame, words=None))
     assert name_sources_note(run, explanation()) == expected
 
 

@@ -252,10 +252,13 @@ def test_the_summary_doubts_a_word_of_most_units_and_says_what_is_next(
     run, folder = drawn
     given = read_embeddings(folder)
     labels = label_by_words(run, given).labels
-    usable = (run.units["status"] == "ok").to_numpy() & (labels["intersection"] > 0).to_numpy()
+    has_word = labels["word"].notna().to_numpy()
+    usable = has_word & (run.units["status"] == "ok").to_numpy()
+    usable &= (labels["intersection"] > 0).to_numpy()
 
     def printed(words: Sequence[str]) -> str:
-        holds = labels.assign(word=np.resize(words, len(labels)), holds=usable)
+        chosen = np.where(has_word, np.resize(words, len(labels)), None)
+        holds = labels.assign(word=chosen, holds=usable)
         write_word_labels(run, WordLabels(holds, "drawn vectors", 210, len(words)))
         kept = read_word_labels(run)
         assert kept is not None
@@ -375,5 +378,10 @@ def test_an_image_is_explained_by_words(drawn: tuple[Run, Path], tmp_path: Path)
     by_masks, by_words = (json.loads(answer.out) for answer in answers)
     assert {row["category"] for row in by_words["by_concept"] if row["name"]} == {"word"}
     assert by_words["names_by"].startswith("Names by drawn vectors: ")
+    where = "Words name units; where things are is by concepts with masks or tags."
+    assert by_words["names_by"].endswith(where)
+    printed = call(*why[:-1], "--labels", "words", folder=tmp_path)
+    assert where in " ".join(printed.out.split())
+    assert "Words name units" not in call(*why[:-1], folder=tmp_path).out
     assert by_words["probability"] == by_masks["probability"]
     assert len(list((run.path / "explanations").glob("*.json"))) == 2

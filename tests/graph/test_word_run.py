@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from conceptgraph.cli.terminal import concept_text
 from conceptgraph.errors import RunError
 from conceptgraph.graph.records import records
 from conceptgraph.graph.run.all_labels import AllLabels
@@ -163,6 +164,20 @@ def test_paths_name_units_by_words(run: Run) -> None:
         "block4/1": None,
     }
     assert class_paths_note(by_words, paths) is None
+    aucs = {u.uid: u.concept.auc for path in paths.paths for u in path.units if u.concept}
+    assert aucs == {"block3/0": 0.9, "block4/0": 0.8}
+    (word,) = {u.concept for path in paths.paths for u in path.units if u.uid == "block4/0"}
+    assert concept_text(word) == "a/b: c (AUC 0.80)"
+    answer = paths.to_json()
+    assert {"name": "ball", "category": "word", "iou": 6 / 16, "auc": 0.9} in _concepts(answer)
+    of_masks = class_paths(run, "juggling")
+    (ball,) = {u.concept for path in of_masks.paths for u in path.units if u.uid == "block3/1"}
+    assert concept_text(ball) == "ball (0.10)"
+    assert all(len(concept) == 3 for concept in _concepts(of_masks.to_json()) if concept)
+
+
+def _concepts(answer: dict[str, Any]) -> list[dict[str, object]]:
+    return [concept for path in answer["paths"] for concept in path["concepts"]]
 
 
 def test_a_unit_without_a_word_says_why(run: Run) -> None:

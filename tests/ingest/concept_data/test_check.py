@@ -273,6 +273,7 @@ def test_duplicates_and_remarks(tmp_path: Path) -> None:
         "1 label of label.csv in no image",
         "1 concept that no ordinary unit can reach (IoU 0.04): 0 too small, 1 too large",
         "No defects: every table, image and mask can be read.",
+        f"Next: conceptgraph ingest --model MODEL --data {tmp_path} --out NAME.cg",
     ):
         assert text in done.out, done.out
 

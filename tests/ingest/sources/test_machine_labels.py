@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
 import importlib
+import json
 import sys
 from typing import TYPE_CHECKING
 from urllib.error import URLError
