@@ -257,7 +257,10 @@ def test_the_summary_doubts_a_word_of_most_units_and_says_what_is_next(
     usable &= (labels["intersection"] > 0).to_numpy()
 
     def printed(words: Sequence[str]) -> str:
-        chosen = np.where(has_word, np.resize(words, len(labels)), None)
+        of_units = np.resize(words, len(labels)).tolist()
+        chosen = np.array(
+            [word if has else None for word, has in zip(of_units, has_word, strict=True)], object
+        )
         holds = labels.assign(word=chosen, holds=usable)
         write_word_labels(run, WordLabels(holds, "drawn vectors", 210, len(words)))
         kept = read_word_labels(run)
