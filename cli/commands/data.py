@@ -133,8 +133,9 @@ def tags(
         Path,
         typer.Argument(
             metavar="TAGS",
-            help="A folder with a folder of photographs per concept (striped/, none/), a table "
-            "(image,label[,category][,yes|no]), or COCO captions.",
+            help="A folder with a folder of photographs per concept (striped/, none/; or "
+            "striped/yes/, striped/no/), a table (image,label[,category][,answer], several labels "
+            "separated by ;, or image and a column for each tag), or COCO captions.",
         ),
     ],
     output: Annotated[Path, typer.Option("--out", help="The data set to write, a new folder.")],
@@ -164,6 +165,9 @@ def tags(
 
     A concept that has a `no` counts only in images with a yes or no; any other is taken not to be
     in the other images. dropped.csv lists what is not used, with reasons.
+
+    Answers are yes (y, true, 1, present, positive), no (n, false, 0, -1, absent, negative) or
+    unknown (unsure, maybe, skip, ?, na; in a column of a tag also nothing).
 
     Example:
     [bold]conceptgraph data tags photos --out tags[/bold]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ...ingest.concept_data.checking.check import CheckReport, ConceptCounts
+    from ...ingest.concept_data.checking.check import CategoryCounts, CheckReport, ConceptCounts
     from ...ingest.sources.annotations.report import BuildReport
     from ...ingest.sources.merge import MergeReport
     from ...ingest.sources.tags.build import TagReport
@@ -121,6 +121,8 @@ def print_tags(report: TagReport) -> None:
         right="cd",
     )
     _print_rest(len(report.concepts), "--json lists all")
+    if report.untagged:
+        print_note(f"{counted(report.untagged, 'image')} without a tag.")
     for note in _first(report.notes):
         print_note(note)
     if report.dropped:
@@ -196,14 +198,18 @@ def print_check(report: CheckReport) -> None:
                 category.category,
                 category.concepts,
                 category.images,
-                f"{category.pixels:,}",
-                f"{category.pixels / category.area:.1%}" if category.area else "—",
+                *_pixel_cells(category, report.concepts),
             )
             for category in report.categories
         ],
         right="bcde",
     )
-    if report.quantile_reason:
+    if not any(concept.drawn for concept in report.concepts):
+        print_note(
+            "Labels of whole images alone: units are compared with them image by image (AUC), for "
+            "which the quantile does not count."
+        )
+    elif report.quantile_reason:
         print_note(f"Quantile of an ingest: {report.quantile:g} ({report.quantile_reason}).")
     _print_remarks(report, occurring)
     _print_unreachable(report)
@@ -221,6 +227,13 @@ def print_check(report: CheckReport) -> None:
         print_line(f"Next: {words}", "dim")
 
 
+def _pixel_cells(category: CategoryCounts, concepts: Sequence[ConceptCounts]) -> tuple[str, str]:
+    """Return a category's labelled pixels and their share; — without any mask."""
+    if not any(one.drawn for one in concepts if one.category == category.category):
+        return "—", "—"
+    return f"{category.pixels:,}", f"{category.pixels / category.area:.1%}"
+
+
 def _print_remarks(report: CheckReport, occurring: int) -> None:
     if len(report.mask_sizes) > 1:
         sizes = ", ".join(f"{size} ({count})" for size, count in report.mask_sizes.items())
@@ -228,6 +241,9 @@ def _print_remarks(report: CheckReport, occurring: int) -> None:
     if report.bare_images:
         bare = counted(report.bare_images, "image")
         print_note(f"{bare} without any label: used for thresholds only.")
+    if report.images_without:
+        without = counted(report.images_without, "image")
+        print_note(f"{without} with none of the concepts: they count as without.")
     for written, plain in report.renamed.items():
         print_note(f"The label {written!a} of label.csv is read as {plain!r}.")
     made = Counter(concept.source for concept in report.concepts if concept.source)

@@ -8,8 +8,9 @@
 
 A category's cell holds items separated by `;`: digits are an image-level label (a label number),
 digits after a minus a concept that somebody said is not in the image, anything else is a mask file
-below images/. An empty cell means that the category was not annotated in this image. Categories are
-data: a data set with others needs no code. `opening` reads and checks a data set.
+below images/. An empty cell means that the category was not annotated in this image; `-0` that it
+was, and that the image has nothing of it. Categories are data: a data set with others needs no
+code. `opening` reads and checks a data set.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 FIXED_COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
 """Columns of index.csv before those of the categories."""
+NOTHING = "-0"
+"""Cell of a category with which an image is annotated, and of which it has nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class ConceptImage:
         masks: paths of its mask files below images/, by order of categories, then of the cell.
         image_labels: image-level labels, as columns of `ConceptData.concepts`, ascending.
         absent: concepts that somebody said are not in the image, likewise.
+        nothing_of: categories with which the image is annotated, though it has nothing of them, as
+            positions in `ConceptData.categories`, ascending.
     """
 
     folder: Path
@@ -61,6 +66,7 @@ class ConceptImage:
     masks: tuple[str, ...]
     image_labels: tuple[int, ...]
     absent: tuple[int, ...] = ()
+    nothing_of: tuple[int, ...] = ()
 
     @property
     def path(self) -> Path:

@@ -84,7 +84,10 @@ def parse_digits(text: str) -> int | None:
 
 
 def parse_label(item: str) -> tuple[int, bool] | None:
-    """Return the label number of a cell's item, and whether the image has it; None for a mask."""
+    """Return the label number of a cell's item, and whether the image has it; None for a mask.
+
+    `-0` is of no label: the image has nothing of the category.
+    """
     number = parse_digits(item.removeprefix("-"))
     return None if number is None else (number, not item.startswith("-"))
 

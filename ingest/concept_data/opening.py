@@ -215,7 +215,8 @@ class _IndexReader:
         masks: list[str] = []
         image_labels: set[int] = set()
         absent: set[int] = set()
-        for category in self._categories:
+        nothing_of: list[int] = []
+        for position, category in enumerate(self._categories):
             for item in split_cell(row.cells[category]):
                 label = parse_label(item)
                 if label is None:
@@ -228,7 +229,9 @@ class _IndexReader:
                         self.damaged.setdefault(name, error)
                     continue
                 number, is_present = label
-                if number in self._columns:
+                if not number and not is_present:
+                    nothing_of.append(position)
+                elif number in self._columns:
                     (image_labels if is_present else absent).add(self._columns[number])
                 elif number:
                     what = f"image-level label in column {category!r}"
@@ -249,6 +252,7 @@ class _IndexReader:
             masks=tuple(dict.fromkeys(masks)),
             image_labels=tuple(sorted(image_labels)),
             absent=tuple(sorted(absent)),
+            nothing_of=tuple(nothing_of),
         )
 
     def _find(self, row: CsvRow, name: str) -> Path:

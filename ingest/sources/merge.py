@@ -203,6 +203,7 @@ class MergedData(ConceptSource[MergeReport]):
                 {category: pack_label_maps(counts) for category, counts in masks.items()},
                 labels,
                 absent,
+                self._annotated(rows),
                 split=splits.pop() if len(splits) == 1 else None,
                 mask_shape=shape,
             )
@@ -227,6 +228,14 @@ class MergedData(ConceptSource[MergeReport]):
                 concept = self._sets[position].concepts[column]
                 names[concept.category].add(concept.name)
         return {category: sorted(concepts) for category, concepts in names.items()}
+
+    def _annotated(self, rows: Rows) -> set[str]:
+        """Return the categories of which any row of an image says that it has nothing."""
+        return {
+            self._sets[position].categories[category]
+            for position, image in rows
+            for category in image.nothing_of
+        }
 
     def _mask_shape(self, rows: Rows) -> tuple[int, int]:
         """Return the height and width that all masks of an image get."""

@@ -16,7 +16,7 @@ from ...progress import NoProgress
 from ..concept_data.writing.writer import BrodenWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class SourceImage(NamedTuple):
         absent: names of concepts that somebody said are not in the image, by category. Such a
             concept counts only in images with one of both; any other is taken not to be in an image
             that is annotated with its category, but not with it.
+        annotated: categories that the image is annotated with, even if it has no label of them.
         split: `train`, `val`, …; derived from the image's content if None.
         mask_shape: height and width stated for the masks of an image without label maps, the
             pixels that an image-level label counts; the size of the image if None.
@@ -50,6 +51,7 @@ class SourceImage(NamedTuple):
     label_maps: Mapping[str, Sequence[NDArray[np.integer]]] = {}
     image_labels: Mapping[str, Sequence[str]] = {}
     absent: Mapping[str, Sequence[str]] = {}
+    annotated: Collection[str] = ()
     split: str | None = None
     mask_shape: tuple[int, int] | None = None
 
@@ -58,7 +60,7 @@ class SourceImage(NamedTuple):
         """Whether anything is known of the image."""
         maps = (label_map for maps in self.label_maps.values() for label_map in maps)
         names = (*self.image_labels.values(), *self.absent.values())
-        return any(names) or any(label_map.any() for label_map in maps)
+        return any(names) or bool(self.annotated) or any(label_map.any() for label_map in maps)
 
 
 class ExtraTable(NamedTuple):
@@ -167,6 +169,7 @@ def _add(writer: BrodenWriter, image: SourceImage) -> None:
         image.label_maps,
         image.image_labels,
         absent=image.absent,
+        annotated=image.annotated,
         split=image.split,
         mask_shape=image.mask_shape,
     )

@@ -28,7 +28,7 @@ class BatchLabels(NamedTuple):
         unknown: bool (images, concepts), a concept that is known only where somebody was asked, who
             was not asked here; None if there is no such concept.
         has_category: float64 (images, categories), 1 where the image has any label of the category,
-            or is said not to have one; on the CPU.
+            or is said not to have one, or any; on the CPU.
         annotated: float64 (images, categories), 1 where an image without any label of the category
             has nothing of it (`annotated_categories`); on the CPU.
         held_out: bool (images,), whether the image is held out; on the CPU.

@@ -46,7 +46,7 @@ class LabelStatistics(NamedTuple):
         images: int64 (concepts,), images in which the concept occurs.
         category_area: int64 (categories,), pixels of the images that count for each category.
         has_category: bool (images, categories), whether the image has any label of the category,
-            or is said not to have one.
+            or is said not to have one, or any.
         annotated: bool (images, categories), whether an image without any label of the category has
             nothing of it (`annotated_categories`).
         center_bias: float64 (concepts,), IoU of the center-bias baseline.
@@ -269,11 +269,19 @@ class _LabelCounter:
         inside += whole[:, None] * areas[:, None]
         absent = absent_labels(images, inside.shape[2], self._device)
         has_category = self._center_bias.has_category((inside[:, -1] > 0) | absent)
+        has_category |= self._has_nothing_of(images)
         self._center_bias.update(self._center_bias.partial(inside, areas, has_category))
         self._concept_area += inside[:, -1].sum(dim=0)
         self._images += (inside[:, -1] > 0).sum(dim=0)
         places = torch.tensor(rows, device=self._device)
         self._has_category[places] = has_category
+
+    def _has_nothing_of(self, images: Sequence[ConceptImage]) -> Tensor:
+        """Return which categories images have nothing of, bool (images, categories)."""
+        flags = np.zeros((len(images), len(self._data.categories)), np.bool_)
+        for row, image in enumerate(images):
+            flags[row, list(image.nothing_of)] = True
+        return torch.from_numpy(flags).to(self._device, non_blocking=True)
 
     def _columns(self, numbers: Tensor, images: Sequence[ConceptImage]) -> Tensor:
         """Look up concept column + 1, or 0; int32 (maps, images, height, width).

@@ -7,6 +7,8 @@ import shlex
 import shutil
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from conceptgraph.ingest.concept_data.opening import open_concept_data
@@ -47,7 +49,11 @@ def test_every_command(tmp_path: Path) -> None:
     summary = succeed("data tags photos --out data")
     assert "24 images, 4 concepts" in summary
     assert "all others" in summary
-    assert "No defects" in succeed("data check data")
+    checked = succeed("data check data")
+    assert "No defects" in checked
+    assert "with none of the concepts: they count as without" in checked
+    assert "image by image (AUC)" in checked
+    assert "can reach" not in checked
     write_untrained(tmp_path / "data")
     done = call(*INGEST, "--out", "net.cg", folder=tmp_path)
     assert done.status == 0, done.err
@@ -71,3 +77,32 @@ def test_every_command(tmp_path: Path) -> None:
     answer = json.loads(succeed(f"why --image {image} --json"))
     shown = any(row["contribution"] for row in answer["by_concept"][:-1]) or answer["things"]
     assert (answer["names_by"] or "").startswith("Names by tags, so " if shown else "")
+
+
+def test_folders_and_yes_no_tables_give_the_same_run(tmp_path: Path) -> None:
+    """An image in no folder of a concept is without it, as one with a no is."""
+    sort_into_folders(draw_concept_data(tmp_path / "drawn", 24, size=64), tmp_path / "photos")
+    photos = sorted(path.relative_to(tmp_path / "photos") for path in tmp_path.glob("photos/*/*"))
+    names = sorted({path.parts[0] for path in photos} - {"none"})
+    assert "none" in {path.parts[0] for path in photos}
+    rows = [[path.as_posix(), *(str(int(path.parts[0] == name)) for name in names)]
+            for path in photos]  # fmt: skip
+    text = "\n".join(",".join(row) for row in [["image", *names], *rows])
+    (tmp_path / "photos" / "tags.csv").write_text(text, encoding="utf-8")
+    runs: list[Path] = []
+    for tags in ("photos", "photos/tags.csv"):
+        done = call("data", "tags", tags, "--out", "data", "--overwrite", folder=tmp_path)
+        assert done.status == 0, done.err
+        write_untrained(tmp_path / "data")
+        runs.append(tmp_path / f"net{len(runs)}.cg")
+        done = call(*INGEST, "--out", runs[-1].name, folder=tmp_path)
+        assert done.status == 0, done.err
+    for table in ("presence", "detections", "units", "concepts"):
+        by_folders, by_table = (pd.read_parquet(run / f"{table}.parquet") for run in runs)
+        pd.testing.assert_frame_equal(by_folders, by_table)
+    presence, detections = (pd.read_parquet(runs[0] / f"{table}.parquet")
+                            for table in ("presence", "detections"))  # fmt: skip
+    assert (presence["precision"] < 1).all()  # there are positions without
+    assert (detections["auc"].notna()).any()
+    for file in runs[0].glob("presence_*.npy"):
+        np.testing.assert_array_equal(np.load(file), np.load(runs[1] / file.name))

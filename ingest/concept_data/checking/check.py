@@ -39,7 +39,7 @@ class CategoryCounts(NamedTuple):
     Attributes:
         category: its name.
         concepts: that occur in some image.
-        images: with any of its labels.
+        images: annotated with it: with any of its labels, or said not to have one.
         pixels: labelled, over all label maps; an image-level label counts all pixels of the image.
         area: pixels of those images.
     """
@@ -60,6 +60,7 @@ class ConceptCounts(NamedTuple):
         number: in label.csv.
         images: in which it occurs.
         pixels: labelled.
+        drawn: whether it has a mask in some image; else it labels whole images alone.
         attainable: the maximum attainable IoU of a unit whose mask is `quantile` of the pixels of
             the category's images: the smaller of mask and concept divided by the larger.
         source: by what its labels were made; "" if people drew them.
@@ -70,6 +71,7 @@ class ConceptCounts(NamedTuple):
     number: int
     images: int
     pixels: int
+    drawn: bool
     attainable: float
     source: str
 
@@ -89,7 +91,9 @@ class CheckReport(NamedTuple):
         folder: the data set.
         images: rows by split.
         mask_sizes: rows by width × height of their masks.
-        bare_images: rows without any label.
+        bare_images: rows of which nothing is known.
+        images_without: rows without any label that are said to have nothing of a category, or not
+            to have a concept.
         categories: in order.
         concepts: in order of number, also those of no image.
         quantile: share of a unit's activations above its threshold, for `attainable`.
@@ -104,6 +108,7 @@ class CheckReport(NamedTuple):
     images: dict[str, int]
     mask_sizes: dict[str, int]
     bare_images: int
+    images_without: int
     categories: tuple[CategoryCounts, ...]
     concepts: tuple[ConceptCounts, ...]
     quantile: float
@@ -115,11 +120,14 @@ class CheckReport(NamedTuple):
 
     @property
     def unreachable(self) -> list[ConceptCounts]:
-        """Concepts that occur, but are too small or too large to reach `min_iou`."""
+        """Concepts that occur, but are too small or too large to reach `min_iou`.
+
+        Those that label whole images alone are left out: IoU is the wrong measure for them.
+        """
         return [
             concept
             for concept in self.concepts
-            if concept.images and concept.attainable <= self.min_iou
+            if concept.images and concept.drawn and concept.attainable <= self.min_iou
         ]
 
 
@@ -168,6 +176,7 @@ def check(
         dict(sorted(counts.splits.items())),
         {f"{width}×{height}": count for (height, width), count in sorted(counts.shapes.items())},
         counts.bare,
+        counts.without,
         counts.by_category(),
         counts.by_concept(choice.quantile),
         *choice,
@@ -184,7 +193,8 @@ class _RowCounts:
     Attributes:
         splits: rows by split.
         shapes: rows by height and width of their masks.
-        bare: rows without a label.
+        bare: rows of which nothing is known.
+        without: rows without a label of which something is known.
         fingerprints: of images that could be decoded, by name.
         split_of: split of each image, by name.
     """
@@ -192,28 +202,33 @@ class _RowCounts:
     def __init__(self, data: ConceptData) -> None:
         self.splits: Counter[str] = Counter()
         self.shapes: Counter[tuple[int, int]] = Counter()
-        self.bare = 0
+        self.bare = self.without = 0
         self.fingerprints: dict[str, Fingerprint] = {}
         self.split_of: dict[str, str] = {}
         self._data = data
         self._category = np.array([data.categories.index(c.category) for c in data.concepts])
         self._labelled = np.zeros((len(data.concepts), 2), np.int64)  # images, pixels
         self._image_level = np.zeros(len(data.concepts), np.bool_)
+        self._drawn = np.zeros(len(data.concepts), np.bool_)
         self._annotated = np.zeros((len(data.categories), 2), np.int64)  # images, their area
 
     def add(self, row: CheckedRow) -> None:
         """Count one row."""
         self.splits[row.split] += 1
         self.split_of[row.name] = row.split
+        known = {int(self._category[column]) for column in (*row.pixels, *row.absent)}
+        known |= row.nothing_of
         if row.shape is not None:
             self.shapes[row.shape] += 1
             area = row.shape[0] * row.shape[1]
-            for category in {int(self._category[column]) for column in row.pixels}:
+            for category in known:
                 self._annotated[category] += 1, area
         for column, pixels in row.pixels.items():
             self._labelled[column] += 1, pixels
         self._image_level[list(row.image_labels)] = True
-        self.bare += not row.pixels
+        self._drawn[list(row.pixels.keys() - row.image_labels)] = True
+        self.bare += not known
+        self.without += bool(known) and not row.pixels
         if row.fingerprint is not None:
             self.fingerprints[row.name] = row.fingerprint
 
@@ -241,7 +256,9 @@ class _RowCounts:
             mask = quantile * int(self._annotated[self._category[column], 1])
             attainable = min(mask, pixels) / max(mask, pixels) if pixels else 0.0
             name = (concept.category, concept.name, concept.number)
-            counts.append(ConceptCounts(*name, images, pixels, attainable, concept.source))
+            drawn = bool(self._drawn[column])
+            row = ConceptCounts(*name, images, pixels, drawn, attainable, concept.source)
+            counts.append(row)
         return tuple(counts)
 
 

@@ -37,6 +37,7 @@ class CheckedRow:
         pixels: labelled, by concept column.
         image_labels: columns of the concepts that label the whole image.
         absent: columns of the concepts that are said not to be in it.
+        nothing_of: positions of the categories of which it is said to have nothing.
         fingerprint: of the image; None if it cannot be decoded.
     """
 
@@ -47,6 +48,7 @@ class CheckedRow:
     pixels: dict[int, int] = field(default_factory=dict)
     image_labels: set[int] = field(default_factory=set)
     absent: set[int] = field(default_factory=set)
+    nothing_of: set[int] = field(default_factory=set)
     fingerprint: Fingerprint | None = None
 
 
@@ -110,6 +112,9 @@ def _check_item(
             _check_mask(tables, row, checked, path)
         return
     number, is_present = label
+    if not number and not is_present:
+        checked.nothing_of.add(tables.data.categories.index(category))
+        return
     column = tables.data.column(number) if number < len(tables.data.columns) else -1
     if column >= 0 and column in (checked.absent if is_present else checked.image_labels):
         what = f"image-level label in column {category!r}"

@@ -25,7 +25,7 @@ from PIL import Image
 
 from ....errors import DataError, nearest
 from ....files import replace_folder
-from ..concepts import FIXED_COLUMNS
+from ..concepts import FIXED_COLUMNS, NOTHING
 from .input_checks import (
     check_concepts,
     check_image_name,
@@ -37,7 +37,7 @@ from .input_checks import (
 from .label_tables import LabelCounts, write_csv, write_label_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -131,6 +131,7 @@ class BrodenWriter:
         image_labels: Mapping[str, Sequence[str]] | None = None,
         *,
         absent: Mapping[str, Sequence[str]] | None = None,
+        annotated: Collection[str] = (),
         split: str | None = None,
         mask_shape: tuple[int, int] | None = None,
     ) -> None:
@@ -143,6 +144,7 @@ class BrodenWriter:
                 that category. All of an image have one size; those without a label are left out.
             image_labels: names of concepts that label the whole image, by category.
             absent: names of concepts that somebody said are not in the image, by category.
+            annotated: categories of which the image has nothing, unless it has a label of them.
             split: derived from the image's content if None.
             mask_shape: as of the constructor, for this image.
 
@@ -171,7 +173,7 @@ class BrodenWriter:
             items = self._write_masks(name, category, labelled)
             items += map(str, numbers.get(category, []))
             items += [f"-{number}" for number in absent_numbers.get(category, [])]
-            cells[category] = ";".join(items)
+            cells[category] = ";".join(items) or (NOTHING if category in annotated else "")
             self._counts.add(labelled, numbers.get(category, []), shape[0] * shape[1])
         self._rows.append(_IndexRow(digest, cells))
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 CATEGORY = "tag"
 """Of concepts for which nobody names one."""
+# docs/concept-data.md lists them.
 _YES = {"yes", "y", "true", "t", "1", "1.0", "present", "positive", "positives", "pos"}
 _NO = {"no", "n", "false", "f", "0", "0.0", "-1", "absent", "negative", "negatives", "neg"}
 _UNKNOWN = {"unknown", "unsure", "maybe", "skip", "skipped", "?", "na", "n/a", "nan", "none"}
@@ -53,6 +54,7 @@ class Answers:
     Attributes:
         answers: in the order in which they stand.
         images: all images that are named, also those without an answer.
+        unknown: category and name of each concept with an answer that is unknown.
         splits: of images, where it is stated.
         dropped: what could not be used.
         notes: what was assumed or changed, in sentences.
@@ -60,6 +62,7 @@ class Answers:
 
     answers: list[Answer] = field(default_factory=list)
     images: dict[str, None] = field(default_factory=dict)
+    unknown: set[tuple[str, str]] = field(default_factory=set)
     splits: dict[str, str] = field(default_factory=dict)
     dropped: list[DroppedTag] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -69,6 +72,10 @@ class Answers:
         self.images.setdefault(answer.image)
         names = plain_name(answer.category), plain_name(answer.concept)
         self.answers.append(answer._replace(category=names[0], concept=names[1]))
+
+    def add_unknown(self, category: str, concept: str) -> None:
+        """Note an answer that is neither yes nor no."""
+        self.unknown.add((plain_name(category), plain_name(concept)))
 
     def drop(self, item: AnnotationItem, error: ItemError, image: str = "") -> None:
         """Note an item that cannot be used."""

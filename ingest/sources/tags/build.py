@@ -5,8 +5,8 @@
 3. For each image and concept the majority of the answers counts; a draw is dropped.
 
 A concept to which somebody answered no counts only in images where somebody was asked; any other is
-taken not to be in the other images. An answer, or an image, of many that cannot be used is dropped
-with its reason, in dropped.csv.
+taken not to be in the other images, which are annotated with its category. An answer, or an image,
+of many that cannot be used is dropped with its reason, in dropped.csv.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class TagReport(NamedTuple):
     Attributes:
         folder: the data set.
         images: written.
+        untagged: of these, without any concept.
         concepts: in order of category and name.
         dropped: answers by reason.
         notes: what was assumed or changed, in sentences.
@@ -69,6 +70,7 @@ class TagReport(NamedTuple):
 
     folder: Path
     images: int
+    untagged: int
     concepts: tuple[TaggedConcept, ...]
     dropped: dict[str, int]
     notes: tuple[str, ...]
@@ -157,6 +159,7 @@ class TagSource(ConceptSource[TagReport]):
         present = {pair for said in self._said.values() for pair, yes in said.items() if yes}
         for pair in sorted(self._asked - present):
             self._notes.append(f"{'/'.join(pair)}: only no; left out.")
+        self._notes += _only_unknown(answers)
         self._concepts: dict[str, list[str]] = defaultdict(list)
         for category, name in sorted(present):
             self._concepts[category].append(name)
@@ -252,6 +255,7 @@ class TagSource(ConceptSource[TagReport]):
 
     def images(self) -> Iterator[SourceImage]:
         """Yield each image with its tags."""
+        annotated = {category for category, _ in self._present - self._asked}
         for file in self._files:
             labels: dict[bool, dict[str, list[str]]] = {
                 True: defaultdict(list), False: defaultdict(list)
@@ -264,6 +268,7 @@ class TagSource(ConceptSource[TagReport]):
                 self._folder / file,
                 image_labels=labels[True],
                 absent=labels[False],
+                annotated=annotated,
                 split=self._splits.get(file),
             )
 
@@ -284,4 +289,16 @@ class TagSource(ConceptSource[TagReport]):
             absent = counts[pair, False] if asked else images - present
             concepts.append(TaggedConcept(*pair, present, absent, asked))
         dropped = Counter(row.reason for row in self._dropped)
-        return TagReport(folder, images, tuple(concepts), dict(dropped), tuple(self._notes))
+        untagged = images - sum(any(said.values()) for said in self._said.values())
+        notes = tuple(self._notes)
+        return TagReport(folder, images, untagged, tuple(concepts), dict(dropped), notes)
+
+
+def _only_unknown(answers: Answers) -> list[str]:
+    """Return a sentence for each concept of which nobody knows anything."""
+    known = {(answer.category.casefold(), answer.concept.casefold()) for answer in answers.answers}
+    return [
+        f"{category}/{concept}: only unknown answers; left out."
+        for category, concept in sorted(answers.unknown)
+        if (category.casefold(), concept.casefold()) not in known
+    ]

@@ -4,8 +4,9 @@
     image,striped,dotted,…              photo.jpg,1,0,
 
 In the first form an answer is yes, no or unknown, and yes if omitted; several labels in a cell are
-separated by `;` or `|`. Without a header the columns are in this order. In the second an empty cell
-is unknown. Columns may have other usual names (`filename`; `tag`, `class`; `present`).
+separated by `;` or `|`. Without a header the columns are in this order. A row with neither label
+nor answer names an image without a tag. In the second an empty cell is unknown. Columns may have
+other usual names (`filename`; `tag`, `class`; `present`).
 """
 
 from __future__ import annotations
@@ -106,11 +107,15 @@ def _read_row(
     of = read_category(item, category or (in_category and row.cells[in_category]) or CATEGORY)
     is_present = read_answer(item, row.cells[answer]) if answer else True
     answers.images.setdefault(name)
+    if not row.cells[label].strip() and not (answer and row.cells[answer].strip()):
+        return
     for text in re.split(r"[;|]", row.cells[label]):
         concept = plain_name(read_name(item, "no label", text))
         if not concept:
             raise item.error("no label", found=repr(text))
-        if is_present is not None:
+        if is_present is None:
+            answers.add_unknown(of, concept)
+        else:
             answers.add(Answer(name, of, concept, is_present, item.source))
 
 
@@ -140,5 +145,7 @@ def _read_cell(
     name = read_image_name(item, image)
     answers.images.setdefault(name)
     is_present = read_answer(item, cell) if cell.strip() else None
-    if is_present is not None:
+    if is_present is None:
+        answers.add_unknown(category, tag)
+    else:
         answers.add(Answer(name, category, tag, is_present, item.source))

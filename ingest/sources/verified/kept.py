@@ -79,7 +79,8 @@ def write_verified(
     """Write concept data without the labels that people refused.
 
     A label goes if as many people say no as yes, or more. Its pixels become unlabelled; a tag
-    becomes a "no" if its concept has some already, else it is removed.
+    becomes a "no" if its concept has some already, else it is removed; the image stays annotated
+    with its category.
 
     Args:
         labels: of the data.
@@ -156,6 +157,8 @@ class VerifiedData(ConceptSource[VerifiedReport]):
             masks: dict[str, dict[int, NDArray[np.integer]]] = defaultdict(dict)
             names: dict[str, list[str]] = defaultdict(list)
             absent: dict[str, list[str]] = defaultdict(list)
+            annotated = {data.categories[category] for category in image.nothing_of}
+            annotated |= {data.concepts[column].category for column in image.image_labels}
             for column in image.absent:
                 absent[data.concepts[column].category].append(data.concepts[column].name)
             drawn = {int(column) - 1 for column in set(label_maps.ravel().tolist()) if column}
@@ -175,6 +178,7 @@ class VerifiedData(ConceptSource[VerifiedReport]):
                 {category: pack_label_maps(of) for category, of in masks.items()},
                 names,
                 absent,
+                annotated,
                 split=image.split,
                 mask_shape=(image.mask_height, image.mask_width),
             )

@@ -70,7 +70,7 @@ def test_what_is_there_in_plain_counts(good: Path) -> None:
             assert report.concepts[c].attainable == pytest.approx(expected)
     few = [row.concept for row in check(good, quantile=0.01, min_iou=0.3).unreachable]
     assert set(few) == {
-        row.concept for row in report.concepts if row.images and row.attainable <= 0.3
+        row.concept for row in report.concepts if row.drawn and row.attainable <= 0.3
     }
     assert 0 < len(few) < len(data.concepts)
 

@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from conceptgraph.errors import DataError
+from conceptgraph.ingest.concept_data.checking.check import check
 from conceptgraph.ingest.concept_data.masks import check_mask, read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from tests.drawn_data import CATEGORIES, draw_concept_data, write_broden, write_csv, write_mask
@@ -161,6 +162,22 @@ def test_label_zero(tmp_path: Path) -> None:
     assert read_label_maps(kept, kept.images[0])[0, :3, 0].tolist() == [3, 0, 3]
     only_val = open_concept_data(tmp_path, label_zero=True, split="val")
     assert only_val.concepts == plain.concepts
+
+
+def test_nothing_of_a_category(tmp_path: Path) -> None:
+    rows = [{"image": "a.png", "color": "-0"}, {"image": "b.png", "color": "1;-0", "scene": "0"}]
+    rows.append({"image": "c.png"})
+    labels = [(1, "red", "color"), (2, "bar", "scene")]
+    write_broden(tmp_path, rows, labels, ["color", "scene"])
+    for label_zero in (False, True):
+        data = open_concept_data(tmp_path, label_zero=label_zero)
+        assert [image.nothing_of for image in data.images] == [(0,), (0,), ()]
+        assert not data.asked.any()
+        assert [bool(image.image_labels) for image in data.images] == [False, True, False]
+    assert [concept.number for concept in data.concepts] == [0, 1, 2]  # of b.png's scene alone
+    report = check(tmp_path)
+    assert report.defects == ()
+    assert (report.bare_images, report.images_without) == (1, 1)
 
 
 def test_order_of_rows_and_byte_order_mark_do_not_matter(tmp_path: Path) -> None:

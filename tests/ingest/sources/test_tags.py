@@ -43,6 +43,12 @@ def content(folder: Path) -> dict[str, tuple[set[str], set[str]]]:
     }
 
 
+def cells(folder: Path) -> dict[str, list[str]]:
+    """Return the cells of the categories, by image."""
+    with (folder / "index.csv").open(encoding="utf-8", newline="") as file:
+        return {row["image"]: list(row.values())[6:] for row in csv.DictReader(file)}
+
+
 def dropped(folder: Path) -> list[tuple[str, str]]:
     with (folder / "dropped.csv").open(encoding="utf-8", newline="") as file:
         return [(row["image"], row["reason"]) for row in csv.DictReader(file)]
@@ -72,6 +78,48 @@ def test_a_folder_for_each_concept(tmp_path: Path) -> None:
         "polka dotted/deep/er/1.png": ({"tag/polka dotted"}, set()),
         "none/1.jpg": (set(), set()),
     }
+    assert report.untagged == 1
+    assert cells(tmp_path / "out")["none/1.jpg"] == ["-0"]
+    assert check(tmp_path / "out").images_without == 1
+
+
+def test_images_of_other_concepts_are_without_a_concept_of_any_category(tmp_path: Path) -> None:
+    text = "image,label,category,answer\n" + "\n".join(
+        ["0.jpg,red,color,yes", "1.jpg,wet,look,yes", "1.jpg,old,look,no", "2.jpg,old,look,no",
+         "3.jpg,old,look,yes", "4.jpg,dusk,light,yes", "5.jpg,dusk,light,no", "6.jpg,,,"]
+    )  # fmt: skip
+    photographs(tmp_path, [*NAMES, "6.jpg"])
+    report = write_tags(write_table(tmp_path, text), tmp_path / "out")
+    assert cells(tmp_path / "out") == {  # color, light, look
+        "0.jpg": ["1", "", "-0"], "1.jpg": ["-0", "", "4;-3"], "2.jpg": ["-0", "", "-3"],
+        "3.jpg": ["-0", "", "3"], "4.jpg": ["-0", "2", "-0"], "5.jpg": ["-0", "-2", "-0"],
+        "6.jpg": ["-0", "", "-0"],
+    }  # fmt: skip
+    assert report.untagged == 3
+    assert report.dropped == {}
+    checked = check(tmp_path / "out")
+    assert (checked.bare_images, checked.images_without) == (0, 3)
+    images = {row.category: row.images for row in checked.categories}
+    assert images == {"color": 7, "light": 2, "look": 7}
+    assert checked.unreachable == []
+
+
+def test_a_merge_keeps_what_images_have_nothing_of(tmp_path: Path) -> None:
+    photos = photographs(tmp_path / "photos", ["a/1.jpg", "none/2.jpg", "none/3.jpg"])
+    write_tags(photos, tmp_path / "first")
+    photographs(tmp_path / "more", ["none/1.jpg", "b/2.jpg", "none/3.jpg", "b/9.jpg"])
+    write_tags(tmp_path / "more", tmp_path / "second", category="look")
+    write_tags(photos, tmp_path / "third")
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    merge(folders, tmp_path / "all")
+    merge(folders[:2], tmp_path / "two")
+    merge([tmp_path / "two", folders[2]], tmp_path / "again")
+    assert cells(tmp_path / "all") == {  # images of one number are equal
+        "a/1.jpg": ["1", "-0"], "b/2.jpg": ["-0", "2"], "none/3.jpg": ["-0", "-0"],
+        "b/9.jpg": ["", "2"],
+    }  # fmt: skip
+    for name in ("index.csv", "label.csv"):
+        assert (tmp_path / "all" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
 def test_folders_of_categories_and_answers(tmp_path: Path) -> None:
@@ -174,6 +222,7 @@ def test_captions(tmp_path: Path) -> None:
     [
         ("nowhere.jpg,red,yes", "no image file of this name"),
         ("0.jpg,,yes", "no label"),
+        ("0.jpg,,no", "no label"),
         ("0.jpg,red;,yes", "no label"),
         ("0.jpg,\u200b,yes", "no label"),
         (",red,yes", "image"),
@@ -214,6 +263,30 @@ def test_a_tag_with_only_no_is_left_out(tmp_path: Path) -> None:
     report = write_tags(write_table(tmp_path, text), tmp_path / "out")
     assert counts(report) == {"tag/red": (1, 1, False)}
     assert report.notes == ("tag/blue: only no; left out.",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image,label,answer\n0.jpg,red,yes\n1.jpg,Dusk,maybe\n2.jpg,Dusk,?\n3.jpg,RED,unknown\n",
+        "image,red,Dusk\n0.jpg,1,maybe\n1.jpg,,\n2.jpg,n/a,\n",
+    ],
+)
+def test_a_tag_of_which_nobody_knows_is_left_out_and_named(tmp_path: Path, text: str) -> None:
+    photographs(tmp_path, NAMES)
+    report = write_tags(write_table(tmp_path, text), tmp_path / "out")
+    assert set(counts(report)) == {"tag/red"}
+    assert report.notes == ("tag/Dusk: only unknown answers; left out.",)
+
+
+def test_a_row_without_a_label_names_an_image_without_a_tag(tmp_path: Path) -> None:
+    photographs(tmp_path, NAMES)
+    text = "image,label\n0.jpg,red\n1.jpg,\n2.jpg, \n3.jpg,blue\n"
+    report = write_tags(write_table(tmp_path, text), tmp_path / "out")
+    assert (report.images, report.untagged, report.dropped) == (4, 2, {})
+    assert counts(report) == {"tag/blue": (1, 3, False), "tag/red": (1, 3, False)}
+    assert dropped(tmp_path / "out") == []
+    assert cells(tmp_path / "out")["1.jpg"] == ["-0"]
 
 
 @pytest.mark.parametrize(

@@ -636,6 +636,8 @@ def test_a_refused_tag_is_a_no_where_somebody_was_asked(tmp_path: Path, file: An
         "0.jpg": ([], ["dusk"]), "1.jpg": (["dusk"], []), "2.jpg": ([], ["dusk"]),
         "3.jpg": ([], []), "4.jpg": (["rain"], []),
     }  # fmt: skip
+    nothing = {image.name for image in data.images if image.nothing_of}
+    assert nothing == {"3.jpg"}  # without rain
 
 
 def test_data_build_reads_the_answers(labels: DataLabels, file: AnswerFile, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,10 @@ def test_label_maps_and_counts(
 ) -> None:
     monkeypatch.setattr(label_statistics, "PIXELS", pixels)
     data = open_concept_data(draw_concept_data(tmp_path / "data", 24))
+    nothing_of = [() if number % 3 else (0, number % 4) for number in range(24)]
+    images = (dataclasses.replace(image, nothing_of=of)
+              for image, of in zip(data.images, nothing_of, strict=True))  # fmt: skip
+    data = dataclasses.replace(data, images=tuple(images))
     category, concepts = category_columns(data), len(data.concepts)
     order = np.random.default_rng(0).permutation(24).tolist()
     batches = [
@@ -53,16 +58,20 @@ def test_label_maps_and_counts(
         advance=told.append,
     )
     assert sum(told) == 24
-    concept_area, images = np.zeros(concepts, np.int64), np.zeros(concepts, np.int64)
+    concept_area, occurs = np.zeros(concepts, np.int64), np.zeros(concepts, np.int64)
+    category_area = np.zeros(len(data.categories), np.int64)
     for position, number in enumerate(order):
         image = data.images[number]
         counts = np.bincount(read_label_maps(data, image).ravel(), minlength=concepts + 1)[1:]
         counts[list(image.image_labels)] += image.mask_height * image.mask_width
         concept_area += counts
-        images += counts > 0
-        assert set(np.flatnonzero(found.has_category[position])) == set(category[counts > 0])
+        occurs += counts > 0
+        annotated = {*category[counts > 0], *image.nothing_of}
+        category_area[list(annotated)] += image.mask_height * image.mask_width
+        assert set(np.flatnonzero(found.has_category[position])) == annotated
+    np.testing.assert_array_equal(found.category_area, category_area)
     np.testing.assert_array_equal(found.concept_area, concept_area)
-    np.testing.assert_array_equal(found.images, images)
+    np.testing.assert_array_equal(found.images, occurs)
     for batch in batches:
         members = [data.images[number] for number in batch.images]
         for group in group_by_mask_size(members):
