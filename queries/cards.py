@@ -22,6 +22,7 @@ from .questions.inhibited_by import InhibitedBy
 from .questions.unit import Unit
 from .questions.unit_concepts import DetectionRow, UnitConcepts
 from .questions.units import Units
+from .questions.units_by_auc import AucRow, UnitsByAuc
 
 if TYPE_CHECKING:
     from ..graph.stores.store import Store
@@ -63,6 +64,7 @@ class UnitCard:
 class ConceptCard:
     """A concept: its presence probes, the units that detect it, the classes that they feed.
 
+    `units_by_auc` are those that tell images with it, if it labels whole images.
     `center_bias` is the IoU of the center-bias baseline; None if it was not measured.
     """
 
@@ -73,6 +75,7 @@ class ConceptCard:
     center_bias: float | None
     presence: tuple[PresenceRow, ...]
     units: tuple[DetectorRow, ...]
+    units_by_auc: tuple[AucRow, ...]
     classes: tuple[ShareRow, ...]
 
     def to_json(self) -> dict[str, object]:
@@ -143,6 +146,7 @@ def concept_card(store: Store, run: str, concept: str, *, top: int = 10) -> Conc
         match.center_bias,
         presence=tuple(store.ask(ConceptPresence(run, match.uid))),
         units=tuple(store.ask(Detectors(run, match.uid, top))),
+        units_by_auc=tuple(store.ask(UnitsByAuc(run, match.uid, top))),
         classes=tuple(store.ask(ConceptClasses(run, match.uid, top))),
     )
 

@@ -234,6 +234,8 @@ def _why_not(run: Run, row: DetectionRow) -> str:
 
 
 def _concept_note(run: Run, card: ConceptCard) -> str:
+    if card.units_by_auc:
+        return f"{_whole_image_note(card)}{_probe_note(card)}"
     best = max(((float(run.iou(b)[card.uid].max()), b) for b in run.blocks), default=(0.0, ""))
     uid = str(run.iou(best[1])[card.uid].idxmax())
     parts = [
@@ -250,13 +252,32 @@ def _concept_note(run: Run, card: ConceptCard) -> str:
         )
         if attainable < 2 * run.min_iou:
             parts.append(_other_quantile(run, ratio).strip())
-    if card.presence:
-        probe = max(card.presence, key=lambda row: row.mcc)
-        parts.append(
-            f"A presence probe of {probe.block} has a Matthews correlation of {probe.mcc:.2f} for "
-            "it: that is how well the block's units predict it together."
+    return " ".join(filter(None, parts)) + _probe_note(card)
+
+
+def _whole_image_note(card: ConceptCard) -> str:
+    """Say which unit tells images with a concept that labels whole images."""
+    best = card.units_by_auc[0]
+    opening = (
+        f"{card.name} labels whole images, and a unit fires on a part of one: AUC is the measure, "
+        "not IoU. "
+    )
+    if not best.significant:
+        return (
+            f"{opening}No unit tells these images for sure; {best.uid} does best ({best.auc:.2f})."
         )
-    return " ".join(filter(None, parts))
+    return f"{opening}{best.uid} tells these images best ({best.auc:.2f})."
+
+
+def _probe_note(card: ConceptCard) -> str:
+    """Say how well the best presence probe predicts a concept; "" without one."""
+    if not card.presence:
+        return ""
+    probe = max(card.presence, key=lambda row: row.mcc)
+    return (
+        f" A presence probe of {probe.block} has a Matthews correlation of {probe.mcc:.2f} for "
+        "it: that is how well the block's units predict it together."
+    )
 
 
 def _criterion(run: Run) -> str:

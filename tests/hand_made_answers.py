@@ -412,6 +412,12 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         ],
     ),
     ("formulas", {"top": 1}, [("block4/2", "ball AND NOT red", 0.5, "object/ball", 0.25)]),
+    (
+        "units-by-auc",
+        {"concept": "action/juggling"},
+        [("block4/0", "0 juggling", 0.875, 0.75, True)],
+    ),
+    ("units-by-auc", {"concept": "object/ball"}, []),
 ]
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ...queries.questions.concept_presence import PresenceRow
     from ...queries.questions.unit_concepts import DetectionRow
 
+_AUC = (
+    "AUC: of two images, one with the concept and one without, how often the unit's peak is higher "
+    "in the former; 0.5 by chance; from: the 95 % interval's lower end"
+)
 _SHARES = "Shares are of all positive weight into the same unit or class."
 
 
@@ -116,10 +120,7 @@ def _print_tags(concepts: Sequence[DetectionRow]) -> None:
         ],
         right="cd",
     )  # fmt: skip
-    print_note(
-        "AUC: of two images, one with the concept and one without, how often the unit's peak is "
-        "higher in the former; 0.5 by chance; from: the 95 % interval's lower end\n"
-    )
+    print_note(f"{_AUC}\n")
 
 
 def _p_value(row: DetectionRow) -> str:
@@ -165,6 +166,8 @@ def _print_concept(run: Run, card: ConceptCard, no_answer: str | None) -> None:
         )
         print_note("MCC: Matthews correlation, 0 for a probe that does no better than chance\n")
     by_words = run.words is not None
+    if not by_words:
+        _print_units_by_auc(card)
     print_table(
         "units with this word" if by_words else f"detected by, IoU above {run.min_iou:g}",
         ("unit", "IoU of images" if by_words else "IoU", "is its name", "significant"),
@@ -178,6 +181,23 @@ def _print_concept(run: Run, card: ConceptCard, no_answer: str | None) -> None:
         )
     last = run.blocks[-1]
     _print_shares(f"classes fed by units of {last} with this name", "class", card.classes)
+
+
+def _print_units_by_auc(card: ConceptCard) -> None:
+    """Print the units that tell images with the concept, if it labels whole images."""
+    if not card.units_by_auc:
+        return
+    print_table(
+        "units that tell images with it, by AUC",
+        ("unit", "AUC", "from", "significant"),
+        [
+            (row.uid, f"{row.auc:.2f}", "—" if row.auc_low is None else f"{row.auc_low:.2f}",
+             _yes(row.significant))
+            for row in card.units_by_auc
+        ],
+        right="bc",
+    )  # fmt: skip
+    print_note(f"{_AUC}\n")
 
 
 def _presence_cells(row: PresenceRow) -> tuple[str, ...]:

@@ -30,11 +30,22 @@ class BlockSummary(NamedTuple):
     best: dict[str, str | float] | None
 
 
+class TagSummary(NamedTuple):
+    """How many units, of all, tell a concept of whole images; which does best, its AUC."""
+
+    units: int
+    of: int
+    unit: str | None
+    concept: str | None
+    auc: float | None
+
+
 def summary_json(run: Run) -> dict[str, object]:
     """Return the summary as one JSON object."""
     return {
         "run": str(run.path),
         "blocks": [block._asdict() for block in _blocks(run)],
+        "whole_image_concepts": tags._asdict() if (tags := _tags(run)) else None,
         **_facts(run),
     }
 
@@ -64,9 +75,38 @@ def print_summary(run: Run) -> None:
         f"Quantile {run.quantile:g} ({reason})." if reason else f"Quantile {run.quantile:g}."
     )
     print_note(_names_note(run))
+    if tags := _tags(run):
+        print_note(_tags_note(tags))
     name = class_to_ask(run) or str(run.classes["name"].iloc[0])
     why = f"conceptgraph why --run {shlex.quote(str(run.path))} --class {shlex.quote(name)}"
     print_line(f"Next: {why}", "dim")
+
+
+def _tags(run: Run) -> TagSummary | None:
+    """Return how many units tell a concept of whole images; None without such concepts."""
+    scored = run.detections[run.detections["auc"].notna()]
+    if scored.empty:
+        return None
+    sure = scored[scored["auc_significant"]]
+    best = sure.loc[sure["auc"].idxmax()] if len(sure) else None
+    names = run.concepts.set_index("uid")["name"]
+    return TagSummary(
+        int(sure["unit"].nunique()),
+        len(run.units),
+        None if best is None else str(best["unit"]),
+        None if best is None else str(names[best["concept"]]),
+        None if best is None else float(best["auc"]),
+    )
+
+
+def _tags_note(tags: TagSummary) -> str:
+    text = f"Units that tell a concept of whole images: {tags.units} of {tags.of}"
+    if tags.auc is None:
+        return f"{text} (AUC, significant)."
+    return (
+        f"{text} (AUC, significant), best {tags.unit} {tags.concept} ({tags.auc:.2f}). "
+        "`conceptgraph show CONCEPT` lists them."
+    )
 
 
 def _names_note(run: Run) -> str:

@@ -67,6 +67,15 @@ def test_every_command(tmp_path: Path) -> None:
         "export html --class juggling -o paths.html",
     ):
         assert succeed(text)
+    assert "Units that tell a concept of whole images: " in done.out
+    card = json.loads(succeed("show night --json"))
+    assert card["units_by_auc"] == json.loads(succeed("query units-by-auc -p concept=night --json"))
+    units = [row["auc"] for row in card["units_by_auc"]]
+    assert units == sorted(units, reverse=True)
+    assert units
+    if not card["units"]:
+        assert "AUC is the measure, not IoU" in card["no_answer"]
+    assert "units that tell images with it, by AUC" in succeed("show night")
     assert "concepts of whole images with the largest AUC" in succeed("show block4/1")
     done = call("why", "--image", f"data/images/{names[0]}", "--masks", folder=tmp_path)
     assert done.status == 1
