@@ -115,8 +115,12 @@ def _silent(run: Run, units: pd.DataFrame) -> str | None:
 
 
 def _out_of_reach(run: Run) -> str | None:
-    """Say that concepts are much larger or smaller than activation areas, if many are."""
-    ratios = _area_ratios(run)
+    """Say that concepts are much larger or smaller than activation areas, if many are.
+
+    Those that label whole images, for which there is an AUC, are left out.
+    """
+    whole = run.detections.loc[run.detections["auc"].notna(), "concept"]
+    ratios = _area_ratios(run).drop(whole.unique(), errors="ignore")
     large, small = ratios[1 / ratios <= run.min_iou], ratios[ratios <= run.min_iou]
     misfits = max(large, small, key=len)
     if misfits.empty or len(misfits) < _OFTEN * len(ratios):
@@ -196,7 +200,7 @@ def _unit_note(run: Run, card: UnitCard) -> str:
             f"{_why_not(run, best)} With --all-labels it is named {best.name} nevertheless."
         )
     helps = "Its top images show what it fires on."
-    if best.attainable_iou <= run.min_iou:
+    if best.attainable_iou <= run.min_iou and best.auc is None:
         helps = _other_quantile(run, float(_area_ratios(run).loc[best.uid])).strip() or helps
     return (
         f"{card.uid} has no name: none of its concepts is enough ({_criterion(run)}). The best, "

@@ -63,6 +63,27 @@ def test_the_quantile_that_is_proposed_is_nearer_and_another(
     assert (proposed in text) if proposed else ("--quantile" not in text)
 
 
+def test_whole_images_are_compared_by_auc_at_any_quantile(tmp_path: Path) -> None:
+    run = unnamed_run(tmp_path, 100)
+    for significant, text in ((True, "tells these images best (0.94)"), (False, "for sure")):
+        detections = run.detections.copy()
+        detections["auc"] = [0.94 if i == 0 else 0.75 for i in range(len(detections))]
+        detections["concept"], detections["category"] = "object/ball", "object"
+        detections["auc_low"], detections["auc_p"] = 0.7, 0.01
+        detections["auc_significant"] = significant
+        detections = detections.drop_duplicates("unit")
+        detections.to_parquet(run.path / "detections.parquet")
+        whole = open_run(run.path)
+        card = concept_card(open_store(whole), "a", "ball")
+        assert [row.auc for row in card.units_by_auc][:2] == [0.94, 0.75]
+        note = card_note(whole, card)
+        assert note is not None
+        assert "AUC is the measure, not IoU" in note
+        assert text in note
+        assert "quantile" not in note
+        assert "quantile would help" not in unnamed_units(whole, ("block3", "block4"))
+
+
 def test_few_concepts_are_the_reason_where_sizes_fit(tmp_path: Path) -> None:
     text = unnamed_units(unnamed_run(tmp_path, 1), ("block4",))
     assert "Of the 3 units of block4, none is interpretable" in text
