@@ -70,7 +70,7 @@ def test_every_kind_of_every_column_is_known() -> None:
         ("units", "uid", "block3/9", "found 'block3/9'; expected a unit of the run"),
         ("units", "label", "ball", "no concept of the run; found 'texture/ball'"),
         ("units", "label", None, "found a label without its category"),
-        ("units", "label", "", "column label; found ''; expected a name"),
+        ("units", "label", "", "a label that is no concept of the run; found 'texture/'"),
         ("concepts", "category", "a/b", "found 'a/b'; expected a name without /"),
         ("concepts", "name", "x", "uid does not fit.*found 'texture/polka dotted'; expected"),
         ("concepts", "name", "x" * 5000, r"a text in column name; expected at most 4,096 bytes"),
