@@ -6,10 +6,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ...ingest.sources.verified.answers import answers_beside
+from ...ingest.sources.verified.settings import VerifySettings
 from ...pages.wording import counted
 from ..terminal import print_line, print_note, print_status, print_table
 
 if TYPE_CHECKING:
+    from ...ingest.sources.verified.agreement import ConceptAnswers
     from ...ingest.sources.verified.kept import VerifiedReport
     from ...ingest.sources.verified.verification import Verification
 
@@ -63,6 +65,7 @@ def _concept_json(verification: Verification, uid: str) -> dict[str, object]:
         "concept": concept.name,
         "source": concept.source,
         **so_far._asdict(),
+        "done": so_far.done,
         "share": {
             "yes": share.yes,
             "decided": share.decided,
@@ -86,7 +89,7 @@ def print_results(verification: Verification, given: int | None = None) -> None:
         share = counts.share
         interval = f"{share.low:.0%} to {share.high:.0%}" if share.decided else "—"
         agree = f"{counts.agreeing} of {counts.pairs}" if counts.pairs else "—"
-        done = "yes" if counts.done else f"about {counts.needed} more"
+        done = "yes" if counts.done else _what_is_left(counts)
         row = (concept.category, concept.name, f"{counts.answered} of {counts.asked}")
         yes = f"{share.yes} of {share.decided}" if share.decided else "—"
         rows.append((*row, yes, interval, agree, done))
@@ -99,29 +102,60 @@ def print_results(verification: Verification, given: int | None = None) -> None:
     unanswered = len(so_far) - len(answered)
     if answered and unanswered:
         print_note(f"Without an answer yet: {counted(unanswered, 'concept')}.")
+    disputed = sum(counts.disputed for _, counts in answered)
+    if disputed:
+        print_note(
+            f"{counted(disputed, 'label')} with as many yes as no: another person is needed; until "
+            "then, --apply drops them."
+        )
     if given is None or verification.unreadable:
         for note in _notes(verification):
             print_note(note)
     _print_next(verification, given)
 
 
+def _what_is_left(counts: ConceptAnswers) -> str:
+    """Return what is left until a concept is done."""
+    more = f"about {counts.needed} more" if counts.needed else ""
+    disputed = f"{counts.disputed} disputed" if counts.disputed else ""
+    return ", ".join(filter(None, (more, disputed)))
+
+
 def _print_next(verification: Verification, given: int | None) -> None:
-    path, folder = verification.file.path, shlex.quote(str(verification.labels.data.folder))
-    total = len(verification.file.answers)
+    path, total = verification.file.path, len(verification.file.answers)
     if not total:
-        print_line("No answer was given, and nothing written.")
-        print_line(f"Next: conceptgraph data verify {folder}", "dim")
+        none = (
+            f"No answers yet in {path}."
+            if given is None
+            else "No answer was given, and nothing written."
+        )
+        print_line(none)
+        print_line(f"Next: {_command(verification)}", "dim")
         return
     text = f"{counted(total, 'answer')} in {path}"
     if given is not None:
         text += f", {given:,} of them given now"
     print_line(f"{text}.")
-    more = (
-        ""
-        if path == answers_beside(verification.labels.data.folder)
-        else f" --answers {shlex.quote(str(path))}"
-    )
-    print_line(f"Next: conceptgraph data verify {folder}{more} --apply OUT", "dim")
+    if not all(verification.progress(uid).done for uid in verification.concepts):
+        print_line(f"To go on answering: {_command(verification)}", "dim")
+    print_line(f"Next: {_command(verification, settings=False)} --apply OUT", "dim")
+
+
+def _command(verification: Verification, *, settings: bool = True) -> str:
+    """Return the command that opens the same data and answers, with its settings or without."""
+    folder, path = verification.labels.data.folder, verification.file.path
+    words = ["conceptgraph", "data", "verify", str(folder)]
+    if path != answers_beside(folder):
+        words += ["--answers", str(path)]
+    if settings:
+        chosen, default = verification.settings, VerifySettings()
+        for name in chosen.concepts:
+            words += ["--concept", name]
+        for name in ("source", "per_concept", "rounds", "margin", "seed"):
+            value = getattr(chosen, name)
+            if value != getattr(default, name):
+                words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
 
 
 def kept_json(report: VerifiedReport) -> dict[str, object]:

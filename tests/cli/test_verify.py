@@ -88,6 +88,9 @@ def test_results(folder: Path, tmp_path: Path) -> None:
     assert re.search(r"object +disc +6 of \d+ +4 of 5", done.out)
     assert "0 of 1" in done.out  # where two answered, they differ
     assert "7 answers in concepts.verified.csv." in done.out
+    assert "1 label with as many yes as no: another person is needed" in done.out
+    assert re.search(r"about \d+ more, 1 disputed", done.out)
+    assert "To go on answering: conceptgraph data verify concepts --concept disc\n" in done.out
     assert "Next: conceptgraph data verify concepts --apply OUT" in done.out
     done = call("data", "verify", "concepts", "--results", "--json", folder=tmp_path)
     result = json.loads(done.out)
@@ -99,7 +102,9 @@ def test_results(folder: Path, tmp_path: Path) -> None:
     moved = tmp_path / "concepts.verified.csv"
     moved.rename(tmp_path / "mine.csv")
     words = ("--concept", "disc", "--results")
-    assert "nothing written" in call("data", "verify", "concepts", *words, folder=tmp_path).out
+    done = call("data", "verify", "concepts", *words, "--rounds", "3", folder=tmp_path)
+    assert "No answers yet in concepts.verified.csv." in done.out
+    assert "Next: conceptgraph data verify concepts --concept disc --rounds 3\n" in done.out
     done = call("data", "verify", "concepts", *words, "--answers", "mine.csv", folder=tmp_path)
     assert "data verify concepts --answers mine.csv --apply OUT" in done.out
 

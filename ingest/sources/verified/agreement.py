@@ -48,8 +48,8 @@ class ConceptAnswers(NamedTuple):
         disputed: labels with as many yes as no, at least one.
         pairs: pairs of two people's yes or no about one label.
         agreeing: of these, those that are equal.
-        done: whether the interval is narrow enough, or all of the sample have an answer.
-        needed: labels still to be answered until then, about; 0 if it is done.
+        needed: labels to be answered, about, until the interval is narrow enough, or all of the
+            sample have an answer; then 0.
     """
 
     labels: int
@@ -59,8 +59,12 @@ class ConceptAnswers(NamedTuple):
     disputed: int
     pairs: int
     agreeing: int
-    done: bool
     needed: int
+
+    @property
+    def done(self) -> bool:
+        """Whether no label is needed, and none is disputed."""
+        return not self.needed and not self.disputed
 
 
 def verdict(answers: LabelAnswers) -> bool | None:
@@ -104,7 +108,7 @@ def count(labels: int, answers: Sequence[LabelAnswers], margin: float) -> Concep
         pairs += len(said) * (len(said) - 1) // 2
         agreeing += sum(a == b for a, b in combinations(said, 2))
     left = len(answers) - answered
-    done = not left or share.margin <= margin
+    is_enough = not left or share.margin <= margin
     return ConceptAnswers(
         labels,
         len(answers),
@@ -113,8 +117,7 @@ def count(labels: int, answers: Sequence[LabelAnswers], margin: float) -> Concep
         sum(map(is_disputed, answers)),
         pairs,
         agreeing,
-        done,
-        0 if done else min(left, _needed(share, margin)),
+        0 if is_enough else min(left, _needed(share, margin)),
     )
 
 

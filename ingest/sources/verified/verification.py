@@ -2,10 +2,11 @@
 
 1. Of each concept a sample of labels is asked about, drawn at random by the seed. Everybody sees
    them in an order of their own, concept by concept.
-2. In the first round, each label is shown to one person. A concept is done when the 95 % interval
-   of its share of yes is narrow enough, or all of its sample have an answer.
+2. In the first round, each label is shown to one person, until the 95 % interval of the concept's
+   share of yes is narrow enough, or all of its sample have an answer.
 3. In later rounds, labels with an answer are shown to others, those about which people differ
-   first: to as many people as there are rounds, and to one more as long as they differ.
+   first: to as many people as there are rounds, and to one more as long as they differ. A concept
+   is done when no label is disputed, either.
 """
 
 from __future__ import annotations
@@ -95,11 +96,11 @@ class Verification:
 
         Args:
             worker: who is asked.
-            uid: of the one concept that is asked about, also if it is done; all if None.
+            uid: of the one concept that is asked about, also if no more are needed; all if None.
         """
         concepts = [self.concepts[uid]] if uid is not None else list(self.concepts.values())
         for asked in concepts:
-            if uid is None and self.progress(asked.concept.uid).done:
+            if uid is None and not self.progress(asked.concept.uid).needed:
                 continue
             yield from self._in_order(worker, [one for one in asked.sample if not self.said(one)])
         disputed, others = [], []

@@ -154,6 +154,8 @@ def test_counts_of_answers() -> None:
     assert (counts.share.yes, counts.share.decided, counts.disputed) == (1, 2, 1)
     assert (counts.pairs, counts.agreeing) == (4, 1)
     assert (counts.done, counts.needed) == (False, 1)
+    assert [count(9, one, 0.1).needed for one in (answers[:1], answers[1:2])] == [0, 0]
+    assert [count(9, one, 0.1).done for one in (answers[:1], answers[1:2])] == [True, False]
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.9, 1.0])
@@ -276,6 +278,41 @@ def test_a_concept_that_is_done_is_left(labels: DataLabels, file: AnswerFile) ->
     alone = next(verification.queue("ana", first))  # asked for, it goes on
     assert verification.concept(alone).uid == first
     assert not verification.said(alone)
+
+
+def test_people_who_differ_leave_a_concept_open(labels: DataLabels, file: AnswerFile) -> None:
+    """A third person is asked about nothing else."""
+    verification = Verification(labels, file, VerifySettings(concepts=("disc",), per_concept=4))
+    (uid,) = verification.concepts
+    for worker, verified in (("ana", "yes"), ("bob", "no")):
+        for label in list(verification.queue(worker)):
+            verification.answer(label, worker, verified)
+    so_far = verification.progress(uid)
+    assert (so_far.answered, so_far.disputed, so_far.needed, so_far.done) == (4, 4, 0, False)
+    assert list(verification.queue("ana")) == []
+    for label in list(verification.queue("cy")):
+        verification.answer(label, "cy", "")
+    assert not verification.progress(uid).done  # who cannot tell decides nothing
+    third = list(verification.queue("di"))
+    assert len(third) == 4
+    for label in third:
+        verification.answer(label, "di", "yes")
+    assert verification.progress(uid).done
+
+
+def test_a_disputed_label_asks_for_no_more_new_ones(labels: DataLabels, file: AnswerFile) -> None:
+    verification = Verification(labels, file, VerifySettings(concepts=("disc",), margin=0.4))
+    (uid,) = verification.concepts
+    first = next(verification.queue("ana"))
+    while verification.progress(uid).needed:
+        verification.answer(next(verification.queue("ana")), "ana", "yes")
+    verification.answer(first, "bob", "no")
+    verification.answer(next(verification.queue("bob")), "bob", "yes")
+    so_far = verification.progress(uid)
+    assert (so_far.disputed, so_far.done) == (1, False)
+    asked = list(verification.queue("cy"))
+    assert asked[0] == first
+    assert bool(so_far.needed) == any(not verification.said(label) for label in asked)
 
 
 def test_people_see_labels_in_orders_of_their_own(labels: DataLabels, file: AnswerFile) -> None:
