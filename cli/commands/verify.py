@@ -137,13 +137,13 @@ def _ask(
 
 def _login_name() -> str:
     """Return the user's login name; `me` where there is none, or it is no name of a worker."""
-    from ...ingest.sources.verified.answers import WORKER
+    from ...errors import DataError
+    from ...ingest.sources.verified.answers import check_worker
 
     try:
-        name = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # by the version of Python
+        return check_worker(getpass.getuser())
+    except (OSError, KeyError, ImportError, DataError):  # by the version of Python
         return "me"
-    return name if WORKER.fullmatch(name) else "me"
 
 
 def _print_results(verification: Verification, as_json: bool, given: int | None = None) -> None:

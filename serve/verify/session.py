@@ -131,6 +131,7 @@ class Session:
             "uid": uid,
             "concept": asked.concept.name,
             "category": asked.concept.category,
+            "source": source_text(asked.concept),
             "labels": so_far.labels,
             "asked": so_far.asked,
             "answered": so_far.answered,

@@ -116,7 +116,9 @@ def test_two_people_at_once(browser: Browser, server: VerifyServer, folder: Path
     agree = round(100 * (40 - differ) / 40)
     assert f"they agree in {agree} %" in ana.tab.inner_text("#overall")
     row = ana.tab.inner_text("#concepts button[aria-pressed=true]")
-    assert f"{differ} disputed" in row
+    assert f"{differ} disputed: another person is needed" in row
+    end = ana.tab.inner_text("#next-step")
+    assert f"{differ} labels disputed, as many yes as no: another person is needed" in end
     third = open_verify_page(browser, f"{server.url}?worker=cy&concept=object%2Fdisc")
     assert "round 3" in third.tab.inner_text("#round")  # only what they differ about
     for _ in range(differ):
@@ -157,11 +159,11 @@ def test_buttons_focus_and_names(browser: Browser, server: VerifyServer, folder:
     assert rows(folder) == []
     assert first
     page.tab.locator("#concepts button", has_text="striped").click()
-    expect(page.tab.locator("#question")).to_have_text("Does this picture show striped?")
+    expect(page.tab.locator("#question")).to_have_text("Is the tag striped right for this picture?")
     assert page.tab.is_hidden("#crop")
     page.tab.reload()
     page.wait()
-    assert page.question() == "Does this picture show striped?"
+    assert page.question() == "Is the tag striped right for this picture?"
     page.tab.keyboard.down("y")
     for _ in range(5):
         page.tab.keyboard.down("y")  # held: one answer
@@ -170,6 +172,40 @@ def test_buttons_focus_and_names(browser: Browser, server: VerifyServer, folder:
     expect(page.tab.locator("#said")).to_contain_text("1 of 40 answered")
     assert len(rows(folder)) == 1
     page.tab.close()
+
+
+def test_the_end_of_a_concept(browser: Browser, server: VerifyServer) -> None:
+    """Enter, or the button, goes on with all; where an answer was clicked, too."""
+    page = open_verify_page(browser, f"{server.url}?concept=object%2Fdisc")
+    while page.label():
+        page.press("y")
+    assert "Ctrl-C" not in page.tab.inner_text("main")
+    page.tab.focus("#no")
+    page.tab.keyboard.press("Enter")
+    page.tab.wait_for_selector("#asking:not([hidden])")
+    assert "concept=" not in page.tab.url
+    assert page.question() != "Is this disc?"
+    assert page.tab.is_hidden("#go-on")
+    page.tab.locator("#concepts button", has_text="disc").click()
+    page.tab.locator("#go-on").click()
+    page.tab.wait_for_selector("#asking:not([hidden])")
+    assert server.state()["mine"] == 40
+    assert page.messages == []
+    page.tab.close()
+
+
+def test_two_concepts_of_one_name(browser: Browser, tmp_path: Path) -> None:
+    folder = write_broden(
+        tmp_path / "concepts",
+        [{"image": "a.jpg", "object": "1", "thing": "2"}, {"image": "b.jpg", "object": "3"}],
+        [(1, "road", "object"), (2, "road", "thing"), (3, "sky", "object")],
+        ["object", "thing"],
+    )
+    with verifying(folder) as server:
+        page = open_verify_page(browser, server.url)
+        kinds = page.tab.locator("#concepts .kind").all_inner_texts()
+        assert kinds == ["object, labelled by people", "thing, labelled by people", ""]
+        page.tab.close()
 
 
 @pytest.mark.parametrize("size", [(1300, 900), NARROW])
@@ -219,16 +255,18 @@ def test_hostile_names(browser: Browser, tmp_path: Path) -> None:
     )
     with verifying(folder) as server:
         page = open_verify_page(browser, f"{server.url}?worker=cy")
-        assert page.question() == f"Does this picture show {HOSTILE}?"
+        assert page.question() == f"Is the tag {HOSTILE} right for this picture?"
         page.press("y")
         page.press("n")
-        assert page.question() == "Does this picture show {{ 7 * 7 }}${alert(1)}?"
+        assert page.question() == "Is the tag {{ 7 * 7 }}${alert(1)} right for this picture?"
         assert page.tab.title() == "Verify <s>concepts"
         assert page.tab.locator("main img").count() == 1
         assert page.tab.locator("main :is(b, i, s)").count() == 0
         assert page.messages == []
         page.tab.goto(f"{server.url}?worker={HOSTILE}&concept={HOSTILE}")
-        expect(page.tab.locator("#error")).to_contain_text("name of a worker")
+        expect(page.tab.locator("#error")).to_contain_text("name of who answers cannot be used")
+        assert page.tab.input_value("#worker") == HOSTILE
+        assert page.tab.inner_text("h1") == "Verify labels"
         assert page.tab.locator("img").count() == 0
         page.tab.close()
     table = tmp_path / "<s>concepts.verified.csv"

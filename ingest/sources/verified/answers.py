@@ -17,6 +17,7 @@ import io
 import os
 import re
 import stat
+import unicodedata
 from contextlib import suppress
 from datetime import datetime, timezone
 from itertools import accumulate
@@ -26,13 +27,15 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from ....errors import DataError
 from ....files import atomic_file
 from ...concept_data.csv_tables import read_csv
+from ...concept_data.labels import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ANSWERS = {"yes": True, "no": False, "": None}
-WORKER = re.compile(r"\w[\w .@'-]{0,59}")
-"""Names of people: nothing that a spreadsheet takes for a formula."""
+_WORKER = re.compile(r"\w[\w .@'’-]{0,59}")
+"""A name without its combining marks; nothing that a spreadsheet takes for a formula."""
+_LONGEST = 60
 
 
 class AnswerRow(NamedTuple):
@@ -80,10 +83,16 @@ def check_worker(name: str) -> str:
     Raises:
         DataError: it cannot be one.
     """
-    plain = " ".join(name.split())
-    if not WORKER.fullmatch(plain):
-        expected = "up to 60 letters, digits, spaces and . - _ @, a letter or digit first"
-        raise DataError("name of a worker", found=repr(name[:80]), expected=expected)
+    plain = plain_name(name)
+    letters = "".join(one for one in plain if not unicodedata.category(one).startswith("M"))
+    if len(plain) > _LONGEST or not _WORKER.fullmatch(letters):
+        raise DataError(
+            "the name of who answers cannot be used",
+            found=repr(name[:80]),
+            expected=f"up to {_LONGEST} letters, digits, spaces and . ' - _ @, "
+            "a letter or digit first",
+            remedy="Choose another name",
+        )
     return plain
 
 

@@ -40,7 +40,11 @@ function load(label) {
 }
 
 function question(label) {
-  return [label.has_mask ? 'Is this ' : 'Does this picture show ', label.concept, '?'];
+  return label.has_mask ? ['Is this ', label.concept, '?'] : ['Is the tag ', label.concept, ' right for this picture?'];
+}
+
+function sourceText(of) {
+  return of.source === 'people' ? 'labelled by people' : `labelled by ${of.source}`;
 }
 
 function nextText(label) {
@@ -62,7 +66,7 @@ async function showLabel(label) {
   at('question').replaceChildren(before, name, after);
   at('category').textContent = label.category;
   at('category').dataset.category = label.category;
-  at('source').textContent = label.source === 'people' ? 'labelled by people' : `labelled by ${label.source}`;
+  at('source').textContent = sourceText(label);
   at('round').textContent = label.round > 1 ? `· round ${label.round}: others have answered this` : '';
   at('whole').replaceChildren(whole);
   at('crop').replaceChildren(...[crop].filter(Boolean));
@@ -71,24 +75,28 @@ async function showLabel(label) {
 }
 
 function showEnd() {
-  const done = view.concepts.every(concept => concept.done);
-  at('end').textContent = view.concept ? 'You have answered all labels of this concept.'
-    : done ? 'Done: there is nothing left to ask you.' : 'Nothing left to ask you.';
-  at('next-step').textContent = (view.concept ? 'Choose it again for the other concepts. ' : '')
-    + 'Another person can answer the same labels under a name of their own. '
-    + 'Ctrl-C in the terminal ends, and says what to do next.';
+  const concepts = view.concepts.filter(of => !view.concept || of.uid === view.concept);
+  const disputed = concepts.reduce((total, of) => total + of.disputed, 0);
+  at('end').textContent = view.concept ? 'Nothing of this concept is left to ask you.'
+    : concepts.every(of => of.done) ? 'Done: there is nothing left to ask you.' : 'Nothing left to ask you.';
+  at('next-step').textContent = 'All your answers are saved; you can close this page. '
+    + (disputed ? `${counted(disputed, 'label')} disputed, as many yes as no: another person is needed, who answers `
+      : 'Another person can answer the same labels ') + 'under a name of their own.';
+  at('go-on').hidden = !view.concept;
 }
 
 function concept(of) {
   if (!rows.has(of.uid)) {
     const parts = {
       button: element('button', ''), name: element('span', 'name'), count: element('span', 'count'),
-      bar: element('progress', ''), share: element('span', 'share'),
+      kind: element('span', 'kind'), bar: element('progress', ''), share: element('span', 'share'),
     };
     const name = Object.assign(document.createElement('bdi'), {textContent: of.concept});
     parts.name.append(name);
     parts.bar.setAttribute('aria-hidden', 'true');
-    parts.button.append(parts.name, parts.count, parts.bar, parts.share);
+    const sameName = view.concepts.filter(one => one.concept === of.concept).length > 1;
+    parts.kind.textContent = sameName ? `${of.category}, ${sourceText(of)}` : '';
+    parts.button.append(parts.name, parts.count, parts.kind, parts.bar, parts.share);
     parts.button.addEventListener('click', () => choose(of.uid));
     const row = document.createElement('li');
     row.append(parts.button);
@@ -99,10 +107,11 @@ function concept(of) {
 }
 
 function shareText(of) {
-  const left = of.done ? 'done' : `about ${of.needed} more`;
-  const differ = of.disputed ? ` · ${of.disputed} disputed` : '';
-  if (!of.decided) return `${left}${differ}`;
-  return `${percent(of.yes / of.decided)} yes (${Math.round(100 * of.low)}–${percent(of.high)}) · ${left}${differ}`;
+  const share = `${percent(of.yes / of.decided)} yes (${Math.round(100 * of.low)}–${percent(of.high)})`;
+  return [
+    of.decided ? share : '', of.done ? 'done' : '', of.needed ? `about ${of.needed} more` : '',
+    of.disputed ? `${of.disputed} disputed: another person is needed` : '',
+  ].filter(Boolean).join(' · ');
 }
 
 function showProgress() {
@@ -124,7 +133,7 @@ function showProgress() {
     + (view.unreadable.length ? ` Left out, cannot be read: ${view.unreadable.join(', ')}.` : '');
   at('rule').textContent =
     `A concept is done when its share of yes is known to ± ${percent(view.margin)} (95 % interval), or all labels `
-    + 'asked about have an answer. Choose a concept to be asked about it alone.';
+    + 'asked about have an answer, and none is disputed. Choose a concept to be asked about it alone.';
 }
 
 async function show(next, said) {
@@ -160,6 +169,7 @@ async function ask(what, body, said) {
   }
   at('error').textContent = reply.error ?? '';
   if (reply.error) {
+    if (!view) at('worker').value = given.worker;  // it may be what is wrong
     busy = false;
     return undefined;
   }
@@ -190,10 +200,15 @@ for (const [key, verified] of Object.entries(ANSWERS)) {
   at(verified).title = `Key ${key}`;
 }
 at('undo').addEventListener('click', undo);
+at('go-on').addEventListener('click', () => choose(view.concept));
 document.addEventListener('keydown', event => {
   if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target === at('worker')) return;
   const key = event.key.toLowerCase();
   if (key in ANSWERS) answer(ANSWERS[key]);
   else if (key === 'u') undo();
+  else if (key === 'enter' && view?.concept && !view.label && !event.target.closest('form, #concepts')) {
+    event.preventDefault();  // else it would press the button that has the focus, too
+    choose(view.concept);
+  }
 });
 ask('state', null, '');

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,12 @@ from conceptgraph.ingest.sources.annotations.build import BuildSettings, build
 from conceptgraph.ingest.sources.annotations.consensus import AgreementRules
 from conceptgraph.ingest.sources.tags.build import write_tags
 from conceptgraph.ingest.sources.verified.agreement import count, interval, is_disputed, verdict
-from conceptgraph.ingest.sources.verified.answers import AnswerFile, AnswerRow, read_answers
+from conceptgraph.ingest.sources.verified.answers import (
+    AnswerFile,
+    AnswerRow,
+    check_worker,
+    read_answers,
+)
 from conceptgraph.ingest.sources.verified.kept import write_verified
 from conceptgraph.ingest.sources.verified.labels import (
     choose_concepts,
@@ -515,8 +521,15 @@ def test_names_that_nobody_has(tmp_path: Path, name: str) -> None:
     with AnswerFile(path) as file:
         file.add(ROW)
         file.add(ROW._replace(worker=name))
-    with pytest.raises(DataError, match=r"answers\.csv: row \d: name of a worker"):
+    with pytest.raises(DataError, match=r"answers\.csv: row \d: the name of who answers"):
         AnswerFile(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["Zoë", "Zoe\u0308", "स्मिता", "محمّد", "O’Neil", "an na", "a.b@c-d", "3rd", "ü" * 60]
+)
+def test_names_that_people_have(name: str) -> None:
+    assert check_worker(f" {name} ") == unicodedata.normalize("NFC", name)
 
 
 def test_answers_about_other_data(labels: DataLabels, file: AnswerFile, tmp_path: Path) -> None:
