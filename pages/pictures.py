@@ -26,6 +26,9 @@ _LARGEST_THUMBNAIL = 1 << 22  # bytes
 FRAME = (20, 20, 20)
 MARGIN, SMALLEST_CROP = 0.2, 0.35
 """Around a region in a crop, as a share of its side; the least share of the image's side."""
+MANY_PIECES, WIDE, GREYED = 20, 21, 0.6
+"""A part of as many pieces and holes is not outlined if they are narrower than some pixels; how
+much the rest is faded then, from 0 to 1."""
 FOR, AGAINST = (31, 102, 173), (179, 38, 30)  # blue and red, as bars and paths of the pages are
 ACTIVE = (214, 120, 0)  # of activation maps, which are evidence neither for nor against
 
@@ -153,6 +156,9 @@ def outlined(
 ) -> Image.Image:
     """Outline a part of an image, light within dark, so that it is seen on every background.
 
+    Where it is in many small pieces, or has many holes, lines would hide it: the rest becomes grey
+    instead, and pale or dark, whichever the part is not.
+
     Args:
         image: the image.
         mask: bool (height, width) of any size, over all of it.
@@ -163,13 +169,38 @@ def outlined(
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS)).copy()
     scaled = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) >= 0.5
+    contours, _ = cv2.findContours(scaled.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    if len(contours) >= MANY_PIECES and _is_narrow(scaled):
+        pixels[~scaled] = _greyed(pixels, scaled)[~scaled]
+        return Image.fromarray(pixels)
     if fade:
         rest = pixels[~scaled]
         pixels[~scaled] = (rest + fade * (255.0 - rest)).round().astype(np.uint8)
-    contours, _ = cv2.findContours(scaled.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 2)):
         cv2.drawContours(pixels, contours, -1, colour, width)
     return Image.fromarray(pixels)
+
+
+def _is_narrow(mask: NDArray[np.bool_]) -> bool:
+    """Return whether most of a mask's outline is where the mask, or the rest, is narrow."""
+    lines = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
+    at_wide = _near_wide(mask) & _near_wide(~mask)
+    return bool((lines & at_wide).sum() < 0.5 * lines.sum())
+
+
+def _near_wide(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which pixels are in, or close to, a place where a mask is `WIDE`."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (WIDE, WIDE))
+    wide = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc)
+    return cv2.dilate(wide, disc) > 0
+
+
+def _greyed(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return an image in grey, dark if the masked part is bright, and pale if it is dark."""
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    background = 0.0 if grey[mask].mean() > 127 else 255.0
+    faded = (grey + GREYED * (background - grey)).round().astype(np.uint8)
+    return np.repeat(faded[..., None], 3, axis=2)
 
 
 def crop_around(

@@ -118,7 +118,7 @@ def test_two_people_at_once(browser: Browser, server: VerifyServer, folder: Path
     row = ana.tab.inner_text("#concepts button[aria-pressed=true]")
     assert f"{differ} disputed: another person is needed" in row
     end = ana.tab.inner_text("#next-step")
-    assert f"{differ} labels disputed, as many yes as no: another person is needed" in end
+    assert f"{differ} labels are disputed (as many yes as no). Another person is needed" in end
     third = open_verify_page(browser, f"{server.url}?worker=cy&concept=object%2Fdisc")
     assert "round 3" in third.tab.inner_text("#round")  # only what they differ about
     for _ in range(differ):
@@ -264,7 +264,9 @@ def test_hostile_names(browser: Browser, tmp_path: Path) -> None:
         assert page.tab.locator("main :is(b, i, s)").count() == 0
         assert page.messages == []
         page.tab.goto(f"{server.url}?worker={HOSTILE}&concept={HOSTILE}")
-        expect(page.tab.locator("#error")).to_contain_text("name of who answers cannot be used")
+        expect(page.tab.locator("#error")).to_contain_text(
+            "cannot be used; expected up to 60 letters"
+        )
         assert page.tab.input_value("#worker") == HOSTILE
         assert page.tab.inner_text("h1") == "Verify labels"
         assert page.tab.locator("img").count() == 0

@@ -87,11 +87,9 @@ def check_worker(name: str) -> str:
     letters = "".join(one for one in plain if not unicodedata.category(one).startswith("M"))
     if len(plain) > _LONGEST or not _WORKER.fullmatch(letters):
         raise DataError(
-            "the name of who answers cannot be used",
-            found=repr(name[:80]),
+            f"the name {name[:80]!r} cannot be used",
             expected=f"up to {_LONGEST} letters, digits, spaces and . ' - _ @, "
             "a letter or digit first",
-            remedy="Choose another name",
         )
     return plain
 

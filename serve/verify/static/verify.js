@@ -77,10 +77,10 @@ async function showLabel(label) {
 function showEnd() {
   const concepts = view.concepts.filter(of => !view.concept || of.uid === view.concept);
   const disputed = concepts.reduce((total, of) => total + of.disputed, 0);
-  at('end').textContent = view.concept ? 'Nothing of this concept is left to ask you.'
+  at('end').textContent = view.concept ? 'Nothing left to ask you about this concept.'
     : concepts.every(of => of.done) ? 'Done: there is nothing left to ask you.' : 'Nothing left to ask you.';
   at('next-step').textContent = 'All your answers are saved; you can close this page. '
-    + (disputed ? `${counted(disputed, 'label')} disputed, as many yes as no: another person is needed, who answers `
+    + (disputed ? `${counted(disputed, 'label')} ${disputed === 1 ? 'is' : 'are'} disputed (as many yes as no). Another person is needed, who answers `
       : 'Another person can answer the same labels ') + 'under a name of their own.';
   at('go-on').hidden = !view.concept;
 }
