@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..graph.uids import concept_uid, concept_uids
-from ..ingest.concept_data.labels import PEOPLE, TAGS, split_source
+from ..ingest.concept_data.labels import PEOPLE, TAGS, made_by, verified_of
 from .verdict import NAMES_SHOWN, shown_regions
 
 if TYPE_CHECKING:
@@ -42,13 +42,17 @@ def run_sources_note(run: Run) -> str:
 
 
 def _note(run: Run, shown: Mapping[str, str]) -> str:
-    """Say by what names were made, given by uid; "" if people drew all of them."""
+    """Say by what names were made, given by uid, and what people who verified them said.
+
+    "" if people drew all of them.
+    """
     source_of = dict(zip(run.concepts["uid"], run.concepts["source"], strict=True))
     names: dict[str, dict[str, None]] = {}
     for uid, name in shown.items():
         source = source_of.get(uid) or ""
-        if split_source(source) != [PEOPLE]:
-            names.setdefault(source, {}).setdefault(name)
+        if made_by(source) != PEOPLE:
+            verified = f" (verified: {verified_of(source)})" if verified_of(source) else ""
+            names.setdefault(made_by(source), {}).setdefault(f"{name}{verified}")
     parts = []
     for source, of_source in sorted(names.items(), key=lambda item: (item[0] == TAGS, item[0])):
         more = " …" if len(of_source) > NAMES_SHOWN else ""

@@ -27,7 +27,8 @@ def verify(
     source: Annotated[
         str | None,
         typer.Option(
-            help="Ask about concepts labelled by this model, by tags, by people, or all.",
+            help="Ask about concepts labelled by this model (its name, or how it begins), by tags, "
+            "by people, or all.",
             show_default="models and tags; all, if people drew all",
         ),
     ] = None,

@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
+from ...ingest.concept_data.labels import PEOPLE, made_by, verified_of
 from ...pages.wording import counted
 from ..terminal import print_line, print_note, print_table
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 TableRow = TypeVar("TableRow")
 
 _ROWS = 15  # of a table that may be long
-_FEW = 10  # images with a tag, or without it
+_FEW = 10  # images with a tag, or without it; concepts in a note
 
 
 def build_json(report: BuildReport) -> dict[str, object]:
@@ -246,10 +247,16 @@ def _print_remarks(report: CheckReport, occurring: int) -> None:
         print_note(f"{without} with none of the concepts: they count as without.")
     for written, plain in report.renamed.items():
         print_note(f"The label {written!a} of label.csv is read as {plain!r}.")
-    made = Counter(concept.source for concept in report.concepts if concept.source)
+    sources = (made_by(concept.source) for concept in report.concepts)
+    made = Counter(source for source in sources if source != PEOPLE)
     if made:
         by = ", ".join(f"{source} ({counted(n, 'concept')})" for source, n in made.most_common())
         print_note(f"Labels that nobody drew, made by {by}.")
+    verified = [f"{one.concept} ({verified_of(one.source)})" for one in report.concepts
+                if verified_of(one.source)]  # fmt: skip
+    if verified:
+        more = ", …" if len(verified) > _FEW else ""
+        print_note(f"Labels that people verified: {', '.join(verified[:_FEW])}{more}.")
     unused = len(report.concepts) - occurring
     if unused:
         print_note(f"{counted(unused, 'label')} of label.csv in no image.")

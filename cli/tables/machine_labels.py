@@ -56,7 +56,11 @@ def print_machine(report: MachineReport, contact: Path) -> None:
     if report.truth_images:
         _print_agreement(report)
     else:
-        print_note(f"Nobody checked these labels: look at {contact}, or measure with --truth.")
+        verify = f"conceptgraph data verify {shlex.quote(str(report.folder))}"
+        print_note(
+            f"Nobody checked these labels: look at {contact}, measure with --truth, or ask people: "
+            f"{verify}"
+        )
     for note in report.notes:
         print_note(note)
     if report.nowhere:

@@ -32,6 +32,7 @@ TAGS = "tags"
 PEOPLE = "people"
 """Stands for people's drawings in a source that names several; alone they are ""."""
 _BETWEEN_SOURCES = " and "
+_VERIFIED = ", verified: "
 _NAMED_CATEGORY = re.compile(r"([^;()]+?)\s*(?:\((\d{1,12})\))?")
 
 
@@ -67,7 +68,8 @@ class Concept:
         number: its label number in masks and cells; one per concept, not per category.
         name: without Broden's `-c` and `-s`.
         category: its primary category.
-        source: by which its labels were made, such as a model or `tags`; "" if people drew them.
+        source: by which its labels were made, such as a model or `tags`, and what people said of
+            them (`SegFormer b0, verified: 3 of 7 yes`); "" if people drew them.
     """
 
     number: int
@@ -82,14 +84,42 @@ class Concept:
 
 
 def split_source(source: str) -> list[str]:
-    """Return the parts of a concept's source: `tags and SegFormer b0` has two."""
-    return source.split(_BETWEEN_SOURCES) if source else [PEOPLE]
+    """Return by what labels were made: of `tags and SegFormer b0, verified: 3 of 7 yes`, two."""
+    return made_by(source).split(_BETWEEN_SOURCES)
+
+
+def made_by(source: str) -> str:
+    """Return a source without what people said of the labels; `people` if they drew them."""
+    return source.partition(_VERIFIED)[0] or PEOPLE
+
+
+def verified_of(source: str) -> str:
+    """Return what people said of labels: `3 of 7 yes`; "" if nobody was asked."""
+    return source.partition(_VERIFIED)[2]
+
+
+def verified_source(source: str, yes: int, asked: int) -> str:
+    """Return a source with what people said of the labels, in place of what it had of that.
+
+    Args:
+        source: of a concept.
+        yes: its labels to which most people said yes.
+        asked: its labels with a yes or a no.
+    """
+    return f"{made_by(source)}{_VERIFIED}{yes:,} of {asked:,} yes"
 
 
 def join_sources(sources: Iterable[str]) -> str:
     """Return the source of a concept of several sets: the distinct ones, sorted."""
-    parts = sorted({part for source in sources for part in split_source(source)})
-    return "" if parts == [PEOPLE] else _BETWEEN_SOURCES.join(parts)
+    named = list(sources)
+    parts = sorted({part for source in named for part in split_source(source)})
+    verified = sorted(
+        {part for source in named for part in verified_of(source).split("; ") if part}
+    )
+    if parts == [PEOPLE] and not verified:
+        return ""
+    joined = _BETWEEN_SOURCES.join(parts)
+    return f"{joined}{_VERIFIED}{'; '.join(verified)}" if verified else joined
 
 
 def read_categories(folder: Path) -> tuple[str, ...]:

@@ -115,7 +115,9 @@ def test_apply(folder: Path, tmp_path: Path) -> None:
     assert done.status == 0, done.err
     assert "Dropped: most say no 1, as many say yes as no 1 (kept/dropped.csv)." in done.out
     assert "Next: conceptgraph data check kept" in done.out
-    assert call("data", "check", "kept", folder=tmp_path).status == 0
+    checked = call("data", "check", "kept", folder=tmp_path)
+    assert checked.status == 0
+    assert "Labels that people verified: disc (4 of 6 yes)." in checked.out
     done = call(*words, "kept", "--verified-only", "--overwrite", "--json", folder=tmp_path)
     report = json.loads(done.out)
     assert (report["kept"], report["verified"], report["dropped"]["most say no"]) == (4, 4, 1)

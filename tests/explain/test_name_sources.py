@@ -50,6 +50,16 @@ def explanation() -> Explanation:
             "Names by SegFormer b0: sky, road; by people and tags: x; by tags, so where they are "
             "is rough: dusk.",
         ),
+        (
+            {
+                "object/sky": "SegFormer b0, verified: 3 of 7 yes",
+                "object/road": "SegFormer b0",
+                "part/x": "people, verified: 1 of 1 yes",
+                "scene/dusk": "tags, verified: 2 of 2 yes",
+            },
+            "Names by SegFormer b0: sky (verified: 3 of 7 yes), road; by tags, so where they are "
+            "is rough: dusk (verified: 2 of 2 yes).",
+        ),
     ],
 )
 def test_names_that_nobody_drew(sources: dict[str, str], expected: str) -> None:

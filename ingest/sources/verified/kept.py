@@ -6,7 +6,9 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError
+from ....graph.uids import concept_uid
 from ...concept_data.images import open_image
+from ...concept_data.labels import verified_source
 from ...concept_data.masks import read_label_maps
 from ...concept_data.writing.input_checks import check_output_folder
 from ...concept_data.writing.label_maps import pack_label_maps
@@ -135,7 +137,8 @@ class VerifiedData(ConceptSource[VerifiedReport]):
         images = (image.name for image in labels.data.images)
         self._names = output_names(images, labels.data.categories)
         self._dropped: list[DroppedLabel] = []
-        self._verified = self._unreadable = 0
+        self._unreadable = 0
+        self._yes, self._decided = Counter[str](), Counter[str]()
 
     def concepts(self) -> Mapping[str, Sequence[str]]:
         """Return the names of the concepts by category."""
@@ -194,9 +197,10 @@ class VerifiedData(ConceptSource[VerifiedReport]):
 
     def _keeps(self, image: str, category: str, concept: str) -> bool:
         """Return whether a label is kept; list it if not."""
-        said = self._said.get(label_key(f"{category}/{concept}", image), {})
-        most = verdict(said)
-        self._verified += most is True
+        said = self._said.get(label_key(concept_uid(category, concept), image), {})
+        most, uid = verdict(said), concept_uid(category, concept)
+        self._yes[uid] += most is True
+        self._decided[uid] += not {True, False}.isdisjoint(said.values())
         reason = _reason(said) if most is not True else ""
         if not reason and most is None and self._verified_only:
             reason = _NOT_VERIFIED
@@ -205,9 +209,13 @@ class VerifiedData(ConceptSource[VerifiedReport]):
         return not reason
 
     def sources(self) -> Mapping[tuple[str, str], str]:
-        """Return by what the labels of each concept were made: as before."""
-        concepts = self._labels.data.concepts
-        return {(one.category, one.name): one.source for one in concepts if one.source}
+        """Return by what the labels of each concept were made, and what people said of them."""
+        sources = {}
+        for one in self._labels.data.concepts:
+            decided = self._decided[one.uid]
+            source = verified_source(one.source, self._yes[one.uid], decided)
+            sources[one.category, one.name] = source if decided else one.source
+        return {pair: source for pair, source in sources.items() if source}
 
     def tables(self) -> Sequence[ExtraTable]:
         """Return dropped.csv.
@@ -235,7 +243,7 @@ class VerifiedData(ConceptSource[VerifiedReport]):
             images,
             labels,
             labels - len(self._dropped),
-            self._verified,
+            self._yes.total(),
             dict(Counter(row.reason for row in self._dropped).most_common()),
             self._unused,
             len(self._labels.damaged) + self._unreadable,

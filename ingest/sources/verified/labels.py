@@ -12,7 +12,7 @@ import numpy as np
 
 from ....errors import DataError, nearest
 from ....progress import NoProgress
-from ...concept_data.labels import PEOPLE, split_source
+from ...concept_data.labels import PEOPLE, made_by, split_source
 from ...concept_data.masks import read_label_maps
 from ...engine.workers import default_workers, prefetch
 
@@ -149,8 +149,9 @@ def choose_concepts(
     Args:
         labels: of the data.
         names: names or uids of concepts; all of the sources if there are none.
-        source: by what their labels were made: a model, `tags`, `people` or `all`. If None, those
-            that no person drew; all, if people drew all. Concepts that are named may have any.
+        source: by what their labels were made: a model, also its name's beginning, `tags`,
+            `people` or `all`. If None, those that no person drew; all, if people drew all.
+            Concepts that are named may have any.
 
     Raises:
         DataError: an unknown name or source, or a concept that no image has.
@@ -163,18 +164,16 @@ def choose_concepts(
     if source == EVERY_SOURCE or (source is None and names):
         return list(dict.fromkeys(chosen))
     if source is None:
-        others = [column for column in chosen if concepts[column].source]
+        others = [one for one in chosen if made_by(concepts[one].source) != PEOPLE]
         return others or chosen
-    of_source = [column for column in chosen if source in split_source(concepts[column].source)]
-    if not of_source:
-        sources = (split_source(concepts[column].source) for column in chosen)
-        known = sorted({part for parts in sources for part in parts})
-        raise DataError(
-            f"no labels by {source!r}",
-            file=labels.data.folder,
-            expected=", ".join([*known, EVERY_SOURCE]),
-        )
-    return list(dict.fromkeys(of_source))
+    sources = {column: split_source(concepts[column].source) for column in chosen}
+    known = sorted({part for parts in sources.values() for part in parts})
+    begin = [source] if source in known else [part for part in known if part.startswith(source)]
+    if len(begin) != 1:
+        what = f"{source!r} names several" if begin else f"no labels by {source!r}"
+        expected = ", ".join(begin or [*known, EVERY_SOURCE])
+        raise DataError(what, file=labels.data.folder, expected=expected)
+    return [column for column, parts in sources.items() if begin[0] in parts]
 
 
 def _named(labels: DataLabels, name: str) -> list[int]:

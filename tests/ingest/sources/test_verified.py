@@ -15,10 +15,12 @@ from scipy.stats import binomtest
 
 from conceptgraph.errors import DataError
 from conceptgraph.ingest.concept_data.checking.check import check
+from conceptgraph.ingest.concept_data.labels import join_sources
 from conceptgraph.ingest.concept_data.masks import read_label_maps
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.sources.annotations.build import BuildSettings, build
 from conceptgraph.ingest.sources.annotations.consensus import AgreementRules
+from conceptgraph.ingest.sources.merge import merge
 from conceptgraph.ingest.sources.tags.build import write_tags
 from conceptgraph.ingest.sources.verified.agreement import count, interval, is_disputed, verdict
 from conceptgraph.ingest.sources.verified.answers import (
@@ -39,7 +41,7 @@ from conceptgraph.ingest.sources.verified.verification import Verification
 from tests.drawn_data import draw_concept_data, write_broden, write_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from conceptgraph.ingest.sources.verified.agreement import LabelAnswers
     from conceptgraph.ingest.sources.verified.labels import DataLabels
@@ -131,6 +133,8 @@ def test_which_concepts_are_asked_about(tmp_path: Path) -> None:
     assert chosen(source="people") == ["box", "sky"]
     assert chosen(source="SegFormer b0") == ["ball", "dusk"]
     assert chosen(("object/box", "ball", "box")) == ["box", "ball"]
+    assert chosen(source="SegF") == ["ball", "dusk"]
+    assert chosen(source="p") == ["box", "sky"]
     with pytest.raises(DataError, match="no labels by 'CLIP'; expected SegFormer b0, people, tags"):
         chosen(source="CLIP")
     with pytest.raises(DataError, match=r"no concept 'bal'\. Did you mean 'ball'"):
@@ -656,6 +660,86 @@ def test_nothing_is_kept(
     assert {one.name for one in tmp_path.iterdir()} == {"data", "answers.csv", ".answers.csv.lock"}
 
 
+def test_a_beginning_that_several_sources_have(tmp_path: Path) -> None:
+    folder = write_broden(tmp_path / "data", [{"image": "a.jpg", "object": "1;2"}], [], ["object"])
+    (folder / "label.csv").write_text(
+        "number,name,category,source\n1,ball,object(1),SegFormer b0\n2,box,object(1),SegFormer b\n",
+        encoding="utf-8",
+    )
+    found = find_labels(open_concept_data(folder))
+    with pytest.raises(DataError, match="'Seg' names several; expected SegFormer b, SegFormer b0"):
+        choose_concepts(found, (), "Seg")
+    assert [found.data.concepts[k].name for k in choose_concepts(found, (), "SegFormer b")] == [
+        "box"
+    ]
+
+
+def test_concepts_keep_what_people_said(tmp_path: Path, file: AnswerFile) -> None:
+    """In their source, also after merging, and replaced when they are verified again."""
+    names = [f"{number}.jpg" for number in range(8)]
+    rows: list[dict[str, str | int]] = [{"image": name, "object": "1;2;3"} for name in names]
+    folder = write_broden(tmp_path / "data", rows, [], ["object"])
+    (folder / "label.csv").write_text(
+        "number,name,category,source\n1,ball,object(8),SegFormer b0\n2,box,object(8),\n"
+        "3,dusk,object(8),people and tags\n",
+        encoding="utf-8",
+    )
+
+    def sources(out: Path) -> dict[str, str]:
+        return {one.name: one.source for one in open_concept_data(out).concepts}
+
+    labels = find_labels(open_concept_data(folder))
+    verification = Verification(labels, file, VerifySettings(concepts=("ball", "box")))
+    said: dict[str, Sequence[tuple[str, ...]]] = {
+        "object/ball": [("yes",), ("yes", "", "yes"), ("yes", "yes", "no"), ("no",), ("yes", "no"),
+                        ("no", "no"), ("no",), ("",)],
+        "object/box": [("yes",), ("",)],
+    }  # fmt: skip
+    for uid, of_concept in said.items():
+        for label, answers in zip(verification.concepts[uid].sample, of_concept, strict=False):
+            for worker, answer in zip(("ana", "bo", "cy"), answers, strict=False):
+                verification.answer(label, worker, answer)
+    write_verified(labels, file, tmp_path / "kept")
+    expected = {
+        "ball": "SegFormer b0, verified: 3 of 7 yes",
+        "box": "people, verified: 1 of 1 yes",
+        "dusk": "people and tags",
+    }
+    assert sources(tmp_path / "kept") == expected
+    report = merge([tmp_path / "kept", folder], tmp_path / "merged")
+    assert sources(report.folder) == expected
+    again = find_labels(open_concept_data(tmp_path / "kept"))
+    columns = choose_concepts(again)
+    assert [again.data.concepts[column].name for column in columns] == ["ball", "dusk"]
+    assert choose_concepts(again, (), "SegFormer b0") == columns[:1]
+    with AnswerFile(tmp_path / "again.csv") as second:
+        verification = Verification(again, second, VerifySettings(concepts=("ball",)))
+        for label in verification.concepts["object/ball"].sample[:2]:
+            verification.answer(label, "ana", "yes")
+        write_verified(again, second, tmp_path / "twice")
+    assert sources(tmp_path / "twice") == {
+        **expected,
+        "ball": "SegFormer b0, verified: 2 of 2 yes",
+    }
+
+
+@pytest.mark.parametrize(
+    ("sources", "joined"),
+    [
+        (["", ""], ""),
+        (["tags, verified: 3 of 7 yes", ""], "people and tags, verified: 3 of 7 yes"),
+        (["", "people, verified: 1 of 1 yes"], "people, verified: 1 of 1 yes"),
+        (
+            ["b, verified: 3 of 7 yes", "a and b, verified: 1 of 2 yes; 3 of 7 yes", "a"],
+            "a and b, verified: 1 of 2 yes; 3 of 7 yes",
+        ),
+    ],
+)
+def test_joined_sources_keep_what_people_said(sources: list[str], joined: str) -> None:
+    assert join_sources(sources) == joined
+    assert join_sources([join_sources(sources[:1]), *sources[1:]]) == joined
+
+
 def test_a_refused_tag_is_a_no_where_somebody_was_asked(tmp_path: Path, file: AnswerFile) -> None:
     drawn = draw_concept_data(tmp_path / "drawn", 6)
     photos = sorted((drawn / "images" / "drawn").glob("*.jpg"))
@@ -677,7 +761,7 @@ def test_a_refused_tag_is_a_no_where_somebody_was_asked(tmp_path: Path, file: An
     data = open_concept_data(tmp_path / "kept")
     names = [concept.name for concept in data.concepts]
     sources = {concept.source for concept in data.concepts}
-    assert sources == {"tags"}
+    assert sources == {"tags, verified: 1 of 2 yes"}
     found = {
         image.name: ([names[k] for k in image.image_labels], [names[k] for k in image.absent])
         for image in data.images
