@@ -49,12 +49,13 @@ def test_ingest_prints_the_input_and_a_summary_and_nothing_else(user_folder: Use
     assert source.startswith("source: size: --image-size; resizing: assumed")
     assert "conceptgraph predict" in advice
     lines = user_folder.ingested.out.split("\n")
-    title, header, *rows, empty, quantile, named, following, end = lines
+    title, header, *rows, empty, quantile, named, tags, following, end = lines
     assert re.fullmatch(r"net\.cg: 16 images, \d+ concepts, [\d.]+ s on (cpu|cuda.*)", title)
     assert header.split()[:5] == ["block", "units", "interpretable", "significant", "named"]
     assert header.split()[5:8] == ["concepts", "dead", "sparse"]
     assert quantile.startswith("Quantile ")
     assert named.startswith("Named: ")
+    assert tags.startswith("Units that tell a concept of whole images: ")
     units = [row.split()[:2] for row in rows]
     assert units == [["block1", "64"], ["block2", "128"], ["block3", "256"], ["block4", "512"]]
     assert (empty, end) == ("", "")
@@ -74,8 +75,8 @@ def test_the_summary_as_json_agrees_with_the_run(user_folder: UserFolder) -> Non
         ).out
     )
     assert list(summary) == [
-        "run", "blocks", "seconds", "device", "images", "concepts", "quantile", "quantile_reason",
-        "input",
+        "run", "blocks", "whole_image_concepts", "seconds", "device", "images", "concepts",
+        "quantile", "quantile_reason", "input",
     ]  # fmt: skip
     run = open_run(user_folder.folder / summary["run"])
     for row in summary["blocks"]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 CATEGORY = "tag"
 """Of concepts for which nobody names one."""
+_LONGEST = 60  # letters of a category, which is part of the names of files
 # docs/concept-data.md lists them.
 _YES = {"yes", "y", "true", "t", "1", "1.0", "present", "positive", "positives", "pos"}
 _NO = {"no", "n", "false", "f", "0", "0.0", "-1", "absent", "negative", "negatives", "neg"}
@@ -54,7 +55,8 @@ class Answers:
     Attributes:
         answers: in the order in which they stand.
         images: all images that are named, also those without an answer.
-        unknown: category and name of each concept with an answer that is unknown.
+        unknown: image, category and name of each concept with an answer that is unknown; the
+            image is empty where nothing is said of it.
         splits: of images, where it is stated.
         dropped: what could not be used.
         notes: what was assumed or changed, in sentences.
@@ -62,7 +64,7 @@ class Answers:
 
     answers: list[Answer] = field(default_factory=list)
     images: dict[str, None] = field(default_factory=dict)
-    unknown: set[tuple[str, str]] = field(default_factory=set)
+    unknown: set[tuple[str, str, str]] = field(default_factory=set)
     splits: dict[str, str] = field(default_factory=dict)
     dropped: list[DroppedTag] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -73,9 +75,11 @@ class Answers:
         names = plain_name(answer.category), plain_name(answer.concept)
         self.answers.append(answer._replace(category=names[0], concept=names[1]))
 
-    def add_unknown(self, category: str, concept: str) -> None:
-        """Note an answer that is neither yes nor no."""
-        self.unknown.add((plain_name(category), plain_name(concept)))
+    def add_unknown(self, image: str, category: str, concept: str) -> None:
+        """Note an answer that is neither yes nor no; no image where nothing is said of it."""
+        if image:
+            self.images.setdefault(image)
+        self.unknown.add((image, plain_name(category), plain_name(concept)))
 
     def drop(self, item: AnnotationItem, error: ItemError, image: str = "") -> None:
         """Note an item that cannot be used."""
@@ -108,6 +112,7 @@ def read_category(item: AnnotationItem, name: str) -> str:
         ItemError: one that cannot be part of a file name.
     """
     plain = plain_name(name)
-    if not is_category(plain):
-        raise item.error("category", found=repr(name)[:60], expected="a name without / \\ ; ( )")
+    if not is_category(plain) or len(plain) > _LONGEST:
+        expected = f"a name without / \\ ; ( ), of at most {_LONGEST} letters"
+        raise item.error("category", found=repr(name)[:60], expected=expected)
     return plain

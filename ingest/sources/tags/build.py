@@ -153,9 +153,11 @@ class TagSource(ConceptSource[TagReport]):
                         if name in files}  # fmt: skip
         spelling = self._spellings(answers.answers)
         self._said = self._decide(answers.answers, files, spelling)
+        used = [answer for answer in answers.answers if answer.image in files]
         self._asked = {
-            pair for said in self._said.values() for pair, yes in said.items() if not yes
+            spelling[answer.category, answer.concept] for answer in used if not answer.is_present
         }
+        self._take_others_as_no(self._unknown(answers, files, spelling))
         present = {pair for said in self._said.values() for pair, yes in said.items() if yes}
         for pair in sorted(self._asked - present):
             self._notes.append(f"{'/'.join(pair)}: only no; left out.")
@@ -246,6 +248,30 @@ class TagSource(ConceptSource[TagReport]):
                     self._drop(answer, "contradicting answers", f"{yes} yes, {yes} no")
         return said
 
+    def _unknown(
+        self, answers: Answers, files: Mapping[str, str], spelling: Mapping[Pair, Pair]
+    ) -> dict[Pair, set[str]]:
+        """Return the files of which an answer says that a concept is unknown, and no other does."""
+        unknown: dict[Pair, set[str]] = defaultdict(set)
+        folded = {(a.casefold(), b.casefold()): pair for (a, b), pair in spelling.items()}
+        for image, category, concept in answers.unknown:
+            pair = folded.get((category.casefold(), concept.casefold()))
+            if pair is not None and image in files and pair not in self._said.get(files[image], {}):
+                unknown[pair].add(files[image])
+        return unknown
+
+    def _take_others_as_no(self, unknown: Mapping[Pair, set[str]]) -> None:
+        """Take images as without a concept that nobody denies, but for those where it is unknown.
+
+        Only concepts with a *no* keep unknown apart. So the other images get one.
+        """
+        for pair, files in unknown.items():
+            if pair not in self._asked:
+                self._asked.add(pair)
+                for file in self._files:
+                    if file not in files:
+                        self._said.setdefault(file, {}).setdefault(pair, False)
+
     def concepts(self) -> Mapping[str, Sequence[str]]:
         """Return the names of the concepts by category, sorted."""
         return self._concepts
@@ -299,6 +325,6 @@ def _only_unknown(answers: Answers) -> list[str]:
     known = {(answer.category.casefold(), answer.concept.casefold()) for answer in answers.answers}
     return [
         f"{category}/{concept}: only unknown answers; left out."
-        for category, concept in sorted(answers.unknown)
+        for category, concept in sorted({(of, name) for _, of, name in answers.unknown})
         if (category.casefold(), concept.casefold()) not in known
     ]

@@ -23,6 +23,7 @@ from ..annotations.items import AnnotationItem, ItemError
 from .answers import CATEGORY, Answer, Answers, is_answer, read_answer, read_category
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 _IMAGES = ("image", "filename", "file", "path", "imagename", "imagepath", "imagefile", "filepath",
@@ -62,6 +63,10 @@ def read_table(path: Path, category: str | None) -> Answers:
         _read_columns(table, image, category or CATEGORY, answers)
     else:
         columns = (image, label, by_name.get("category"), _column(by_name, _ANSWERS))
+        if others := _columns_of_answers(table, columns):
+            answers.notes.append(
+                f"Labels are in the column {label}; not read: {', '.join(others)}."
+            )
         for row in table.rows:
             item = AnnotationItem(path, f"row {row.line}")
             try:
@@ -90,6 +95,17 @@ def _with_header(path: Path, bad_rows: list[tuple[int, DataError]]) -> CsvTable:
     return CsvTable(path, tuple(header), tuple(map(CsvRow, lines, rows)))
 
 
+def _columns_of_answers(table: CsvTable, read: Collection[str | None]) -> list[str]:
+    """Return columns that are not read although all that they have is answers."""
+    return [
+        name
+        for name in table.columns
+        if name not in read
+        and any(row.cells[name].strip() for row in table.rows)
+        and all(is_answer(row.cells[name]) for row in table.rows)
+    ]
+
+
 def _column(by_name: dict[str, str], names: tuple[str, ...]) -> str | None:
     return next((by_name[name] for name in names if name in by_name), None)
 
@@ -106,15 +122,15 @@ def _read_row(
     name = read_image_name(item, row.cells[image])
     of = read_category(item, category or (in_category and row.cells[in_category]) or CATEGORY)
     is_present = read_answer(item, row.cells[answer]) if answer else True
-    answers.images.setdefault(name)
     if not row.cells[label].strip() and not (answer and row.cells[answer].strip()):
+        answers.images.setdefault(name)
         return
     for text in re.split(r"[;|]", row.cells[label]):
         concept = plain_name(read_name(item, "no label", text))
         if not concept:
             raise item.error("no label", found=repr(text))
         if is_present is None:
-            answers.add_unknown(of, concept)
+            answers.add_unknown(name, of, concept)
         else:
             answers.add(Answer(name, of, concept, is_present, item.source))
 
@@ -146,6 +162,6 @@ def _read_cell(
     answers.images.setdefault(name)
     is_present = read_answer(item, cell) if cell.strip() else None
     if is_present is None:
-        answers.add_unknown(category, tag)
+        answers.add_unknown(name if cell.strip() else "", category, tag)
     else:
         answers.add(Answer(name, category, tag, is_present, item.source))

@@ -279,6 +279,40 @@ def test_a_tag_of_which_nobody_knows_is_left_out_and_named(tmp_path: Path, text:
     assert report.notes == ("tag/Dusk: only unknown answers; left out.",)
 
 
+@pytest.mark.parametrize(
+    "unsure",
+    ["0.jpg,a,maybe", "0.jpg,A,?", "0.jpg,a,yes\n0.jpg,a,no\n0.jpg,a,yes\n0.jpg,a,no"],
+)
+def test_an_image_of_which_it_is_unknown_is_neither_with_nor_without(
+    tmp_path: Path, unsure: str
+) -> None:
+    photographs(tmp_path, NAMES)
+    others = "".join(f"{name},b,yes\n" for name in NAMES[2:4])
+    table = write_table(tmp_path, f"image,label,answer\n{unsure}\n1.jpg,a,yes\n{others}")
+    report = write_tags(table, tmp_path / "out")
+    if "no" in unsure:  # then it counts only where somebody was asked
+        assert counts(report)["tag/a"] == (1, 0, True)
+        return
+    assert counts(report)["tag/a"] == (1, 2, True)
+    has, lacks = content(tmp_path / "out")["0.jpg"]
+    assert "tag/a" not in has | lacks
+    assert content(tmp_path / "out")["2.jpg"] == ({"tag/b"}, {"tag/a"})
+
+
+def test_an_image_of_a_row_without_a_usable_label_is_not_without_tags(tmp_path: Path) -> None:
+    photographs(tmp_path, NAMES)
+    table = write_table(tmp_path, "image,label,answer\n0.jpg,;,yes\n1.jpg,a,yes\n2.jpg,b,yes\n")
+    assert counts(write_tags(table, tmp_path / "out"))["tag/a"] == (1, 1, False)
+    assert "0.jpg" not in content(tmp_path / "out")
+
+
+def test_columns_of_answers_that_are_not_read_are_named(tmp_path: Path) -> None:
+    photographs(tmp_path, NAMES)
+    table = write_table(tmp_path, "image,name,striped\n0.jpg,joe,1\n1.jpg,sue,0\n")
+    report = write_tags(table, tmp_path / "out")
+    assert "Labels are in the column name; not read: striped." in report.notes
+
+
 def test_a_row_without_a_label_names_an_image_without_a_tag(tmp_path: Path) -> None:
     photographs(tmp_path, NAMES)
     text = "image,label\n0.jpg,red\n1.jpg,\n2.jpg, \n3.jpg,blue\n"
