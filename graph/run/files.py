@@ -319,7 +319,7 @@ def read_array(
         lowest, highest = values.min(), values.max()  # NaN if one is
     if not (lowest >= least - 1e-6 and highest <= most + 1e-6):
         found = f"values from {lowest:.6g} to {highest:.6g}"
-        expected = "finite ones" if most > 1 else f"from {least:g} to {most:g}"
+        expected = "finite ones" if most == LARGEST_NUMBER else f"from {least:g} to {most:g}"
         raise RunError("values out of range", file=file, found=found, expected=expected)
     return cast("NDArray[np.float32]", values)
 

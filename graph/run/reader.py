@@ -27,7 +27,7 @@ from ...settings import Settings
 from ..uids import WORD, block_number, class_uid, concept_uids, unit_uid, word_run_uid
 from .files import file_of_run, read_array, read_table
 from .manifest import Manifest, read_manifest
-from .schema import INGEST_AGAIN, KEYS, MOST_CLASSES, TABLES
+from .schema import INGEST_AGAIN, KEYS, MOST_CLASSES, MOST_OVERLAP, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -198,7 +198,8 @@ class Run:
         import pandas as pd
 
         concepts = list(self.concepts["uid"])[: self._columns]
-        values = self._array(f"iou_{block}", (self.width(block), len(concepts)), 0, 1)
+        shape = self.width(block), len(concepts)
+        values = self._array(f"iou_{block}", shape, 0, MOST_OVERLAP)
         uids = [unit_uid(block, index) for index in range(len(values))]
         frame: pd.DataFrame = pd.DataFrame(values, index=uids, columns=concepts, copy=False)
         return frame

@@ -28,6 +28,8 @@ INGEST_AGAIN = "If an earlier conceptgraph made the run, ingest again"
 LONGEST_NAME = 4096
 """Characters (in tables: bytes) of a name or path."""
 MOST_UNITS, MOST_CLASSES, MOST_IMAGES = 250_000, 250_000, 10**9
+MOST_OVERLAP = 64
+"""Of IoU and precision: above 1 where a concept is in several label maps at the same pixels."""
 LARGEST_INPUT = 8192
 """Pixels of a side of the network's input."""
 LARGEST_FILE = 1 << 30
@@ -58,13 +60,13 @@ TABLES: dict[str, dict[str, str]] = {
         "index": "count",
         "label": "text?",
         "category": "name?",
-        "iou": "share?",
+        "iou": "overlap?",
         "threshold": "number",
         "status": "status",
         "pixels": "count",
         "label_unrestricted": "text?",
         "category_unrestricted": "name?",
-        "iou_unrestricted": "share?",
+        "iou_unrestricted": "overlap?",
     },
     "concepts": {
         "uid": "name",
@@ -72,25 +74,25 @@ TABLES: dict[str, dict[str, str]] = {
         "category": "own name",
         "images": "count",
         "pixels": "count",
-        "center_bias": "share?",
+        "center_bias": "overlap?",
         "source": "text",
     },
     "detections": {
         "unit": "unit",
         "concept": "concept",
         "category": "own name",
-        "iou": "share",
+        "iou": "overlap",
         "rank": "count",
         "intersection": "count",
         "activation": "count",
         "truth": "count",
         "p": "share?",
         "enrichment": "size?",
-        "attainable_iou": "share",
+        "attainable_iou": "overlap",
         "significant": "bool",
-        "precision": "share?",
-        "precision_low": "share?",
-        "chance": "share?",
+        "precision": "overlap?",
+        "precision_low": "overlap?",
+        "chance": "overlap?",
         "holds": "bool",
         "auc": "share?",
         "auc_low": "number?",
@@ -172,6 +174,7 @@ _KINDS = {
     "number": Kind("double", least=-LARGEST_NUMBER, most=LARGEST_NUMBER),
     "size": Kind("double", least=0, most=LARGEST_NUMBER),
     "share": Kind("double", least=0, most=1),
+    "overlap": Kind("double", least=0, most=MOST_OVERLAP),
     "correlation": Kind("double", least=-1, most=1),
     "string": Kind("string", missing=True),
     "text": Kind("string"),
