@@ -185,10 +185,10 @@ def ingest(
                     writer.publish()
             else:
                 _run_steps(Job(inputs, group, writer, minutes, told))
+        group.barrier()
         run = open_run(out)
         if group.is_main:
             remember_run(run, made_by(network.name))
-        group.barrier()
         return run
 
 
