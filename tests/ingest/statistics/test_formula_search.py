@@ -109,8 +109,8 @@ def slow_of(drawn: Drawn, formula: Formula) -> float:
 def test_beam_search_finds_what_an_exhaustive_search_of_three_terms_finds_in_most_draws() -> None:
     same = 0
     for seed in range(6):
-        drawn = draw(seed)
-        best = drawn.fast().best()[-1].iou
+        fast = draw(seed).fast()
+        best = fast.best()[-1].iou
         exhaustive = 0.0
         for formula in {
             longer
@@ -121,7 +121,7 @@ def test_beam_search_finds_what_an_exhaustive_search_of_three_terms_finds_in_mos
             for concept in range(CONCEPTS)
             if (longer := combine(shorter, two, concept))
         }:
-            exhaustive = max(exhaustive, drawn.fast().iou(formula))
+            exhaustive = max(exhaustive, fast.iou(formula))
         assert best <= exhaustive + 1e-9
         same += best >= exhaustive - 1e-9
     assert same >= 5
