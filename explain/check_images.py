@@ -135,7 +135,7 @@ def _measure(
     random: torch.Generator,
 ) -> None:
     decomposition, downstream = image.decomposition, network.downstream(image.blocks)
-    measures.residual.append(_residual(image.from_first))
+    measures.residual.append(image.from_first.residual)
     r = _path_correlation(downstream, decomposition, random)
     measures.paths_r += [] if r is None else [r]
     by_unit = decomposition.by_position.double().flatten(1).sum(dim=1)
@@ -147,12 +147,6 @@ def _measure(
         strength = (gradient * maps).double().flatten(1).sum(dim=1).abs()
         shares = strength / strength.sum().clamp(min=1e-12)
         measures.carried.setdefault(block, []).append(shares)
-
-
-def _residual(decomposition: Decomposition) -> float:
-    explained = float(decomposition.by_position.double().sum()) + decomposition.biases
-    size = max(1.0, float(decomposition.by_last_unit.abs().sum()))
-    return abs(explained - decomposition.total) / size
 
 
 def _path_correlation(

@@ -102,6 +102,15 @@ class Decomposition:
         """What each unit of the last block adds, (units,)."""
         return (self.gradients[-1] * self.maps[-1]).flatten(1).sum(dim=1)
 
+    @property
+    def residual(self) -> float:
+        """How far evidence and biases are from `total`, as a share of what the last units add.
+
+        It is a share of 1 at least. They come from gradients of their own.
+        """
+        explained = float(self.by_position.double().sum()) + self.biases
+        return abs(explained - self.total) / max(1.0, float(self.by_last_unit.abs().sum()))
+
     def evidence(self, block: int) -> Tensor:
         """Return what each position of a block adds to the logit, all units together, (*grid).
 
@@ -211,10 +220,9 @@ def vjp(stage: nn.Module, maps: Tensor, cotangents: Iterable[Tensor]) -> Tensor:
 
 
 def _check_sum(decomposition: Decomposition) -> None:
-    """Refuse evidence and biases that do not sum to the logit; each come from own gradients."""
-    explained = float(decomposition.by_position.double().sum()) + decomposition.biases
-    size = max(1.0, float(decomposition.by_last_unit.abs().sum()))
-    if abs(explained - decomposition.total) > 1e-3 * size:
+    """Refuse evidence and biases that do not sum to the logit."""
+    if decomposition.residual > 1e-3:
+        explained = float(decomposition.by_position.double().sum()) + decomposition.biases
         raise QueryError(
             "paths and bias terms do not sum to the logit in this network",
             found=f"{explained:.6g}",
