@@ -1,6 +1,8 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two processes; a file's tests stay together, so that they share what they make.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: demo test check lint clean
 
@@ -18,11 +20,11 @@ demo: .venv/installed
 # All that CI runs.
 test: lint
 	tests/system.sh
-	$(BIN)/pytest
+	$(PYTEST)
 
-# In three minutes: all but what needs a server, a browser or a long run.
+# In a few minutes: all but what needs a server, a browser or a long run.
 check: lint
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: .venv/installed
 	$(BIN)/ruff check .
