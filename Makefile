@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Two processes; a file's tests stay together, so that they share what they make.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
-.PHONY: demo test check lint clean
+.PHONY: demo test check lint docs clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -31,6 +31,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site, as files to open or to deploy: build/site/index.html.
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv demo-out build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,89 +1,25 @@
-"""The README's commands and code, run as they stand on a drawn data set."""
+"""The README: its commands are those of the tutorial, which are run; its links lead somewhere."""
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import shutil
-import subprocess
-import sys
-from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.drawn_data import CLASSES, draw_concept_data, write_untrained
 from tests.repository import ROOT
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-pytestmark = pytest.mark.slow
-
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def user_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make what the README assumes: a checkpoint, class names, concept data, photos."""
-    folder = tmp_path_factory.mktemp("user")
-    data = draw_concept_data(folder / "broden1_224", 16, size=64)
-    write_untrained(data)
-    (data / "untrained.pth.tar").rename(folder / "net.pth.tar")
-    (data / "classes.txt").rename(folder / "classes.txt")
-    assert "juggling" in CLASSES
-    photos = sorted((data / "images").rglob("*.jpg"))[:6]
-    shutil.copy(photos[0], folder / "x.jpg")
-    (folder / "photos").mkdir()
-    for photo in photos:
-        shutil.copy(photo, folder / "photos")
-    rows = [f"{photo.name},{CLASSES[0]}" for photo in photos]
-    (folder / "labels.csv").write_text("\n".join(["image,label", *rows]) + "\n")
-    return folder
+def commands(program: str) -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^{program} .*", "\n".join(blocks), re.MULTILINE)
 
 
-def code_blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-
-
-def commands() -> list[str]:
-    """Return the README's `conceptgraph` commands, comments left out."""
-    lines = "\n".join(code_blocks("sh")).splitlines()
-    return [line.split("#")[0].strip() for line in lines if line.startswith("conceptgraph ")]
-
-
-def run(command: list[str], folder: Path) -> str:
-    """Run a command, which must succeed, and return its standard output."""
-    result = subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def test_the_commands_of_the_first_session(user_folder: Path) -> None:
-    session = commands()
-    assert len(session) >= 6
-    for command in session:
-        program, *words = shlex.split(command)
-        assert program == "conceptgraph"
-        for name in {"broden.cg", "joined.cg"}.intersection(words):
-            if not (user_folder / name).exists():
-                shutil.copytree(user_folder / "net.cg", user_folder / name)
-        output = run([sys.executable, "-m", "conceptgraph.cli.app", *words], user_folder)
-        assert output.strip(), command
-    assert (user_folder / "paths.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-
-
-def test_the_python_session(user_folder: Path) -> None:
-    (code,) = code_blocks("python")
-    shutil.rmtree(user_folder / "net.cg", ignore_errors=True)
-    run([sys.executable, "-c", code], user_folder)
+def test_its_commands_are_those_of_the_tutorial() -> None:
+    session = commands("conceptgraph")
+    assert len(session) >= 4
+    for line in session:
+        assert f"\n{line}\n" in TUTORIAL
 
 
 def test_links_lead_to_files() -> None:
@@ -93,5 +29,7 @@ def test_links_lead_to_files() -> None:
 
 def test_make_commands_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for goal in re.findall(r"^make (\w+)", "\n".join(code_blocks("sh")), re.MULTILINE):
+    goals = [line.split()[1] for line in commands("make")]
+    assert goals
+    for goal in goals:
         assert f"\n{goal}:" in makefile
