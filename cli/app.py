@@ -26,6 +26,7 @@ from .commands import (
     predict,
     query,
     report,
+    serve,
     show,
     why,
 )
@@ -54,6 +55,7 @@ app.command("check")(check.check)
 app.command("show")(show.show)
 app.command("label")(label.label)
 app.command("formulas")(formulas.formulas)
+app.command("serve")(serve.serve)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("query")(query.query)

@@ -37,13 +37,19 @@ def render(template: str, **values: object) -> str:
 @cache
 def _environment() -> Environment:
     """Return the environment of all templates; `page.css` is a global there, as `page_css`."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+    environment = make_environment(TEMPLATES)
     for name in _INLINED:
         content = (TEMPLATES / name).read_text(encoding="utf-8")
         environment.globals[name.replace(".", "_")] = content
+    return environment
+
+
+def make_environment(*folders: Path) -> Environment:
+    """Return an environment of the templates of some folders, the first one's first; it escapes."""
+    environment = Environment(
+        loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     environment.globals["elsewhere"] = ELSEWHERE
     environment.filters |= {"signed": signed, "split_concept": split_concept}
     return environment

@@ -418,6 +418,26 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         [("block4/0", "0 juggling", 0.875, 0.75, True)],
     ),
     ("units-by-auc", {"concept": "object/ball"}, []),
+    (
+        "unit-labels",
+        {},
+        [
+            ("block1/0", "red", "color", 0.2, "ok", True, False, None),
+            ("block2/0", "polka dotted", "texture", 0.1, "ok", True, True, None),
+            ("block3/0", "polka dotted", "texture", 0.2, "ok", True, True, False),
+            ("block3/1", "ball", "object", 0.1, "ok", True, True, False),
+            ("block3/2", None, None, None, "dead", False, False, None),
+            ("block4/0", "juggling", "action", 0.3, "ok", True, True, True),
+            ("block4/1", "ball", "object", 0.03, "ok", False, False, None),
+            ("block4/2", "ball", "object", 0.25, "ok", True, True, None),
+            ("block4/3", "ball", "object", 0.08, "sparse", False, False, None),
+        ],
+    ),
+    (
+        "unit-labels",
+        {"top": 1},
+        [("block1/0", "red", "color", 0.2, "ok", True, False, None)],
+    ),
 ]
 
 

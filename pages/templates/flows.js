@@ -175,8 +175,12 @@
     const at = edges().map((line) => ({ ...line, ends: [`${line.column},${line.from}`, `${line.column + 1},${line.to}`] }));
     const into = at.filter((line) => line.ends[1] === state.chosen).map((line) => [boxOf(line.ends[0]).name, line.value]);
     const out = column === 0 ? at.filter((line) => line.ends[0] === state.chosen).map((line) => [boxOf(line.ends[1]).name, line.value]) : [];
+    const name = element("bdi", { textContent: box.name });
+    // Where concepts have pages of their own, `data.link` is the address of one, but its uid.
+    const uid = `${data.categories[column]?.[state.categories[column]]}/${box.name}`;
+    const linked = data.link && box.kind === "concept" ? element("a", { href: data.link + encodeURIComponent(uid) }, name) : name;
     panel.replaceChildren(
-      element("h3", {}, element("bdi", { textContent: box.name }), ` in ${data.blocks[column]}: ${signed(box.evidence)}${where}`),
+      element("h3", {}, linked, ` in ${data.blocks[column]}: ${signed(box.evidence)}${where}`),
       ...routes(`by way of ${data.blocks[1]}:`, out), ...routes(`from ${data.blocks[0]}:`, into), ...carriers(box),
     );
   }

@@ -1,0 +1,339 @@
+"""The runs that are served: which there are, and each one open, from its folder or a Neo4j.
+
+A run is opened when it is first asked for, and again when it is replaced; few stay open. Its key,
+which stands in addresses, is the folder's name, or the run's uid in a Neo4j.
+"""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from collections import OrderedDict
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...errors import ConceptGraphError, QueryError
+from ...graph.run.manifest import read_manifest
+from ...graph.run.reader import Run, open_run
+from ...graph.run.word_labels import word_run
+from ...graph.stores.memory import open_store
+from ...graph.uids import concept_uid
+from ...queries.names import ALL_ROWS
+from ...queries.questions.classes import Classes
+from ...queries.questions.concepts import Concepts
+from ...queries.questions.formulas import Formulas
+from ...queries.questions.unit_labels import UnitLabels
+from .search import SearchIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from ...graph.run.manifest import Manifest
+    from ...graph.stores.memory import MemoryStore
+    from ...graph.stores.neo4j_store import Neo4jStore
+    from ...queries.questions.classes import ClassRow
+    from ...queries.questions.concepts import RunConceptRow
+    from ...queries.questions.unit_labels import UnitLabelRow
+
+    _FileState = tuple[int, int, int] | None
+    """When a file changed, which it is, and its size; None if it is not there."""
+    State = tuple[_FileState, ...]
+    """Of the files of a run that its graph is made of."""
+
+MOST_OPEN = 3
+"""Runs that stay open."""
+WORDS = ".words"
+"""Ends the key of a run whose units are labelled with words."""
+_PARTS = ("manifest.json", "evidence.json", "formulas.json", "words.json", "explanations")
+
+
+class Listing(NamedTuple):
+    """A run as the list of runs has it.
+
+    Attributes:
+        key: in addresses.
+        model: the network's name; "" if the run cannot be read.
+        created: when, in UTC.
+        problem: why it cannot be read, if so.
+    """
+
+    key: str
+    model: str
+    created: str
+    problem: str | None = None
+
+
+class ServedRun:
+    """A run that is open.
+
+    Attributes:
+        key: in addresses.
+        name: its uid in the store.
+        store: its graph.
+        run: its folder; None if there is only the graph in a Neo4j.
+    """
+
+    def __init__(
+        self, key: str, name: str, store: MemoryStore | Neo4jStore, run: Run | None
+    ) -> None:
+        self.key, self.name, self.store, self.run = key, name, store, run
+
+    @cached_property
+    def units(self) -> list[UnitLabelRow]:
+        """All units with their labels, by block and index."""
+        rows = self.store.ask(UnitLabels(self.name, ALL_ROWS))
+        return sorted(rows, key=lambda row: _block_and_index(row.uid))
+
+    @cached_property
+    def unit_of(self) -> dict[str, UnitLabelRow]:
+        """The units by uid."""
+        return {row.uid: row for row in self.units}
+
+    @cached_property
+    def concepts(self) -> list[RunConceptRow]:
+        """All concepts, by uid."""
+        return self.store.ask(Concepts(self.name))
+
+    @cached_property
+    def classes(self) -> list[ClassRow]:
+        """All classes, by uid."""
+        return self.store.ask(Classes(self.name))
+
+    @cached_property
+    def images(self) -> list[str]:
+        """The images on which some unit is strongest, sorted; none without the run's folder."""
+        return [] if self.run is None else sorted(set(self.run.top_images["image"]))
+
+    @cached_property
+    def thumbnails(self) -> dict[str, dict[str, str]]:
+        """Per unit and rank, from "0", the file of a thumbnail; none without the run's folder."""
+        if self.run is None:
+            return {}
+        table = self.run.top_images.sort_values(["unit", "rank"])
+        files: dict[str, dict[str, str]] = {}
+        for unit, rank, file in zip(
+            *(table[name].tolist() for name in ("unit", "rank", "thumbnail")), strict=True
+        ):
+            files.setdefault(unit, {})[str(rank)] = file
+        return files
+
+    @cached_property
+    def named_after(self) -> dict[str, list[UnitLabelRow]]:
+        """The named units of each concept, the largest IoU first."""
+        units: dict[str, list[UnitLabelRow]] = {}
+        for row in sorted(self.units, key=lambda row: -(row.iou or 0.0)):
+            if row.named and row.label is not None and row.category is not None:
+                units.setdefault(concept_uid(row.category, row.label), []).append(row)
+        return units
+
+    @cached_property
+    def formulas(self) -> dict[str, str]:
+        """The formulas of units that have one, by uid."""
+        rows = self.store.ask(Formulas(self.name, ALL_ROWS))
+        return {row.unit: row.formula for row in rows}
+
+    @property
+    def command(self) -> str:
+        """How a command names the run: " --run net.cg"; "" without a folder."""
+        return "" if self.run is None else f" --run {shlex.quote(str(self.run.path))}"
+
+    @cached_property
+    def blocks(self) -> list[str]:
+        """The blocks, the earliest first."""
+        return list(dict.fromkeys(row.uid.partition("/")[0] for row in self.units))
+
+    @cached_property
+    def index(self) -> SearchIndex:
+        """What is searched."""
+        return SearchIndex(
+            self.units, self.concepts, self.classes, self.images,
+            {uid: len(units) for uid, units in self.named_after.items()},
+        )  # fmt: skip
+
+    def prepare(self) -> None:
+        """Read all that pages need, so that none of them waits, and a replaced run is not mixed."""
+        if self.run is not None:
+            self.run.check()
+        _ = self.index
+
+
+def _block_and_index(uid: str) -> tuple[int, int]:
+    block, _, index = uid.partition("/")
+    return int(block.removeprefix("block")), int(index)
+
+
+class _Open(NamedTuple):
+    state: State
+    served: ServedRun
+
+
+class Library:
+    """The runs of a folder or of a Neo4j.
+
+    Attributes:
+        heavy: held by whoever computes for long, so that requests at once do not pile up.
+    """
+
+    def __init__(self, path: Path, neo4j: Neo4jStore | None = None) -> None:
+        """Serve runs.
+
+        Args:
+            path: a run, or the folder of runs.
+            neo4j: the server whose runs are served instead; pictures are those of a folder in
+                `path` with the same run.
+        """
+        self._path, self._neo4j = path, neo4j
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._others: dict[Path, tuple[_FileState, Run]] = {}
+        self._opening = threading.Lock()
+        self.heavy = threading.Lock()
+
+    @property
+    def is_neo4j(self) -> bool:
+        """Whether the graphs are in a Neo4j."""
+        return self._neo4j is not None
+
+    def runs(self) -> list[Listing]:
+        """List the runs, the newest first."""
+        if self._neo4j is not None:
+            rows = [_loaded(row.uid, row.model, row.created, row.status)
+                    for row in self._neo4j.runs()]  # fmt: skip
+        else:
+            rows = [row for path in self._folders() for row in _listed(path)]
+        return sorted(rows, key=lambda row: (row.created, row.key), reverse=True)
+
+    def first(self) -> str:
+        """Return the key of the newest run that can be read.
+
+        Raises:
+            QueryError: there is none.
+        """
+        for row in self.runs():
+            if row.problem is None:
+                return row.key
+        raise QueryError("no run", remedy="Make one with `conceptgraph ingest`")
+
+    def open(self, key: str) -> ServedRun:
+        """Return a run, open.
+
+        Raises:
+            QueryError: there is none of this key.
+            RunError: it is damaged.
+            StoreError: the server fails.
+        """
+        state = self._state(key)
+        with self._opening:
+            kept = self._open.get(key)
+            if kept is not None and kept.state == state:
+                self._open.move_to_end(key)
+                return kept.served
+            self._open.pop(key, None)
+            served = self._opened(key)
+            served.prepare()
+            self._open[key] = _Open(state, served)
+            while len(self._open) > MOST_OPEN:
+                self._open.popitem(last=False)
+            return served
+
+    def same_network(self, served: ServedRun) -> Iterator[tuple[str, Run]]:
+        """Yield key and folder of each other run of the same network that can be read."""
+        if served.run is None:
+            return
+        digest = served.run.manifest["model"]["digest"]
+        for path in self._folders():
+            if path == served.run.path:
+                continue
+            try:
+                run = self._other(path)
+            except ConceptGraphError:
+                continue
+            if run.manifest["model"]["digest"] == digest:
+                yield path.stem, run
+
+    def _other(self, path: Path) -> Run:
+        """Return a run without its graph; its tables are read when they are first asked for."""
+        state = _state_of(path / _PARTS[0])
+        if path not in self._others or self._others[path][0] != state:
+            self._others[path] = state, open_run(path)
+        return self._others[path][1]
+
+    def close(self) -> None:
+        """Close the connection to the server, if there is one."""
+        if self._neo4j is not None:
+            self._neo4j.close()
+
+    def _opened(self, key: str) -> ServedRun:
+        if self._neo4j is not None:
+            return ServedRun(key, key, self._neo4j, self._folder_of_loaded(key))
+        path = self._folder(key)
+        if path is None:
+            raise _no_run(key)
+        run = open_run(path)
+        if path.stem != key:
+            run = word_run(run)
+        return ServedRun(key, run.name, open_store(run), run)
+
+    def _folder(self, key: str) -> Path | None:
+        """Return the folder of a run; None if there is none of this key."""
+        folders = {path.stem: path for path in self._folders()}
+        return folders.get(key) or folders.get(key.removesuffix(WORDS))
+
+    def _folders(self) -> Sequence[Path]:
+        if (self._path / "manifest.json").exists():
+            return [self._path]
+        return sorted(file.parent for file in self._path.glob("*.cg/manifest.json"))
+
+    def _folder_of_loaded(self, key: str) -> Run | None:
+        """Return the folder of a run that is in a Neo4j, if it is here."""
+        created = next((row.created for row in self.runs() if row.key == key), None)
+        if created is None:
+            raise _no_run(key)
+        for path in self._folders():
+            try:
+                run = open_run(path)
+                run = word_run(run) if key.endswith(WORDS) else run
+            except ConceptGraphError:
+                continue
+            if run.name == key and run.manifest["created"] == created:
+                return run
+        return None
+
+    def _state(self, key: str) -> State:
+        if self._neo4j is not None:
+            return tuple((hash(row), 0, 0) for row in self._neo4j.runs() if row.uid == key)
+        path = self._folder(key)
+        if path is None:
+            self._open.pop(key, None)
+            raise _no_run(key)
+        return tuple(_state_of(path / part) for part in _PARTS)
+
+
+def _no_run(key: str) -> QueryError:
+    return QueryError(f"no run {key!r}", remedy="All runs are on the first page")
+
+
+def _state_of(file: Path) -> _FileState:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+def _listed(path: Path) -> Iterator[Listing]:
+    """Yield a run, and once more by its words, if it has any."""
+    try:
+        manifest: Manifest = read_manifest(path)
+    except ConceptGraphError as error:
+        yield Listing(path.stem, "", "", str(error))
+        return
+    facts = manifest["model"]["name"], manifest["created"]
+    yield Listing(path.stem, *facts)
+    if (path / "words.json").is_file():
+        yield Listing(f"{path.stem}{WORDS}", *facts)
+
+
+def _loaded(uid: str, model: str, created: str, status: str) -> Listing:
+    problem = None if status == "complete" else f"not completely loaded ({status})"
+    return Listing(uid, model, created, problem)
