@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NEEDS_MORE = {"neo4j_5", "neo4j_2026", "neo4j_server", "neo4j", "store", "browser"}
 """Fixtures that start a server or a browser."""
 
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and commands would fold their lines
 torch.set_num_threads(1)  # tensors are small: more threads are slower
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("tests")
