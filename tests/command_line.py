@@ -47,7 +47,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
         **options,
     )
     return CommandResult(done.returncode, done.stdout, done.stderr)
