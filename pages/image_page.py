@@ -38,16 +38,23 @@ def render_image(page: ImagePage) -> str:
     Raises:
         DataError: a number is not finite, or a picture is not embedded.
     """
+    return render("image.html", **image_values(page), vis=vis_network())
+
+
+def image_values(page: ImagePage) -> dict[str, object]:
+    """Return what `image_body.html` shows.
+
+    Raises:
+        DataError: as `render_image`.
+    """
     _check(page)
-    return render(
-        "image.html",
+    return dict(
         **_values(page),
         weaker=[thing for thing in page.things if not thing.painted],
         regions=[_table(table, page.total) for table in page.regions],
         flows=None if page.flows is None else flow_values(page.flows),
         bars=waterfall(page.accounting),
         paths=path_values(page.paths),
-        vis=vis_network(),
         data={
             "places": page.places,
             "seen": page.seen,

@@ -120,13 +120,29 @@ def painted_over(
         pixels: what the network was given, uint8 (height, width, 3).
         mask: bool (height, width), what of it is painted over; elsewhere the photograph is sharper.
     """
+    return draw_on_seen(image, seen, lambda part: _with_pixels(part, pixels, mask))
 
-    def draw(part: Image.Image) -> Image.Image:
-        painted = Image.fromarray(pixels).resize(part.size, Image.Resampling.BICUBIC)
-        where = Image.fromarray(mask.astype(np.uint8) * 255)
-        return Image.composite(painted, part, where.resize(part.size, Image.Resampling.BILINEAR))
 
-    return draw_on_seen(image, seen, draw)
+def paint_photograph(
+    image: Image.Image, seen: SeenBox, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]
+) -> Image.Image:
+    """Return a photograph to be shown to the network again, a part of it painted over.
+
+    Arguments are those of `painted_over`. What the network does not see stays as it was.
+    """
+    left, top, right, bottom = _pixels(image, seen)
+    painted = image.copy()
+    painted.paste(_with_pixels(image.crop((left, top, right, bottom)), pixels, mask), (left, top))
+    return painted
+
+
+def _with_pixels(
+    part: Image.Image, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]
+) -> Image.Image:
+    """Return what the network sees of a photograph, with other pixels where `mask` is."""
+    painted = Image.fromarray(pixels).resize(part.size, Image.Resampling.BICUBIC)
+    where = Image.fromarray(mask.astype(np.uint8) * 255)
+    return Image.composite(painted, part, where.resize(part.size, Image.Resampling.BILINEAR))
 
 
 def crop_seen(image: Image.Image, seen: SeenBox) -> Image.Image:

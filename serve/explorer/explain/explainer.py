@@ -1,0 +1,225 @@
+"""Explanations of photographs for pages: the question of a link, answered by the run's network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ....errors import QueryError
+from ....explain.ablation import (
+    MAX_CONCEPTS,
+    ablate,
+    compared_classes,
+    minimal_ablation_set,
+    requested_masks,
+)
+from ....explain.explain import explain
+from ....explain.network import open_network
+from ....explain.no_answer import flip_note
+from ....explain.predict import predict
+from ....explain.question import check_question
+from ....explain.unusual import unusual_regions
+from ....explain.user_region import chosen_region
+from ....explain.verdict import ASKED
+from ....graph.run.explanations import save_explanation
+from ....ingest.concept_data.images import open_image
+from ....pages.image_content import image_page
+from ....pages.image_page import image_values
+from ....pages.pictures import cam_png, paint_photograph
+from .worker import Worker
+
+if TYPE_CHECKING:
+    from ....explain.ablation import Ablation
+    from ....explain.explanation import Explanation
+    from ....explain.image_regions import ImageThing
+    from ....explain.network import RunNetwork
+    from ....graph.run.reader import Run
+    from .photographs import Photographs
+    from .question import ImageQuestion
+    from .worker import Job
+
+PATHS = 10
+
+
+class NetworkOptions(NamedTuple):
+    """What `open_network` takes beside the run."""
+
+    weights: str | None = None
+    model: str | None = None
+    trust_run: bool = False
+    trust_pickle: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a question.
+
+    Attributes:
+        explanation: of the photograph.
+        page: what the page of an image shows.
+        concepts: that can be ablated, those with most evidence first.
+    """
+
+    explanation: Explanation
+    page: dict[str, object]
+    concepts: tuple[str, ...]
+
+
+class Explainer:
+    """Answers questions about photographs, one at a time; keeps the last answers.
+
+    Args:
+        run: the run whose network is asked.
+        photographs: that can be asked about.
+        options: of the network.
+    """
+
+    def __init__(
+        self, run: Run, photographs: Photographs, options: NetworkOptions | None = None
+    ) -> None:
+        self.run, self.photographs = run, photographs
+        self._options = options or NetworkOptions()
+        self._worker: Worker[ImageQuestion, Answer] = Worker()
+        self._explained: tuple[ImageQuestion, Explanation] | None = None
+
+    def check(self, question: ImageQuestion) -> None:
+        """Refuse a question that cannot be answered, before the network is asked.
+
+        Raises:
+            QueryError: no such photograph, class, concept or unit, or no such region.
+            DataError: the photograph cannot be read.
+        """
+        file = self.photographs.file(question.image)
+        check_question(self.run, file, question.class_name, question.versus)
+        chosen_region(self.run, file, question.region)
+        if question.ablate or question.units:
+            requested_masks(self.run, question.ablate, question.units)
+
+    def ask(self, question: ImageQuestion) -> Job[Answer]:
+        """Return the job that answers a question; a new one only if it was not asked lately.
+
+        Raises:
+            ConceptGraphError: too many are waiting.
+        """
+        return self._worker.submit(question, lambda job: self._answer(question, job))
+
+    def cancel(self, question: ImageQuestion) -> None:
+        """Drop a question."""
+        self._worker.forget(question)
+
+    def waiting_before(self, job: Job[Answer]) -> int:
+        """Return how many questions are answered before this one."""
+        return self._worker.waiting_before(job)
+
+    def paint_over(self, question: ImageQuestion, mark: str) -> str:
+        """Paint a thing over, as its counterfactual was, and return the new photograph's key.
+
+        Args:
+            question: one that has been answered.
+            mark: of the thing: its number, or "R" for the region that was asked about.
+
+        Raises:
+            QueryError: there is no such thing, or the answer is no longer here.
+        """
+        job = self._worker.find(question)
+        if job is None or job.answer is None:
+            raise QueryError("that answer is no longer here", remedy="Open its link again")
+        explanation = job.answer.explanation
+        thing = _thing(explanation, mark)
+        if thing is None or thing.counterfactual is None:
+            raise QueryError("no thing that was painted over", found=mark[:20])
+        pixels = thing.counterfactual.pixels
+        painted = paint_photograph(
+            open_image(Path(explanation.image)), explanation.seen, pixels,
+            (pixels != explanation.picture.pixels).any(axis=2),
+        )  # fmt: skip
+        buffer = BytesIO()
+        painted.save(buffer, format="PNG", compress_level=1)
+        return self.photographs.add(buffer.getvalue())
+
+    def keep(self, question: ImageQuestion) -> None:
+        """Save an explanation in the run, as `conceptgraph why` does.
+
+        Raises:
+            QueryError: the answer is no longer here.
+            RunError: the run cannot be written to.
+        """
+        job = self._worker.find(question)
+        if job is None or job.answer is None:
+            raise QueryError("that answer is no longer here", remedy="Open its link again")
+        explanation = job.answer.explanation
+        image, answer = Path(explanation.image), explanation.to_json()
+        asked = {name: answer[name] for name in ("class", "versus", "method", "blocks")}
+        picture = cam_png(image, explanation.seen, explanation.cam)
+        save_explanation(self.run, image, {"top": PATHS, "beam": 64, **asked}, answer, picture)
+
+    def _answer(self, question: ImageQuestion, job: Job[Answer]) -> Answer:
+        """Answer a question in the worker's thread, in stages."""
+        file = self.photographs.file(question.image)
+        job.enter("loading the network")
+        network = open_network(self.run, **self._options._asdict())
+        job.enter("asking the network")
+        (answer,) = predict(network, [file])
+        job.enter("explaining the answer", early=answer.predicted)
+        explanation = self._explain(network, file, question)
+        ablations, no_flip = _ablations(network, explanation, question, job)
+        job.enter("comparing it with other images")
+        classes = [explanation.class_name, *([explanation.versus] if explanation.versus else [])]
+        unusual = unusual_regions(network, explanation, classes)
+        job.enter("drawing the page")
+        page = image_page(self.run, explanation, ablations, no_flip, unusual or ())
+        return Answer(explanation, image_values(page), _concepts(explanation))
+
+    def _explain(self, network: RunNetwork, file: Path, question: ImageQuestion) -> Explanation:
+        """Explain a photograph; the last explanation is used again for further ablations of it."""
+        asked = question.unchanged
+        if self._explained is None or self._explained[0] != asked:
+            explanation = explain(
+                network, file, question.class_name, versus=question.versus, top=PATHS,
+                region=chosen_region(self.run, file, question.region),
+            )  # fmt: skip
+            self._explained = asked, explanation
+        return self._explained[1]
+
+
+def _ablations(
+    network: RunNetwork, explanation: Explanation, question: ImageQuestion, job: Job[Answer]
+) -> tuple[list[Ablation], str | None]:
+    """Run the ablations that were asked for, and return why none changes the decision, if so."""
+    ablations, no_flip = [], None
+    if question.ablate or question.units:
+        job.enter("running the network with units ablated")
+        ablations.append(
+            ablate(
+                network, explanation.image, concepts=question.ablate, units=question.units,
+                everywhere=question.everywhere, blocks=explanation.blocks,
+                classes=compared_classes(explanation),
+            )
+        )  # fmt: skip
+    if question.flip:
+        job.enter("searching an ablation that changes the answer")
+        minimal = minimal_ablation_set(network, explanation, everywhere=question.everywhere)
+        if minimal is None:
+            no_flip = flip_note(
+                network.run, explanation, most=MAX_CONCEPTS, at=None, everywhere=question.everywhere
+            )
+        else:
+            ablations.append(minimal)
+    return ablations, no_flip
+
+
+def _thing(explanation: Explanation, mark: str) -> ImageThing | None:
+    picture = explanation.picture
+    if mark == ASKED:
+        return picture.chosen
+    known = {str(number): thing for number, thing in enumerate(picture.things, start=1)}
+    return known.get(mark)
+
+
+def _concepts(explanation: Explanation) -> tuple[str, ...]:
+    """Return the concepts of an explanation, as "category/name"."""
+    rows = [row for row in explanation.by_concept if row.name and row.category]
+    rows.sort(key=lambda row: -abs(row.contribution))
+    return tuple(f"{row.category}/{row.name}" for row in rows)
