@@ -11,7 +11,7 @@ from .path_page import path_values, vis_network
 from .wording import DISPUTED_TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .image_parts import ImagePage, RegionTable
 
@@ -41,8 +41,15 @@ def render_image(page: ImagePage) -> str:
     return render("image.html", **image_values(page), vis=vis_network())
 
 
-def image_values(page: ImagePage) -> dict[str, object]:
+def image_values(
+    page: ImagePage, link: Callable[[str, str], str] | None = None
+) -> dict[str, object]:
     """Return what `image_body.html` shows.
+
+    Args:
+        page: what the page shows.
+        link: returns the address of a concept, given its name and category, where the body is a
+            part of another page.
 
     Raises:
         DataError: as `render_image`.
@@ -50,6 +57,7 @@ def image_values(page: ImagePage) -> dict[str, object]:
     _check(page)
     return dict(
         **_values(page),
+        link=link,
         weaker=[thing for thing in page.things if not thing.painted],
         regions=[_table(table, page.total) for table in page.regions],
         flows=None if page.flows is None else flow_values(page.flows),

@@ -24,9 +24,9 @@ from ....explain.unusual import unusual_regions
 from ....explain.user_region import chosen_region
 from ....explain.verdict import ASKED
 from ....graph.run.explanations import save_explanation
+from ....graph.uids import concept_uid
 from ....ingest.concept_data.images import open_image
 from ....pages.image_content import image_page
-from ....pages.image_page import image_values
 from ....pages.pictures import cam_png, paint_photograph
 from .worker import Worker
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ....explain.image_regions import ImageThing
     from ....explain.network import RunNetwork
     from ....graph.run.reader import Run
+    from ....pages.image_parts import ImagePage
     from .photographs import Photographs
     from .question import ImageQuestion
     from .worker import Job
@@ -63,7 +64,7 @@ class Answer:
     """
 
     explanation: Explanation
-    page: dict[str, object]
+    page: ImagePage
     concepts: tuple[str, ...]
 
 
@@ -170,7 +171,7 @@ class Explainer:
         unusual = unusual_regions(network, explanation, classes)
         job.enter("drawing the page")
         page = image_page(self.run, explanation, ablations, no_flip, unusual or ())
-        return Answer(explanation, image_values(page), _concepts(explanation))
+        return Answer(explanation, page, _concepts(explanation))
 
     def _explain(self, network: RunNetwork, file: Path, question: ImageQuestion) -> Explanation:
         """Explain a photograph; the last explanation is used again for further ablations of it."""
@@ -219,7 +220,10 @@ def _thing(explanation: Explanation, mark: str) -> ImageThing | None:
 
 
 def _concepts(explanation: Explanation) -> tuple[str, ...]:
-    """Return the concepts of an explanation, as "category/name"."""
-    rows = [row for row in explanation.by_concept if row.name and row.category]
-    rows.sort(key=lambda row: -abs(row.contribution))
-    return tuple(f"{row.category}/{row.name}" for row in rows)
+    """Return the concepts that a photograph's things and its units have, as "category/name"."""
+    of_things = [concept for thing in explanation.picture.things for concept in thing.concepts]
+    of_units = [row for row in explanation.by_concept if row.name and row.category]
+    of_units.sort(key=lambda row: -abs(row.contribution))
+    uids = [concept_uid(concept.category, concept.name) for concept in of_things]
+    uids += [concept_uid(row.category or "", row.name or "") for row in of_units]
+    return tuple(dict.fromkeys(uids))

@@ -35,6 +35,11 @@ _DIGEST = re.compile("[0-9a-f]{32}")
 _OF_DATA = "data/"
 
 
+def key_of(digest: str) -> str:
+    """Return the key of a photograph, given the sha256 of its file."""
+    return digest[:32]
+
+
 class Photographs:
     """Photographs by key.
 
@@ -63,7 +68,7 @@ class Photographs:
                 expected=f"{MOST_PIXELS // 1_000_000} million at most",
             )  # fmt: skip
         open_image(content, name="the photograph")
-        key = hashlib.blake2b(content, digest_size=16).hexdigest()
+        key = key_of(hashlib.sha256(content).hexdigest())
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

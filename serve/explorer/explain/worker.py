@@ -87,8 +87,7 @@ class Job(Generic[Answer]):
 class Worker(Generic[Key, Answer]):
     """Runs jobs one after the other, in the order in which they came.
 
-    A job that is asked for again while it waits, runs or is kept is the same job; one that failed
-    is run again.
+    A job that is asked for again while it waits, runs or is kept is the same job.
     """
 
     def __init__(self) -> None:

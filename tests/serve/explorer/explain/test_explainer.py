@@ -66,7 +66,7 @@ def test_ablations_are_those_of_ablate(
 ) -> None:
     unit = run.units["uid"].iloc[-1]
     answer = answered(explainer, replace(question, units=(unit,), flip=True))
-    (shown,) = answer.page["page"].ablations[:1]  # type: ignore[attr-defined]
+    (shown,) = answer.page.ablations[:1]
     plain = ablate(run, "x.jpg", units=[unit])
     assert [row[1:] for row in shown.rows] == [change[1:] for change in plain.changes]
 

@@ -1,0 +1,349 @@
+"""The addresses of Explain: its start, an answer, how far one is, photographs, and what pages send."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from ....errors import ConceptGraphError, DataError, QueryError
+from ....graph.run.explanations import saved_explanations
+from ....ingest.concept_data.images import read_header
+from ....pages.document import render as render_part
+from ....pages.image_page import image_values
+from ..rendering import Crumb, Page, render, url
+from .explainer import Explainer
+from .photographs import LARGEST, Photographs, key_of
+from .question import ImageQuestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+
+    from ....graph.run.reader import Run
+    from ..library import Library, ServedRun
+    from .explainer import Answer, NetworkOptions
+    from .worker import Job
+
+PATH = "/explain"
+UPLOAD = f"{PATH}/photograph"
+UPLOADS = {UPLOAD: LARGEST}
+"""For `local_app`."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+"""Of an answer, whose bars and graphs have styles of their own."""
+SHOWN = 48
+"""Photographs of the run on the first page."""
+_SECONDS = 10.0
+"""How long a page waits for news at most."""
+
+
+class KeptExplanation(NamedTuple):
+    """A kept explanation: what it is of, and its link if the photograph is still here."""
+
+    class_name: str
+    versus: str | None
+    probability: float
+    image: str
+    link: str | None
+
+
+class StartPage(NamedTuple):
+    """What the page shows on which a photograph is chosen."""
+
+    images: list[str]
+    total: int
+    text: str
+    kept: list[KeptExplanation]
+
+
+class WaitingPage(NamedTuple):
+    """What the page shows of a question that is being answered."""
+
+    question: ImageQuestion
+    stage: str
+    before: int
+
+
+class AnswerPage(NamedTuple):
+    """What the page of an answer shows.
+
+    Attributes:
+        question: what was asked.
+        body: the explanation, HTML.
+        size: width and height of the photograph, in its own pixels.
+        marks: of things that can be painted over, and what they are.
+        concepts: that can be ablated, the first ones to tick.
+        classes: names of all classes.
+        before: the link to the photograph of which this one was made, if it was.
+        command: what gives the same answer in a terminal.
+    """
+
+    question: ImageQuestion
+    body: str
+    size: tuple[int, int]
+    marks: list[tuple[str, str]]
+    concepts: list[str]
+    classes: list[str]
+    before: str | None
+    command: str
+
+
+class Explainers:
+    """An explainer for each open run; it ends with the run."""
+
+    def __init__(self, library: Library, options: NetworkOptions | None) -> None:
+        self._library, self._options = library, options
+        self._by_run: WeakKeyDictionary[ServedRun, Explainer] = WeakKeyDictionary()
+
+    def of(self, given: QueryParams) -> tuple[str, Explainer]:
+        """Return the key and the explainer of the run that a link means.
+
+        Raises:
+            ConceptGraphError: there is no such run, or its folder is not here.
+        """
+        served = self._library.open(given.get("run") or self._library.first())
+        if served.run is None:
+            raise QueryError(
+                f"run {served.key} is here only as a graph, without its network",
+                remedy="Serve its folder: conceptgraph serve --run NAME.cg",
+            )
+        if served not in self._by_run:
+            photographs = Photographs(served.run)
+            self._by_run[served] = Explainer(served.run, photographs, self._options)
+        return served.key, self._by_run[served]
+
+
+def explain_routes(library: Library, options: NetworkOptions | None = None) -> list[Route]:
+    """Return the addresses.
+
+    Args:
+        library: the runs.
+        options: how their networks are loaded.
+    """
+    explainers = Explainers(library, options)
+    return [
+        Route(PATH, lambda request: _explain(explainers, request)),
+        Route(f"{PATH}/state", lambda request: _state(explainers, request)),
+        Route("/photograph", lambda request: _photograph(explainers, request)),
+        Route(UPLOAD, lambda request: _upload(explainers, request), methods=["POST"]),
+        _action(explainers, "paint", _paint),
+        _action(explainers, "keep", _keep),
+        _action(explainers, "cancel", _cancel),
+    ]
+
+
+def _explain(explainers: Explainers, request: Request) -> Response:
+    """Answer with the start, the answer, or that it is being made; all have the same address."""
+    given = request.query_params
+    try:
+        key, explainer = explainers.of(given)
+        if not given.get("image"):
+            return _page(key, "Explain", "explain.html", _start(explainer, given), crumbs=())
+        question = ImageQuestion.of(given)
+        explainer.check(question)
+        job = explainer.ask(question)
+    except ConceptGraphError as error:
+        return _problem(error, given)
+    if job.error is not None:
+        explainer.cancel(question)  # so that opening the link again asks again
+        return _problem(ConceptGraphError(job.error), given)
+    if job.answer is None:
+        waiting = WaitingPage(question, job.stage, explainer.waiting_before(job))
+        return _page(key, "Explaining …", "explaining.html", waiting)
+    return _page(
+        key, job.answer.page.title, "explained.html",
+        _answer_page(key, explainer, question, job.answer),
+    )  # fmt: skip
+
+
+def _page(
+    run: str, title: str, template: str, content: object, crumbs: tuple[Crumb, ...] | None = None
+) -> Response:
+    crumbs = (Crumb("Explain", url(PATH, run=run)),) if crumbs is None else crumbs
+    document = render(Page(template, title, content, PATH, crumbs), run)
+    return HTMLResponse(document, headers={"content-security-policy": POLICY})
+
+
+def _problem(error: ConceptGraphError, given: Mapping[str, str]) -> Response:
+    page = Page("problem.html", "Cannot be explained", str(error), PATH)
+    return HTMLResponse(render(page, given.get("run")), 404 if isinstance(error, QueryError) else 500)
+
+
+def _start(explainer: Explainer, given: QueryParams) -> StartPage:
+    text = given.get("q", "")[:200]
+    images = explainer.photographs.of_run(text)
+    return StartPage(images[:SHOWN], len(images), text, _kept(explainer))
+
+
+def _kept(explainer: Explainer) -> list[KeptExplanation]:
+    """Return the explanations that are kept in the run."""
+    kept = []
+    for saved in saved_explanations(explainer.run):
+        answer, key = saved.answer, key_of(saved.image)
+        link = None
+        if _is_here(explainer, key):
+            link = ImageQuestion(key, answer["class"], answer["versus"]).query
+        name = Path(saved.path).name
+        row = answer["class"], answer["versus"], answer["probability"], name, link
+        kept.append(KeptExplanation(*row))
+    return kept
+
+
+def _is_here(explainer: Explainer, key: str) -> bool:
+    try:
+        explainer.photographs.file(key)
+    except QueryError:
+        return False
+    return True
+
+
+def _answer_page(
+    run: str, explainer: Explainer, question: ImageQuestion, answer: Answer
+) -> AnswerPage:
+    def link(name: str, category: str) -> str:
+        return url("/concept", run=run, uid=f"{category}/{name}")
+
+    before = question.shown_from
+    height, width = read_header(explainer.photographs.file(question.image)).shown
+    painted = [*([answer.page.asked] if answer.page.asked else []), *answer.page.things]
+    return AnswerPage(
+        question,
+        render_part("image_body.html", **image_values(answer.page, link)),
+        (width, height),
+        [(thing.mark, " · ".join(name.name for name in thing.names[:2]))
+         for thing in painted if thing.painted],
+        list(dict.fromkeys([*question.ablate, *answer.concepts])),
+        [str(name) for name in explainer.run.classes["name"]],
+        None if before is None else f"{PATH}?run={run}&{ImageQuestion(before).query}",
+        _command(explainer.run, question),
+    )  # fmt: skip
+
+
+def _command(run: Run, question: ImageQuestion) -> str:
+    """Return the command that gives the same answer."""
+    words = ["conceptgraph why --image PHOTOGRAPH", f"--run {run.path.name}"]
+    options = {
+        "class": [question.class_name], "versus": [question.versus], "region": [question.region],
+        "ablate": question.ablate, "ablate-unit": question.units,
+    }  # fmt: skip
+    words += [f'--{name} "{value}"' for name, values in options.items() for value in values if value]
+    words += ["--everywhere"] * question.everywhere + ["--flip"] * question.flip
+    return " ".join(words)
+
+
+def _state(explainers: Explainers, request: Request) -> Response:
+    """Wait for news of an answer, and tell them."""
+    given = request.query_params
+    try:
+        _, explainer = explainers.of(given)
+        question = ImageQuestion.of(given)
+        explainer.check(question)
+        job = explainer.ask(question)
+    except ConceptGraphError as error:
+        return JSONResponse({"error": str(error)}, 404)
+    job.wait(given.get("stage", ""), _SECONDS)
+    return JSONResponse(_news(job, explainer.waiting_before(job)))
+
+
+def _news(job: Job[Answer], before: int) -> dict[str, object]:
+    predicted = job.early if isinstance(job.early, tuple) else ()
+    return {
+        "stage": job.stage,
+        "before": before,
+        "ended": job.ended.is_set(),
+        "predicted": [[row.name, row.probability] for row in predicted[:3]],
+    }
+
+
+def _photograph(explainers: Explainers, request: Request) -> Response:
+    given = request.query_params
+    try:
+        _, explainer = explainers.of(given)
+        content = explainer.photographs.jpeg(given.get("image", ""))
+    except ConceptGraphError:
+        return Response("No such picture.\n", 404, media_type="text/plain")
+    return Response(content, media_type="image/jpeg")
+
+
+async def _upload(explainers: Explainers, request: Request) -> Response:
+    """Keep a photograph, and answer with the link to its explanation."""
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > LARGEST:
+            return JSONResponse({"error": "The photograph is too large."}, 413)
+
+    def add() -> Response:
+        try:
+            key, explainer = explainers.of(request.query_params)
+            question = ImageQuestion(explainer.photographs.add(content))
+        except ConceptGraphError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"url": f"{url(PATH, run=key)}&{question.query}"})
+
+    return await run_in_threadpool(add)
+
+
+def _action(
+    explainers: Explainers,
+    name: str,
+    act: Callable[[str, Explainer, ImageQuestion, Mapping[str, object]], dict[str, object]],
+) -> Route:
+    """Return the address of something that a page sends as JSON: `link`, and more."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = json.loads(await request.body())
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict) or not isinstance(body.get("link"), str):
+            return JSONResponse({"error": "not a JSON object with a link"}, 400)
+        return await run_in_threadpool(answer, body)
+
+    def answer(body: Mapping[str, object]) -> Response:
+        try:
+            given = QueryParams(str(body["link"]).removeprefix("?"))
+            key, explainer = explainers.of(given)
+            return JSONResponse(act(key, explainer, ImageQuestion.of(given), body))
+        except (QueryError, DataError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        except ConceptGraphError as error:
+            return JSONResponse({"error": str(error)}, 500)
+
+    return Route(f"{PATH}/{name}", endpoint, methods=["POST"])
+
+
+def _paint(
+    run: str, explainer: Explainer, question: ImageQuestion, body: Mapping[str, object]
+) -> dict[str, object]:
+    painted = explainer.paint_over(question, str(body.get("mark")))
+    again = replace(
+        question, image=painted, region=None, shown_from=question.shown_from or question.image
+    )
+    return {"url": f"{url(PATH, run=run)}&{again.query}"}
+
+
+def _keep(
+    run: str, explainer: Explainer, question: ImageQuestion, _: Mapping[str, object]
+) -> dict[str, object]:
+    explainer.keep(question)
+    return {"said": f"Kept in {run}; `conceptgraph load` takes it to Neo4j."}
+
+
+def _cancel(
+    run: str, explainer: Explainer, question: ImageQuestion, _: Mapping[str, object]
+) -> dict[str, object]:
+    explainer.cancel(question)
+    return {"url": url(PATH, run=run)}
