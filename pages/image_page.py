@@ -42,7 +42,9 @@ def render_image(page: ImagePage) -> str:
 
 
 def image_values(
-    page: ImagePage, link: Callable[[str, str], str] | None = None
+    page: ImagePage,
+    link: Callable[[str, str], str] | None = None,
+    below_title: str = "",
 ) -> dict[str, object]:
     """Return what `image_body.html` shows.
 
@@ -50,6 +52,7 @@ def image_values(
         page: what the page shows.
         link: returns the address of a concept, given its name and category, where the body is a
             part of another page.
+        below_title: what that page has there: escaped HTML, as markupsafe.Markup.
 
     Raises:
         DataError: as `render_image`.
@@ -58,6 +61,7 @@ def image_values(
     return dict(
         **_values(page),
         link=link,
+        below_title=below_title,
         weaker=[thing for thing in page.things if not thing.painted],
         regions=[_table(table, page.total) for table in page.regions],
         flows=None if page.flows is None else flow_values(page.flows),

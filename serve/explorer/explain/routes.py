@@ -1,13 +1,15 @@
-"""The addresses of Explain: its start, an answer, how far one is, photographs, and what pages send."""
+"""The addresses of Explain: start, answers, how far one is, photographs, and what pages send."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -16,9 +18,9 @@ from starlette.routing import Route
 from ....errors import ConceptGraphError, DataError, QueryError
 from ....graph.run.explanations import saved_explanations
 from ....ingest.concept_data.images import read_header
-from ....pages.document import render as render_part
+from ....pages.document import render as render_page_part
 from ....pages.image_page import image_values
-from ..rendering import Crumb, Page, render, url
+from ..rendering import Crumb, Page, render, render_part, url
 from .explainer import Explainer
 from .photographs import LARGEST, Photographs, key_of
 from .question import ImageQuestion
@@ -76,28 +78,28 @@ class WaitingPage(NamedTuple):
     before: int
 
 
-class AnswerPage(NamedTuple):
-    """What the page of an answer shows.
+class WhatIf(NamedTuple):
+    """What can be asked next, below the title of an answer.
 
     Attributes:
         question: what was asked.
-        body: the explanation, HTML.
         size: width and height of the photograph, in its own pixels.
         marks: of things that can be painted over, and what they are.
         concepts: that can be ablated, the first ones to tick.
         classes: names of all classes.
         before: the link to the photograph of which this one was made, if it was.
         command: what gives the same answer in a terminal.
+        is_special: whether more than the photograph was asked about.
     """
 
     question: ImageQuestion
-    body: str
     size: tuple[int, int]
     marks: list[tuple[str, str]]
     concepts: list[str]
     classes: list[str]
     before: str | None
     command: str
+    is_special: bool
 
 
 class Explainers:
@@ -163,8 +165,7 @@ def _explain(explainers: Explainers, request: Request) -> Response:
         waiting = WaitingPage(question, job.stage, explainer.waiting_before(job))
         return _page(key, "Explaining …", "explaining.html", waiting)
     return _page(
-        key, job.answer.page.title, "explained.html",
-        _answer_page(key, explainer, question, job.answer),
+        key, job.answer.page.title, "explained.html", _body(key, explainer, question, job.answer)
     )  # fmt: skip
 
 
@@ -178,7 +179,8 @@ def _page(
 
 def _problem(error: ConceptGraphError, given: Mapping[str, str]) -> Response:
     page = Page("problem.html", "Cannot be explained", str(error), PATH)
-    return HTMLResponse(render(page, given.get("run")), 404 if isinstance(error, QueryError) else 500)
+    status = 404 if isinstance(error, QueryError) else 500
+    return HTMLResponse(render(page, given.get("run")), status)
 
 
 def _start(explainer: Explainer, given: QueryParams) -> StartPage:
@@ -209,18 +211,22 @@ def _is_here(explainer: Explainer, key: str) -> bool:
     return True
 
 
-def _answer_page(
-    run: str, explainer: Explainer, question: ImageQuestion, answer: Answer
-) -> AnswerPage:
+def _body(run: str, explainer: Explainer, question: ImageQuestion, answer: Answer) -> Markup:
+    """Return an explanation as HTML; templates have escaped all names."""
+
     def link(name: str, category: str) -> str:
         return url("/concept", run=run, uid=f"{category}/{name}")
 
+    below = Markup(render_part("what_if.html", _what_if(run, explainer, question, answer), run))  # noqa: S704
+    return Markup(render_page_part("image_body.html", **image_values(answer.page, link, below)))  # noqa: S704
+
+
+def _what_if(run: str, explainer: Explainer, question: ImageQuestion, answer: Answer) -> WhatIf:
     before = question.shown_from
     height, width = read_header(explainer.photographs.file(question.image)).shown
     painted = [*([answer.page.asked] if answer.page.asked else []), *answer.page.things]
-    return AnswerPage(
+    return WhatIf(
         question,
-        render_part("image_body.html", **image_values(answer.page, link)),
         (width, height),
         [(thing.mark, " · ".join(name.name for name in thing.names[:2]))
          for thing in painted if thing.painted],
@@ -228,17 +234,19 @@ def _answer_page(
         [str(name) for name in explainer.run.classes["name"]],
         None if before is None else f"{PATH}?run={run}&{ImageQuestion(before).query}",
         _command(explainer.run, question),
+        question != ImageQuestion(question.image, shown_from=question.shown_from),
     )  # fmt: skip
 
 
 def _command(run: Run, question: ImageQuestion) -> str:
     """Return the command that gives the same answer."""
-    words = ["conceptgraph why --image PHOTOGRAPH", f"--run {run.path.name}"]
+    words = ["conceptgraph why --image PHOTOGRAPH", f"--run {shlex.quote(run.path.name)}"]
     options = {
         "class": [question.class_name], "versus": [question.versus], "region": [question.region],
         "ablate": question.ablate, "ablate-unit": question.units,
     }  # fmt: skip
-    words += [f'--{name} "{value}"' for name, values in options.items() for value in values if value]
+    for name, values in options.items():
+        words += [f"--{name} {shlex.quote(value)}" for value in values if value]
     words += ["--everywhere"] * question.everywhere + ["--flip"] * question.flip
     return " ".join(words)
 
