@@ -14,7 +14,9 @@ from starlette.routing import Route
 
 from ...errors import ConceptGraphError, QueryError
 from ...pages.document import TEMPLATES
+from ...pages.path_page import vis_network
 from ..local_server import local_app
+from .explain.routes import UPLOADS, explain_routes
 from .pictures import thumbnail
 from .rendering import Page, render
 from .views.concept import concept
@@ -32,22 +34,26 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
 
+    from .explain.explainer import NetworkOptions
     from .library import Library, ServedRun
 
     View: TypeAlias = Callable[[ServedRun, Mapping[str, str]], Page]
 
 STATIC = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
-_SHARED = ("page.css", "flows.css", "flows.js")
+_SHARED = ("page.css", "flows.css", "flows.js", "image.css", "image.js", "paths.js")
 """Files of `pages/templates/` that the pages use."""
 
 
-def explorer_app(library: Library, *, token: str | None = None) -> Starlette:
+def explorer_app(
+    library: Library, *, token: str | None = None, network: NetworkOptions | None = None
+) -> Starlette:
     """Return the application.
 
     Args:
         library: the runs.
         token: what requests must have, if not only this machine is served.
+        network: how the networks of runs are loaded, to explain photographs.
     """
     pages: dict[str, View] = {
         "/class": one_class,
@@ -66,9 +72,11 @@ def explorer_app(library: Library, *, token: str | None = None) -> Starlette:
         Route("/picture", lambda request: _picture(library, request)),
         *(_static(file) for file in sorted(STATIC.iterdir()) if file.suffix in _TYPES),
         *(_static(TEMPLATES / name) for name in _SHARED),
+        _text("vis-network.js", vis_network()),
+        *explain_routes(library, network),
         Route("/{path:path}", lambda _: _no_page()),
     ]
-    return local_app(routes, token=token)
+    return local_app(routes, token=token, uploads=UPLOADS)
 
 
 def _home(library: Library, request: Request) -> Response:
@@ -129,6 +137,9 @@ def _picture(library: Library, request: Request) -> Response:
 
 
 def _static(file: Path) -> Route:
-    content, kind = file.read_bytes(), _TYPES[file.suffix]
-    answer = f"{kind}; charset=utf-8"
-    return Route(f"/static/{file.name}", lambda _: Response(content, media_type=answer))
+    return _text(file.name, file.read_text(encoding="utf-8"))
+
+
+def _text(name: str, content: str) -> Route:
+    answer = f"{_TYPES[Path(name).suffix]}; charset=utf-8"
+    return Route(f"/static/{name}", lambda _: Response(content, media_type=answer))

@@ -59,6 +59,7 @@ NAVIGATION = (
     NavigationEntry("/classes", "Classes"),
     NavigationEntry("/concepts", "Concepts"),
     NavigationEntry("/units", "Units"),
+    NavigationEntry("/explain", "Explain"),
 )
 
 
@@ -79,6 +80,11 @@ def render(page: Page, run: str | None) -> str:
         page=page.content, title=page.title, here=page.here, crumbs=page.crumbs, run=run,
         navigation=NAVIGATION,
     )  # fmt: skip
+
+
+def render_part(template: str, content: object, run: str) -> str:
+    """Return a part of a page: HTML, its values escaped."""
+    return _environment().get_template(template).render(page=content, run=run)
 
 
 @cache
