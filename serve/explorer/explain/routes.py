@@ -78,6 +78,13 @@ class WaitingPage(NamedTuple):
     before: int
 
 
+class AnswerPage(NamedTuple):
+    """An explanation: HTML whose template has escaped all names; whether it has concept paths."""
+
+    body: Markup
+    has_flows: bool
+
+
 class WhatIf(NamedTuple):
     """What can be asked next, below the title of an answer.
 
@@ -139,7 +146,7 @@ def explain_routes(library: Library, options: NetworkOptions | None = None) -> l
         Route(PATH, lambda request: _explain(explainers, request)),
         Route(f"{PATH}/state", lambda request: _state(explainers, request)),
         Route("/photograph", lambda request: _photograph(explainers, request)),
-        Route(UPLOAD, lambda request: _upload(explainers, request), methods=["POST"]),
+        _upload(explainers),
         _action(explainers, "paint", _paint),
         _action(explainers, "keep", _keep),
         _action(explainers, "cancel", _cancel),
@@ -164,9 +171,9 @@ def _explain(explainers: Explainers, request: Request) -> Response:
     if job.answer is None:
         waiting = WaitingPage(question, job.stage, explainer.waiting_before(job))
         return _page(key, "Explaining …", "explaining.html", waiting)
-    return _page(
-        key, job.answer.page.title, "explained.html", _body(key, explainer, question, job.answer)
-    )  # fmt: skip
+    page = job.answer.page
+    body = _body(key, explainer, question, job.answer)
+    return _page(key, page.title, "explained.html", AnswerPage(body, page.flows is not None))
 
 
 def _page(
@@ -285,23 +292,21 @@ def _photograph(explainers: Explainers, request: Request) -> Response:
     return Response(content, media_type="image/jpeg")
 
 
-async def _upload(explainers: Explainers, request: Request) -> Response:
-    """Keep a photograph, and answer with the link to its explanation."""
-    content = b""
-    async for part in request.stream():
-        content += part
-        if len(content) > LARGEST:
-            return JSONResponse({"error": "The photograph is too large."}, 413)
+def _upload(explainers: Explainers) -> Route:
+    """Return the address that keeps a photograph, and answers with the link to explain it."""
 
-    def add() -> Response:
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(add, request.query_params, await request.body())
+
+    def add(given: QueryParams, content: bytes) -> Response:
         try:
-            key, explainer = explainers.of(request.query_params)
+            key, explainer = explainers.of(given)
             question = ImageQuestion(explainer.photographs.add(content))
         except ConceptGraphError as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse({"url": f"{url(PATH, run=key)}&{question.query}"})
 
-    return await run_in_threadpool(add)
+    return Route(UPLOAD, endpoint, methods=["POST"])
 
 
 def _action(
