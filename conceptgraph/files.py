@@ -20,6 +20,7 @@ import shutil
 import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
@@ -31,7 +32,6 @@ from .errors import ConceptGraphError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BEING_WRITTEN = "another process is writing it"
 _WAIT_SECONDS = 5.0
@@ -157,6 +157,18 @@ def empty_folder(path: Path) -> None:
             entry.unlink()
 
 
+def remove_folder(path: Path) -> None:
+    """Delete a folder as far as possible, also where hardly any file can be opened."""
+    shutil.rmtree(path, ignore_errors=True)
+    for folder, folders, names in os.walk(path, topdown=False):  # one open folder at a time
+        for name in (*names, *folders):
+            with suppress(OSError):
+                entry = Path(folder, name)
+                entry.unlink() if name in names or entry.is_symlink() else entry.rmdir()
+    with suppress(OSError):
+        path.rmdir()
+
+
 def replace_folder(new: Path, path: Path, earlier: Path) -> None:
     """Rename a finished folder to `path`; delete what was there only after that.
 
@@ -266,7 +278,27 @@ def output_folder(path: Path) -> Iterator[Path]:
             yield partial
             partial.rename(path)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_folder(partial)
+        os.close(handle)
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder for work beside `path`, to which it belongs; delete it in the end.
+
+    Raises:
+        ConceptGraphError: another process works there.
+        OSError: it cannot be made.
+    """
+    folder = _partial(path)
+    handle = lock_folder(folder)
+    if handle is None:
+        raise ConceptGraphError(BEING_WRITTEN, file=path, remedy="Wait for it")
+    try:
+        empty_folder(folder)  # what a killed process left
+        yield folder
+    finally:
+        remove_folder(folder)
         os.close(handle)
 
 

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import RunError
-from ...files import empty_folder, flush_to_disk, is_locked, lock_folder, replace_folder
+from ...files import (
+    empty_folder,
+    flush_to_disk,
+    is_locked,
+    lock_folder,
+    remove_folder,
+    replace_folder,
+)
 from .files import disk_errors, write_array, write_table
 from .manifest import write_manifest
 from .reader import open_run
@@ -142,7 +149,7 @@ class RunWriter:
         trace: TracebackType | None,
     ) -> None:
         if self._is_main and not self._can_resume:
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_folder(self.path)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from ....errors import DataError, nearest
-from ....files import BEING_WRITTEN, empty_folder, lock_folder, replace_folder
+from ....files import BEING_WRITTEN, empty_folder, lock_folder, remove_folder, replace_folder
 from ..concepts import FIXED_COLUMNS, NOTHING
 from .input_checks import (
     check_concepts,
@@ -118,7 +117,7 @@ class BrodenWriter:
         return self
 
     def _leave(self, partial: Path) -> None:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_folder(partial)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
