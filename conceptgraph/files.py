@@ -308,8 +308,9 @@ def _output_errors(*paths: Path) -> Iterator[None]:
         yield
     except OSError as error:
         by_name = {str(_partial(path)): path for path in paths if path.name}
+        no_handle = error.errno in (errno.EMFILE, errno.ENFILE)
         raise ConceptGraphError(
-            f"cannot be written: {error.strerror}",
+            f"cannot be written: {'too many open files' if no_handle else error.strerror}",
             file=by_name.get(str(error.filename), paths[0]),
-            remedy="Choose another place",
+            remedy="Allow more (ulimit -n)" if no_handle else "Choose another place",
         ) from error

@@ -317,8 +317,11 @@ def try_files(desk: Path, numbers: Iterable[int], seed: int, tally: Tally) -> No
         name = rng.choice(sorted(_SOURCES))
         with tempfile.TemporaryDirectory(prefix="desk-") as folder:
             copy = Path(folder) / "desk"
-            shutil.copytree(desk, copy)
+            shutil.copytree(desk, copy, copy_function=os.link)
             file = damaged_file(copy, name, rng)
+            content = file.read_bytes()
+            file.unlink()  # the others stay links
+            file.write_bytes(content)
             own = _OWN[file.suffix]
             done = (rng.choice(_BYTES) if rng.random() < 0.35 else rng.choice(own))(file, rng)
             tally.mutants[name] += 1

@@ -5,14 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.hostile_machine import Machine, make_machine, try_machine
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TRIALS = [
     ("full_disk", "why --image", 0),
