@@ -21,7 +21,7 @@ import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 try:
     import fcntl
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BEING_WRITTEN = "another process is writing it"
+LARGEST_TEXT = 1 << 30
+"""Bytes of a table, a list, an image or a mask: a damaged file can state to be of any size."""
 _WAIT_SECONDS = 5.0
 """How long to wait for another process that writes the same file: most are small."""
 
@@ -148,6 +150,13 @@ def _lock(handle: int, path: Path) -> bool:
         return True
 
 
+def wait_for_lock(file: IO[bytes]) -> None:
+    """Wait until no other process has locked an open file, and lock it until it is closed."""
+    if fcntl is not None:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+
 def empty_folder(path: Path) -> None:
     """Delete what is in a folder."""
     for entry in path.iterdir():
@@ -204,6 +213,38 @@ def flush_to_disk(*paths: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def read_whole(path: Path, largest: int = LARGEST_TEXT) -> bytes:
+    """Read a file that a user named, or a pipe; a pipe without a writer is empty.
+
+    Raises:
+        OSError: it cannot be read, or is larger than `largest` bytes.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(status.st_mode):
+            os.set_blocking(handle, True)
+        content = file.read(largest + 1) if status.st_size <= largest else None
+    if content is None or len(content) > largest:
+        raise OSError(errno.EFBIG, f"larger than {largest >> 20:,} MB", str(path))
+    return content
+
+
+def check_regular(path: Path, largest: int = LARGEST_TEXT) -> None:
+    """Check that a file that exists is a regular one of at most `largest` bytes.
+
+    Raises:
+        OSError: it is not.
+    """
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    if status.st_size > largest:
+        raise OSError(errno.EFBIG, f"larger than {largest >> 20:,} MB", str(path))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -607,6 +607,8 @@ def _problems(question: Asked, out: Path, tally: Tally) -> Iterator[tuple[str, s
         elif len(errors) == 1 and done.status == 1:
             tally.refused[question.kind] += 1
             yield from _problems_of_error(errors[0], out)
+        elif question.words[:2] == ("data", "check") and not errors:  # it lists the defects
+            tally.refused[question.kind] += 1
         else:
             yield f"status {done.status}", done.err[-300:]
         if noise := [line for line in lines if "Warning" in line]:
