@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 # Typer has its own copy of click, or uses click itself: this is the UsageError of that one.
 _USAGE_ERROR: type[Exception] = typer.BadParameter.mro()[1]
 
+_LONGEST = 1500
+"""Characters of an error."""
+
 app = typer.Typer(
     name="conceptgraph",
     help="Why did the network say [italic]juggling[/italic]? Ask the graph.",
@@ -158,6 +161,9 @@ def _fail(message: str, status: int = 1) -> None:
         raise  # noqa: PLE0704 (called while the error is handled)
     if message:
         from .terminal import CONTROLS
+
+        if len(message) > _LONGEST:  # what was found can be of any length
+            message = f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 2 :]}"
 
         sys.stderr.write(f"conceptgraph: error: {message.translate(CONTROLS)}\n")
     sys.exit(status)
