@@ -6,11 +6,12 @@ import os
 import signal
 import sys
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ..errors import ConceptGraphError
+from ..errors import ConceptGraphError, is_out_of_memory
 from .commands import (
     audit,
     check,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 # Typer has its own copy of click, or uses click itself: this is the UsageError of that one.
 _USAGE_ERROR: type[Exception] = typer.BadParameter.mro()[1]
+
+_LONGEST = 1500
+"""Characters of an error."""
 
 app = typer.Typer(
     name="conceptgraph",
@@ -92,7 +96,7 @@ def options(
 
 def main() -> None:
     """Run the command line; every error is one line on stderr and exit status 1 (2 for usage)."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    _end_by_signals()
     # Pillow warns of broken metadata, which do not matter here, and of large images.
     for category in (UserWarning, RuntimeWarning):
         warnings.filterwarnings("ignore", category=category, module=r"PIL\.")
@@ -101,19 +105,46 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
         sys.stdout.flush()
-    except _USAGE_ERROR as error:
-        _fail(_usage_text(cast("typer.BadParameter", error)), 2)
-    except ConceptGraphError as error:
-        _fail(str(error))
-    except typer.Abort:
-        _fail("stopped")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         sys.exit(1)
-    except OSError as error:
-        _fail(f"{error.filename or 'output'}: {error.strerror or error}")
+    except Exception as error:
+        message, status = _message(error)
+        _fail(message, status)
     else:
         sys.exit(status)
+
+
+def _message(error: Exception) -> tuple[str, int]:
+    """Return what to say of an error, and the exit status; raise it again if it is a defect."""
+    if isinstance(error, _USAGE_ERROR):
+        return _usage_text(cast("typer.BadParameter", error)), 2
+    if isinstance(error, ConceptGraphError):
+        return str(error), 1
+    if isinstance(error, typer.Abort):
+        return "stopped", 1
+    if is_out_of_memory(error):
+        return "not enough memory. Free some, raise its limit (ulimit -v), or try less at once", 1
+    if isinstance(error, OSError):
+        _forget_output()
+        return f"{error.filename or 'output'}: {error.strerror or error}", 1
+    raise error
+
+
+def _end_by_signals() -> None:
+    """Let SIGTERM, and SIGHUP as the terminal closes, end this process as Ctrl-C does: in order."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is signal.SIG_DFL:  # not under nohup
+        signal.signal(hangup, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+
+
+def _forget_output() -> None:
+    """Drop what could not be written to stdout, so that Python does not try again in the end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage_text(error: typer.BadParameter) -> str:
@@ -130,6 +161,9 @@ def _fail(message: str, status: int = 1) -> None:
         raise  # noqa: PLE0704 (called while the error is handled)
     if message:
         from .terminal import CONTROLS
+
+        if len(message) > _LONGEST:  # what was found can be of any length
+            message = f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 2 :]}"
 
         sys.stderr.write(f"conceptgraph: error: {message.translate(CONTROLS)}\n")
     sys.exit(status)

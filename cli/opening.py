@@ -138,6 +138,11 @@ def say_what_is_kept(store: MemoryStore | Neo4jStore, run: str) -> None:
         )
 
 
+def say_what_is_cut(rows: int) -> None:
+    """Say on stderr that there are more rows than were asked for."""
+    print_status(f"There are more rows than these {rows}: ask for more with --rows")
+
+
 def _only_run(store: Neo4jStore) -> str:
     runs = [run.uid for run in store.runs()]
     if len(runs) == 1:

@@ -70,6 +70,22 @@ class QueryError(ConceptGraphError):
     """A question about something that does not exist."""
 
 
+_NO_MEMORY = (
+    "can't allocate memory",  # torch
+    "not enough memory",
+    "std::bad_alloc",
+    "cannot allocate memory",  # the loader of a library
+    "failed to map segment",
+    "can't start new thread",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error of any library says that the machine's memory is used up."""
+    text = str(error).casefold()
+    return isinstance(error, MemoryError) or any(part in text for part in _NO_MEMORY)
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3, alike: float = 0.5) -> str:
     """Return a remedy that suggests the names most like `name`, or lists some of them.
 

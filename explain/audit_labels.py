@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
+from ..files import read_whole
 
 if TYPE_CHECKING:
     from .audit_rows import ImageLabel
@@ -20,14 +22,14 @@ def read_labels(path: Path) -> list[ImageLabel]:
             outside the folder of the images.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            if not {"image", "label"} <= set(columns):
-                raise DataError(
-                    "columns", file=path, found=",".join(columns) or "none", expected="image,label"
-                )
-            rows = [(reader.line_num, row["image"], row["label"]) for row in reader]
+        text = read_whole(path).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        columns = reader.fieldnames or ()
+        if not {"image", "label"} <= set(columns):
+            raise DataError(
+                "columns", file=path, found=",".join(columns) or "none", expected="image,label"
+            )
+        rows = [(reader.line_num, row["image"], row["label"]) for row in reader]
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
     except (UnicodeDecodeError, csv.Error) as error:

@@ -18,7 +18,6 @@ only then are a formula and its parts compared on the same images.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,6 +27,7 @@ import pandas as pd
 import torch
 
 from ..errors import DataError
+from ..files import scratch_folder
 from ..graph.run.files import disk_errors
 from ..graph.run.formulas import FORMULAS, FormulaLabels
 from ..graph.run.trust import check_images_trusted
@@ -106,11 +106,11 @@ def find_formulas(
     tune_malloc()
     with (
         disk_errors(opened.path, "cannot be written"),
-        tempfile.TemporaryDirectory(prefix="scratch-", dir=opened.path) as scratch,
+        scratch_folder(opened.path / "formulas.parquet") as scratch,
         full_float32(),
         out_of_memory_errors(),
     ):
-        counted = _count(network, concept_data, thresholds, device, Path(scratch), told)
+        counted = _count(network, concept_data, thresholds, device, scratch, told)
         return _Search(opened, concept_data, counted).labels(told)
 
 

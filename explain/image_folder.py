@@ -45,7 +45,7 @@ def size_and_time(file: Path) -> tuple[int, int] | None:
     """Return what tells whether a file has changed; None if there is no such file."""
     try:
         status = file.stat()
-    except OSError:
+    except (OSError, ValueError):  # of a name that no file can have
         return None
     return status.st_size, status.st_mtime_ns
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 import msgspec
 
 from ..errors import RunError
+from ..files import wait_for_lock
 from ..graph.run.files import decode_json, disk_errors, too_large
 from ..graph.run.schema import LARGEST_JSON
 
@@ -29,6 +31,7 @@ class LineFile(Generic[Line]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._end: int | None = None
 
     def drop_partial_batch(self, batch: int, all_lines: int) -> int:
         """Cut off the lines of a batch that was not finished; return how many lines are left.
@@ -43,13 +46,15 @@ class LineFile(Generic[Line]):
         with disk_errors(self._path, "cannot be written"):
             self._path.touch()
             with self._path.open("rb+") as file:
+                wait_for_lock(file)
                 for line in self._lines(file):
-                    if not line.endswith(b"\n"):
+                    if not line.endswith(b"\n") or lines == all_lines:
                         break
                     lines, position = lines + 1, position + len(line)
                     if lines % batch == 0 or lines == all_lines:
                         complete, end = lines, position
                 file.truncate(end)
+        self._end = end
         return complete
 
     def __iter__(self) -> Iterator[Line]:
@@ -75,7 +80,18 @@ class LineFile(Generic[Line]):
             yield line
 
     def append(self, lines: Sequence[Line]) -> None:
-        """Append the lines of a batch."""
+        """Append the lines of a batch.
+
+        Raises:
+            RunError: the file cannot be written, or another process has appended to it meanwhile,
+                so that these lines would be in it twice.
+        """
         content = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         with disk_errors(self._path, "cannot be written"), self._path.open("ab") as file:
+            wait_for_lock(file)
+            if self._end not in (None, file.seek(0, os.SEEK_END)):
+                what = "another process writes these rows"
+                raise RunError(what, file=self._path, remedy="Wait for it, then start again")
             file.write(content)
+            file.flush()
+            self._end = file.tell()

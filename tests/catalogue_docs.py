@@ -73,14 +73,14 @@ graph if the run has it (`conceptgraph evidence`).
 ## Free Cypher without a server
 
 `conceptgraph query --cypher 'MATCH …'` needs `pip install conceptgraph[cypher]` (kglite). It runs
-these files unchanged, with limits on time and work, and cannot change anything. It differs from
-Neo4j:
+these files unchanged, with the same checks as [on a server](neo4j.md#free-cypher), and in a process
+of its own with at most 2 GB beside the graph. It differs from Neo4j:
 
 - quantified path patterns, `SHORTEST`, `COLLECT {}`, `WHERE` inside a pattern and `(n:!A)` are
   missing; write explicit chains, from the class backwards;
 - a node has three more properties, `id`, `title` and `type`, and `label` of a unit without a label
   is `Unit`: test `named` first;
-- `LOAD CSV` is refused, and so is every text with these two words in this order.
+- block comments and `SHOW` are missing.
 """
 
 

@@ -16,7 +16,7 @@ from conceptgraph.cli.app import main
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROGRAM = (sys.executable, "-m", "conceptgraph.cli.app")
+PROGRAM = (sys.executable, "-m", "conceptgraph.cli")
 
 
 class CommandResult(NamedTuple):
@@ -69,7 +69,8 @@ def call(*words: object, folder: Path) -> CommandResult:
 @contextmanager
 def _as_the_program(words: tuple[object, ...], folder: Path) -> Iterator[None]:
     folder_before, arguments = Path.cwd(), sys.argv
-    handler, variables = signal.getsignal(signal.SIGTERM), dict(os.environ)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    variables = dict(os.environ)
     os.chdir(folder)
     sys.argv = ["conceptgraph", *map(str, words)]
     clean = environment()
@@ -80,6 +81,7 @@ def _as_the_program(words: tuple[object, ...], folder: Path) -> Iterator[None]:
     finally:
         os.chdir(folder_before)
         sys.argv = arguments
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         os.environ.clear()
         os.environ.update(variables)

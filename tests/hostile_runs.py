@@ -24,7 +24,7 @@ import warnings
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -129,21 +129,21 @@ class Tally:
         return "\n".join([*lines, "", most])
 
 
-def make_world(folder: Path) -> Path:
+def make_world(folder: Path, images: int = 12) -> Path:
     """Make a folder with a run that has all optional files, and images; return the run.
 
     One concept is detected by no unit.
     """
-    run = lively_run(draw_concept_data(folder / "drawn", 12), folder, "even_network")
+    run = lively_run(draw_concept_data(folder / "drawn", images), folder, "even_network")
     detections = run.detections[run.detections["concept"] != UNDETECTED]
     detections.to_parquet(run.path / "detections.parquet")
     run = open_run(run.path)
-    images = sorted((folder / "drawn" / "images").rglob("*.jpg"))
+    files = sorted((folder / "drawn" / "images").rglob("*.jpg"))
     (folder / "photos").mkdir()
-    for image in images[:6]:
+    for image in files[:6]:
         shutil.copy(image, folder / "photos")
-    shutil.copy(images[0], folder / "x.jpg")
-    rows = [f"{image.name},class {number % 4}" for number, image in enumerate(images[:6])]
+    shutil.copy(files[0], folder / "x.jpg")
+    rows = [f"{image.name},class {number % 4}" for number, image in enumerate(files[:6])]
     (folder / "labels.csv").write_text("\n".join(["image,label", *rows]) + "\n")
     for words in (
         *NETWORK_COMMANDS,
@@ -159,7 +159,7 @@ def make_world(folder: Path) -> Path:
          "significant": True,
          "holds": units["index"] % 2 == 0}
     )  # fmt: skip
-    write_word_labels(run, WordLabels(labels, "by hand", 12, 5))
+    write_word_labels(run, WordLabels(labels, "by hand", images, 5))
     open_run(run.path).check()
     return run.path
 
@@ -532,6 +532,23 @@ def _peak_gigabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
+class Asked(Protocol):
+    """A command and the folder that it is asked in; `mutant` is what was damaged."""
+
+    @property
+    def world(self) -> Path: ...
+    @property
+    def mutant(self) -> Path: ...
+    @property
+    def words(self) -> tuple[str, ...]: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def mutation(self) -> str: ...
+    def typed(self, out: Path) -> list[str]:
+        """Return the words of the command, with paths."""
+
+
 class Question(NamedTuple):
     """A command that a mutant is asked.
 
@@ -556,7 +573,7 @@ class Question(NamedTuple):
         return words if words[0] == "compare" else [*words, "--run", str(self.mutant)]
 
 
-def ask(question: Question, tally: Tally) -> None:
+def ask(question: Asked, tally: Tally) -> None:
     """Run a command on a mutant, and note what came out."""
     out = question.mutant.parent / "out"
     out.mkdir(exist_ok=True)
@@ -571,7 +588,7 @@ def ask(question: Question, tally: Tally) -> None:
     shutil.rmtree(out)
 
 
-def _problems(question: Question, out: Path, tally: Tally) -> Iterator[tuple[str, str]]:
+def _problems(question: Asked, out: Path, tally: Tally) -> Iterator[tuple[str, str]]:
     """Run a command; yield what it does that it must not."""
     try:
         with time_limit(), _warnings_shown():
@@ -590,6 +607,8 @@ def _problems(question: Question, out: Path, tally: Tally) -> Iterator[tuple[str
         elif len(errors) == 1 and done.status == 1:
             tally.refused[question.kind] += 1
             yield from _problems_of_error(errors[0], out)
+        elif question.words[:2] == ("data", "check") and not errors:  # it lists the defects
+            tally.refused[question.kind] += 1
         else:
             yield f"status {done.status}", done.err[-300:]
         if noise := [line for line in lines if "Warning" in line]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from conceptgraph import files
 from conceptgraph.errors import ConceptGraphError
 from conceptgraph.files import (
     atomic_file,
@@ -144,6 +145,33 @@ def test_an_output_folder_is_complete_or_absent(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"out/a": "a"}
     with pytest.raises(ConceptGraphError, match="out: already exists"), output_folder(out):
         pass
+
+
+def test_two_processes_do_not_write_one_file_or_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_WAIT_SECONDS", 0.1)
+    path = tmp_path / "a.txt"
+    with atomic_file(path) as partial:
+        partial.write_text("first")
+        with (
+            pytest.raises(ConceptGraphError, match=r"a\.txt: cannot be written: another process"),
+            output_file(path),
+        ):
+            pass
+        assert partial.read_text() == "first"
+    (tmp_path / ".b.partial").write_text("left by a process that was killed")
+    with atomic_file(tmp_path / "b") as partial:
+        assert partial.read_text() == ""
+        partial.write_text("b")
+    with output_folder(tmp_path / "out") as folder:
+        (folder / "x").write_text("x")
+        with (
+            pytest.raises(ConceptGraphError, match="out: another process is writing it"),
+            output_folder(tmp_path / "out"),
+        ):
+            pass
+    assert contents(tmp_path) == {"a.txt": "first", "b": "b", "out/x": "x"}
 
 
 def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -170,5 +170,5 @@ def test_the_wheel_names_itself_and_its_command(wheel: zipfile.ZipFile) -> None:
         if ".dist-info/" in name
     }
     assert f"\nVersion: {pyproject()['project']['version']}\n" in texts["METADATA"]
-    assert "conceptgraph = conceptgraph.cli.app:main" in texts["entry_points.txt"]
+    assert "conceptgraph = conceptgraph.cli.__main__:main" in texts["entry_points.txt"]
     assert "MIT License" in texts["LICENSE"]

@@ -133,7 +133,9 @@ class _Files:
         table = pa.table({column: _array(values, kind) for column, kind, values in columns})
         if name not in self._open:
             quoted = csv.WriteOptions(quoting_style="all_valid")  # what is absent stays unquoted
-            writer = csv.CSVWriter(self._folder / name, table.schema, write_options=quoted)
+            # A writer does not close a file that it opened itself before it is collected.
+            file = self._stack.enter_context((self._folder / name).open("wb"))
+            writer = csv.CSVWriter(file, table.schema, write_options=quoted)
             self._open[name] = self._stack.enter_context(writer)
             self.arguments.append(shlex.quote(argument))
         self._open[name].write_table(table)

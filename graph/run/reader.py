@@ -55,6 +55,7 @@ class Run:
         self.words = words
         self._arrays: dict[str, NDArray[np.float32]] = {}
         self._known: dict[str, frozenset[str]] = {}
+        self._folder = _identity(path)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -263,9 +264,12 @@ class Run:
         """Return a file of the run, to read or to write.
 
         Raises:
-            RunError: its name, or a link on the way, leads out of the run, or it is no regular
-                file.
+            RunError: its name, or a link on the way, leads out of the run, it is no regular file,
+                or another run has taken this one's place.
         """
+        if _identity(self.path) != self._folder:
+            what = "this run was replaced or removed while it was read"
+            raise RunError(what, file=self.path, remedy="Start again")
         return file_of_run(self.path, name)
 
     def known(self, kind: str) -> frozenset[str]:
@@ -370,7 +374,20 @@ def open_run(path: Path | str) -> Run:
             conceptgraph wrote it.
     """
     path = Path(path)
-    return Run(path, read_manifest(path))
+    before = _identity(path)
+    run = Run(path, read_manifest(path))
+    if _identity(path) != before:  # replaced just now: read the new one
+        return open_run(path)
+    return run
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another that takes its name."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def find_run(explicit: Path | str | None = None) -> Path:

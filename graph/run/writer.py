@@ -8,12 +8,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import RunError
-from ...files import flush_to_disk, replace_folder
+from ...files import (
+    empty_folder,
+    flush_to_disk,
+    is_locked,
+    lock_folder,
+    remove_folder,
+    replace_folder,
+)
 from .files import disk_errors, write_array, write_table
 from .manifest import write_manifest
 from .reader import open_run
@@ -50,10 +58,17 @@ def check_out(out: Path | str, *, overwrite: bool = False, resume: bool = False)
         remedy = "Remove it yourself, or choose another name"
         raise RunError("not a run, so it is not replaced", file=out, remedy=remedy)
     partial = _beside(out, "partial")
+    if is_locked(partial):
+        raise _being_written(out)
     if partial.exists() and not (overwrite or resume):
-        remedy = "If no other ingest is writing it, resume it with --resume, or use --overwrite"
+        remedy = "Resume it with --resume, or use --overwrite"
         raise RunError("an unfinished run of this name exists", file=partial, remedy=remedy)
     return out
+
+
+def _being_written(out: Path) -> RunError:
+    what = "another ingest is writing this run"
+    return RunError(what, file=out, remedy="Wait for it, or choose another name")
 
 
 def is_complete(out: Path | str) -> bool:
@@ -96,6 +111,7 @@ class RunWriter:
         self.path = _beside(self.out, "partial")
         self._is_main = is_main
         self._can_resume = resume and self.path.exists()
+        self._lock: int | None = None
 
     @property
     def is_sealed(self) -> bool:
@@ -105,9 +121,7 @@ class RunWriter:
     def clear(self) -> None:
         """Empty the folder, whatever an earlier writer left."""
         with disk_errors(self.path, "cannot be written"):
-            if self.path.exists():
-                shutil.rmtree(self.path)
-            self.path.mkdir()
+            empty_folder(self.path)
         self._can_resume = False
 
     def allow_resume(self) -> None:
@@ -115,8 +129,17 @@ class RunWriter:
         self._can_resume = True
 
     def __enter__(self) -> RunWriter:
-        if self._is_main and not self._can_resume:
-            self.clear()
+        if self._is_main:
+            with disk_errors(self.path, "cannot be written"):
+                self._lock = lock_folder(self.path)
+            if self._lock is None:
+                raise _being_written(self.out)
+            if not self._can_resume:
+                try:
+                    self.clear()
+                except BaseException as error:
+                    self.__exit__(type(error), error, None)
+                    raise
         return self
 
     def __exit__(
@@ -126,7 +149,10 @@ class RunWriter:
         trace: TracebackType | None,
     ) -> None:
         if self._is_main and not self._can_resume:
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_folder(self.path)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
         """Write one of `TABLES`; RunError if a column is missing or of another type."""

@@ -18,10 +18,11 @@ import neo4j
 from ...errors import StoreError
 from ...progress import no_advance
 from ..schema import VERSION
+from .cypher_guard import check_cypher
 from .neo4j_completion import start_unloading
 from .neo4j_errors import check_address, store_errors
 from .neo4j_load import ROWS_PER_TRANSACTION, digest_of, load, load_explanations, prepare
-from .store import DEFAULT_LIMITS, CypherResult, LoadedRun, Row, check_rows, no_such_run
+from .store import DEFAULT_LIMITS, CypherResult, LoadedRun, Row, limited, no_such_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -203,18 +204,18 @@ class Neo4jStore:
         parameters: Mapping[str, object] | None = None,
         limits: CypherLimits = DEFAULT_LIMITS,
     ) -> CypherResult:
-        """Run a Cypher text of the user's; it may only read.
+        """Run a Cypher text of the user's; it may only read (`cypher_guard`).
 
         Raises:
-            StoreError: a limit was exceeded.
-            QueryError: it is not Cypher, lacks a parameter, or would write.
+            StoreError: it takes too long.
+            QueryError: it is not Cypher, lacks a parameter, or is refused.
         """
+        check_cypher(text)
         query = neo4j.Query(text, timeout=limits.seconds)
         with self._session(neo4j.READ_ACCESS) as session:
             result = session.run(query, dict(parameters or {}))
             rows = [tuple(row.data().values()) for row in islice(result, limits.rows + 1)]
-            check_rows(len(rows), limits)
-            return CypherResult(tuple(result.keys()), rows)
+            return limited(result.keys(), rows, limits)
 
     @contextmanager
     def _session(self, access: str = neo4j.WRITE_ACCESS) -> Iterator[neo4j.Session]:

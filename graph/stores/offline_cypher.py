@@ -2,21 +2,34 @@
 
 The extra `conceptgraph[cypher]` installs it. It takes the catalogue's texts unchanged;
 `docs/queries.md` says which parts of Neo4j's Cypher it lacks and what differs.
+
+The engine bounds its steps, but a short text can double a string until the machine has no memory
+left. So it runs in a process of its own, which may take `CypherLimits.gigabytes` beside the graph,
+and is ended when it does not answer in time.
 """
 
 from __future__ import annotations
 
-import re
+import faulthandler
+import multiprocessing
+import os
+import signal
+import sys
+import weakref
 from collections import defaultdict
+from contextlib import closing, suppress
 from itertools import chain, combinations, islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import QueryError, StoreError
+from ...errors import ConceptGraphError, QueryError, StoreError
 from ..same_units import same_units
-from .store import DEFAULT_LIMITS, NARROW_QUERY, CypherResult, check_rows
+from .cypher_guard import ONLY_READ, check_cypher
+from .store import DEFAULT_LIMITS, NARROW_QUERY, CypherResult, limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from multiprocessing.connection import Connection
 
     import kglite
 
@@ -27,6 +40,9 @@ if TYPE_CHECKING:
     _Parameter = dict[str, Value | dict[str, Value]]
 
 _BATCH = 50_000
+_SPAWN = multiprocessing.get_context("spawn")
+_GRACE_SECONDS = 3
+"""Time that the engine has to notice its own limit, and to send its rows."""
 
 
 def run_cypher(
@@ -39,27 +55,26 @@ def run_cypher(
 
     Raises:
         StoreError: kglite is not installed, or a limit was exceeded.
-        QueryError: the text is not Cypher, would write or read a file, or lacks a parameter.
+        QueryError: the text is not Cypher, lacks a parameter, or is refused (`cypher_guard`).
     """
-    return CypherGraph(loaded).ask(text, parameters, limits)
+    with closing(CypherGraph(loaded)) as graph:
+        return graph.ask(text, parameters, limits)
 
 
 class CypherGraph:
-    """The graphs of some runs, to be asked more than once."""
+    """The graphs of some runs, to be asked more than once; `close` ends their process."""
 
     def __init__(self, loaded: Iterable[Records]) -> None:
-        """Load the graphs; StoreError if kglite is not installed."""
+        """Take the graphs; StoreError if kglite is not installed."""
         try:
-            import kglite
+            import kglite  # noqa: F401
         except ImportError:
             raise StoreError(
                 "free Cypher without a server needs kglite",
                 remedy="Get it with `pip install conceptgraph[cypher]`, or ask Neo4j with --neo4j",
             ) from None
-        kglite.set_query_warning_policy("silent")
-        self._graph = kglite.KnowledgeGraph()
-        _load(self._graph, list(loaded))
-        self._graph.read_only(True)
+        self._loaded = list(loaded)
+        self._engine: _Engine | None = None
 
     def ask(
         self,
@@ -68,50 +83,148 @@ class CypherGraph:
         limits: CypherLimits = DEFAULT_LIMITS,
     ) -> CypherResult:
         """Run a Cypher text, as `run_cypher` does."""
-        import kglite
-
-        _refuse_files(text)
+        check_cypher(text)
+        if self._engine is None:
+            self._engine = _Engine(self._loaded)
         try:
-            view = self._graph.cypher(
-                text,
-                params=dict(parameters or {}),
-                timeout_ms=max(1, round(limits.seconds * 1000)),
-                max_work_units=limits.work,
-                row_limit=limits.rows + 1,
-            )
-        except kglite.CypherTimeoutError:
-            raise StoreError(
-                f"this Cypher takes longer than {limits.seconds:g} s",
-                remedy=NARROW_QUERY,
-            ) from None
-        except kglite.ReadOnlyError:
-            what = "this Cypher would change the graph"
-            raise QueryError(what, expected="MATCH … RETURN … only") from None
-        except kglite.KgError as error:
-            raise _engine_error(str(error), limits) from None
-        if not isinstance(view, kglite.ResultView):
-            raise QueryError("FORMAT CSV is not Cypher", expected="MATCH … RETURN … only")
-        rows = [tuple(row.values()) for row in view.to_list()]
-        check_rows(len(rows), limits)
-        return CypherResult(tuple(view.columns), rows)
+            return self._engine.ask(text, dict(parameters or {}), limits)
+        except BaseException as error:
+            if not isinstance(error, ConceptGraphError) or self._engine.has_ended:
+                self.close()
+            raise
+
+    def close(self) -> None:
+        """End the process; another one starts if the graphs are asked again."""
+        if self._engine is not None:
+            self._engine.end()
+            self._engine = None
 
 
-def _refuse_files(text: str) -> None:
-    """Refuse LOAD CSV, with which the engine would read any file of this machine.
+class _Engine:
+    """A process with the graphs in kglite."""
 
-    Strings and comments are not told apart from clauses, so nothing can hide it.
-    """
-    if re.search(r"\bLOAD\b.*\bCSV\b", text, re.IGNORECASE | re.DOTALL):
-        raise QueryError("LOAD CSV is not allowed here", expected="MATCH … RETURN … only")
+    def __init__(self, loaded: Sequence[Records]) -> None:
+        # A fork needs no copy of the graphs; elsewhere they are pickled.
+        on_linux = sys.platform == "linux"
+        context = multiprocessing.get_context("fork") if on_linux else _SPAWN
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, self._pipe, loaded), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self.end = weakref.finalize(self, _end, self._process, self._pipe)
+        self._receive(None)
+
+    @property
+    def has_ended(self) -> bool:
+        return not self._process.is_alive()
+
+    def ask(self, text: str, parameters: dict[str, object], limits: CypherLimits) -> CypherResult:
+        with suppress(BrokenPipeError):
+            self._pipe.send((text, parameters, limits))
+        answer = self._receive(limits)
+        if isinstance(answer, CypherResult):
+            return answer
+        raise answer
+
+    def _receive(self, limits: CypherLimits | None) -> CypherResult | ConceptGraphError:
+        """Return the next answer; without limits, wait until the graphs are loaded."""
+        try:
+            if limits and not self._pipe.poll(limits.seconds + _GRACE_SECONDS):
+                self.end()
+                return _too_slow(limits)
+            answer: CypherResult | ConceptGraphError = self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            what = "the offline engine of Cypher ended"
+            if limits:
+                what = f"this Cypher needs more than {limits.gigabytes:g} GB"
+            return StoreError(what, remedy=NARROW_QUERY)
+        return answer
+
+
+def _end(process: multiprocessing.process.BaseProcess, pipe: Connection) -> None:
+    pipe.close()
+    process.kill()
+    process.join()
+
+
+def _serve(pipe: Connection, theirs: Connection, loaded: Sequence[Records]) -> None:
+    """Load the graphs, and answer until the other end is closed; the life of the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process ends this one
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    theirs.close()
+    faulthandler.disable()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the engine's last words, if memory is short
+    import kglite
+
+    kglite.set_query_warning_policy("silent")
+    graph = kglite.KnowledgeGraph()
+    _load(graph, loaded)
+    graph.read_only(True)
+    with suppress(EOFError, OSError):
+        pipe.send(CypherResult((), []))
+        while True:
+            text, parameters, limits = pipe.recv()
+            try:
+                _limit_memory(limits)
+                answer: CypherResult | ConceptGraphError = _answer(graph, text, parameters, limits)
+            except ConceptGraphError as error:
+                answer = error
+            pipe.send(answer)
+
+
+def _limit_memory(limits: CypherLimits) -> None:
+    """Let this process take the limit's memory beside what it has; on Linux only."""
+    if sys.platform == "linux":
+        import resource
+
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        (taken,) = (line for line in status.splitlines() if line.startswith("VmData"))
+        most = int(taken.split()[1]) * 1024 + round(limits.gigabytes * 1e9)
+        resource.setrlimit(
+            resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1])
+        )
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _answer(
+    graph: kglite.KnowledgeGraph,
+    text: str,
+    parameters: Mapping[str, object],
+    limits: CypherLimits,
+) -> CypherResult:
+    import kglite
+
+    try:
+        view = graph.cypher(
+            text,
+            params=dict(parameters),
+            timeout_ms=max(1, round(limits.seconds * 1000)),
+            max_work_units=limits.work,
+            row_limit=limits.rows + 1,
+        )
+    except kglite.CypherTimeoutError:
+        raise _too_slow(limits) from None
+    except kglite.ReadOnlyError:
+        raise QueryError("this Cypher would change the graph", expected=ONLY_READ) from None
+    except kglite.KgError as error:
+        raise _engine_error(str(error), limits) from None
+    if not isinstance(view, kglite.ResultView):
+        raise QueryError("FORMAT CSV is not Cypher", expected=ONLY_READ)
+    return limited(view.columns, [tuple(row.values()) for row in view.to_list()], limits)
+
+
+def _too_slow(limits: CypherLimits) -> StoreError:
+    return StoreError(f"this Cypher takes longer than {limits.seconds:g} s", remedy=NARROW_QUERY)
 
 
 def _engine_error(message: str, limits: CypherLimits) -> QueryError | StoreError:
     """Return the engine's message as an error of one line."""
     if "max_work_units" in message:
-        return StoreError(
-            f"this Cypher needs more than {limits.work} steps",
-            remedy=NARROW_QUERY,
-        )
+        what = f"this Cypher needs more than {limits.work} steps"
+        return StoreError(what, remedy=NARROW_QUERY)
     return QueryError(message.split("\n   ", maxsplit=1)[0])
 
 

@@ -49,10 +49,11 @@ class Statement(NamedTuple):
 
 
 class CypherResult(NamedTuple):
-    """What a Cypher text of the user's returned."""
+    """What a Cypher text of the user's returned; `cut` if there were more rows than the limit."""
 
     columns: tuple[str, ...]
     rows: list[tuple[object, ...]]
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,15 @@ class CypherLimits:
 
     Attributes:
         seconds: time.
+        rows: the rows that are returned at most; if there are more, the result says so.
         work: steps of the offline engine; ten million need about 100 MB if all are sorted.
-        rows: returned rows.
+        gigabytes: memory of the offline engine beside the graph.
     """
 
-    seconds: float = 30.0
+    seconds: float = 20.0
+    rows: int = 10_000
     work: int = 20_000_000
-    rows: int = 100_000
+    gigabytes: float = 2.0
 
 
 DEFAULT_LIMITS = CypherLimits()
@@ -126,7 +129,8 @@ def no_such_run(run: str, loaded: Iterable[str]) -> StoreError:
     return StoreError(f"no run {run!r} in the store", remedy=remedy)
 
 
-def check_rows(rows: int, limits: CypherLimits) -> None:
-    """Refuse more rows than the limit: an answer is never cut off silently."""
-    if rows > limits.rows:
-        raise StoreError(f"this Cypher returns more than {limits.rows} rows", remedy="Add a LIMIT")
+def limited(
+    columns: Iterable[str], rows: list[tuple[object, ...]], limits: CypherLimits
+) -> CypherResult:
+    """Return at most as many rows as the limit, of one more that were asked for."""
+    return CypherResult(tuple(columns), rows[: limits.rows], cut=len(rows) > limits.rows)

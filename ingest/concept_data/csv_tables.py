@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import DataError
+from ...files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class CsvRow(NamedTuple):
@@ -148,11 +152,13 @@ def read_text(path: Path) -> str:
         DataError: unreadable, or in another encoding.
     """
     try:
-        content = path.read_bytes()
+        content = read_whole(path)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
+    if content.count(b"\0", 0, 1 << 20) and not content.startswith(_UTF_16):
+        raise DataError("not UTF-8 text", file=path, found="a byte 0x00")
     try:
-        in_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        in_utf_16 = content.startswith(_UTF_16)
         return content.decode("utf-16" if in_utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1

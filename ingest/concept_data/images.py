@@ -20,6 +20,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ...errors import DataError
+from ...files import check_regular, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -148,7 +149,7 @@ def _open(file: Path | bytes, name: str | None, read: Callable[[Image.Image], Re
     where = name or (file if not isinstance(file, bytes) else None)
     try:
         try:
-            with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+            with Image.open(_source(file)) as image:
                 if image.format == "TIFF":
                     with _silent():
                         return read(image)
@@ -156,7 +157,7 @@ def _open(file: Path | bytes, name: str | None, read: Callable[[Image.Image], Re
         except Image.DecompressionBombError:
             raise
         except Exception:
-            plain = without_texts(file if isinstance(file, bytes) else file.read_bytes())
+            plain = without_texts(file if isinstance(file, bytes) else read_whole(file))
             if plain is None:
                 raise
             with Image.open(io.BytesIO(plain)) as image:
@@ -175,6 +176,13 @@ def _open(file: Path | bytes, name: str | None, read: Callable[[Image.Image], Re
     except Exception as error:  # decoders raise anything, a MemoryError among it
         what = str(error) or type(error).__name__
         raise DataError(f"image cannot be decoded ({what})", file=where) from error
+
+
+def _source(file: Path | bytes) -> Path | io.BytesIO:
+    if isinstance(file, bytes):
+        return io.BytesIO(file)
+    check_regular(file)
+    return file
 
 
 @contextmanager

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import struct
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import DataError
+from ...files import LARGEST_TEXT, read_whole
 from .images import without_texts
 
 if TYPE_CHECKING:
@@ -73,9 +75,11 @@ def read_file(path: Path, most: int | None = None) -> tuple[bytes, os.stat_resul
 
     Uses as few system calls as possible: each releases the GIL, and is slow over a network.
     """
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         status = os.fstat(file)
+        if status.st_size > LARGEST_TEXT:
+            raise OSError(errno.EFBIG, "too large", str(path))
         return os.read(file, status.st_size if most is None else most), status
     finally:
         os.close(file)
@@ -126,7 +130,7 @@ def read_mask(path: Path, image: ConceptImage) -> NDArray[np.uint8]:
         DataError: a damaged file; the message names the row of index.csv.
     """
     try:
-        content = path.read_bytes()
+        content = read_whole(path)
         content = without_texts(content) or content
         _check_chunks(content)
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import yaml
 
 from ...errors import ModelError
+from ...files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
         ModelError: no such file, not UTF-8, no names, or a list of no form that is known.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_whole(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(
             "cannot be read as class names",

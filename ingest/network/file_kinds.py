@@ -12,6 +12,7 @@ import zipfile
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ...errors import ModelError
+from ...files import read_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,7 +171,7 @@ def _kind_of_text(path: Path, head: bytes) -> _Kind | None:
     if not text.lstrip().startswith(("{", "[")):
         return _Kind(f"a text that begins with {text[:40]!r}", _AGAIN)
     try:
-        listed = json.loads(path.read_bytes())
+        listed = json.loads(read_whole(path))
     except (ValueError, RecursionError):
         return _Kind("JSON", _AGAIN)
     if not isinstance(listed, dict) or not isinstance(listed.get("weight_map"), dict):

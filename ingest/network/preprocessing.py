@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import ModelError, nearest
+from ...files import read_whole
 from .stated_input import (
     COLORS,
     IMAGENET_MEAN,
@@ -218,7 +219,7 @@ def read_preprocessing(path: Path) -> StatedInput:
     """
     expected = f"a JSON object with some of {', '.join(_EXPECTED)}; or timm's, or Hugging Face's"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_whole(path))
     except (OSError, ValueError) as error:
         found = f"{type(error).__name__}: {error}"
         raise ModelError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar, get_args
 import numpy as np
 
 from ...errors import ModelError
+from ...files import read_whole
 from ...graph.run.manifest import Interpolation
 
 if TYPE_CHECKING:
@@ -237,6 +238,6 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _read_lenient(path: Path) -> Mapping[str, object]:
     try:
-        return _mapping(json.loads(path.read_text(encoding="utf-8")))
+        return _mapping(json.loads(read_whole(path)))
     except (OSError, ValueError):
         return {}

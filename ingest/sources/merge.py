@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from ...errors import DataError
+from ...files import read_whole
 from ...progress import NoProgress
 from ..concept_data.labels import join_sources
 from ..concept_data.masks import read_label_maps
@@ -289,7 +290,7 @@ class MergedData(ConceptSource[MergeReport]):
 
 def _digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(read_whole(path)).hexdigest()
     except OSError as error:
         raise DataError(f"image cannot be read: {error.strerror}", file=path) from error
 

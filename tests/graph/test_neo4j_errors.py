@@ -13,7 +13,7 @@ from conceptgraph.errors import ConceptGraphError, QueryError, StoreError
 from conceptgraph.graph.elements import Node
 from conceptgraph.graph.records import Records, records
 from conceptgraph.graph.stores.neo4j_store import Neo4jStore
-from conceptgraph.graph.stores.store import CypherLimits
+from conceptgraph.graph.stores.store import CypherLimits, CypherResult
 from tests.made_runs import small_run
 from tests.neo4j_contents import connect
 from tests.neo4j_server import NEO4J_2026, Neo4jServer, Release, ServerError, find_java
@@ -164,12 +164,13 @@ def test_a_run_with_a_slash_is_refused(store: Neo4jStore) -> None:
 def test_free_cypher(store: Neo4jStore, tmp_path: Path) -> None:
     store.load(records(small_run(tmp_path / "a.cg")))
     text = "MATCH (c:Class) WHERE c.name <> $not RETURN c.name AS name, c.index AS i"
-    assert store.cypher(text, {"not": "road"}) == (("name", "i"), [("juggling", 0)])
+    assert store.cypher(text, {"not": "road"}) == CypherResult(("name", "i"), [("juggling", 0)])
     long = "UNWIND range(1, 9) AS i RETURN i"
-    assert len(store.cypher(long, limits=CypherLimits(rows=9)).rows) == 9
-    with pytest.raises(StoreError, match=r"returns more than 8 rows\. Add a LIMIT"):
-        store.cypher(long, limits=CypherLimits(rows=8))
-    assert store.cypher("MATCH (n:Nothing) RETURN n.name AS name") == (("name",), [])
+    rows: list[tuple[object, ...]] = [(number,) for number in range(1, 10)]
+    assert store.cypher(long, limits=CypherLimits(rows=9)) == CypherResult(("i",), rows)
+    cut = store.cypher(long, limits=CypherLimits(rows=8))
+    assert cut == CypherResult(("i",), rows[:8], cut=True)
+    assert store.cypher("MATCH (n:Nothing) RETURN n.name AS name") == CypherResult(("name",), [])
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_free_cypher(store: Neo4jStore, tmp_path: Path) -> None:
     [
         ("CREATE (n) RETURN n", QueryError, "this Cypher would change the graph"),
         ("MATCH (n) DETACH DELETE n", QueryError, "this Cypher would change the graph"),
-        ("MATHC (n) RETURN n", QueryError, "Cypher: Invalid input 'MATHC'"),
+        ("MATCH (n) RETRUN n", QueryError, "Cypher: Invalid input 'RETRUN'"),
         ("RETURN $missing AS x", QueryError, "Cypher: Expected parameter"),
         (
             "UNWIND range(1, 2000000000) AS i RETURN sum(i)",

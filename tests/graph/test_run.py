@@ -139,10 +139,26 @@ def test_a_name_must_end_in_cg(tmp_path: Path) -> None:
 
 
 def test_another_writers_partial_run_is_not_touched(tmp_path: Path) -> None:
+    second = RunWriter(tmp_path / "a.cg", overwrite=True)
     with RunWriter(tmp_path / "a.cg") as writer:
-        with pytest.raises(RunError, match="an unfinished run of this name exists"):
-            RunWriter(tmp_path / "a.cg")
-        assert writer.path.is_dir()
+        (writer.path / "x").touch()
+        for options in ({}, {"overwrite": True}, {"resume": True}):
+            with pytest.raises(RunError, match="another ingest is writing this run"):
+                RunWriter(tmp_path / "a.cg", **options)
+        with pytest.raises(RunError, match="another ingest is writing this run"), second:
+            pass
+        assert (writer.path / "x").exists()
+    with second:
+        assert list(second.path.iterdir()) == []
+
+
+def test_a_run_that_is_replaced_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "a.cg")
+    assert len(run.units)
+    _overwrite(run.path)
+    with pytest.raises(RunError, match="replaced or removed while it was read"):
+        len(run.detections)
+    assert len(open_run(run.path).detections)
 
 
 def _overwrite(out: Path) -> None:

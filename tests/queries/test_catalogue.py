@@ -19,6 +19,7 @@ from conceptgraph.graph.records import records
 from conceptgraph.graph.run.word_labels import word_run
 from conceptgraph.graph.stores.memory import MemoryStore
 from conceptgraph.graph.stores.offline_cypher import CypherGraph
+from conceptgraph.graph.stores.store import CypherResult
 from conceptgraph.graph.uids import word_run_uid
 from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.queries import questions
@@ -213,13 +214,13 @@ def test_networkx(networkx: MemoryStore, question: CypherQuestion, rows: Rows) -
 
 @answered
 def test_kglite(kglite: CypherGraph, question: CypherQuestion, rows: Rows) -> None:
-    assert kglite.ask(*question.cypher()) == (_columns(question), rows)
+    assert kglite.ask(*question.cypher()) == CypherResult(_columns(question), rows)
 
 
 @answered
 def test_neo4j(neo4j: Neo4jStore, question: CypherQuestion, rows: Rows) -> None:
     """Ask by the text, as in the Browser, and through the store."""
-    assert neo4j.cypher(*question.cypher()) == (_columns(question), rows)
+    assert neo4j.cypher(*question.cypher()) == CypherResult(_columns(question), rows)
     assert _rows(neo4j, question) == rows
 
 

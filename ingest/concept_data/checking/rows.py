@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....errors import DataError
+from ....files import read_whole
 from ..concepts import ConceptImage
 from ..csv_tables import parse_label
 from ..images import open_image
@@ -91,7 +92,7 @@ def _check_image(
         return
     try:
         image = open_image(path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(read_whole(path)).hexdigest()
     except DataError as error:
         checked.defects.add(path, row.line, error)
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....errors import DataError
+from ....files import read_whole
 from ..csv_tables import parse_digits
 from ..images import read_header
 from ..labels import HIGHEST_NUMBER, is_category, plain_name
@@ -52,7 +53,7 @@ def encode_image(name: str, image: Image.Image | bytes | Path) -> bytes:
         return image
     if isinstance(image, Path):
         try:
-            return image.read_bytes()
+            return read_whole(image)
         except OSError as error:
             raise DataError(f"image cannot be read: {error.strerror}", file=image) from error
     file = io.BytesIO()

@@ -2,7 +2,7 @@
 
 1. The concepts are known before the first image, so that masks can be written as images come:
    label numbers count from 1, in the order in which categories and names are given.
-2. Everything goes to `.FOLDER.partial-…` beside the target, which is renamed when the tables are
+2. Everything goes to `.FOLDER.partial` beside the target, which is renamed when the tables are
    written. If anything fails, nothing is left of it.
 3. Rows are in the order of their image's sha256, and the split follows from it (0.7 train,
    0.3 val): the files are the same in whatever order images were added, and identical images are
@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
-import tempfile
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from ....errors import DataError, nearest
-from ....files import replace_folder
+from ....files import BEING_WRITTEN, empty_folder, lock_folder, remove_folder, replace_folder
 from ..concepts import FIXED_COLUMNS, NOTHING
 from .input_checks import (
     check_concepts,
@@ -97,14 +96,34 @@ class BrodenWriter:
         self._extra_tables: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {}
         self._sources: dict[tuple[str, str], str] = {}
         self._partial: Path | None = None
+        self._lock: int | None = None
 
     def __enter__(self) -> BrodenWriter:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{self._folder.name}.partial-"
-        self._partial = Path(tempfile.mkdtemp(prefix=prefix, dir=self._folder.parent))
-        self._partial.chmod(0o755)  # mkdtemp's own is for the owner alone
-        (self._partial / "images").mkdir()
+        partial = self._folder.with_name(f".{self._folder.name}.partial")
+        self._lock = lock_folder(partial)
+        if self._lock is None:
+            remedy = "Wait for it, or choose another name"
+            raise DataError(BEING_WRITTEN, file=self._folder, remedy=remedy)
+        self._partial = partial
+        try:
+            if self._earlier().exists() and not self._folder.exists():
+                self._earlier().rename(self._folder)  # killed between two renames
+            empty_folder(partial)
+            (partial / "images").mkdir()
+        except BaseException:
+            self._leave(partial)
+            raise
         return self
+
+    def _leave(self, partial: Path) -> None:
+        remove_folder(partial)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _earlier(self) -> Path:
+        return self._folder.with_name(f".{self._folder.name}.earlier")
 
     def __exit__(
         self,
@@ -118,10 +137,9 @@ class BrodenWriter:
         try:
             if kind is None:
                 self._write_tables(partial)
-                earlier = partial.with_name(f"{partial.name}-earlier")
-                replace_folder(partial, self._folder, earlier)
+                replace_folder(partial, self._folder, self._earlier())
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            self._leave(partial)
 
     def add(
         self,

@@ -7,12 +7,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError
+from ....files import read_whole
 from .folders import IMAGE_SUFFIXES, list_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .items import AnnotationItem
+
+_LARGEST = 4 << 30
+"""Bytes: the annotations of a large data set are one file."""
 
 
 def read_json(path: Path) -> object:
@@ -22,7 +26,10 @@ def read_json(path: Path) -> object:
         DataError: unreadable, not UTF-8, or not JSON.
     """
     try:
-        value: object = json.loads(path.read_bytes().decode("utf-8-sig"))
+        content = read_whole(path, _LARGEST)
+        if b"\0" in content:  # before it is decoded: a damaged file can be of any size
+            raise DataError("not JSON", file=path, found="a byte 0x00")
+        value: object = json.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring, iterparse
 
 from ....errors import DataError
+from ....files import read_whole
 from .folders import list_files
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def read_xml(path: Path) -> Element:
         DataError: unreadable, not XML, or with a document type.
     """
     try:
-        root: Element = fromstring(path.read_bytes(), forbid_dtd=True)
+        root: Element = fromstring(read_whole(path), forbid_dtd=True)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
     except ParseError as error:

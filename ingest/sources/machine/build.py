@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....errors import DataError
+from ....files import read_whole
 from ....progress import NoProgress
 from ...concept_data.images import open_image
 from ...concept_data.opening import open_concept_data
@@ -154,7 +155,7 @@ class MachineSource(ConceptSource[MachineReport]):
         with progress.step("find", len(files)) as advance:
             for file in files:
                 try:
-                    content = (self._folder / file).read_bytes()
+                    content = read_whole(self._folder / file)
                 except OSError as error:
                     reason = f"cannot be read: {error.strerror}"
                     self._dropped.append(DroppedPhotograph(file, reason))
@@ -174,7 +175,7 @@ class MachineSource(ConceptSource[MachineReport]):
         """
         data, images = open_concept_data(folder), {}
         for image in data.images:
-            digest = hashlib.sha256(image.path.read_bytes()).hexdigest()
+            digest = hashlib.sha256(read_whole(image.path)).hexdigest()
             if image.masks and digest in self._files:
                 images[digest] = image
         if not images:

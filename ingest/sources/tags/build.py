@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError
+from ....files import read_whole
 from ....progress import NoProgress
 from ...concept_data.labels import TAGS
 from ...concept_data.writing.input_checks import check_output_folder
@@ -190,7 +191,7 @@ class TagSource(ConceptSource[TagReport]):
             for name, file in sorted(found.items(), key=lambda pair: pair[1]):
                 try:
                     find_view(self._folder / file, None, [])
-                    content = (self._folder / file).read_bytes()
+                    content = read_whole(self._folder / file)
                 except (DataError, OSError) as error:
                     text = str(error).removeprefix(f"{self._folder / file}: ")
                     self._drop_image(name, of_image[name], *text.partition("; ")[::2])

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from ....errors import DataError
-from ....files import atomic_file
+from ....files import atomic_file, read_whole
 from ...concept_data.csv_tables import read_csv
 from ...concept_data.labels import plain_name
 
@@ -237,7 +237,7 @@ def _stamp(place: Path) -> tuple[int, int, int] | None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_whole(path)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from .....errors import DataError
+from .....files import read_whole
 from ....network.class_lists import read_classes
 from ..fields import read_box, read_image_name, read_numbers, read_rings
 from ..folders import files_below, list_files
@@ -51,7 +52,7 @@ def read(given: AnnotationInput) -> Annotations:
     annotations = Annotations(notes=[f"The names of the classes are those of {source}."])
     for path in files_below(folder, (".txt",)):
         with annotations.file(path):
-            lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            lines = read_whole(path).decode("utf-8-sig", "replace").splitlines()
             if path == source or not _is_label_file(lines):
                 continue
             _read_file(annotations, path, folder, lines, (names, category), keypoints=keypoints)
@@ -85,7 +86,7 @@ def _find_names(folder: Path) -> Path | None:
 
 def _read_yaml(path: Path) -> dict[str, object]:
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        value = yaml.safe_load(read_whole(path).decode("utf-8-sig"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -97,8 +98,7 @@ def _has_keypoints(source: Path) -> bool:
 
 def _starts_with_numbers(path: Path) -> bool:
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            words = file.readline().split()
+        words = read_whole(path).decode("utf-8-sig").partition("\n")[0].split()
     except (OSError, ValueError):
         return False
     return len(words) >= 5 and all(_is_number(word) for word in words)
