@@ -163,7 +163,7 @@ def ablate(
     """
     masks = requested_masks(run_of(run), concepts, units, at=at, everywhere=everywhere)
     network = network_of(run)
-    uids = [_concept_uid(network.run, name) for name in concepts]
+    uids = [concept_named(network.run, name) for name in concepts]
     logits = _logits(network, network.load_image(image), [{}, masks]).double()
     before, after = _predictions(network, logits, classes)
     with network.intervene(ablation_hooks([masks])):
@@ -286,7 +286,7 @@ def requested_masks(
     Raises:
         QueryError: no such concept, unit or block, or no unit detects a concept.
     """
-    uids = [_concept_uid(run, name) for name in concepts]
+    uids = [concept_named(run, name) for name in concepts]
     by_concept = [ablation_of_concept(run, uid, at, everywhere=everywhere) for uid in uids]
     masks = merge_masks([*by_concept, ablation_of_units(run, units)])
     if not masks:
@@ -294,7 +294,12 @@ def requested_masks(
     return masks
 
 
-def _concept_uid(run: Run, name: str) -> str:
+def concept_named(run: Run, name: str) -> str:
+    """Return the concept of a name, or of "category/name", as the latter.
+
+    Raises:
+        QueryError: there is none, or several have this name.
+    """
     rows = zip(run.concepts["uid"], run.concepts["name"], strict=True)
     return find_concept([_NamedConcept(str(uid), str(name)) for uid, name in rows], name).uid
 

@@ -1,5 +1,7 @@
 """The small ResNet of the demo world: four blocks as in torchvision, 1.2 million parameters.
 
+It imports nothing of this package, so that a repaired network takes this file along.
+
 Commands take it as `--model conceptgraph.demo.networks.small_resnet:small_resnet`.
 """
 
@@ -10,9 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
-
-from ..world.names import CLASSES
-from ..world.pictures import SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +30,7 @@ class SmallResNet(nn.Module):
         input_size: side of the world's pictures; the loader reads it.
     """
 
-    input_size = SIDE
+    input_size = 96
     mean = (0.6, 0.6, 0.6)
     std = (0.25, 0.25, 0.25)
 
@@ -64,7 +63,7 @@ class SmallResNet(nn.Module):
         return logits
 
 
-def small_resnet(num_classes: int = len(CLASSES)) -> SmallResNet:
+def small_resnet(num_classes: int = 8) -> SmallResNet:
     """Build an untrained network, its weights drawn by torch's global generator."""
     return SmallResNet(num_classes)
 

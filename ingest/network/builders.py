@@ -227,7 +227,7 @@ def _factory(model: str, folder: Path) -> Builder:
     def build(classes: int | None) -> nn.Module:
         with _importable(folder):
             try:
-                counted = classes is not None and _takes_classes(factory)
+                counted = classes is not None and takes_classes(factory)
                 made = factory(num_classes=classes) if counted else factory()
             except Exception as error:
                 raise ModelError(
@@ -244,7 +244,8 @@ def _factory(model: str, folder: Path) -> Builder:
     return build
 
 
-def _takes_classes(factory: Callable[..., object]) -> bool:
+def takes_classes(factory: Callable[..., object]) -> bool:
+    """Return whether a factory takes the number of classes, as `num_classes`."""
     parameters = inspect.signature(factory).parameters.values()
     return any(p.name == "num_classes" or p.kind is p.VAR_KEYWORD for p in parameters)
 

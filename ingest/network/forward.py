@@ -48,6 +48,21 @@ def record_outputs(blocks: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor
             handle.remove()
 
 
+@contextmanager
+def record_input(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Yield a list that gets what a module is given, in each forward pass within the context."""
+    given: list[Tensor] = []
+
+    def hook(stage: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        given.append(inputs[0])
+
+    handle = module.register_forward_pre_hook(hook)
+    try:
+        yield given
+    finally:
+        handle.remove()
+
+
 class Call(NamedTuple):
     """A module that was run on one tensor: its name, itself, and copies of its input and output."""
 
