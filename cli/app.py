@@ -26,6 +26,7 @@ from .commands import (
     neo4j_runs,
     predict,
     query,
+    repair,
     report,
     serve,
     show,
@@ -56,6 +57,7 @@ app.command("why")(why.why)
 app.command("audit")(audit.audit)
 app.command("evidence")(evidence.evidence)
 app.command("check")(check.check)
+app.command("repair")(repair.repair)
 app.command("show")(show.show)
 app.command("label")(label.label)
 app.command("formulas")(formulas.formulas)

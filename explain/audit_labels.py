@@ -1,4 +1,4 @@
-"""The labels of an audit's images, read from a CSV file."""
+"""The labels of images, read from a CSV file, for audits and repairs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from ..files import read_whole
 if TYPE_CHECKING:
     from .audit_rows import ImageLabel
 
+    _Row = tuple[int, str, str, str | None]
+
+
+_ANSWERS = {"yes": True, "1": True, "true": True, "no": False, "0": False, "false": False}
+"""Of the column concept."""
+
 
 def read_labels(path: Path) -> list[ImageLabel]:
     """Read the file and the class of each image from a CSV with the columns image and label.
@@ -21,6 +27,34 @@ def read_labels(path: Path) -> list[ImageLabel]:
         DataError: the file cannot be read, is no such CSV, or has an image twice or an image
             outside the folder of the images.
     """
+    return [(image, label) for _, image, label, _ in _rows(path)]
+
+
+def read_presence(path: Path) -> dict[str, bool] | None:
+    """Read, by image, whether a concept is in it, from the column concept; None without one.
+
+    Raises:
+        DataError: as `read_labels`, or a row says neither yes nor no.
+    """
+    rows = _rows(path)
+    if all(answer is None for *_, answer in rows):
+        return None
+    presence = {}
+    for line, image, _, answer in rows:
+        known = _ANSWERS.get((answer or "").strip().lower())
+        if known is None:
+            raise DataError(
+                f"line {line}: column concept",
+                file=path,
+                found=repr(answer or ""),
+                expected="yes or no, in each row",
+            )
+        presence[image] = known
+    return presence
+
+
+def _rows(path: Path) -> list[_Row]:
+    """Read the number of the line, image, label, and the column concept, if there is one."""
     try:
         text = read_whole(path).decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""))
@@ -29,19 +63,21 @@ def read_labels(path: Path) -> list[ImageLabel]:
             raise DataError(
                 "columns", file=path, found=",".join(columns) or "none", expected="image,label"
             )
-        rows = [(reader.line_num, row["image"], row["label"]) for row in reader]
+        rows = [
+            (reader.line_num, row["image"], row["label"], row.get("concept")) for row in reader
+        ]
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError("not a CSV file in UTF-8", file=path) from error
     _check(path, rows)
-    return [(image, label) for _, image, label in rows]
+    return rows
 
 
-def _check(path: Path, rows: list[tuple[int, str, str]]) -> None:
+def _check(path: Path, rows: list[_Row]) -> None:
     """Refuse rows, each with the number of its line, that are no labels of images."""
     first: dict[str, int] = {}
-    for line, image, label in rows:
+    for line, image, label, _ in rows:
         if not image or Path(image).is_absolute() or ".." in Path(image).parts:
             raise DataError(
                 f"line {line}: an image outside the folder",
