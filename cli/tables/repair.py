@@ -22,9 +22,9 @@ def print_repair(repair: Repair, out: Path | None) -> None:
     """Print the finding, the methods, groups, and where the network is, if it was written."""
     own = repair.method(REPAIRED)
     print_line(
-        f"{own.mistakes.hits} of {counted(own.mistakes.images, 'mistake')} right, "
-        f"{own.clean.hits} of {own.clean.images} clean answers broken: {repair.concept} ablated, "
-        f"of images taken for {repair.class_name!r}.",
+        f"{own.mistakes.hits} of {counted(own.mistakes.images, 'image')} taken for "
+        f"{repair.class_name!r} with {repair.concept} become right; {own.clean.hits} of "
+        f"{own.clean.images} right answers without it break.",
         "bold",
     )
     if repair.refused and out is not None:

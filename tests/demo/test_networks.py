@@ -18,6 +18,7 @@ from conceptgraph.demo.networks.shipped import (
 from conceptgraph.demo.networks.small_resnet import FACTORY, SmallResNet, small_resnet, to_input
 from conceptgraph.demo.networks.training import Recipe, main, save_weights, train
 from conceptgraph.demo.world.names import CLASSES
+from conceptgraph.demo.world.pictures import SIDE
 from conceptgraph.demo.world.shortcuts import (
     SHORTCUTS,
     World,
@@ -41,6 +42,9 @@ def test_the_architecture() -> None:
     pictures = torch.randint(0, 256, (2, 96, 96, 3), dtype=torch.uint8)
     with torch.inference_mode():
         assert network(to_input(pictures, SmallResNet.mean, SmallResNet.std)).shape == (2, 8)
+    # written in its file, which imports nothing of the world
+    assert SmallResNet.input_size == SIDE
+    assert network.fc.out_features == len(CLASSES)
     loaded = load_network(FACTORY)
     assert loaded.blocks == ("block1", "block2", "block3", "block4")
     assert loaded.architecture.input[3:5] == (SmallResNet.mean, SmallResNet.std)

@@ -146,7 +146,8 @@ def test_without_a_column_the_probe_says_which_images_have_the_concept(
     (folder / "plain.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows))
     done = repair(folder, "good", "--out", "by-probe", labels=str(folder / "plain.csv"))
     assert done.status == 0, done.err
-    assert "8 of 8 mistakes right, 0 of 12 clean answers broken" in done.out
+    assert "8 of 8 images taken for 'brick' with object/poppy become right; 0 of 12" in done.out
+    assert "right answers without it break" in done.out
     assert "by the probe of block" in " ".join(done.out.split())
     assert "not read: gone.png" in done.out
     saved = json.loads((folder / "by-probe" / "repair.json").read_text())
