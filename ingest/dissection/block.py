@@ -103,7 +103,7 @@ class BlockDissections:
             top_images: per unit.
         """
         blocks = {}
-        for block in activations.parts:
+        for block in activations.blocks:
             thresholds, grid = activations.thresholds(block), activations.grid(block)
             top = TopImages(grid.units, top_images, thresholds.device)
             active, counts = activations.active(block), overlaps(grid.units)

@@ -1,8 +1,9 @@
 """The long step: one forward pass over the images, for sparse activations, probes and tags.
 
-The first images calibrate the lower bounds of the thresholds. To run the network on them needs no
-label, so that it can be done beside the label statistics, which say the quantile; their block
-outputs are used again in the pass itself.
+Some batches calibrate the lower bounds of the thresholds; they are spread over the order of the
+run, in which the images of one split come first. To run the network on them needs no label, so that
+it can be done beside the label statistics, which say the quantile; their block outputs are used
+again in the pass itself.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class CalibrationPass(NamedTuple):
     """The calibration batches.
 
     Attributes:
-        batches: the first ones, of all ranks.
+        batches: some, of all ranks.
         outputs: their block outputs.
     """
 
@@ -53,12 +54,19 @@ class CalibrationPass(NamedTuple):
 
 
 def run_calibration(inputs: Inputs, pool: WorkerPool, cancelled: Event) -> CalibrationPass | None:
-    """Run the first batches; return None once `cancelled` is set."""
-    number = -(-inputs.settings.calibration_images // inputs.batch_size)
-    batches = inputs.batches()[:number]
+    """Run the calibration batches; return None once `cancelled` is set."""
+    batches = calibration_batches(inputs)
     decoded = takewhile(lambda _: not cancelled.is_set(), inputs.decoded(batches))
     outputs = list(pool.map(lambda decoded_batch: inputs.outputs(decoded_batch[1]), decoded))
     return None if cancelled.is_set() else CalibrationPass(batches, outputs)
+
+
+def calibration_batches(inputs: Inputs) -> list[Batch]:
+    """Return batches spread over those with images that fit the thresholds, at least two."""
+    size, fit = inputs.batch_size, int(inputs.threshold_images.sum())
+    suitable = inputs.batches()[: -(-fit // size)]  # images that fit come first
+    number = min(max(2, -(-inputs.settings.calibration_images // size)), len(suitable))
+    return [suitable[(2 * i + 1) * len(suitable) // (2 * number)] for i in range(number)]
 
 
 class ForwardPartial(NamedTuple):
@@ -94,9 +102,13 @@ class _ForwardStatistics:
 
     def load_state_dict(self, state: State) -> None:
         self._activations.load_state_dict(state["activations"])
-        self._probes.start(self._activations.lower)
+        self._probes.start(_lower(self._activations))
         self._probes.load_state_dict(state["probes"])
         self._tags.load_state_dict(state["tags"])
+
+
+def _lower(activations: SparseActivations) -> dict[str, Tensor]:
+    return {name: bounds.lower for name, bounds in activations.first_bounds.items()}
 
 
 class ForwardPass:
@@ -141,7 +153,7 @@ class ForwardPass:
             self._start(calibration)
         self._agree_on_bounds(fresh=not done)
         if not done:
-            self._probes.start(self._activations.lower)
+            self._probes.start(_lower(self._activations))
 
         def partial(batch: Batch, maps: Maps) -> ForwardPartial:
             batch_labels = labels_of_batch(
@@ -174,19 +186,27 @@ class ForwardPass:
 
     def _start(self, calibration: CalibrationPass) -> None:
         """Compute lower bounds of the thresholds; keep the outputs of this rank's batches."""
-        fit, quantile = self._inputs.threshold_images, self._activations.quantile
+        fit = [self._activations.fit_of(batch.number) for batch in calibration.batches]
+        quantile = self._activations.quantile
         self._activations.start(calibrate(calibration.outputs, fit, quantile, self._pool))
         own = {batch.number for batch in self._inputs.batches(self._group)}
         outputs = zip(calibration.batches, calibration.outputs, strict=True)
         self._outputs = {batch.number: maps for batch, maps in outputs if batch.number in own}
 
     def repeat(self, advance: Advance) -> Iterator[tuple[int, Mapping[str, BatchCells]]]:
-        """Run all batches of this process once more, for cells of the blocks wanted alone."""
+        """Run batches of this process once more, those that are missed, up to the blocks that are.
+
+        Yields:
+            Their cells.
+        """
+        own = self._inputs.batches(self._group)
+        missed = [batch for batch in own if self._activations.missed(batch.number)]
+        advance(sum(len(batch.images) for batch in own) - sum(len(b.images) for b in missed))
 
         def partial(batch: Batch, maps: Maps) -> tuple[Batch, dict[str, BatchCells]]:
             return batch, self._activations.partial(batch.number, maps)
 
-        for batch, cells in self._map(self._inputs.batches(self._group), partial):
+        for batch, cells in self._map(missed, partial):
             advance(len(batch.images))
             yield batch.number, cells
 
@@ -196,17 +216,17 @@ class ForwardPass:
         Raises:
             ConceptGraphError: a rank that resumes has others.
         """
-        parts = {block: part for block, (part,) in self._activations.parts.items()}
-        bounds = {block: part.lower.cpu() for block, part in parts.items()}
-        agreed = self._group.all_gather(bounds)[0]
-        for block, part in parts.items():
-            lower = agreed[block].to(part.lower.device)
-            if not fresh and not torch.equal(lower, part.lower):
+        bounds = self._activations.first_bounds
+        agreed = self._group.all_gather({name: own.lower.cpu() for name, own in bounds.items()})[0]
+        for name, own in bounds.items():
+            lower = agreed[name].to(own.lower.device)
+            if fresh:
+                self._activations.blocks[name].bounds.start(own._replace(lower=lower))
+            elif not torch.equal(lower, own.lower):
                 raise ConceptGraphError(
                     "the processes of this ingest do not compute the same",
                     remedy="Start anew, on machines of one kind",
                 )
-            part.lower = lower
 
     def _read(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor | None]]:
         """Yield batches with their decoded images; None where calibration has their outputs."""
@@ -224,10 +244,11 @@ class ForwardPass:
 
         def work(decoded_batch: tuple[Batch, Tensor | None]) -> Result:
             batch, pixels = decoded_batch
+            missed = self._activations.missed(batch.number) or None
             maps = (
                 self._outputs.pop(batch.number)
                 if pixels is None
-                else self._inputs.outputs(pixels, self._activations.wanted)
+                else self._inputs.outputs(pixels, missed)
             )
             try:
                 return partial(batch, maps)

@@ -20,80 +20,17 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..engine.checkpoint import State
     from ..engine.process_group import ProcessGroup
-    from ..engine.workers import WorkerPool
 
 ROUNDS = ((20, 11), (10, 10), (0, 10))  # (shift, bits) from the top; the sign bit is 0
-TAILS = (1.25, 1.375, 1.5, 1.625, 1.75, 2, 2.25, 2.5, 3, 4, 5, 6, 8, 12, 16)
-"""Of a lower bound, in wanted tails."""
-LARGEST_TAIL = 0.25
-"""Where a bound would leave more than this, all positive values are stored instead."""
-ERRORS = 4
-"""With 3, runs of photographs that nobody had looked at before had a unit below its bound."""
+HALF_PRECISION = 16
+"""Last bits of a float32 that are 0 in a bfloat16 (and in a float16, but for the smallest)."""
 
 
 def values_above(quantile: float, count: int) -> int:
     """Return how many of `count` values may lie strictly above the threshold."""
     return math.floor(round(quantile * count, 6))
-
-
-def lower_bounds(
-    maps: Sequence[Tensor],
-    quantile: float,
-    chunk: int | None = None,
-    pool: WorkerPool | None = None,
-) -> Tensor:
-    """Compute safe lower bounds of the thresholds, from a sample of images.
-
-    Of each unit the highest value that more than the wanted tail lies above, by `ERRORS` standard
-    errors of its share over the images of the sample: a unit that fires in few images, but then on
-    much of them, gets a lower one. 0 where none is safe.
-
-    Bounds are a shade lower than the value itself: in half precision many are equal to it.
-
-    Args:
-        maps: of the sample, in parts (images, units, *grid).
-        quantile: the wanted tail.
-        chunk: units worked on at a time, which bounds memory; if omitted, what suits the device.
-        pool: to work on several chunks at once.
-
-    Returns:
-        float32 (units,), values of the type of the maps, never negative.
-    """
-    chunk = chunk or (8 if maps[0].device.type == "cpu" else 64)
-    chunks = zip(*(torch.split(part, chunk, dim=1) for part in maps), strict=True)
-
-    def bounds(parts: Sequence[Tensor]) -> Tensor:
-        values = torch.cat([part.transpose(0, 1).flatten(2) for part in parts], dim=1)
-        return _safe_bound(values.float(), quantile)
-
-    dtype = maps[0].dtype
-    bound = torch.cat(list(pool.map(bounds, chunks) if pool else map(bounds, chunks)))
-    lower: Tensor = bound.clamp_(min=0) * (1 - torch.finfo(dtype).eps)
-    return lower.to(dtype).float()
-
-
-def _safe_bound(values: Tensor, quantile: float) -> Tensor:
-    """Compute such bounds of float32 (units, images, positions), or 0; float32 (units,)."""
-    units, images, positions = values.shape
-    tails = [tail * quantile for tail in TAILS if tail * quantile <= LARGEST_TAIL]
-    sizes = [values_above(tail, images * positions) + 1 for tail in tails]
-    bound = values.new_zeros(units)
-    if not sizes or images == 1:
-        return bound
-    top = values.flatten(1).topk(sizes[-1], dim=1)
-    image = top.indices // positions
-    counts = values.new_zeros(units, images)
-    for before, size in zip((0, *sizes), sizes, strict=False):
-        part = image[:, before:size]
-        counts.scatter_add_(1, part, counts.new_ones(()).expand_as(part))
-        error = counts.std(dim=1) / math.sqrt(images)
-        safe = counts.mean(dim=1) - ERRORS * error >= quantile * positions
-        bound = torch.where(safe & (bound == 0), top.values[:, size - 1], bound)
-    return bound
 
 
 class UnitValues(NamedTuple):
@@ -154,14 +91,27 @@ class RadixSelect:
         total.histogram = group.all_reduce(self.histogram)
         return total
 
+    def lower_bound(self) -> Tensor:
+        """Return values that the results will exceed whatever follows, or 0; in the first round.
+
+        float32 (units,), values of half precision too.
+        """
+        _, digit = self._digit()
+        pattern = (digit << ROUNDS[0][0]) - (1 << HALF_PRECISION)
+        return pattern.clamp_(min=0).to(torch.int32).view(torch.float32)
+
+    def _digit(self) -> tuple[Tensor, Tensor]:
+        """Return how many values have at least each digit, and the ranked value's digit, or -1."""
+        at_least = self.histogram.flip(1).cumsum(1).flip(1)
+        return at_least, (at_least > self._rank.unsqueeze(1)).sum(dim=1) - 1
+
     def finish_round(self) -> None:
         """Fix the next bits of every unit's value."""
         shift, _ = ROUNDS[self._round]
         if self._round == 0:
             self.counts = self.histogram.sum(dim=1)
-        at_least = self.histogram.flip(1).cumsum(1).flip(1)
+        at_least, digit = self._digit()
         larger = at_least - self.histogram
-        digit = (at_least > self._rank.unsqueeze(1)).sum(dim=1) - 1
         exists = digit >= 0
         digit = digit.clamp_(min=0)
         self._rank -= larger.gather(1, digit.unsqueeze(1)).squeeze(1) * exists

@@ -10,8 +10,14 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from conceptgraph.ingest.concept_data.images import normalise
+from conceptgraph.ingest.dissection.bounds import (
+    LOOK_AFTER,
+    LOOK_EVERY,
+    RunningBounds,
+    lower_bounds,
+)
 from conceptgraph.ingest.dissection.cells import find_cells
-from conceptgraph.ingest.dissection.thresholds import RadixSelect, UnitValues, lower_bounds
+from conceptgraph.ingest.dissection.thresholds import RadixSelect, UnitValues
 from conceptgraph.ingest.engine.tensors import bincount
 from conceptgraph.ingest.statistics import block_probes, center_bias
 from conceptgraph.ingest.statistics.batch_labels import BatchLabels
@@ -66,12 +72,15 @@ def test_input_of_a_network(gpu: torch.device) -> None:
 
 
 def test_cells_and_thresholds(gpu: torch.device) -> None:
-    lower = lower_bounds([maps(gpu), maps(gpu)], 0.01)
-    cells, above = find_cells(maps(gpu), lower)
-    select = RadixSelect(UNITS, 3, lower.device)
+    running = RunningBounds(lower_bounds([maps(gpu), maps(gpu)], 0.01), 0.01, SIDE * SIDE)
+    cells, above = find_cells(maps(gpu), running.now)
+    select = RadixSelect(UNITS, 3, gpu)
     select.update(select.partial(UnitValues(above.unit, above.value)))
+    for _ in range(LOOK_EVERY):
+        running.update(LOOK_AFTER, select)
     select.finish_round()
-    assert {each.device.type for each in (lower, *cells, *above, select.histogram)} == {"cuda"}
+    found = (*running.first, running.now, *cells, *above, select.histogram)
+    assert {each.device.type for each in found} == {"cuda"}
 
 
 def test_presence_probes(gpu: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:

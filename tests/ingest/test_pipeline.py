@@ -18,7 +18,7 @@ from conceptgraph.errors import ConceptGraphError, DataError, RunError
 from conceptgraph.ingest.concept_data.checking.check import check
 from conceptgraph.ingest.concept_data.opening import open_concept_data
 from conceptgraph.ingest.concept_data.quantile import QUANTILES
-from conceptgraph.ingest.dissection import thresholds
+from conceptgraph.ingest.dissection import bounds
 from conceptgraph.ingest.inputs import Inputs
 from conceptgraph.ingest.network.forward import block_outputs
 from conceptgraph.ingest.network.loading import load_network
@@ -32,7 +32,7 @@ from tests.expected_run import ExpectedRun, maps_of
 from tests.random_networks import SIDE, CustomBlock, CustomNetwork, random_network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from conceptgraph.graph.run.reader import Run
@@ -357,21 +357,43 @@ class Watched(NoProgress):
             raise KeyboardInterrupt
 
 
-def test_a_calibration_that_promises_too_much_costs_a_second_pass_and_nothing_else(
+def test_bounds_that_prove_too_high_cost_a_part_of_a_pass_and_nothing_else(
     tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thresholds, "ERRORS", -1000)
-    runs, done = [], []
-    for calibration_images in (2, IMAGES):
-        progress = Watched()
-        settings = dataclasses.replace(
-            SETTINGS, batch_size=1, calibration_images=calibration_images
-        )
-        out = tmp_path / f"{calibration_images}.cg"
+    asked: list[int] = []
+    outputs = Inputs.outputs
+
+    def record(
+        inputs: Inputs, pixels: Tensor, blocks: Sequence[str] | None = None
+    ) -> dict[str, Tensor]:
+        maps = outputs(inputs, pixels, blocks)
+        if blocks is not None:
+            assert set(maps) == set(blocks)
+            asked.extend(BLOCKS.index(block) for block in blocks[-1:])
+        return maps
+
+    monkeypatch.setattr(bounds, "ERRORS", -1000)
+    monkeypatch.setattr(Inputs, "outputs", record)
+    settings = dataclasses.replace(SETTINGS, batch_size=1, calibration_images=2)
+    runs, repeated = [], []
+    for look_after in (4, IMAGES + 1):
+        monkeypatch.setattr(bounds, "LOOK_AFTER", look_after)
+        progress, out = Watched(), tmp_path / f"{look_after}.cg"
         runs.append(dissect(given_network("basic", drawn), out, settings, progress=progress))
-        done.append(progress.done["thresholds"])
-    assert done == [IMAGES, 0]
-    assert_same(*runs)
+        assert progress.done["thresholds"] == IMAGES
+        repeated.append(len(asked))
+        asked.clear()
+    assert 0 < repeated[0] < repeated[1] <= IMAGES
+    monkeypatch.setattr(bounds, "ERRORS", 5)
+    settings = dataclasses.replace(settings, calibration_images=IMAGES)
+    progress = Watched()
+    runs.append(
+        dissect(given_network("basic", drawn), tmp_path / "safe.cg", settings, progress=progress)
+    )
+    assert progress.done["thresholds"] == 0
+    assert not asked
+    for run in runs[:2]:
+        assert_same(run, runs[2])
 
 
 def everything(folder: Path) -> dict[str, bytes]:
