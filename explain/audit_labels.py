@@ -63,9 +63,7 @@ def _rows(path: Path) -> list[_Row]:
             raise DataError(
                 "columns", file=path, found=",".join(columns) or "none", expected="image,label"
             )
-        rows = [
-            (reader.line_num, row["image"], row["label"], row.get("concept")) for row in reader
-        ]
+        rows = [(reader.line_num, row["image"], row["label"], row.get("concept")) for row in reader]
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
     except (UnicodeDecodeError, csv.Error) as error:
