@@ -30,15 +30,19 @@ def read_labels(path: Path) -> list[ImageLabel]:
     return [(image, label) for _, image, label, _ in _rows(path)]
 
 
-def read_presence(path: Path) -> dict[str, bool] | None:
-    """Read, by image, whether a concept is in it, from the column concept; None without one.
+def read_labels_and_presence(path: Path) -> tuple[list[ImageLabel], dict[str, bool] | None]:
+    """Read the labels, and by image whether a concept is in it, from the column concept.
+
+    Returns:
+        The labels, as `read_labels`, and the presence; None without that column.
 
     Raises:
         DataError: as `read_labels`, or a row says neither yes nor no.
     """
     rows = _rows(path)
+    labels = [(image, label) for _, image, label, _ in rows]
     if all(answer is None for *_, answer in rows):
-        return None
+        return labels, None
     presence = {}
     for line, image, _, answer in rows:
         known = _ANSWERS.get((answer or "").strip().lower())
@@ -50,7 +54,7 @@ def read_presence(path: Path) -> dict[str, bool] | None:
                 expected="yes or no, in each row",
             )
         presence[image] = known
-    return presence
+    return labels, presence
 
 
 def _rows(path: Path) -> list[_Row]:

@@ -60,7 +60,7 @@ def repair(
     --labels labels.csv --out repaired --force --json[/bold]
     """
     from ...errors import ConceptGraphError
-    from ...explain.audit_labels import read_labels, read_presence
+    from ...explain.audit_labels import read_labels_and_presence
     from ...explain.network import open_network
     from ...explain.repair import RepairRefusedError, check_repair
     from ...explain.repair import repair as run_repair
@@ -68,7 +68,7 @@ def repair(
     from ..tables.repair import print_repair
     from ..terminal import ProgressBars, print_json
 
-    rows, presence = read_labels(labels), read_presence(labels)
+    rows, presence = read_labels_and_presence(labels)
     if out.exists():
         raise ConceptGraphError("already exists", file=out, remedy="Choose another name")
     run = open_chosen_run(run_path)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from conceptgraph.errors import DataError, ModelError
 from conceptgraph.explain.ablation_masks import AblationMask, ablation_hooks
-from conceptgraph.explain.audit_labels import read_presence
+from conceptgraph.explain.audit_labels import read_labels_and_presence
 from conceptgraph.explain.last_layer import fit, outputs, retrain
 from conceptgraph.explain.network import open_network
 from conceptgraph.explain.repair_candidates import Candidate, choose, hooks_of
@@ -330,11 +330,14 @@ def test_a_column_concept_that_says_neither_yes_nor_no(tmp_path: Path, answer: s
     labels = tmp_path / "labels.csv"
     labels.write_text(f"image,label,concept\na.png,x,Yes\nb.png,x,0\nc.png,x,{answer}\n")
     with pytest.raises(DataError, match=r"column concept; found .*expected yes or no"):
-        read_presence(labels)
+        read_labels_and_presence(labels)
     labels.write_text("image,label,concept\na.png,x,Yes\nb.png,x,0\n")
-    assert read_presence(labels) == {"a.png": True, "b.png": False}
+    assert read_labels_and_presence(labels) == (
+        [("a.png", "x"), ("b.png", "x")],
+        {"a.png": True, "b.png": False},
+    )
     labels.write_text("image,label\na.png,x\n")
-    assert read_presence(labels) is None
+    assert read_labels_and_presence(labels) == ([("a.png", "x")], None)
 
 
 def test_a_network_whose_code_needs_this_package(folder: Path) -> None:
