@@ -13,10 +13,12 @@ The head is comment, so that the whole file can be pasted into Neo4j Browser.
 from __future__ import annotations
 
 import re
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TypeAlias, get_type_hints
 
 from ..graph.stores.store import Statement
@@ -65,8 +67,11 @@ class CypherQuestion(ABC):
     @classmethod
     def parameter_types(cls) -> dict[str, object]:
         """Return the type of each parameter but the run, by its name in Cypher."""
-        hints = get_type_hints(cls)
-        return {f.name.rstrip("_"): hints[f.name] for f in fields(cls) if f.name != "run"}
+        # Only the fields': Python 3.10 does not read a ClassVar without a type.
+        given = {field.name: field.type for field in fields(cls) if field.name != "run"}
+        names = vars(sys.modules[cls.__module__])
+        hints = get_type_hints(SimpleNamespace(__annotations__=given), names)
+        return {name.rstrip("_"): kind for name, kind in hints.items()}
 
 
 class HeadParameter(NamedTuple):
