@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ConceptGraphError, QueryError
+from ...graph.run.class_evidence import read_class_evidence
 from ...graph.run.manifest import read_manifest
 from ...graph.run.reader import Run, open_run
 from ...graph.run.word_labels import word_run
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from ...graph.run.class_evidence import SavedEvidence
     from ...graph.run.manifest import Manifest
     from ...graph.stores.memory import MemoryStore
     from ...graph.stores.neo4j_store import Neo4jStore
@@ -96,6 +98,16 @@ class ServedRun:
         return self.store.ask(Concepts(self.name))
 
     @cached_property
+    def concept_uids(self) -> frozenset[str]:
+        """The uids of all concepts."""
+        return frozenset(row.uid for row in self.concepts)
+
+    @cached_property
+    def class_uids(self) -> frozenset[str]:
+        """The uids of all classes."""
+        return frozenset(row.uid for row in self.classes)
+
+    @cached_property
     def classes(self) -> list[ClassRow]:
         """All classes, by uid."""
         return self.store.ask(Classes(self.name))
@@ -128,6 +140,11 @@ class ServedRun:
         return units
 
     @cached_property
+    def evidence(self) -> SavedEvidence | None:
+        """The evidence of classes; None if the run has none, or only its graph is here."""
+        return None if self.run is None else read_class_evidence(self.run)
+
+    @cached_property
     def formulas(self) -> dict[str, str]:
         """The formulas of units that have one, by uid."""
         rows = self.store.ask(Formulas(self.name, ALL_ROWS))
@@ -155,7 +172,7 @@ class ServedRun:
         """Read all that pages need, so that none of them waits, and a replaced run is not mixed."""
         if self.run is not None:
             self.run.check()
-        _ = self.index
+        _ = self.index, self.evidence
 
 
 def _block_and_index(uid: str) -> tuple[int, int]:

@@ -16,6 +16,22 @@
     const link = document.querySelector(`a[data-key="${CSS.escape(event.key)}"]`);
     if (link && !event.target.closest?.("button, .concept-graph")) link.click();
   });
+
+  // Parts of a page that take longer are put into it when they are there; the server escapes them.
+  for (const place of document.querySelectorAll("[data-load]")) {
+    fetch(place.dataset.load)
+      .then((reply) => reply.text())
+      .then((html) => (place.innerHTML = html))
+      .catch(() => (place.textContent = "The server does not answer."));
+  }
+
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.addEventListener("click", async () => {
+      const source = document.getElementById(button.dataset.copy);
+      await navigator.clipboard.writeText(source.value ?? source.textContent);
+      button.nextElementSibling.textContent = "Copied.";
+    });
+  }
   if (!input) return;
 
   const run = input.form.elements.run.value;
@@ -85,6 +101,20 @@
     chosen = -1;
     options().forEach((each) => each.setAttribute("aria-selected", "false"));
     input.removeAttribute("aria-activedescendant");
+  }
+
+  // Names are proposed in fields that ask for one.
+  for (const field of document.querySelectorAll("[data-complete]")) {
+    const names = element("datalist", { id: `names-${field.name}` });
+    field.after(names);
+    field.setAttribute("list", names.id);
+    const kinds = field.dataset.complete.split(" ");
+    field.addEventListener("input", async () => {
+      const answer = await fetch(`/search.json?${new URLSearchParams({ run, q: field.value })}`);
+      if (!answer.ok) return;
+      const rows = (await answer.json()).filter(({ key }) => kinds.includes(key)).flatMap(({ rows }) => rows);
+      names.replaceChildren(...rows.map((row) => element("option", { value: row.uid, label: row.name })));
+    });
   }
 
   async function search() {

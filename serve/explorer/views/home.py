@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....graph.run.check import read_check
-from ....graph.run.class_evidence import read_class_evidence
 from ....queries.questions.blocks import Blocks
 from ....queries.questions.categories_by_block import CategoriesByBlock
 from ..rendering import Page
@@ -107,7 +106,7 @@ def home(served: ServedRun, asked: Mapping[str, str]) -> Page:
         len(served.concepts),
         tuple(row.name for row in served.classes[:_CLASSES]),
         len(served.classes),
-        None if served.run is None else read_class_evidence(served.run) is not None,
+        None if served.run is None else served.evidence is not None,
         () if check is None else tuple(line for line in check.lines if line.passed is False),
         check is not None,
         served.command,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ....pages.class_content import ClassConceptGraph, class_concepts
+from ....pages.class_content import ClassConceptGraph, class_concept_graph
 from ....pages.flow_values import flow_values
 from ....queries.cards import class_card
 from ....queries.names import find_class
@@ -112,7 +112,7 @@ def one_class(served: ServedRun, asked: Mapping[str, str]) -> Page:
     card = class_card(served.store, served.name, asked.get("uid", ""), top=_ROWS)
     row = find_class(served.classes, card.uid)
     store, name = served.store, served.name
-    carried = ClassConceptGraph() if served.run is None else class_concepts(served.run, row.name)
+    carried = class_concept_graph(served.evidence, row.name)
     paths = [
         ClassPath(
             path.score, tuple(shown_unit(served, unit, 2) for unit in (path.first, path.second))
