@@ -21,9 +21,10 @@ from ...pages.path_page import vis_network
 from ..local_server import local_app
 from .explain.routes import UPLOADS, explain_routes
 from .answers import as_csv, as_json
-from .pictures import thumbnail
+from .pictures import photograph, thumbnail
 from .rendering import Page, render, render_part
 from .views import ask
+from .views.audits import audit, audit_images
 from .views.comparison import comparison
 from .views.concept import concept
 from .views.evidence import evidence
@@ -65,6 +66,8 @@ def explorer_app(
     """
     pages: dict[str, View] = {
         "/ask": ask.catalogue,
+        "/audit": audit,
+        "/audit-images": audit_images,
         "/class": one_class,
         "/classes": classes,
         "/compare": partial(comparison, library),
@@ -82,10 +85,12 @@ def explorer_app(
         Route("/", lambda request: _home(library, request)),
         *(_page(library, path, view) for path, view in pages.items()),
         Route("/search.json", lambda request: _search(library, request)),
-        Route("/picture", lambda request: _picture(library, request)),
+        Route("/picture", lambda request: _picture(library, request, thumbnail)),
+        Route("/photograph", lambda request: _picture(library, request, photograph)),
         _part(library, "/graph", "graph.html", partial(ask.graph, library)),
         Route("/rows.csv", lambda request: _rows(library, request, as_csv, "text/csv")),
         Route("/rows.json", lambda request: _rows(library, request, as_json, "application/json")),
+        _action("/note", lambda sent: _note(library, sent)),
         _action("/cypher", lambda sent: _cypher(library, sent)),
         *(_static(file) for file in sorted(STATIC.iterdir()) if file.suffix in _TYPES),
         *(_static(TEMPLATES / name) for name in _SHARED),
@@ -191,6 +196,13 @@ def _action(path: str, act: Callable[[Mapping[str, object]], Response]) -> Route
     return Route(path, endpoint, methods=["POST"])
 
 
+def _note(library: Library, sent: Mapping[str, object]) -> Response:
+    """Keep what somebody calls a unit and says about it."""
+    served = library.open(str(sent.get("run")))
+    served.keep_note(*(str(sent.get(name, "")) for name in ("uid", "name", "note")))
+    return JSONResponse({"said": "Kept."})
+
+
 def _cypher(library: Library, sent: Mapping[str, object]) -> Response:
     """Run a Cypher text; answer with its rows as a part of a page, as CSV or as JSON."""
     served = library.open(str(sent.get("run")))
@@ -211,10 +223,12 @@ def _search(library: Library, request: Request) -> Response:
         return JSONResponse({"error": str(error)}, 404)
 
 
-def _picture(library: Library, request: Request) -> Response:
+def _picture(
+    library: Library, request: Request, find: Callable[[ServedRun, Mapping[str, str]], bytes]
+) -> Response:
     asked = dict(request.query_params)
     try:
-        content = thumbnail(_served(library, asked), asked.get("unit", ""), asked.get("rank", ""))
+        content = find(_served(library, asked), asked)
     except ConceptGraphError:
         return Response("No such picture.\n", 404, media_type="text/plain")
     return Response(content, media_type="image/jpeg")

@@ -13,9 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ConceptGraphError, QueryError
+from ...graph.run.audits import FOLDER as AUDITS
+from ...graph.run.audits import kept_audits
 from ...graph.run.class_evidence import read_class_evidence
 from ...graph.run.manifest import read_manifest
+from ...graph.run.notes import read_notes, write_note
 from ...graph.run.reader import Run, open_run
+from ...graph.run.trust import is_trusted
 from ...graph.run.word_labels import word_run
 from ...graph.stores.memory import open_store
 from ...graph.uids import concept_uid
@@ -27,11 +31,13 @@ from ...queries.questions.unit_labels import UnitLabels
 from .search import SearchIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from ...graph.run.audits import KeptAudit
     from ...graph.run.class_evidence import SavedEvidence
     from ...graph.run.manifest import Manifest
+    from ...graph.run.notes import UnitNote
     from ...graph.stores.memory import MemoryStore
     from ...graph.stores.neo4j_store import Neo4jStore
     from ...queries.questions.classes import ClassRow
@@ -80,6 +86,8 @@ class ServedRun:
         self, key: str, name: str, store: MemoryStore | Neo4jStore, run: Run | None
     ) -> None:
         self.key, self.name, self.store, self.run = key, name, store, run
+        self._keeping = threading.Lock()
+        self._audits: tuple[_FileState, Mapping[str, KeptAudit]] | None = None
 
     @cached_property
     def units(self) -> list[UnitLabelRow]:
@@ -144,6 +152,21 @@ class ServedRun:
         """The evidence of classes; None if the run has none, or only its graph is here."""
         return None if self.run is None else read_class_evidence(self.run)
 
+    @property
+    def audits(self) -> Mapping[str, KeptAudit]:
+        """The finished audits, the newest first; none without the run's folder."""
+        if self.run is None:
+            return {}
+        state = _state_of(self.run.path / AUDITS)
+        if self._audits is None or self._audits[0] != state:
+            self._audits = state, kept_audits(self.run)
+        return self._audits[1]
+
+    @property
+    def has_photographs(self) -> bool:
+        """Whether images outside of the run may be read: the user made or trusts it."""
+        return self.run is not None and is_trusted(self.run)
+
     @cached_property
     def formulas(self) -> dict[str, str]:
         """The formulas of units that have one, by uid."""
@@ -161,11 +184,31 @@ class ServedRun:
         return list(dict.fromkeys(row.uid.partition("/")[0] for row in self.units))
 
     @cached_property
+    def notes(self) -> Mapping[str, UnitNote]:
+        """The names and notes that people gave to units, by uid."""
+        return {} if self.run is None else read_notes(self.run)
+
+    def keep_note(self, unit: str, name: str, note: str) -> None:
+        """Keep what somebody calls a unit and says about it.
+
+        Raises:
+            QueryError: no such unit, a text is too long, or only the graph is here.
+            RunError: it cannot be written.
+        """
+        if self.run is None:
+            raise QueryError("notes are kept beside a run's folder", remedy="Name it with --run")
+        with self._keeping:
+            write_note(self.run, unit, name, note)
+            self.__dict__.pop("notes", None)
+            self.__dict__.pop("index", None)
+
+    @cached_property
     def index(self) -> SearchIndex:
         """What is searched."""
         return SearchIndex(
             self.units, self.concepts, self.classes, self.images,
             {uid: len(units) for uid, units in self.named_after.items()},
+            {uid: note["name"] for uid, note in self.notes.items()},
         )  # fmt: skip
 
     def prepare(self) -> None:

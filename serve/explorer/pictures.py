@@ -1,30 +1,41 @@
 """Pictures of a run, looked up by keys: no address is a path of a file.
 
-A thumbnail is known by its unit and rank.
+A thumbnail is known by its unit and rank; a photograph by its name in an audit or among the concept
+images on which units are most active. Photographs lie outside of the run, which names their folder:
+they are read only of a run that the user made or trusts.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import QueryError
-from ...graph.run.files import open_to_read
+from ...errors import ConceptGraphError, QueryError
+from ...graph.run.files import inside, open_to_read
+from ...pages.pictures import jpeg
+from ...pages.pictures import photograph as open_photograph
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .library import ServedRun
 
 _LARGEST = 1 << 22
 """Bytes of a thumbnail."""
+_SMALL = 240
+"""Pixels of the longer side of a photograph in a list."""
 _JPEG = b"\xff\xd8\xff"
 
 
-def thumbnail(served: ServedRun, unit: str, rank: str) -> bytes:
-    """Return one of a unit's top images, as JPEG, with an outline where the unit fires.
+def thumbnail(served: ServedRun, asked: Mapping[str, str]) -> bytes:
+    """Return the top image of a `unit` of a `rank`, as JPEG, with an outline where the unit fires.
 
     Raises:
         QueryError: there is none.
         RunError: the file cannot be read.
     """
+    unit, rank = asked.get("unit", ""), asked.get("rank", "")
     name = served.thumbnails.get(unit, {}).get(rank)
     if name is None or served.run is None:
         raise QueryError("no such picture")
@@ -33,3 +44,41 @@ def thumbnail(served: ServedRun, unit: str, rank: str) -> bytes:
     if not content.startswith(_JPEG):
         raise QueryError("no such picture")
     return content
+
+
+def photograph(served: ServedRun, asked: Mapping[str, str]) -> bytes:
+    """Return a photograph as JPEG, no larger than pages show it; `small` for lists of them.
+
+    It is the `file` of an `audit`, else of the concept data.
+
+    Raises:
+        QueryError: there is none, or it cannot be read.
+    """
+    file, path = asked.get("file", ""), None
+    if served.has_photographs and served.run is not None:
+        key = asked.get("audit", "")
+        if key in served.audits and file in _files_of_audit(served, key):
+            path = inside(Path(served.audits[key]["folder"]), file)
+        elif not key and file in served.images:
+            path = inside(Path(served.run.manifest["data"]["folder"]) / "images", file)
+    if path is None:
+        raise QueryError("no such picture")
+    try:
+        return _shrunk(path, path.stat().st_mtime_ns, _SMALL if "small" in asked else None)
+    except (ConceptGraphError, OSError) as error:
+        raise QueryError("no such picture") from error
+
+
+def _files_of_audit(served: ServedRun, key: str) -> frozenset[str]:
+    audit = served.audits[key]["audit"]
+    parts = (*audit["confusions"], *audit["groups"])
+    return frozenset(file for part in parts for file in part["images"])
+
+
+@lru_cache(maxsize=256)
+def _shrunk(path: Path, changed: int, side: int | None) -> bytes:
+    """Return an image file as JPEG; `changed` tells its versions apart."""
+    image = open_photograph(path)
+    if side is not None:
+        image.thumbnail((side, side))
+    return jpeg(image)

@@ -61,6 +61,7 @@ NAVIGATION = (
     NavigationEntry("/units", "Units"),
     NavigationEntry("/explain", "Explain"),
     NavigationEntry("/evidence", "Evidence"),
+    NavigationEntry("/audit", "Audit"),
     NavigationEntry("/ask", "Ask"),
     NavigationEntry("/compare", "Compare"),
 )

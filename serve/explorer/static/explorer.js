@@ -25,6 +25,22 @@
       .catch(() => (place.textContent = "The server does not answer."));
   }
 
+  // Forms that change something are sent as JSON, which no other site's page can do.
+  for (const form of document.querySelectorAll("[data-post]")) {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const said = form.querySelector("[role=status]");
+      said.textContent = "…";
+      const reply = await fetch(form.dataset.post, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(Object.fromEntries(new FormData(form))),
+      }).then((answer) => answer.json(), () => ({ error: "The server does not answer." }));
+      said.textContent = reply.error ?? reply.said;
+      if (reply.url) location.href = reply.url;
+    });
+  }
+
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.addEventListener("click", async () => {
       const source = document.getElementById(button.dataset.copy);

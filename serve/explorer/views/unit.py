@@ -73,6 +73,8 @@ class UnitPage:
         inhibited_by: likewise.
         feeds: units of the next block, or classes.
         other_runs: the unit in other runs.
+        note: what somebody says about it.
+        keeps_notes: whether notes can be kept.
         before: uid of the unit before it in its block; None for the first.
         after: likewise.
     """
@@ -88,6 +90,8 @@ class UnitPage:
     inhibited_by: list[Contribution]
     feeds: list[Contribution]
     other_runs: tuple[OtherRun, ...]
+    note: str
+    keeps_notes: bool
     before: str | None
     after: str | None
 
@@ -117,6 +121,8 @@ def unit(library: Library, served: ServedRun, asked: Mapping[str, str]) -> Page:
         contributions(served, card.inhibited_by, inhibiting=True),
         contributions(served, card.feeds),
         tuple(_other_runs(library, served, uid)),
+        served.notes[uid]["note"] if uid in served.notes else "",
+        served.run is not None,
         before if before in served.unit_of else None,
         after if after in served.unit_of else None,
     )
