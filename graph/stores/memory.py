@@ -71,6 +71,7 @@ class MemoryStore:
 
     def runs(self) -> list[LoadedRun]:
         """Return the loaded runs, by uid."""
+        nodes = ((uid, self.graph.nodes[uid]) for uid in sorted(self._records))
         return [
             LoadedRun(
                 uid,
@@ -80,8 +81,7 @@ class MemoryStore:
                 node["edges_per_target"],
                 node["share_left_out"],
             )
-            for uid, node in sorted(self.graph.nodes.items())
-            if node["labels"] == ("Run",)
+            for uid, node in nodes
         ]
 
     def unload(self, run: str) -> None:
