@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from ...errors import ConceptGraphError, QueryError
 from ...pages.document import TEMPLATES
@@ -21,7 +21,7 @@ from ...pages.path_page import vis_network
 from ..local_server import local_app
 from .explain.routes import UPLOADS, explain_routes
 from .answers import as_csv, as_json
-from .pictures import photograph, thumbnail
+from .pictures import example, photograph, thumbnail
 from .rendering import Page, render, render_part
 from .views import ask
 from .views.audits import audit, audit_images
@@ -35,6 +35,7 @@ from .views.lists import classes, concepts, units
 from .views.one_class import one_class
 from .views.runs import runs
 from .views.unit import unit
+from .views.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from .explain.explainer import NetworkOptions
     from .answers import Rows
+    from .examples import Examples
     from .library import Library, ServedRun
 
     View: TypeAlias = Callable[[ServedRun, Mapping[str, str]], Page]
@@ -80,6 +82,7 @@ def explorer_app(
         "/search": found,
         "/unit": partial(unit, library),
         "/units": units,
+        "/verify": verify,
     }
     routes = [
         Route("/", lambda request: _home(library, request)),
@@ -87,9 +90,13 @@ def explorer_app(
         Route("/search.json", lambda request: _search(library, request)),
         Route("/picture", lambda request: _picture(library, request, thumbnail)),
         Route("/photograph", lambda request: _picture(library, request, photograph)),
+        Route("/example", lambda request: _picture(library, request, example)),
+        _part(library, "/examples", "examples.html", _examples),
         _part(library, "/graph", "graph.html", partial(ask.graph, library)),
         Route("/rows.csv", lambda request: _rows(library, request, as_csv, "text/csv")),
         Route("/rows.json", lambda request: _rows(library, request, as_json, "application/json")),
+        _action("/verify", lambda sent: _verify(library, sent)),
+        Mount("/verify/{number:int}", app=library.verifying),
         _action("/note", lambda sent: _note(library, sent)),
         _action("/cypher", lambda sent: _cypher(library, sent)),
         *(_static(file) for file in sorted(STATIC.iterdir()) if file.suffix in _TYPES),
@@ -160,6 +167,10 @@ def _part(
     return Route(path, endpoint)
 
 
+def _examples(served: ServedRun, asked: Mapping[str, str]) -> Examples:
+    return served.examples.of(served, asked.get("uid", ""))
+
+
 def _rows(
     library: Library,
     request: Request,
@@ -194,6 +205,14 @@ def _action(path: str, act: Callable[[Mapping[str, object]], Response]) -> Route
         return await run_in_threadpool(reply, sent)
 
     return Route(path, endpoint, methods=["POST"])
+
+
+def _verify(library: Library, sent: Mapping[str, object]) -> Response:
+    """Start to verify labels; answer with the address of the page."""
+    served = library.open(str(sent.get("run")))
+    with library.heavy:
+        address = library.verifying.start(served, str(sent.get("concept") or ""))
+    return JSONResponse({"said": "Started.", "url": address})
 
 
 def _note(library: Library, sent: Mapping[str, object]) -> Response:

@@ -12,6 +12,8 @@ from collections import OrderedDict
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from ...errors import ConceptGraphError, QueryError
 from ...graph.run.audits import FOLDER as AUDITS
 from ...graph.run.audits import kept_audits
@@ -28,11 +30,16 @@ from ...queries.questions.classes import Classes
 from ...queries.questions.concepts import Concepts
 from ...queries.questions.formulas import Formulas
 from ...queries.questions.unit_labels import UnitLabels
+from .examples import ExampleFinder
 from .search import SearchIndex
+from .verifying import VerifySessions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
 
     from ...graph.run.audits import KeptAudit
     from ...graph.run.class_evidence import SavedEvidence
@@ -49,6 +56,14 @@ if TYPE_CHECKING:
     State = tuple[_FileState, ...]
     """Of the files of a run that its graph is made of."""
 
+EVIDENCE_ORDERS: dict[str, Callable[[pd.DataFrame], pd.Series[float]]] = {
+    "largest |mean|": lambda table: table["mean"].abs(),
+    "most for": lambda table: table["mean"],
+    "most against": lambda table: -table["mean"],
+    "most images": lambda table: table["images"],
+    "coverage": lambda table: table["coverage"],
+}
+"""Of the rows of evidence, the largest value first."""
 MOST_OPEN = 3
 """Runs that stay open."""
 WORDS = ".words"
@@ -80,13 +95,16 @@ class ServedRun:
         name: its uid in the store.
         store: its graph.
         run: its folder; None if there is only the graph in a Neo4j.
+        examples: finds images of its concepts.
     """
 
     def __init__(
         self, key: str, name: str, store: MemoryStore | Neo4jStore, run: Run | None
     ) -> None:
         self.key, self.name, self.store, self.run = key, name, store, run
+        self.examples = ExampleFinder()
         self._keeping = threading.Lock()
+        self._orders: dict[str, NDArray[np.intp]] = {}
         self._audits: tuple[_FileState, Mapping[str, KeptAudit]] | None = None
 
     @cached_property
@@ -151,6 +169,13 @@ class ServedRun:
     def evidence(self) -> SavedEvidence | None:
         """The evidence of classes; None if the run has none, or only its graph is here."""
         return None if self.run is None else read_class_evidence(self.run)
+
+    def evidence_order(self, order: str) -> NDArray[np.intp]:
+        """Return the places of the rows of `evidence` in one of `EVIDENCE_ORDERS`."""
+        if order not in self._orders and self.evidence is not None:
+            values = EVIDENCE_ORDERS[order](self.evidence.evidence).to_numpy()
+            self._orders[order] = np.argsort(-values, kind="stable")
+        return self._orders[order]
 
     @property
     def audits(self) -> Mapping[str, KeptAudit]:
@@ -232,6 +257,7 @@ class Library:
     """The runs of a folder or of a Neo4j.
 
     Attributes:
+        verifying: the sessions in which labels are verified.
         heavy: held by whoever computes for long, so that requests at once do not pile up.
     """
 
@@ -248,6 +274,7 @@ class Library:
         self._others: dict[Path, tuple[_FileState, Run]] = {}
         self._opening = threading.Lock()
         self.heavy = threading.Lock()
+        self.verifying = VerifySessions()
 
     @property
     def is_neo4j(self) -> bool:
@@ -319,7 +346,8 @@ class Library:
         return self._others[path][1]
 
     def close(self) -> None:
-        """Close the connection to the server, if there is one."""
+        """Close the connection to the server, if there is one, and the files of answers."""
+        self.verifying.close()
         if self._neo4j is not None:
             self._neo4j.close()
 

@@ -46,6 +46,20 @@ def thumbnail(served: ServedRun, asked: Mapping[str, str]) -> bytes:
     return content
 
 
+def example(served: ServedRun, asked: Mapping[str, str]) -> bytes:
+    """Return an image of the concept `uid` by its `number`, as JPEG.
+
+    Raises:
+        QueryError: there is none.
+    """
+    found, number = served.examples.of(served, asked.get("uid", "")).found, asked.get("number", "")
+    if not (number.isascii() and number.isdecimal() and len(number) < 4):
+        raise QueryError("no such picture")
+    if int(number) >= len(found):
+        raise QueryError("no such picture")
+    return found[int(number)].picture
+
+
 def photograph(served: ServedRun, asked: Mapping[str, str]) -> bytes:
     """Return a photograph as JPEG, no larger than pages show it; `small` for lists of them.
 

@@ -64,6 +64,7 @@ NAVIGATION = (
     NavigationEntry("/audit", "Audit"),
     NavigationEntry("/ask", "Ask"),
     NavigationEntry("/compare", "Compare"),
+    NavigationEntry("/verify", "Verify"),
 )
 
 

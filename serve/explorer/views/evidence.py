@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from ....graph.evidence_graph import ELSEWHERE
 from ....graph.uids import concept_uid
+from ..library import EVIDENCE_ORDERS
 from ..paging import Paged, choice, paged
 from ..rendering import Page
 from .lists import Filter
@@ -15,17 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+    from numpy.typing import NDArray
 
     from ..library import ServedRun
-
-ORDERS = ("largest |mean|", "most for", "most against", "most images", "coverage")
-_BY = {
-    ORDERS[0]: lambda table: -table["mean"].abs(),
-    ORDERS[1]: lambda table: -table["mean"],
-    ORDERS[2]: lambda table: table["mean"],
-    ORDERS[3]: lambda table: -table["images"],
-    ORDERS[4]: lambda table: -table["coverage"],
-}
 
 
 class EvidenceLine(NamedTuple):
@@ -95,16 +90,20 @@ def evidence(served: ServedRun, asked: Mapping[str, str]) -> Page:
     table = None if saved is None else saved.evidence
     blocks = ("any", *reversed(served.blocks))
     categories = ("any", *sorted({row.category for row in served.concepts}))
+    orders = tuple(EVIDENCE_ORDERS)
     filters = (
         Filter("block", "Block", blocks, choice(asked, "block", blocks)),
         Filter("category", "Category", categories, choice(asked, "category", categories)),
-        Filter("order", "Order", ORDERS, choice(asked, "order", ORDERS)),
+        Filter("order", "Order", orders, choice(asked, "order", orders)),
     )
     text = asked.get("q", "")
     part = None
     if table is not None:
-        chosen = _chosen(table, class_name, filters, text)
-        part = paged(range(len(chosen)), "/evidence", asked).each(lambda n: _line(chosen, n))
+        order = served.evidence_order(filters[2].value)
+        places = order[_chosen(table, class_name, filters, text)[order]]
+        part = paged(range(len(places)), "/evidence", asked).each(
+            lambda number: _line(table, int(places[number]))
+        )
     content = EvidencePage(
         "rows", "/evidence", text, class_name, classes, filters, part,
         max((abs(row.mean) for row in part.rows), default=0.0) if part else 1.0,
@@ -116,18 +115,16 @@ def evidence(served: ServedRun, asked: Mapping[str, str]) -> Page:
 
 def _chosen(
     table: pd.DataFrame, class_name: str, filters: tuple[Filter, ...], text: str
-) -> pd.DataFrame:
-    """Return the rows of a table that are asked for, in order."""
-    if class_name:
-        table = table[table["class"] == class_name]
-    for name, value in ((each.name, each.value) for each in filters[:2]):
+) -> NDArray[np.bool_]:
+    """Return which rows of a table are asked for, (rows,)."""
+    chosen = np.ones(len(table), np.bool_)
+    wanted = {"class": class_name or "any", **{each.name: each.value for each in filters[:2]}}
+    for name, value in wanted.items():
         if value != "any":
-            table = table[table[name] == value]
+            chosen &= (table[name] == value).to_numpy()
     for word in text.casefold().split():
         names = table["name"].fillna(ELSEWHERE).str.casefold()
-        table = table[names.str.contains(word, regex=False)]
-    order = _BY[filters[2].value](table).sort_values(kind="stable").index
-    chosen: pd.DataFrame = table.loc[order]
+        chosen &= names.str.contains(word, regex=False).to_numpy()
     return chosen
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ....errors import QueryError
 from ....graph.uids import concept_uid
 from ....queries.cards import unit_card
+from ....queries.parameters import UnitUid
+from ....queries.questions.unit_in_other_runs import UnitInOtherRuns
 from ....queries.unnamed import card_note
 from ..rendering import Crumb, Page, percent, url
 from .shown_unit import Contribution, ShownUnit, contributions, shown_unit
@@ -159,6 +161,18 @@ def _pictures(served: ServedRun, card: UnitCard) -> tuple[UnitPicture, ...]:
 
 
 def _other_runs(library: Library, served: ServedRun, uid: str) -> list[OtherRun]:
+    if library.is_neo4j:
+        return [
+            OtherRun(
+                row.run,
+                row.concept,
+                None if row.concept is None else concept_uid(row.category or "", row.concept),
+                row.category,
+                row.iou,
+                named=row.concept is not None,
+            )
+            for row in served.store.ask(UnitInOtherRuns(served.name, UnitUid(uid)))
+        ]
     others = []
     for key, run in library.same_network(served):
         rows = run.units[run.units["uid"] == uid]

@@ -32,6 +32,13 @@ PAGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("/unit", {"run": "one", "uid": "block4/1"}),
     ("/image", {"run": "one", "uid": IMAGES[0]}),
     ("/search", {"run": "one", "q": "ball"}),
+    ("/evidence", {"run": "one"}),
+    ("/audit", {"run": "one"}),
+    ("/audit-images", {"run": "one", "audit": "a1", "group": "0"}),
+    ("/ask", {"run": "one"}),
+    ("/question", {"run": "one", "name": "detectors", "concept": "object/ball"}),
+    ("/cypher", {"run": "one"}),
+    ("/compare", {"run": "one", "with": "two"}),
 )
 
 
