@@ -19,10 +19,10 @@ from ...errors import ConceptGraphError, QueryError
 from ...pages.document import TEMPLATES
 from ...pages.path_page import vis_network
 from ..local_server import local_app
-from .explain.routes import UPLOADS, explain_routes
 from .answers import as_csv, as_json
-from .pictures import example, photograph, thumbnail
-from .rendering import Page, render, render_part
+from .explain.routes import UPLOADS, explain_routes
+from .pictures import audit_photograph, example, explain_audited, thumbnail
+from .rendering import Page, render, render_part, url
 from .views import ask
 from .views.audits import audit, audit_images
 from .views.comparison import comparison
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
 
-    from .explain.explainer import NetworkOptions
     from .answers import Rows
     from .examples import Examples
+    from .explain.explainer import NetworkOptions
     from .library import Library, ServedRun
 
     View: TypeAlias = Callable[[ServedRun, Mapping[str, str]], Page]
@@ -89,7 +89,7 @@ def explorer_app(
         *(_page(library, path, view) for path, view in pages.items()),
         Route("/search.json", lambda request: _search(library, request)),
         Route("/picture", lambda request: _picture(library, request, thumbnail)),
-        Route("/photograph", lambda request: _picture(library, request, photograph)),
+        Route("/audit-photograph", lambda request: _picture(library, request, audit_photograph)),
         Route("/example", lambda request: _picture(library, request, example)),
         _part(library, "/examples", "examples.html", _examples),
         _part(library, "/graph", "graph.html", partial(ask.graph, library)),
@@ -97,6 +97,7 @@ def explorer_app(
         Route("/rows.json", lambda request: _rows(library, request, as_json, "application/json")),
         _action("/verify", lambda sent: _verify(library, sent)),
         Mount("/verify/{number:int}", app=library.verifying),
+        _action("/audit-explain", lambda sent: _explain_audited(library, sent)),
         _action("/note", lambda sent: _note(library, sent)),
         _action("/cypher", lambda sent: _cypher(library, sent)),
         *(_static(file) for file in sorted(STATIC.iterdir()) if file.suffix in _TYPES),
@@ -215,6 +216,13 @@ def _verify(library: Library, sent: Mapping[str, object]) -> Response:
     return JSONResponse({"said": "Started.", "url": address})
 
 
+def _explain_audited(library: Library, sent: Mapping[str, object]) -> Response:
+    """Answer with the address at which an image of an audit is explained."""
+    served = library.open(str(sent.get("run")))
+    key = explain_audited(served, str(sent.get("audit")), str(sent.get("file")))
+    return JSONResponse({"said": "Explaining …", "url": url("/explain", run=served.key, image=key)})
+
+
 def _note(library: Library, sent: Mapping[str, object]) -> Response:
     """Keep what somebody calls a unit and says about it."""
     served = library.open(str(sent.get("run")))
@@ -227,9 +235,9 @@ def _cypher(library: Library, sent: Mapping[str, object]) -> Response:
     served = library.open(str(sent.get("run")))
     result = ask.run_cypher(library, served, str(sent.get("text")))
     if sent.get("as") == "csv":
-        return Response(as_csv(*result), media_type="text/csv")
+        return Response(as_csv(result.columns, result.rows), media_type="text/csv")
     if sent.get("as") == "json":
-        return Response(as_json(*result), media_type="application/json")
+        return Response(as_json(result.columns, result.rows), media_type="application/json")
     answer = ask.cypher_answer(served, result)
     return HTMLResponse(render_part("cypher_answer.html", answer, served.key))
 

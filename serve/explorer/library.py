@@ -25,6 +25,7 @@ from ...graph.run.trust import is_trusted
 from ...graph.run.word_labels import word_run
 from ...graph.stores.memory import open_store
 from ...graph.uids import concept_uid
+from ...pages.class_content import class_concept_graph
 from ...queries.names import ALL_ROWS
 from ...queries.questions.classes import Classes
 from ...queries.questions.concepts import Concepts
@@ -64,6 +65,8 @@ EVIDENCE_ORDERS: dict[str, Callable[[pd.DataFrame], pd.Series[float]]] = {
     "coverage": lambda table: table["coverage"],
 }
 """Of the rows of evidence, the largest value first."""
+CLASS_LEADS = 24
+"""Classes of which the first page says what carries them."""
 MOST_OPEN = 3
 """Runs that stay open."""
 WORDS = ".words"
@@ -170,6 +173,15 @@ class ServedRun:
         """The evidence of classes; None if the run has none, or only its graph is here."""
         return None if self.run is None else read_class_evidence(self.run)
 
+    @cached_property
+    def class_leads(self) -> list[tuple[str, str]]:
+        """What carries each of the first classes, in words, where evidence says it."""
+        leads = (
+            (row.name, class_concept_graph(self.evidence, row.name).lead)
+            for row in self.classes[:CLASS_LEADS]
+        )
+        return [(name, lead.removeprefix(f"{name}: ")) for name, lead in leads if lead]
+
     def evidence_order(self, order: str) -> NDArray[np.intp]:
         """Return the places of the rows of `evidence` in one of `EVIDENCE_ORDERS`."""
         if order not in self._orders and self.evidence is not None:
@@ -240,7 +252,7 @@ class ServedRun:
         """Read all that pages need, so that none of them waits, and a replaced run is not mixed."""
         if self.run is not None:
             self.run.check()
-        _ = self.index, self.evidence
+        _ = self.index, self.class_leads
 
 
 def _block_and_index(uid: str) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """Pictures of a run, looked up by keys: no address is a path of a file.
 
-A thumbnail is known by its unit and rank; a photograph by its name in an audit or among the concept
-images on which units are most active. Photographs lie outside of the run, which names their folder:
-they are read only of a run that the user made or trusts.
+A thumbnail is known by its unit and rank, an image of a concept by its number, one of an audit by
+its name there. Images lie outside of the run, which names their folder: they are read only of a run
+that the user made or trusts.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConceptGraphError, QueryError
 from ...graph.run.files import inside, open_to_read
-from ...pages.pictures import jpeg
-from ...pages.pictures import photograph as open_photograph
+from ...pages.pictures import jpeg, photograph
+from .explain.photographs import LARGEST, Photographs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,27 +60,47 @@ def example(served: ServedRun, asked: Mapping[str, str]) -> bytes:
     return found[int(number)].picture
 
 
-def photograph(served: ServedRun, asked: Mapping[str, str]) -> bytes:
-    """Return a photograph as JPEG, no larger than pages show it; `small` for lists of them.
-
-    It is the `file` of an `audit`, else of the concept data.
+def audit_photograph(served: ServedRun, asked: Mapping[str, str]) -> bytes:
+    """Return the image `file` of an `audit` as JPEG, as large as pages show it, or `small`.
 
     Raises:
         QueryError: there is none, or it cannot be read.
     """
-    file, path = asked.get("file", ""), None
-    if served.has_photographs and served.run is not None:
-        key = asked.get("audit", "")
-        if key in served.audits and file in _files_of_audit(served, key):
-            path = inside(Path(served.audits[key]["folder"]), file)
-        elif not key and file in served.images:
-            path = inside(Path(served.run.manifest["data"]["folder"]) / "images", file)
-    if path is None:
-        raise QueryError("no such picture")
+    path = _audited(served, asked.get("audit", ""), asked.get("file", ""))
     try:
         return _shrunk(path, path.stat().st_mtime_ns, _SMALL if "small" in asked else None)
     except (ConceptGraphError, OSError) as error:
         raise QueryError("no such picture") from error
+
+
+def explain_audited(served: ServedRun, key: str, file: str) -> str:
+    """Keep an image of an audit as one that was dropped on the page of explanations.
+
+    Returns:
+        The photograph's key.
+
+    Raises:
+        QueryError: there is none, or it cannot be read.
+        DataError: it is too large, or cannot be decoded.
+    """
+    path = _audited(served, key, file)
+    if served.run is None:
+        raise QueryError("no such picture")
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise QueryError("no such picture") from error
+    return Photographs(served.run).add(content)
+
+
+def _audited(served: ServedRun, key: str, file: str) -> Path:
+    """Return an image of an audit; QueryError if there is none, or the run is not trusted."""
+    if served.has_photographs and key in served.audits and file in _files_of_audit(served, key):
+        path = inside(Path(served.audits[key]["folder"]), file)
+        if path is not None and path.is_file():
+            return path
+    raise QueryError("no such picture")
 
 
 def _files_of_audit(served: ServedRun, key: str) -> frozenset[str]:
@@ -92,7 +112,7 @@ def _files_of_audit(served: ServedRun, key: str) -> frozenset[str]:
 @lru_cache(maxsize=256)
 def _shrunk(path: Path, changed: int, side: int | None) -> bytes:
     """Return an image file as JPEG; `changed` tells its versions apart."""
-    image = open_photograph(path)
+    image = photograph(path)
     if side is not None:
         image.thumbnail((side, side))
     return jpeg(image)

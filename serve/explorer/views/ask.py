@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..graph_picture import GraphPicture
     from ..library import Library, ServedRun
 
-LIMITS = CypherLimits(seconds=15.0, work=20_000_000, rows=10_000)
+LIMITS = CypherLimits(seconds=15.0, rows=10_000)
 """Of a Cypher text that is asked on a page."""
 LONGEST_TEXT = 20_000
 """Characters of a Cypher text."""
@@ -106,10 +106,11 @@ class CypherPage:
 
 @dataclass(frozen=True)
 class CypherAnswer:
-    """What a Cypher text returned, as a part of a page."""
+    """What a Cypher text returned, as a part of a page; `cut` if there were too many rows."""
 
     answer: AnswerTable
     picture: GraphPicture | None
+    cut: bool
 
 
 def catalogue(served: ServedRun, asked: Mapping[str, str]) -> Page:
@@ -185,6 +186,7 @@ def cypher_answer(served: ServedRun, result: CypherResult) -> CypherAnswer:
     return CypherAnswer(
         answer_table(served, result.columns, result.rows),
         graph_picture(served.key, served.name, result.rows),
+        result.cut,
     )
 
 

@@ -133,7 +133,7 @@ def audit(served: ServedRun, asked: Mapping[str, str]) -> Page:
         "rows", "/audit", text, key,
         [AuditLink(k, a["created"], a["audit"]["images"], a["audit"]["right"])
          for k, a in audits.items()],
-        _finding(kept), found["images"], found["right"], filters,
+        audit_finding(kept), found["images"], found["right"], filters,
         paged(_reliance(found["reliance"], filters, text), "/audit", asked),
         named if len(named) <= _MATRIX else [], matrix, found["confusions"][:_CONFUSIONS],
         found["suspects"], found["no_suspects"],
@@ -204,7 +204,8 @@ def _reliance(
     return sorted(chosen, key=lambda row: -float(row[by] or 0))  # type: ignore[literal-required]
 
 
-def _finding(kept: KeptAudit) -> str:
+def audit_finding(kept: KeptAudit) -> str:
+    """Return the finding of an audit in a sentence or two."""
     found = kept["audit"]
     read = f"{found['images']:,} images"
     if found["right"] is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,7 +86,7 @@ def test_cypher_with_a_picture_and_its_link(browser: Browser, explorer: Explorer
     )
     page.locator("#text").fill("MATCH (n) DETACH DELETE n")
     page.get_by_role("button", name="Run").click()
-    expect(page.locator("#problem")).to_contain_text("would change the graph")
+    expect(page.locator("#problem")).to_contain_text("only")
     other.close()
     tab.page.close()  # the refusal is a message on the console
     assert all("400" in message for message in tab.messages)
@@ -100,12 +101,14 @@ def test_cypher_that_is_refused(explorer: ExplorerServer, runs: Path) -> None:
         "CREATE (n:Unit {uid: 'x'}) RETURN n", "MATCH (n) SET n.x = 1", "MATCH (n) DETACH DELETE n",
         f"LOAD CSV WITH HEADERS FROM 'file://{secret}' AS row RETURN row", "nonsense", "",
         "RETURN $missing", "x" * 30_000,
-        "UNWIND range(1, 1000000) AS n RETURN n",
+        "CALL apoc.load.json('http://127.0.0.1:1/')", "CALL db.info()",
     ):  # fmt: skip
         answer = explorer.post("/cypher", run="one", text=text)
         assert answer.status == 400, text
         assert "\n" not in json_of(answer)["error"]
         assert "secret" not in json_of(answer)["error"].replace("secret.csv", "")
+    many = explorer.post("/cypher", run="one", text="UNWIND range(1, 20000) AS n RETURN n")
+    assert "10,000 rows, 200 shown There are more" in re.sub(r"<[^>]+>|\.", "", many.text)
     answer = explorer.post("/cypher", run="one", text="MATCH (n:Unit) RETURN count(n) AS n")
     assert answer.status == 200
     for body in (b"[]", b"{", b"null", b"[" * 5000):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.explorer_server import exploring
-from tests.serve.explorer.runs import IMAGES, explored_run
+from tests.serve.explorer.runs import explored_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ PARAMETERS = {
     "/evidence": ("run", "class", "block", "category", "order", "q", "page"),
     "/compare": ("run", "with"), "/cypher": ("run",), "/question": ("run", "name", "class", "top"),
     "/rows.csv": ("run", "name", "class", "top"), "/graph": ("run", "name", "class", "top"),
-    "/photograph": ("run", "file", "audit", "small"), "/examples": ("run", "uid"),
+    "/audit-photograph": ("run", "file", "audit", "small"), "/examples": ("run", "uid"),
     "/example": ("run", "uid", "number"),
 }  # fmt: skip
 VALID = {
@@ -38,7 +38,8 @@ VALID = {
     "/picture": {"unit": "block4/1", "rank": "0"}, "/compare": {"with": "two"},
     "/question": {"name": "class-paths", "class": "road"},
     "/rows.csv": {"name": "class-paths", "class": "road"},
-    "/graph": {"name": "class-paths", "class": "road"}, "/photograph": {"file": IMAGES[0]},
+    "/graph": {"name": "class-paths", "class": "road"},
+    "/audit-photograph": {"audit": "a1", "file": "b.jpg"},
     "/examples": {"uid": "object/ball"}, "/example": {"uid": "object/ball", "number": "0"},
 }  # fmt: skip
 

@@ -51,11 +51,11 @@ def test_a_photograph_only_of_a_run_that_is_trusted(folder: Path, tmp_path: Path
     manifest = folder / "lively.cg" / "manifest.json"
     with exploring(folder) as server:
         file = next(iter(csv.DictReader((folder / "concepts" / "index.csv").open())))["image"]
-        answers = [server.get("/photograph", file=name).status
+        answers = [server.get("/photograph", run="lively", image=f"data/{name}").status
                    for name in (file, "../index.csv", "/etc/passwd")]  # fmt: skip
         assert answers[1:] == [404, 404]
         manifest.write_text(manifest.read_text().replace("lively", "other"))
         for name in (file, "../index.csv"):
-            assert server.get("/photograph", file=name).status == 404
+            assert server.get("/photograph", run="lively", image=f"data/{name}").status == 404
         assert "only of runs" in server.get("/examples", uid="object/disc").text
         assert "runs that you made" in server.get("/verify").text
