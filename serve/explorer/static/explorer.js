@@ -100,6 +100,7 @@
   }
 
   function show(kinds) {
+    const before = options()[chosen]?.dataset.url; // what is chosen stays so while names are added
     const children = [];
     let number = 0;
     for (const { kind, total, guess, rows } of kinds) {
@@ -113,10 +114,9 @@
     list.replaceChildren(...children);
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
-    choose(-1);
-    chosen = -1;
-    options().forEach((each) => each.setAttribute("aria-selected", "false"));
-    input.removeAttribute("aria-activedescendant");
+    chosen = before ? options().findIndex((each) => each.dataset.url === before) : -1;
+    if (chosen >= 0) choose(chosen);
+    else input.removeAttribute("aria-activedescendant");
   }
 
   // Names are proposed in fields that ask for one.

@@ -57,8 +57,9 @@ def test_the_same_pages_from_a_database(
             page = folder.get(path).text
             if "/cypher" not in path:
                 assert _told(both.get(path).text) == _told(page), path
-        assert "/picture?" in both.get("/unit?run=one&uid=block4/1").text
-        assert "/picture?" not in alone.get("/unit?run=one&uid=block4/1").text
+        unit = f"/unit?run=one&uid={run.top_images['unit'].iloc[0]}"
+        assert "/picture?" in both.get(unit).text
+        assert "/picture?" not in alone.get(unit).text
         query = "/rows.json?run=one&name=class-paths&class=road"
         assert json_of(alone.get(query)) == json_of(folder.get(query))
         for text in WRITES:
