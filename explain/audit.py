@@ -6,6 +6,7 @@
              them (`reliance`)
 3. group     images whose answer has the same reason, with and without names (`evidence_groups`)
 4. mistakes  with labels: confusions, and suspects, the concepts that cause them (`audit_mistakes`)
+5. keep      the finished audit, in the run
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, QueryError, nearest
+from ..graph.run.audits import FOLDER, save_audit
 from ..progress import NoProgress
 from ..queries.rows import Rows
 from ..settings import AUDIT_THINGS, AUDIT_TRIES
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from .audit_counts import Confusion, Suspect
     from .audit_rows import ImageLabel
 
-FOLDER = "audits"
 SCHEMA = 3
 """Version of the rows; those of another version are not read."""
 
@@ -149,7 +150,7 @@ def audit(
     truths = None if labels is None else dict(labels)
     result = _rely(network, folder, files, truths, chosen, things, progress)
     if labels is None:
-        return result
+        return _kept(network.run, _key(folder, files, [*chosen, str(things)]), result)
     key = _key(folder, labels, chosen)
     mistakes = explain_mistakes(
         network,
@@ -160,13 +161,20 @@ def audit(
         lambda end: file_in_run(network.run, FOLDER, f"{key}{end}"),
         progress,
     )
-    return replace(
+    whole = replace(
         result,
         confusions=Rows(mistakes.confusions),
         suspects=Rows(mistakes.suspects),
         no_suspects=mistakes.no_suspects,
         least_effect=mistakes.least_effect,
     )
+    return _kept(network.run, key, whole)
+
+
+def _kept(run: Run, key: str, audit: Audit) -> Audit:
+    """Keep a finished audit in the run, and return it."""
+    save_audit(run, key, str(audit.folder.absolute()), audit.to_json())
+    return audit
 
 
 def image_files(folder: Path) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from ..graph.run.class_evidence import SavedEvidence
     from ..graph.run.reader import Run
     from .image_parts import FlowGraph
 
@@ -44,7 +45,11 @@ def class_concepts(run: Run, class_name: str) -> ClassConceptGraph:
     Raises:
         RunError: its files are damaged.
     """
-    saved = read_class_evidence(run)
+    return class_concept_graph(read_class_evidence(run), class_name)
+
+
+def class_concept_graph(saved: SavedEvidence | None, class_name: str) -> ClassConceptGraph:
+    """Return the concept graph of a class, from the evidence of a run, if it has any."""
     images = 0 if saved is None else saved.images.get(class_name, 0)
     if saved is None or not images:
         return ClassConceptGraph()

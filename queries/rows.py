@@ -7,6 +7,7 @@ explanation.paths.frame()   a DataFrame
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, overload, runtime_checkable
 
@@ -66,6 +67,25 @@ class Rows(tuple[T_co, ...]):
         frame = self.frame().dropna(axis="columns", how="all")
         shown: pd.DataFrame = frame.astype(object).where(frame.notna(), "")
         return shown
+
+
+def json_value(value: object) -> object:
+    """Return a value of an answer as JSON has it.
+
+    Times are ISO 8601, numbers that are not finite null.
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, dict):
+        return {str(key): json_value(entry) for key, entry in value.items()}
+    for name in ("iso_format", "isoformat"):  # Neo4j's own times, Python's
+        if hasattr(value, name):
+            return str(getattr(value, name)())
+    if isinstance(value, list | tuple):  # a point is its coordinates
+        return [json_value(entry) for entry in value]
+    return str(value)
 
 
 def _cells(row: object) -> dict[str, object]:

@@ -217,6 +217,15 @@ class RunView:
             if edge["type"] == "EVIDENCE":
                 yield uid, cast("EvidenceEdge", edge)
 
+    def evidence_of(self, concept: str) -> Iterator[tuple[int, str, EvidenceEdge]]:
+        """Yield the classes that a concept is evidence for or against, with the block."""
+        for uid in self.predecessors(concept, "IS"):
+            if uid.startswith(self._prefix):
+                block = self.block_concept(uid)["block"]
+                for class_uid, edge in self.graph.adj[uid].items():
+                    if edge["type"] == "EVIDENCE":
+                        yield block, class_uid, cast("EvidenceEdge", edge)
+
     def flows(self, class_uid: str) -> Iterator[TwoFlows]:
         """Yield the flows of a class, by their rank."""
         found = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,10 +67,19 @@ def serve(
         print_status(f"{where}\nCtrl-C ends.")
         if token is not None:
             print_status("Whoever has this address can look at these runs; it is not encrypted.")
+        threading.Thread(target=_open_first, args=(library,), daemon=True).start()
         app = explorer_app(library, token=token)
         serve_app(app, listener, browser=None if no_browser else where)
     finally:
         library.close()
+
+
+def _open_first(library: Library) -> None:
+    """Open the newest run while the browser starts; if it cannot be read, its page says so."""
+    from ...errors import ConceptGraphError
+
+    with suppress(ConceptGraphError):
+        library.open(library.first())
 
 
 def _library(path: Path | None, uri: str | None, database: str | None) -> Library:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,10 +122,10 @@ def _ask(
     from ...ingest.sources.verified.answers import check_worker
     from ...serve.local_server import address, open_port, serve
     from ...serve.verify.app import verify_app
-    from ...serve.verify.session import Session
+    from ...serve.verify.session import Session, login_name
     from ..tables.verified_labels import print_start
 
-    session = Session(verification, check_worker(_login_name() if worker is None else worker))
+    session = Session(verification, check_worker(login_name() if worker is None else worker))
     listener = open_port(port)
     where = address(listener)
     print_start(verification, where)
@@ -134,17 +133,6 @@ def _ask(
         serve(verify_app(session), listener, browser=None if no_browser else where)
     finally:  # SIGTERM raises SystemExit
         _print_results(verification, as_json, given=session.given)
-
-
-def _login_name() -> str:
-    """Return the user's login name; `me` where there is none, or it is no name of a worker."""
-    from ...errors import DataError
-    from ...ingest.sources.verified.answers import check_worker
-
-    try:
-        return check_worker(getpass.getuser())
-    except (OSError, KeyError, ImportError, DataError):  # by the version of Python
-        return "me"
 
 
 def _print_results(verification: Verification, as_json: bool, given: int | None = None) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING
 
+from ...queries.rows import json_value
 from ..terminal import print_json, print_line, print_note, print_table
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def print_rows(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, as_json: bool
 ) -> None:
     """Print the rows of an answer."""
-    rows = [[_json_value(value) for value in row] for row in rows]
+    rows = [[json_value(value) for value in row] for row in rows]
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
         return
@@ -66,22 +66,6 @@ def print_rows(
         if rows and all(isinstance(row[number], int | float) for row in rows)
     )
     print_table(title, columns, [[_cell(value) for value in row] for row in rows], right=numeric)
-
-
-def _json_value(value: object) -> object:
-    """Return a value as JSON has it: times as ISO 8601, numbers that are not finite as null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, dict):
-        return {str(key): _json_value(entry) for key, entry in value.items()}
-    for name in ("iso_format", "isoformat"):  # Neo4j's own times, Python's
-        if hasattr(value, name):
-            return str(getattr(value, name)())
-    if isinstance(value, list | tuple):  # a point is its coordinates
-        return [_json_value(entry) for entry in value]
-    return str(value)
 
 
 def _cell(value: object) -> str:

@@ -15,7 +15,7 @@ from ...progress import no_advance
 from ..records import records
 from ..same_units import same_units
 from ..uids import run_prefix
-from .offline_cypher import run_cypher
+from .offline_cypher import CypherGraph
 from .store import DEFAULT_LIMITS, LoadedRun, Row, no_such_run
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.graph: nx.DiGraph[str] = nx.DiGraph()
         self._records: dict[str, Records] = {}
+        self._cypher: CypherGraph | None = None
 
     def load(self, records: Records, progress: Advance = no_advance) -> None:
         """Load a run; it replaces an earlier one of the same uid.
@@ -52,6 +53,7 @@ class MemoryStore:
             for edge in chain(records.all_edges(), *links)
         )
         self._records[records.run] = records
+        self._cypher = None
         progress(len(records))
 
     def _check_uids(self, records: Records) -> None:
@@ -69,6 +71,7 @@ class MemoryStore:
 
     def runs(self) -> list[LoadedRun]:
         """Return the loaded runs, by uid."""
+        nodes = ((uid, self.graph.nodes[uid]) for uid in sorted(self._records))
         return [
             LoadedRun(
                 uid,
@@ -78,8 +81,7 @@ class MemoryStore:
                 node["edges_per_target"],
                 node["share_left_out"],
             )
-            for uid, node in sorted(self.graph.nodes.items())
-            if node["labels"] == ("Run",)
+            for uid, node in nodes
         ]
 
     def unload(self, run: str) -> None:
@@ -91,6 +93,7 @@ class MemoryStore:
         if run not in self._records:
             raise no_such_run(run, sorted(self._records))
         self._records.pop(run)
+        self._cypher = None
         concepts = [
             uid for uid, edge in self.graph.adj[run].items() if edge["type"] == "HAS_CONCEPT"
         ]
@@ -120,11 +123,15 @@ class MemoryStore:
     ) -> CypherResult:
         """Run a Cypher text of the user's; it needs the extra `conceptgraph[cypher]`.
 
+        The first one takes longer, since the graph is copied to the engine.
+
         Raises:
             StoreError: kglite is not installed, or a limit was exceeded.
             QueryError: the text is not Cypher, lacks a parameter, or would write.
         """
-        return run_cypher(self._records.values(), text, parameters, limits)
+        if self._cypher is None:
+            self._cypher = CypherGraph(self._records.values())
+        return self._cypher.ask(text, parameters, limits)
 
 
 def open_store(*runs: Run) -> MemoryStore:

@@ -42,25 +42,18 @@ class LeaningClasses(CypherQuestion):
     def answer(self, graph: nx.DiGraph[str]) -> list[LeaningClassRow]:
         """Return at most `top` rows, most evidence first."""
         view = RunView(graph, self.run)
-        rows = [row for uid in view.classes() if (row := self._row(view, uid))]
-        return sorted(rows, key=lambda row: (-row.mean, row.uid))[: self.top]
-
-    def _row(self, view: RunView, class_uid: str) -> LeaningClassRow | None:
-        edges = [
-            (-edge["mean"], view.block_concept(uid)["block"], edge)
-            for uid, edge in view.evidence(class_uid)
-            if edge["mean"] > 0 and view.concept_of(uid) == self.concept
-        ]
-        if not edges:
-            return None
-        _, block, edge = min(edges, key=lambda each: each[:2])
-        return LeaningClassRow(
-            view.local_uid(class_uid),
-            view.node(class_uid)["name"],
-            block,
-            edge["mean"],
-            edge["low"],
-            edge["high"],
-            edge["share"],
-            edge["coverage"],
-        )
+        best: dict[str, LeaningClassRow] = {}
+        for block, class_uid, edge in view.evidence_of(self.concept):
+            row = LeaningClassRow(
+                view.local_uid(class_uid),
+                view.node(class_uid)["name"],
+                block,
+                edge["mean"],
+                edge["low"],
+                edge["high"],
+                edge["share"],
+                edge["coverage"],
+            )
+            if row.mean > 0:
+                best[row.uid] = min(best.get(row.uid, row), row, key=lambda r: (-r.mean, r.block))
+        return sorted(best.values(), key=lambda row: (-row.mean, row.uid))[: self.top]

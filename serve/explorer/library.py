@@ -12,24 +12,40 @@ from collections import OrderedDict
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from ...errors import ConceptGraphError, QueryError
+from ...graph.run.audits import FOLDER as AUDITS
+from ...graph.run.audits import kept_audits
+from ...graph.run.class_evidence import read_class_evidence
 from ...graph.run.manifest import read_manifest
+from ...graph.run.notes import read_notes, write_note
 from ...graph.run.reader import Run, open_run
+from ...graph.run.trust import is_trusted
 from ...graph.run.word_labels import word_run
 from ...graph.stores.memory import open_store
 from ...graph.uids import concept_uid
+from ...pages.class_content import class_concept_graph
 from ...queries.names import ALL_ROWS
 from ...queries.questions.classes import Classes
 from ...queries.questions.concepts import Concepts
 from ...queries.questions.formulas import Formulas
 from ...queries.questions.unit_labels import UnitLabels
+from .examples import ExampleFinder
 from .search import SearchIndex
+from .verifying import VerifySessions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from ...graph.run.audits import KeptAudit
+    from ...graph.run.class_evidence import SavedEvidence
     from ...graph.run.manifest import Manifest
+    from ...graph.run.notes import UnitNote
     from ...graph.stores.memory import MemoryStore
     from ...graph.stores.neo4j_store import Neo4jStore
     from ...queries.questions.classes import ClassRow
@@ -41,6 +57,16 @@ if TYPE_CHECKING:
     State = tuple[_FileState, ...]
     """Of the files of a run that its graph is made of."""
 
+EVIDENCE_ORDERS: dict[str, Callable[[pd.DataFrame], pd.Series[float]]] = {
+    "largest |mean|": lambda table: table["mean"].abs(),
+    "most for": lambda table: table["mean"],
+    "most against": lambda table: -table["mean"],
+    "most images": lambda table: table["images"],
+    "coverage": lambda table: table["coverage"],
+}
+"""Of the rows of evidence, the largest value first."""
+CLASS_LEADS = 24
+"""Classes of which the first page says what carries them."""
 MOST_OPEN = 3
 """Runs that stay open."""
 WORDS = ".words"
@@ -72,12 +98,17 @@ class ServedRun:
         name: its uid in the store.
         store: its graph.
         run: its folder; None if there is only the graph in a Neo4j.
+        examples: finds images of its concepts.
     """
 
     def __init__(
         self, key: str, name: str, store: MemoryStore | Neo4jStore, run: Run | None
     ) -> None:
         self.key, self.name, self.store, self.run = key, name, store, run
+        self.examples = ExampleFinder()
+        self._keeping = threading.Lock()
+        self._orders: dict[str, NDArray[np.intp]] = {}
+        self._audits: tuple[_FileState, Mapping[str, KeptAudit]] | None = None
 
     @cached_property
     def units(self) -> list[UnitLabelRow]:
@@ -94,6 +125,16 @@ class ServedRun:
     def concepts(self) -> list[RunConceptRow]:
         """All concepts, by uid."""
         return self.store.ask(Concepts(self.name))
+
+    @cached_property
+    def concept_uids(self) -> frozenset[str]:
+        """The uids of all concepts."""
+        return frozenset(row.uid for row in self.concepts)
+
+    @cached_property
+    def class_uids(self) -> frozenset[str]:
+        """The uids of all classes."""
+        return frozenset(row.uid for row in self.classes)
 
     @cached_property
     def classes(self) -> list[ClassRow]:
@@ -128,6 +169,42 @@ class ServedRun:
         return units
 
     @cached_property
+    def evidence(self) -> SavedEvidence | None:
+        """The evidence of classes; None if the run has none, or only its graph is here."""
+        return None if self.run is None else read_class_evidence(self.run)
+
+    @cached_property
+    def class_leads(self) -> list[tuple[str, str]]:
+        """What carries each of the first classes, in words, where evidence says it."""
+        leads = (
+            (row.name, class_concept_graph(self.evidence, row.name).lead)
+            for row in self.classes[:CLASS_LEADS]
+        )
+        return [(name, lead.removeprefix(f"{name}: ")) for name, lead in leads if lead]
+
+    def evidence_order(self, order: str) -> NDArray[np.intp]:
+        """Return the places of the rows of `evidence` in one of `EVIDENCE_ORDERS`."""
+        if order not in self._orders and self.evidence is not None:
+            values = EVIDENCE_ORDERS[order](self.evidence.evidence).to_numpy()
+            self._orders[order] = np.argsort(-values, kind="stable")
+        return self._orders[order]
+
+    @property
+    def audits(self) -> Mapping[str, KeptAudit]:
+        """The finished audits, the newest first; none without the run's folder."""
+        if self.run is None:
+            return {}
+        state = _state_of(self.run.path / AUDITS)
+        if self._audits is None or self._audits[0] != state:
+            self._audits = state, kept_audits(self.run)
+        return self._audits[1]
+
+    @property
+    def has_photographs(self) -> bool:
+        """Whether images outside of the run may be read: the user made or trusts it."""
+        return self.run is not None and is_trusted(self.run)
+
+    @cached_property
     def formulas(self) -> dict[str, str]:
         """The formulas of units that have one, by uid."""
         rows = self.store.ask(Formulas(self.name, ALL_ROWS))
@@ -144,18 +221,38 @@ class ServedRun:
         return list(dict.fromkeys(row.uid.partition("/")[0] for row in self.units))
 
     @cached_property
+    def notes(self) -> Mapping[str, UnitNote]:
+        """The names and notes that people gave to units, by uid."""
+        return {} if self.run is None else read_notes(self.run)
+
+    def keep_note(self, unit: str, name: str, note: str) -> None:
+        """Keep what somebody calls a unit and says about it.
+
+        Raises:
+            QueryError: no such unit, a text is too long, or only the graph is here.
+            RunError: it cannot be written.
+        """
+        if self.run is None:
+            raise QueryError("notes are kept beside a run's folder", remedy="Name it with --run")
+        with self._keeping:
+            write_note(self.run, unit, name, note)
+            self.__dict__.pop("notes", None)
+            self.__dict__.pop("index", None)
+
+    @cached_property
     def index(self) -> SearchIndex:
         """What is searched."""
         return SearchIndex(
             self.units, self.concepts, self.classes, self.images,
             {uid: len(units) for uid, units in self.named_after.items()},
+            {uid: note["name"] for uid, note in self.notes.items()},
         )  # fmt: skip
 
     def prepare(self) -> None:
         """Read all that pages need, so that none of them waits, and a replaced run is not mixed."""
         if self.run is not None:
             self.run.check()
-        _ = self.index
+        _ = self.index, self.class_leads
 
 
 def _block_and_index(uid: str) -> tuple[int, int]:
@@ -172,6 +269,7 @@ class Library:
     """The runs of a folder or of a Neo4j.
 
     Attributes:
+        verifying: the sessions in which labels are verified.
         heavy: held by whoever computes for long, so that requests at once do not pile up.
     """
 
@@ -188,6 +286,7 @@ class Library:
         self._others: dict[Path, tuple[_FileState, Run]] = {}
         self._opening = threading.Lock()
         self.heavy = threading.Lock()
+        self.verifying = VerifySessions()
 
     @property
     def is_neo4j(self) -> bool:
@@ -259,7 +358,8 @@ class Library:
         return self._others[path][1]
 
     def close(self) -> None:
-        """Close the connection to the server, if there is one."""
+        """Close the connection to the server, if there is one, and the files of answers."""
+        self.verifying.close()
         if self._neo4j is not None:
             self._neo4j.close()
 

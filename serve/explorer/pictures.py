@@ -1,30 +1,41 @@
 """Pictures of a run, looked up by keys: no address is a path of a file.
 
-A thumbnail is known by its unit and rank.
+A thumbnail is known by its unit and rank, an image of a concept by its number, one of an audit by
+its name there. Images lie outside of the run, which names their folder: they are read only of a run
+that the user made or trusts.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import QueryError
-from ...graph.run.files import open_to_read
+from ...errors import ConceptGraphError, QueryError
+from ...graph.run.files import inside, open_to_read
+from ...pages.pictures import jpeg, photograph
+from .explain.photographs import LARGEST, Photographs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .library import ServedRun
 
 _LARGEST = 1 << 22
 """Bytes of a thumbnail."""
+_SMALL = 240
+"""Pixels of the longer side of a photograph in a list."""
 _JPEG = b"\xff\xd8\xff"
 
 
-def thumbnail(served: ServedRun, unit: str, rank: str) -> bytes:
-    """Return one of a unit's top images, as JPEG, with an outline where the unit fires.
+def thumbnail(served: ServedRun, asked: Mapping[str, str]) -> bytes:
+    """Return the top image of a `unit` of a `rank`, as JPEG, with an outline where the unit fires.
 
     Raises:
         QueryError: there is none.
         RunError: the file cannot be read.
     """
+    unit, rank = asked.get("unit", ""), asked.get("rank", "")
     name = served.thumbnails.get(unit, {}).get(rank)
     if name is None or served.run is None:
         raise QueryError("no such picture")
@@ -33,3 +44,75 @@ def thumbnail(served: ServedRun, unit: str, rank: str) -> bytes:
     if not content.startswith(_JPEG):
         raise QueryError("no such picture")
     return content
+
+
+def example(served: ServedRun, asked: Mapping[str, str]) -> bytes:
+    """Return an image of the concept `uid` by its `number`, as JPEG.
+
+    Raises:
+        QueryError: there is none.
+    """
+    found, number = served.examples.of(served, asked.get("uid", "")).found, asked.get("number", "")
+    if not (number.isascii() and number.isdecimal() and len(number) < 4):
+        raise QueryError("no such picture")
+    if int(number) >= len(found):
+        raise QueryError("no such picture")
+    return found[int(number)].picture
+
+
+def audit_photograph(served: ServedRun, asked: Mapping[str, str]) -> bytes:
+    """Return the image `file` of an `audit` as JPEG, as large as pages show it, or `small`.
+
+    Raises:
+        QueryError: there is none, or it cannot be read.
+    """
+    path = _audited(served, asked.get("audit", ""), asked.get("file", ""))
+    try:
+        return _shrunk(path, path.stat().st_mtime_ns, _SMALL if "small" in asked else None)
+    except (ConceptGraphError, OSError) as error:
+        raise QueryError("no such picture") from error
+
+
+def explain_audited(served: ServedRun, key: str, file: str) -> str:
+    """Keep an image of an audit as one that was dropped on the page of explanations.
+
+    Returns:
+        The photograph's key.
+
+    Raises:
+        QueryError: there is none, or it cannot be read.
+        DataError: it is too large, or cannot be decoded.
+    """
+    path = _audited(served, key, file)
+    if served.run is None:
+        raise QueryError("no such picture")
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise QueryError("no such picture") from error
+    return Photographs(served.run).add(content)
+
+
+def _audited(served: ServedRun, key: str, file: str) -> Path:
+    """Return an image of an audit; QueryError if there is none, or the run is not trusted."""
+    if served.has_photographs and key in served.audits and file in _files_of_audit(served, key):
+        path = inside(Path(served.audits[key]["folder"]), file)
+        if path is not None and path.is_file():
+            return path
+    raise QueryError("no such picture")
+
+
+def _files_of_audit(served: ServedRun, key: str) -> frozenset[str]:
+    audit = served.audits[key]["audit"]
+    parts = (*audit["confusions"], *audit["groups"])
+    return frozenset(file for part in parts for file in part["images"])
+
+
+@lru_cache(maxsize=256)
+def _shrunk(path: Path, changed: int, side: int | None) -> bytes:
+    """Return an image file as JPEG; `changed` tells its versions apart."""
+    image = photograph(path)
+    if side is not None:
+        image.thumbnail((side, side))
+    return jpeg(image)

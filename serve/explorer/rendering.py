@@ -60,6 +60,11 @@ NAVIGATION = (
     NavigationEntry("/concepts", "Concepts"),
     NavigationEntry("/units", "Units"),
     NavigationEntry("/explain", "Explain"),
+    NavigationEntry("/evidence", "Evidence"),
+    NavigationEntry("/audit", "Audit"),
+    NavigationEntry("/ask", "Ask"),
+    NavigationEntry("/compare", "Compare"),
+    NavigationEntry("/verify", "Verify"),
 )
 
 
@@ -83,7 +88,7 @@ def render(page: Page, run: str | None) -> str:
 
 
 def render_part(template: str, content: object, run: str) -> str:
-    """Return a part of a page: HTML, its values escaped."""
+    """Return a part of a page, which a script puts into it; the template shows it as `page`."""
     return _environment().get_template(template).render(page=content, run=run)
 
 

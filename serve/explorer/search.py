@@ -68,6 +68,7 @@ class SearchIndex:
         classes: Sequence[ClassRow],
         images: Sequence[str],
         detectors: Mapping[str, int],
+        own_names: Mapping[str, str],
     ) -> None:
         """Take the names.
 
@@ -77,6 +78,7 @@ class SearchIndex:
             classes: of the run.
             images: their files.
             detectors: how many units are named after each concept, by uid.
+            own_names: what people call units, by uid.
         """
         rows: dict[Kind, list[Result]] = {
             "class": [Result("class", row.uid, row.name, "") for row in classes],
@@ -85,7 +87,7 @@ class SearchIndex:
                        row.category)
                 for row in concepts
             ],
-            "unit": [_unit(row) for row in units],
+            "unit": [_unit(row, own_names.get(row.uid, "")) for row in units],
             "image": [Result("image", file, file, "") for file in images],
         }  # fmt: skip
         self._rows = rows
@@ -135,10 +137,12 @@ def _rank(text: str, wanted: str) -> tuple[bool, bool, bool]:
     )
 
 
-def _unit(row: UnitLabelRow) -> Result:
+def _unit(row: UnitLabelRow, own_name: str) -> Result:
+    own = f"“{own_name}”" if own_name else ""
     if row.named and row.label is not None:
-        return Result("unit", row.uid, row.uid, row.label, row.category or "")
-    return Result("unit", row.uid, row.uid, "" if row.status == "ok" else row.status)
+        detail = ", ".join(filter(None, (own, row.label)))
+        return Result("unit", row.uid, row.uid, detail, row.category or "")
+    return Result("unit", row.uid, row.uid, own or ("" if row.status == "ok" else row.status))
 
 
 def _detectors(units: int) -> str:

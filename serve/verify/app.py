@@ -36,6 +36,11 @@ _SAID = {"yes": "yes", "no": "no", "skip": ""}
 
 def verify_app(session: Session) -> Starlette:
     """Return the application of a session."""
+    return local_app(verify_routes(session))
+
+
+def verify_routes(session: Session) -> list[Route]:
+    """Return the addresses of a session, below any address that ends in "/"."""
     routes = [_file(path, *file) for path, file in _FILES.items()]
     routes += [
         Route("/state", lambda request: _state(session, request)),
@@ -44,7 +49,7 @@ def verify_app(session: Session) -> Starlette:
         _action("/answer", lambda body: _answer(session, body)),
         _action("/undo", lambda body: session.undo(_worker(session, body), _concept(body))),
     ]
-    return local_app(routes)
+    return routes
 
 
 def _file(path: str, file: Path, kind: str) -> Route:

@@ -6,12 +6,14 @@ Pictures are drawn outside it, and the last ones kept.
 
 from __future__ import annotations
 
+import getpass
 from functools import lru_cache
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
+from ...ingest.sources.verified.answers import check_worker
 from ...ingest.sources.verified.labels import read_region, source_text
 from .pictures import draw_label
 
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
 
 Json = dict[str, object]
 _KEPT_PICTURES = 64
+
+
+def login_name() -> str:
+    """Return the user's login name; `me` where there is none, or it is no name of a worker."""
+    try:
+        return check_worker(getpass.getuser())
+    except (OSError, KeyError, ImportError, DataError):  # by the version of Python
+        return "me"
 
 
 class Session:

@@ -33,6 +33,7 @@ from conceptgraph.explain.audit_rows import Auditor, AuditRow, RowFile, load_bat
 from conceptgraph.explain.concept_attribution import concept_attributor
 from conceptgraph.explain.explain import explain
 from conceptgraph.explain.network import RunNetwork, open_network
+from conceptgraph.graph.run.audits import kept_audits
 from conceptgraph.pages.write import write_page
 from conceptgraph.progress import NoProgress
 from tests.command_line import call
@@ -120,6 +121,12 @@ def test_a_row_is_what_single_explanations_state(
 ) -> None:
     result = audited(network, data, labels, tries=0)
     assert result.images == len(labels)
+    newest = next(iter(kept_audits(network.run).values()))
+    assert newest["folder"] == str((data / "images" / "drawn").absolute())
+    assert newest["audit"]["answers"] == result.answers
+    assert [c["images"] for c in newest["audit"]["confusions"]] == [
+        list(confusion.images) for confusion in result.confusions
+    ]
     assert result.right == sum(number % 3 != 0 for number in range(len(labels)))
     (file,) = row_files(network.run)
     rows = list(RowFile(file))

@@ -16,6 +16,38 @@
     const link = document.querySelector(`a[data-key="${CSS.escape(event.key)}"]`);
     if (link && !event.target.closest?.("button, .concept-graph")) link.click();
   });
+
+  // Parts of a page that take longer are put into it when they are there; the server escapes them.
+  for (const place of document.querySelectorAll("[data-load]")) {
+    fetch(place.dataset.load)
+      .then((reply) => reply.text())
+      .then((html) => (place.innerHTML = html))
+      .catch(() => (place.textContent = "The server does not answer."));
+  }
+
+  // Forms that change something are sent as JSON, which no other site's page can do.
+  for (const form of document.querySelectorAll("[data-post]")) {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const said = form.querySelector("[role=status]");
+      said.textContent = "…";
+      const reply = await fetch(form.dataset.post, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(Object.fromEntries(new FormData(form))),
+      }).then((answer) => answer.json(), () => ({ error: "The server does not answer." }));
+      said.textContent = reply.error ?? reply.said;
+      if (reply.url) location.href = reply.url;
+    });
+  }
+
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.addEventListener("click", async () => {
+      const source = document.getElementById(button.dataset.copy);
+      await navigator.clipboard.writeText(source.value ?? source.textContent);
+      button.nextElementSibling.textContent = "Copied.";
+    });
+  }
   if (!input) return;
 
   const run = input.form.elements.run.value;
@@ -68,6 +100,7 @@
   }
 
   function show(kinds) {
+    const before = options()[chosen]?.dataset.url; // what is chosen stays so while names are added
     const children = [];
     let number = 0;
     for (const { kind, total, guess, rows } of kinds) {
@@ -81,10 +114,23 @@
     list.replaceChildren(...children);
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
-    choose(-1);
-    chosen = -1;
-    options().forEach((each) => each.setAttribute("aria-selected", "false"));
-    input.removeAttribute("aria-activedescendant");
+    chosen = before ? options().findIndex((each) => each.dataset.url === before) : -1;
+    if (chosen >= 0) choose(chosen);
+    else input.removeAttribute("aria-activedescendant");
+  }
+
+  // Names are proposed in fields that ask for one.
+  for (const field of document.querySelectorAll("[data-complete]")) {
+    const names = element("datalist", { id: `names-${field.name}` });
+    field.after(names);
+    field.setAttribute("list", names.id);
+    const kinds = field.dataset.complete.split(" ");
+    field.addEventListener("input", async () => {
+      const answer = await fetch(`/search.json?${new URLSearchParams({ run, q: field.value })}`);
+      if (!answer.ok) return;
+      const rows = (await answer.json()).filter(({ key }) => kinds.includes(key)).flatMap(({ rows }) => rows);
+      names.replaceChildren(...rows.map((row) => element("option", { value: row.uid, label: row.name })));
+    });
   }
 
   async function search() {

@@ -58,6 +58,7 @@ class ConceptPage:
         leads_to: classes that the units named after it feed.
         evidence: classes for which it is most evidence, if evidence was computed.
         most_evidence: the largest of it, for bars.
+        has_photographs: whether images of it can be shown.
     """
 
     row: RunConceptRow
@@ -68,6 +69,7 @@ class ConceptPage:
     leads_to: tuple[ShareRow, ...]
     evidence: list[LeaningClassRow]
     most_evidence: float
+    has_photographs: bool
 
 
 def concept(served: ServedRun, asked: Mapping[str, str]) -> Page:
@@ -89,6 +91,7 @@ def concept(served: ServedRun, asked: Mapping[str, str]) -> Page:
         card.classes[:_CLASSES],
         evidence,
         max((each.mean for each in evidence), default=0.0) or 1.0,
+        served.has_photographs,
     )
     crumbs = (
         Crumb("Concepts", url("/concepts", run=served.key)),

@@ -57,11 +57,13 @@ def found_json(served: ServedRun, asked: Mapping[str, str]) -> list[dict[str, ob
 
 def _json(served: ServedRun, results: Results) -> dict[str, object]:
     return {
+        "key": results.kind,
         "kind": _PLURALS[results.kind],
         "total": results.total,
         "guess": results.is_guess,
         "rows": [
             {
+                "uid": row.uid,
                 "name": row.name,
                 "detail": row.detail,
                 "category": row.category,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....graph.run.check import read_check
-from ....graph.run.class_evidence import read_class_evidence
 from ....queries.questions.blocks import Blocks
 from ....queries.questions.categories_by_block import CategoriesByBlock
 from ..rendering import Page
+from .audits import audit_finding
 from .shown_unit import ShownUnit, shown_unit
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class HomePage:
         most: the largest number of named units of a block, for bars.
         concepts: those that most units are named after.
         all_concepts: how many there are in the data.
+        audit: the finding of the newest audit; None without one.
+        leads: the first classes, and what carries each, in words.
         classes: the first of them.
         all_classes: how many there are.
         has_evidence: whether the evidence of classes was computed; None if that is not known.
@@ -70,6 +72,8 @@ class HomePage:
     most: int
     concepts: tuple[ConceptLink, ...]
     all_concepts: int
+    audit: str | None
+    leads: list[tuple[str, str]]
     classes: tuple[str, ...]
     all_classes: int
     has_evidence: bool | None
@@ -105,9 +109,11 @@ def home(served: ServedRun, asked: Mapping[str, str]) -> Page:
         max((row.named for row in rows), default=0) or 1,
         tuple(concepts[:_CONCEPTS]),
         len(served.concepts),
+        next((audit_finding(kept) for kept in served.audits.values()), None),
+        served.class_leads,
         tuple(row.name for row in served.classes[:_CLASSES]),
         len(served.classes),
-        None if served.run is None else read_class_evidence(served.run) is not None,
+        None if served.run is None else served.evidence is not None,
         () if check is None else tuple(line for line in check.lines if line.passed is False),
         check is not None,
         served.command,

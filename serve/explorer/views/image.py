@@ -31,11 +31,13 @@ class ImagePage:
         file: the image, as the concept data name it.
         blocks: with their units, the last block first.
         count: how many units there are.
+        has_photograph: whether the image itself can be shown.
     """
 
     file: str
     blocks: list[tuple[str, list[ActiveUnit]]]
     count: int
+    has_photograph: bool
 
 
 def image(served: ServedRun, asked: Mapping[str, str]) -> Page:
@@ -60,5 +62,7 @@ def image(served: ServedRun, asked: Mapping[str, str]) -> Page:
         (block, [row for row in active if row.unit.uid.startswith(f"{block}/")])
         for block in reversed(served.blocks)
     ]
-    content = ImagePage(file, [each for each in blocks if each[1]], len(active))
+    content = ImagePage(
+        file, [each for each in blocks if each[1]], len(active), served.has_photographs
+    )
     return Page("image_units.html", file, content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ....pages.class_content import ClassConceptGraph, class_concepts
+from ....pages.class_content import ClassConceptGraph, class_concept_graph
 from ....pages.flow_values import flow_values
 from ....queries.cards import class_card
 from ....queries.names import find_class
@@ -16,11 +16,13 @@ from ....queries.questions.evidence_difference import EvidenceDifference
 from ....queries.questions.tell_apart import TellApart
 from ....queries.unnamed import card_note
 from ..rendering import Crumb, Page, url
+from .audits import confusions_of
 from .shown_unit import Contribution, ShownUnit, contributions, shown_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ....graph.run.audits import SavedConfusion
     from ....queries.concept_shares import ShareRow
     from ....queries.parameters import ClassUid
     from ....queries.questions.concept_hierarchy import HierarchyRow
@@ -82,6 +84,7 @@ class ClassPage:
         fed_by: units, the strongest first.
         inhibited_by: likewise.
         paths: the strongest concept paths.
+        confusions: of the run's audits with it, and each audit's key.
         beside: another class, if one was chosen.
         classes: the names of all, to choose one from.
         command: how commands that are proposed name the run.
@@ -98,6 +101,7 @@ class ClassPage:
     fed_by: list[Contribution]
     inhibited_by: list[Contribution]
     paths: list[ClassPath]
+    confusions: list[tuple[str, SavedConfusion]]
     beside: Beside | None
     classes: list[str]
     command: str
@@ -112,7 +116,7 @@ def one_class(served: ServedRun, asked: Mapping[str, str]) -> Page:
     card = class_card(served.store, served.name, asked.get("uid", ""), top=_ROWS)
     row = find_class(served.classes, card.uid)
     store, name = served.store, served.name
-    carried = ClassConceptGraph() if served.run is None else class_concepts(served.run, row.name)
+    carried = class_concept_graph(served.evidence, row.name)
     paths = [
         ClassPath(
             path.score, tuple(shown_unit(served, unit, 2) for unit in (path.first, path.second))
@@ -131,6 +135,7 @@ def one_class(served: ServedRun, asked: Mapping[str, str]) -> Page:
         contributions(served, card.fed_by),
         contributions(served, card.inhibited_by, inhibiting=True),
         paths,
+        confusions_of(served, row.name),
         _beside(served, row.uid, asked.get("versus", "")),
         [each.name for each in served.classes],
         served.command,

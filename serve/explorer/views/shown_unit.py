@@ -27,6 +27,7 @@ class ShownUnit(NamedTuple):
         status: "ok", "dead" or "sparse".
         significant: whether the label is; None if that is not known.
         ranks: of its pictures.
+        own_name: what somebody calls it; "" for nothing.
     """
 
     uid: str
@@ -38,6 +39,7 @@ class ShownUnit(NamedTuple):
     status: str
     significant: bool | None
     ranks: tuple[str, ...]
+    own_name: str
 
 
 class Contribution(NamedTuple):
@@ -61,11 +63,13 @@ def shown_unit(served: ServedRun, uid: str, pictures: int = 3) -> ShownUnit:
     """Return a unit of the run with at most so many pictures."""
     row = served.unit_of[uid]
     ranks = tuple(served.thumbnails.get(uid, {}))[:pictures]
+    note = served.notes.get(uid)
+    own_name = "" if note is None else note["name"]
     if not row.named or row.label is None or row.category is None:
-        return ShownUnit(uid, None, None, None, None, row.label, row.status, None, ranks)
+        return ShownUnit(uid, None, None, None, None, row.label, row.status, None, ranks, own_name)
     concept = concept_uid(row.category, row.label)
     names = row.label, row.category, concept, row.iou
-    return ShownUnit(uid, *names, None, row.status, row.significant, ranks)
+    return ShownUnit(uid, *names, None, row.status, row.significant, ranks, own_name)
 
 
 def contributions(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ....errors import QueryError
 from ....graph.uids import concept_uid
 from ....queries.cards import unit_card
+from ....queries.parameters import UnitUid
+from ....queries.questions.unit_in_other_runs import UnitInOtherRuns
 from ....queries.unnamed import card_note
 from ..rendering import Crumb, Page, percent, url
 from .shown_unit import Contribution, ShownUnit, contributions, shown_unit
@@ -73,6 +75,8 @@ class UnitPage:
         inhibited_by: likewise.
         feeds: units of the next block, or classes.
         other_runs: the unit in other runs.
+        note: what somebody says about it.
+        keeps_notes: whether notes can be kept.
         before: uid of the unit before it in its block; None for the first.
         after: likewise.
     """
@@ -88,6 +92,8 @@ class UnitPage:
     inhibited_by: list[Contribution]
     feeds: list[Contribution]
     other_runs: tuple[OtherRun, ...]
+    note: str
+    keeps_notes: bool
     before: str | None
     after: str | None
 
@@ -117,6 +123,8 @@ def unit(library: Library, served: ServedRun, asked: Mapping[str, str]) -> Page:
         contributions(served, card.inhibited_by, inhibiting=True),
         contributions(served, card.feeds),
         tuple(_other_runs(library, served, uid)),
+        served.notes[uid]["note"] if uid in served.notes else "",
+        served.run is not None,
         before if before in served.unit_of else None,
         after if after in served.unit_of else None,
     )
@@ -153,6 +161,18 @@ def _pictures(served: ServedRun, card: UnitCard) -> tuple[UnitPicture, ...]:
 
 
 def _other_runs(library: Library, served: ServedRun, uid: str) -> list[OtherRun]:
+    if library.is_neo4j:
+        return [
+            OtherRun(
+                row.run,
+                row.concept,
+                None if row.concept is None else concept_uid(row.category or "", row.concept),
+                row.category,
+                row.iou,
+                named=row.concept is not None,
+            )
+            for row in served.store.ask(UnitInOtherRuns(served.name, UnitUid(uid)))
+        ]
     others = []
     for key, run in library.same_network(served):
         rows = run.units[run.units["uid"] == uid]

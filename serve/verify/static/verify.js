@@ -2,7 +2,7 @@
 'use strict';
 
 const ANSWERS = {y: 'yes', n: 'no', s: 'skip'};
-const LOST = 'The server does not answer. Is “conceptgraph data verify” still running? All answers so far are saved.';
+const LOST = 'The server does not answer. Is conceptgraph still running? All answers so far are saved.';
 const at = id => document.getElementById(id);
 const pictures = new Map();  // by a label's key: those shown, and those shown next
 const rows = new Map();  // of the list of concepts, by uid
@@ -24,7 +24,7 @@ function counted(number, noun) { return `${number} ${noun}${number === 1 ? '' : 
 function picture(path, key, text) {
   const image = new Image();
   image.alt = text;
-  image.src = `/${path}/${key}`;
+  image.src = `${path}/${key}`;
   return image;
 }
 
@@ -161,7 +161,7 @@ async function ask(what, body, said) {
   const given = {worker: asked.get('worker') ?? '', concept: asked.get('concept') ?? '', ...body};
   let reply;
   try {
-    reply = await (await fetch(body ? `/${what}` : `/${what}?${new URLSearchParams(given)}`, body && {
+    reply = await (await fetch(body ? what : `${what}?${new URLSearchParams(given)}`, body && {
       method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(given),
     })).json();
   } catch {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from PIL import Image
 
+from conceptgraph.graph.run.audits import save_audit
 from conceptgraph.graph.run.files import write_table
 from conceptgraph.graph.run.reader import open_run
 from conceptgraph.graph.run.schema import TABLES
@@ -24,6 +25,26 @@ CONCEPTS = (
     "object/a/b?c#d", "color/red", "scene/كرة",
 )  # fmt: skip
 IMAGES = ("street one.jpg", "../secret.jpg", "a&b=c#d.jpg", "street two.jpg")
+AUDIT: dict[str, object] = {
+    "block": "block3", "images": 9, "right": 5, "unreadable": [], "answers": {"road": 5, SCRIPT: 4},
+    "confusions": [
+        {"truth": "road", "predicted": SCRIPT, "images": ["../../etc/passwd", "b.jpg"],
+         "concepts": [{"concept": "object/ball", "raises": 1.5, "lowers": -0.5}]},
+        {"truth": SCRIPT, "predicted": "juggling", "images": ["c.jpg"] * 70, "concepts": []},
+    ],
+    "suspects": [{"concept": f"object/{SCRIPT}", "mistakes": 3, "rights": 1, "excess": 0.5,
+                  "low": 0.1, "high": 0.9, "fixes": None, "breaks": 2}],
+    "no_suspects": None,
+    "reliance": [
+        {"class": "road", "concept": concept, "images": 5, "strongest": number, "painted": 4,
+         "changes": number, "evidence": 0.5, "excess": 0.25, "low": 0.1, "high": 0.4, "also": [],
+         "wrong_strongest": 2, "fixes": 1}
+        for number, concept in enumerate(CONCEPTS)
+    ],
+    "groups": [{"class": SCRIPT, "of": 9, "images": ["b.jpg", "c.jpg"], "separation": 0.5,
+                "concepts": [{"concept": "object/ball", "share": 0.9, "elsewhere": 0.1}],
+                "units": ["block3/1"], "wrong": 1}],
+}  # fmt: skip
 
 
 def explored_run(out: Path, *, seed: int = 3, network: str = "net", words: bool = True) -> Run:
@@ -44,6 +65,7 @@ def explored_run(out: Path, *, seed: int = 3, network: str = "net", words: bool 
         Image.new("RGB", (112, 112), colour).save(out / f"thumbnails/{number}.jpg")
     run = open_run(out)
     add_evidence(run)
+    save_audit(run, "a1", "/nowhere", AUDIT)
     if words:
         add_words(run)
     return run

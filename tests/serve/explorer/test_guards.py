@@ -25,11 +25,22 @@ PARAMETERS = {
     "/concept": ("run", "uid"), "/concepts": ("run", "q", "category", "order", "page"),
     "/unit": ("run", "uid"), "/units": ("run", "q", "block", "category", "show", "order", "page"),
     "/image": ("run", "uid"), "/picture": ("run", "unit", "rank"), "/search": ("run", "q"),
-    "/search.json": ("run", "q"),
+    "/search.json": ("run", "q"), "/audit": ("run", "audit", "class", "order", "q", "page"),
+    "/audit-images": ("run", "audit", "truth", "group", "page"), "/ask": ("run",),
+    "/evidence": ("run", "class", "block", "category", "order", "q", "page"),
+    "/compare": ("run", "with"), "/cypher": ("run",), "/question": ("run", "name", "class", "top"),
+    "/rows.csv": ("run", "name", "class", "top"), "/graph": ("run", "name", "class", "top"),
+    "/audit-photograph": ("run", "file", "audit", "small"), "/examples": ("run", "uid"),
+    "/example": ("run", "uid", "number"),
 }  # fmt: skip
 VALID = {
     "/class": {"uid": "road"}, "/concept": {"uid": "object/ball"}, "/unit": {"uid": "block4/1"},
-    "/picture": {"unit": "block4/1", "rank": "0"},
+    "/picture": {"unit": "block4/1", "rank": "0"}, "/compare": {"with": "two"},
+    "/question": {"name": "class-paths", "class": "road"},
+    "/rows.csv": {"name": "class-paths", "class": "road"},
+    "/graph": {"name": "class-paths", "class": "road"},
+    "/audit-photograph": {"audit": "a1", "file": "b.jpg"},
+    "/examples": {"uid": "object/ball"}, "/example": {"uid": "object/ball", "number": "0"},
 }  # fmt: skip
 
 

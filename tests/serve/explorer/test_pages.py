@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.explorer_server import json_of, open_tab
+from tests.explorer_server import exploring, json_of, open_tab
 from tests.page_samples import NARROW, WIDE
-from tests.serve.explorer.runs import CLASSES, CONCEPTS, IMAGES, SCRIPT
+from tests.serve.explorer.runs import CLASSES, CONCEPTS, IMAGES, SCRIPT, explored_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,13 @@ PAGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("/unit", {"run": "one", "uid": "block4/1"}),
     ("/image", {"run": "one", "uid": IMAGES[0]}),
     ("/search", {"run": "one", "q": "ball"}),
+    ("/evidence", {"run": "one"}),
+    ("/audit", {"run": "one"}),
+    ("/audit-images", {"run": "one", "audit": "a1", "group": "0"}),
+    ("/ask", {"run": "one"}),
+    ("/question", {"run": "one", "name": "detectors", "concept": "object/ball"}),
+    ("/cypher", {"run": "one"}),
+    ("/compare", {"run": "one", "with": "two"}),
 )
 
 
@@ -150,3 +158,30 @@ def test_a_class_beside_another(browser: Browser, explorer: ExplorerServer) -> N
     page.get_by_role("button", name="Compare").click()
     expect(page.locator("#beside")).to_contain_text("road beside juggling")
     tab.close()
+
+
+def test_a_note_is_kept_beside_the_run(browser: Browser, tmp_path: Path) -> None:
+    """It is shown, found, and still there after the run was replaced; not for another network."""
+    explored_run(tmp_path / "a.cg", words=False)
+    with exploring(tmp_path) as server:
+        tab = open_tab(browser, server)
+        page = tab.go("/unit", run="a", uid="block4/1")
+        page.get_by_label("Name", exact=True).fill("  stripes & <b>dots</b> ")
+        page.get_by_label("Note", exact=True).fill("looks like\na zebra")
+        page.get_by_role("button", name="Keep").click()
+        expect(page.locator(".note-form [role=status]")).to_have_text("Kept.")
+        for network, is_shown in (("net", True), ("other", False), ("net", True)):
+            page = tab.go("/unit", run="a", uid="block4/1")
+            assert ("“stripes & <b>dots</b>”" in page.inner_text("h1")) == is_shown, network
+            found = json_of(server.get("/search.json", run="a", q="dots stripes"))
+            assert bool(found) == is_shown
+            shutil.rmtree(tmp_path / "a.cg")
+            explored_run(tmp_path / "a.cg", words=False, network="other" if is_shown else "net")
+        tab.close()
+        for name, note in (("x" * 121, ""), ("", "x" * 4001)):
+            answer = server.post("/note", run="a", uid="block4/1", name=name, note=note)
+            assert answer.status == 400
+        assert server.post("/note", run="a", uid="block4/9999", name="x", note="").status == 400
+        (tmp_path / "a.notes.json").write_text("{")
+        assert server.post("/note", run="a", uid="block4/1", name="x", note="").status == 400
+    assert (tmp_path / "a.notes.json").read_text() == "{"

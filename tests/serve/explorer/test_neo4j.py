@@ -1,0 +1,78 @@
+"""The explorer over a real Neo4j: the same pages, numbers and questions as from the folder."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from conceptgraph.graph.records import records
+from tests.explorer_server import exploring, json_of, open_tab
+from tests.neo4j_contents import connect
+from tests.serve.explorer.runs import explored_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from tests.neo4j_server import Neo4jServer
+
+PAGES = (
+    "/?run=one", "/units?run=one", "/unit?run=one&uid=block4/1", "/concepts?run=one",
+    "/concept?run=one&uid=object/ball", "/classes?run=one",
+    "/class?run=one&uid=road&versus=juggling",
+    "/question?run=one&name=class-paths&class=road", "/ask?run=one", "/cypher?run=one",
+    "/search?run=one&q=ball", "/compare?run=one", "/evidence?run=one", "/audit?run=one",
+    "/verify?run=one",
+)  # fmt: skip
+WRITES = (
+    "CREATE (n:Unit {uid: 'x'}) RETURN n",
+    "MATCH (n:Unit) SET n.name = 'x' RETURN n",
+    "MATCH (n) DETACH DELETE n",
+    "MERGE (n:Unit {uid: 'x'}) RETURN n",
+    "LOAD CSV FROM 'file:///etc/passwd' AS row RETURN row",
+    "LOAD CSV FROM 'http://127.0.0.1:1/x' AS row RETURN row",
+)
+
+
+def test_the_same_pages_from_a_database(
+    browser: Browser, neo4j_2026: Neo4jServer, tmp_path: Path
+) -> None:
+    """With the run's folder beside it there are pictures, without it none; answers are equal."""
+    neo4j_2026.clear()
+    run = explored_run(tmp_path / "one.cg", words=False)
+    with connect(neo4j_2026) as store:
+        store.load(records(run))
+    user, password = neo4j_2026.auth or ("", "")
+    access = {"NEO4J_USERNAME": user, "NEO4J_PASSWORD": password}
+    words = ("--neo4j", neo4j_2026.uri)
+    (tmp_path / "empty").mkdir()
+    with (
+        exploring(tmp_path) as folder,
+        exploring(tmp_path, *words, **access) as both,
+        exploring(tmp_path / "empty", *words, **access) as alone,
+    ):
+        for path in PAGES:
+            assert alone.get(path).status == 200, path
+            page = folder.get(path).text
+            if "/cypher" not in path:
+                assert _told(both.get(path).text) == _told(page), path
+        unit = f"/unit?run=one&uid={run.top_images['unit'].iloc[0]}"
+        assert "/picture?" in both.get(unit).text
+        assert "/picture?" not in alone.get(unit).text
+        query = "/rows.json?run=one&name=class-paths&class=road"
+        assert json_of(alone.get(query)) == json_of(folder.get(query))
+        for text in WRITES:
+            assert alone.post("/cypher", run="one", text=text).status == 400, text
+        counted = alone.post("/cypher", run="one", text="MATCH (n:Unit) RETURN count(n) AS n")
+        assert f">{len(run.units)}<" in counted.text
+        tab = open_tab(browser, alone)
+        opened = tab.go("/cypher", run="one")
+        opened.get_by_role("button", name="Run").click()
+        opened.locator("#answer svg.graph-picture").wait_for()
+        tab.close()
+
+
+def _told(page: str) -> list[str]:
+    """Return the text of a page's main part."""
+    return re.sub(r"<[^>]+>", " ", page.partition("<main")[2]).split()
