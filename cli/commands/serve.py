@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import DatabaseOption, Neo4jOption
+from ..options import (
+    DatabaseOption,
+    Neo4jOption,
+    NetworkModelOption,
+    TrustPickleOption,
+    TrustRunOption,
+    WeightsOption,
+)
 
 if TYPE_CHECKING:
     from ...serve.explorer.library import Library
@@ -44,6 +51,10 @@ def serve(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Print the address only.")
     ] = False,
+    weights: WeightsOption = None,
+    model: NetworkModelOption = None,
+    trust_run: TrustRunOption = False,
+    trust_pickle: TrustPickleOption = False,
 ) -> None:
     """Look through runs in the browser: search, units, concepts, classes, and how they connect.
 
@@ -55,6 +66,7 @@ def serve(
     [bold]conceptgraph serve --neo4j bolt://localhost:7687[/bold]
     """
     from ...serve.explorer.app import explorer_app
+    from ...serve.explorer.explain.explainer import NetworkOptions
     from ...serve.local_server import address, open_port
     from ...serve.local_server import serve as serve_app
     from ..terminal import print_status
@@ -68,7 +80,8 @@ def serve(
         if token is not None:
             print_status("Whoever has this address can look at these runs; it is not encrypted.")
         threading.Thread(target=_open_first, args=(library,), daemon=True).start()
-        app = explorer_app(library, token=token)
+        network = NetworkOptions(weights, model, trust_run, trust_pickle)
+        app = explorer_app(library, token=token, network=network)
         serve_app(app, listener, browser=None if no_browser else where)
     finally:
         library.close()

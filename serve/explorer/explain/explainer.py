@@ -82,7 +82,7 @@ class Explainer:
     ) -> None:
         self.run, self.photographs = run, photographs
         self._options = options or NetworkOptions()
-        self._worker: Worker[ImageQuestion, Answer] = Worker()
+        self._worker: Worker[ImageQuestion, Answer] = Worker(self._network)
         self._explained: tuple[ImageQuestion, Explanation] | None = None
 
     def check(self, question: ImageQuestion) -> None:
@@ -105,6 +105,10 @@ class Explainer:
             ConceptGraphError: too many are waiting.
         """
         return self._worker.submit(question, lambda job: self._answer(question, job))
+
+    def close(self) -> None:
+        """End the thread."""
+        self._worker.close()
 
     def cancel(self, question: ImageQuestion) -> None:
         """Drop a question."""
@@ -160,7 +164,7 @@ class Explainer:
         """Answer a question in the worker's thread, in stages."""
         file = self.photographs.file(question.image)
         job.enter("loading the network")
-        network = open_network(self.run, **self._options._asdict())
+        network = self._network()
         job.enter("asking the network")
         (answer,) = predict(network, [file])
         job.enter("explaining the answer", early=answer.predicted)
@@ -172,6 +176,10 @@ class Explainer:
         job.enter("drawing the page")
         page = image_page(self.run, explanation, ablations, no_flip, unusual or ())
         return Answer(explanation, page, _concepts(explanation))
+
+    def _network(self) -> RunNetwork:
+        """Return the run's network; it is loaded the first time."""
+        return open_network(self.run, **self._options._asdict())
 
     def _explain(self, network: RunNetwork, file: Path, question: ImageQuestion) -> Explanation:
         """Explain a photograph; the last explanation is used again for further ablations of it."""

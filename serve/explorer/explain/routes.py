@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
 
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
@@ -114,7 +114,7 @@ class Explainers:
 
     def __init__(self, library: Library, options: NetworkOptions | None) -> None:
         self._library, self._options = library, options
-        self._by_run: WeakKeyDictionary[ServedRun, Explainer] = WeakKeyDictionary()
+        self._by_run: weakref.WeakKeyDictionary[ServedRun, Explainer] = weakref.WeakKeyDictionary()
 
     def of(self, given: QueryParams) -> tuple[str, Explainer]:
         """Return the key and the explainer of the run that a link means.
@@ -130,7 +130,9 @@ class Explainers:
             )
         if served not in self._by_run:
             photographs = Photographs(served.run)
-            self._by_run[served] = Explainer(served.run, photographs, self._options)
+            explainer = Explainer(served.run, photographs, self._options)
+            weakref.finalize(served, explainer.close)
+            self._by_run[served] = explainer
         return served.key, self._by_run[served]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ....errors import ConceptGraphError
@@ -88,9 +89,14 @@ class Worker(Generic[Key, Answer]):
     """Runs jobs one after the other, in the order in which they came.
 
     A job that is asked for again while it waits, runs or is kept is the same job.
+
+    Args:
+        prepare: is run in the thread before all jobs; an error of ours is left to the jobs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prepare: Callable[[], object] | None = None) -> None:
+        self._prepare = prepare
+        self._closed = False
         self._jobs: OrderedDict[Key, Job[Answer]] = OrderedDict()
         self._queue: deque[Job[Answer]] = deque()
         self._lock = threading.Condition()
@@ -140,10 +146,21 @@ class Worker(Generic[Key, Answer]):
         for key in ended[: max(0, len(ended) - ANSWERS)]:
             del self._jobs[key]
 
+    def close(self) -> None:
+        """Let the thread end after the job that it runs."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify()
+
     def _work(self) -> None:
+        if self._prepare is not None:
+            with suppress(ConceptGraphError):
+                self._prepare()
         while True:
             with self._lock:
-                while not self._queue:
+                while not self._queue and not self._closed:
                     self._lock.wait()
+                if self._closed:
+                    return
                 job = self._queue.popleft()
             job.run()

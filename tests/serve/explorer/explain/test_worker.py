@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,6 +106,24 @@ def test_an_error_is_one_line_and_the_thread_goes_on(worker: Worker[str, str]) -
     assert ended(worker.submit("a", refuse)).error == "a damaged photograph"
     assert "ZeroDivisionError" not in str(ended(worker.submit("b", break_down)).error)
     assert ended(worker.submit("c", answer("fine"))).answer == "fine"
+
+
+def test_it_prepares_itself_and_ends() -> None:
+    prepared, before = threading.Event(), threading.active_count()
+
+    def prepare() -> None:
+        prepared.set()
+        raise DataError("left to the jobs")
+
+    worker: Worker[str, str] = Worker(prepare)
+    assert ended(worker.submit("a", answer("fine"))).answer == "fine"
+    assert prepared.is_set()
+    worker.close()
+    for _ in range(1000):
+        if threading.active_count() == before:
+            return
+        time.sleep(0.01)
+    raise AssertionError(threading.enumerate())
 
 
 def test_only_so_many_wait_and_only_so_many_answers_are_kept(
