@@ -52,7 +52,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_network_of_ones_own(tmp_path: Path) -> None:
     draw_concept_data(tmp_path / "concepts", 16, size=64)
     (tmp_path / "little.py").write_text(PAGE.blocks("python")[0], encoding="utf-8")
-    for line in PAGE.blocks("sh")[2].splitlines():
+    for line in PAGE.blocks("sh")[0].splitlines():
         done = call(*shlex.split(line)[1:], folder=tmp_path)
         assert done.status == 0, done.err
     assert "class 0" in done.out
@@ -66,7 +66,7 @@ def test_the_files_of_the_page() -> None:
 
 @slow
 def test_a_family(copy: Path) -> None:
-    lint, test = PAGE.commands(3)
+    lint, test = PAGE.commands(1)
     follow(lint, copy)
     assert "2 passed" in follow([*test, "-p", "no:cacheprovider", "-v"], copy)
 
