@@ -114,11 +114,14 @@ def audit_finding(audit: Audit) -> str:
         )
     if rows:
         row = rows[0]
-        return (
+        carries = (
             f"{row.class_name}: {split_concept(row.concept)[1]} carries {row.strongest} of "
-            f"{audit.answers[row.class_name]} answers; painted over in {row.painted} images, it "
-            f"changes the answer in {row.changes}."
+            f"{audit.answers[row.class_name]} answers"
         )
+        if not row.painted:
+            return f"{carries}."
+        changes = f"painted over in {row.painted} images, it changes the answer in {row.changes}"
+        return f"{carries}; {changes}."
     return "No concept carries the answers of one class more often than those of others."
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .worker import Job
 
 PATHS = 10
+_SECONDS = 120.0
 
 
 class NetworkOptions(NamedTuple):
@@ -122,16 +123,13 @@ class Explainer:
         """Paint a thing over, as its counterfactual was, and return the new photograph's key.
 
         Args:
-            question: one that has been answered.
+            question: what was asked.
             mark: of the thing: its number, or "R" for the region that was asked about.
 
         Raises:
-            QueryError: there is no such thing, or the answer is no longer here.
+            QueryError: there is no such thing, or no answer.
         """
-        job = self._worker.find(question)
-        if job is None or job.answer is None:
-            raise QueryError("that answer is no longer here", remedy="Open its link again")
-        explanation = job.answer.explanation
+        explanation = self._answered(question).explanation
         thing = _thing(explanation, mark)
         if thing is None or thing.counterfactual is None:
             raise QueryError("no thing that was painted over", found=mark[:20])
@@ -148,17 +146,26 @@ class Explainer:
         """Save an explanation in the run, as `conceptgraph why` does.
 
         Raises:
-            QueryError: the answer is no longer here.
+            QueryError: there is no answer.
             RunError: the run cannot be written to.
         """
-        job = self._worker.find(question)
-        if job is None or job.answer is None:
-            raise QueryError("that answer is no longer here", remedy="Open its link again")
-        explanation = job.answer.explanation
+        explanation = self._answered(question).explanation
         image, answer = Path(explanation.image), explanation.to_json()
         asked = {name: answer[name] for name in ("class", "versus", "method", "blocks")}
         picture = cam_png(image, explanation.seen, explanation.cam)
         save_explanation(self.run, image, {"top": PATHS, "beam": 64, **asked}, answer, picture)
+
+    def _answered(self, question: ImageQuestion) -> Answer:
+        """Return the answer to a question; wait for it if it is no longer kept.
+
+        Raises:
+            QueryError: there is none.
+        """
+        self.check(question)
+        job = self.ask(question)
+        if not job.ended.wait(_SECONDS) or job.answer is None:
+            raise QueryError(job.error or "the answer takes too long")
+        return job.answer
 
     def _answer(self, question: ImageQuestion, job: Job[Answer]) -> Answer:
         """Answer a question in the worker's thread, in stages."""

@@ -218,11 +218,19 @@ def audit_finding(kept: KeptAudit) -> str:
             f"{read}. {name} carries {fixing['wrong_strongest']} of those taken for "
             f"{fixing['class']}; with it painted over, {fixing['fixes']} become right."
         )
+    ablated = max(found["suspects"], key=lambda row: row["fixes"] or 0, default=None)
+    if ablated is not None and ablated["fixes"]:
+        name = split_concept(ablated["concept"])[1]
+        return (
+            f"{read}. With the units of {name} ablated where it is, {ablated['fixes']} become "
+            f"right, and {ablated['breaks']} right answers break."
+        )
     if found["reliance"]:
         row = found["reliance"][0]
         name, of = split_concept(row["concept"])[1], found["answers"].get(row["class"], 0)
-        return (
-            f"{read}. {name} carries {row['strongest']} of {of} answers {row['class']}; painted "
-            f"over in {row['painted']}, it changes the answer in {row['changes']}."
-        )
+        carries = f"{read}. {name} carries {row['strongest']} of {of} answers {row['class']}"
+        if not row["painted"]:
+            return f"{carries}."
+        changes = f"painted over in {row['painted']}, it changes the answer in {row['changes']}"
+        return f"{carries}; {changes}."
     return f"{read}. No concept carries the answers of one class more often than of others."

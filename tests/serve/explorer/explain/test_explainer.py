@@ -120,9 +120,14 @@ def test_what_cannot_be_asked_is_refused_at_once(
         explainer.check(replace(question, **changes))  # type: ignore[arg-type]
 
 
-def test_without_an_answer_nothing_is_painted_or_kept(explainer: Explainer) -> None:
+def test_without_an_answer_nothing_is_painted_or_kept(
+    explainer: Explainer, question: ImageQuestion
+) -> None:
     unknown = ImageQuestion("0" * 32)
-    with pytest.raises(QueryError, match="no longer here"):
+    with pytest.raises(QueryError, match="no such photograph"):
         explainer.paint_over(unknown, "1")
-    with pytest.raises(QueryError, match="no longer here"):
+    with pytest.raises(QueryError, match="no such photograph"):
         explainer.keep(unknown)
+    explainer.cancel(question)  # as if the run had been opened again: it is answered anew
+    with pytest.raises(QueryError, match="painted over"):
+        explainer.paint_over(question, "99")
