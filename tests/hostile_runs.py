@@ -32,6 +32,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from conceptgraph.graph.run.check import CheckLine, RunCheck, write_check
+from conceptgraph.graph.run.formulas import FORMULAS, FormulaLabels, write_formulas
 from conceptgraph.graph.run.reader import open_run
 from conceptgraph.graph.run.word_labels import WordLabels, write_word_labels
 from tests.command_line import call
@@ -58,6 +60,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("query", "concept-presence", "-p", "concept=disc", "--json"),
     ("why", "--class", "class 1"),
     ("why", "--class", "class 1", "--one-unit", "--html", "OUT/why.html"),
+    ("query", "formulas"),
     ("export", "csv", "-o", "OUT/csv"),
     ("export", "graphml", "-o", "OUT/net.graphml"),
     ("export", "gexf", "-o", "OUT/net.gexf"),
@@ -76,6 +79,8 @@ NETWORK_COMMANDS: tuple[tuple[str, ...], ...] = (
 _PAGES = tuple(words for words in COMMANDS if any(word.endswith(".html") for word in words))
 _READERS = {
     "words": (COMMANDS[0], ("show", "block4/1", "--labels", "words")),
+    "formulas": (COMMANDS[0], ("query", "formulas")),
+    "check.json": (COMMANDS[-1],),
     "thumbnails": _PAGES,
     "explanations/*.png": (("query", "saved-images"),),
     "iou": (("show", UNDETECTED),),
@@ -160,6 +165,14 @@ def make_world(folder: Path, images: int = 12) -> Path:
          "holds": units["index"] % 2 == 0}
     )  # fmt: skip
     write_word_labels(run, WordLabels(labels, "by hand", images, 5))
+    own = {"unit": units["uid"], "block": units["block"], "formula": "disc AND NOT red"}
+    others = {"concept": units["category"] + "/" + units["label"], "terms": 2}
+    numbers = dict.fromkeys((*FORMULAS,)[6:-2], 0.25) | {"iou": 0.5}
+    flags = {"significant": True, "holds": (units["index"] % 2 == 0) & units["label"].notna()}
+    table = pd.DataFrame({**own, **others, **numbers, **flags})[list(FORMULAS)]
+    write_formulas(run, FormulaLabels(table, images, images, 5, 9, 0))
+    line = CheckLine("sums", "meet the logit", "to 1e-6", True, "Tell us", {"residual": 1e-9})
+    write_check(run, RunCheck(run.name, images, (line, line._replace(name="names", passed=False))))
     open_run(run.path).check()
     return run.path
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from ...errors import RunError
 from ...files import atomic_files
 from .files import disk_errors, read_json, write_table
 from .schema import Count  # noqa: TC001 (msgspec reads it)
@@ -103,4 +104,11 @@ def read_formulas(run: Run) -> FormulaLabels | None:
         return None
     facts = read_json(file, FormulaFacts, "not the formulas of units", _REMEDY)
     labels = run.table("formulas", FORMULAS, ("unit",), len(run.known("unit")), _REMEDY)
+    if (
+        labels.loc[labels["holds"], ["formula", "iou", "concept", "concept_iou"]]
+        .isna()
+        .any(axis=None)
+    ):
+        table = run.file("formulas.parquet")
+        raise RunError("a formula that holds lacks a value", file=table, remedy=_REMEDY)
     return FormulaLabels(labels, **facts)
