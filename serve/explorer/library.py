@@ -285,6 +285,7 @@ class Library:
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._others: dict[Path, tuple[_FileState, Run]] = {}
         self._opening = threading.Lock()
+        self._again: set[str] = set()
         self.heavy = threading.Lock()
         self.verifying = VerifySessions()
 
@@ -324,8 +325,10 @@ class Library:
         state = self._state(key)
         with self._opening:
             kept = self._open.get(key)
-            if kept is not None and kept.state == state:
+            if kept is not None and (kept.state == state or self._adds_explanations(kept, state)):
                 self._open.move_to_end(key)
+                if kept.state != state:
+                    self._open_again(key)
                 return kept.served
             self._open.pop(key, None)
             served = self._opened(key)
@@ -334,6 +337,30 @@ class Library:
             while len(self._open) > MOST_OPEN:
                 self._open.popitem(last=False)
             return served
+
+    def _adds_explanations(self, kept: _Open, state: State) -> bool:
+        """Return whether a run differs from what is open by saved explanations only."""
+        return not self.is_neo4j and kept.state[:-1] == state[:-1]
+
+    def _open_again(self, key: str) -> None:
+        """Open a run again, while pages still show it as it was."""
+        if key not in self._again:
+            self._again.add(key)
+            threading.Thread(target=self._opened_again, args=(key,), daemon=True).start()
+
+    def _opened_again(self, key: str) -> None:
+        try:
+            state = self._state(key)
+            served = self._opened(key)
+            served.prepare()
+        except ConceptGraphError:  # the next page says it
+            with self._opening:
+                self._open.pop(key, None)
+        else:
+            with self._opening:
+                self._open[key] = _Open(state, served)
+        finally:
+            self._again.discard(key)
 
     def same_network(self, served: ServedRun) -> Iterator[tuple[str, Run]]:
         """Yield key and folder of each other run of the same network that can be read."""

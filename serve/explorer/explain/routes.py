@@ -187,9 +187,13 @@ def _page(
 
 
 def _problem(error: ConceptGraphError, given: Mapping[str, str]) -> Response:
-    page = Page("problem.html", "Cannot be explained", str(error), PATH)
+    run, image = given.get("run"), given.get("image")
+    crumbs = [Crumb("Explain", url(PATH, run=run))]
+    if image and len(given) > 2:
+        crumbs.append(Crumb("The photograph", url(PATH, run=run, image=image)))
+    page = Page("problem.html", "Cannot be explained", str(error), PATH, crumbs)
     status = 404 if isinstance(error, QueryError) else 500
-    return HTMLResponse(render(page, given.get("run")), status)
+    return HTMLResponse(render(page, run), status)
 
 
 def _start(explainer: Explainer, given: QueryParams) -> StartPage:
@@ -249,7 +253,7 @@ def _what_if(run: str, explainer: Explainer, question: ImageQuestion, answer: An
 
 def _command(run: Run, question: ImageQuestion) -> str:
     """Return the command that gives the same answer."""
-    words = ["conceptgraph why --image PHOTOGRAPH", f"--run {shlex.quote(run.path.name)}"]
+    words = ["conceptgraph why --image PHOTOGRAPH", f"--run {shlex.quote(str(run.path))}"]
     options = {
         "class": [question.class_name], "versus": [question.versus], "region": [question.region],
         "ablate": question.ablate, "ablate-unit": question.units,

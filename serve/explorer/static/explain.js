@@ -100,7 +100,7 @@
       return [share(event.clientX - frame.left, frame.width), share(event.clientY - frame.top, frame.height)];
     };
     const sides = (a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]), Math.max(a[1], b[1])];
-    picture.addEventListener("pointerdown", (event) => { if (event.button === 0 && !event.target.closest("[data-mark]")) from = place(event); });
+    picture.addEventListener("pointerdown", (event) => { if (event.button === 0 && !event.target.closest(".mark")) from = place(event); });
     picture.addEventListener("dragstart", (event) => event.preventDefault());
     document.addEventListener("pointermove", (event) => {
       if (!from) return;

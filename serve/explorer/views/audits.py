@@ -100,12 +100,16 @@ class AuditImages:
         heading: what they have in common.
         key: of the audit.
         files: the part that is shown.
+        truths: of those whose answer is wrong, what they are, by file.
+        wrong: how many of all of them that is.
         has_photographs: whether they can be shown.
     """
 
     heading: str
     key: str
     files: Paged[str]
+    truths: Mapping[str, str]
+    wrong: int
     has_photographs: bool
 
 
@@ -155,7 +159,13 @@ def audit_images(served: ServedRun, asked: Mapping[str, str]) -> Page:
     heading, files = _images(kept, asked)
     rows = paged(files, "/audit-images", asked)
     crumbs = (Crumb("Audit", url("/audit", run=served.key, audit=key)),)
-    content = AuditImages(heading, key, rows, served.has_photographs)
+    truths = {
+        file: confusion["truth"]
+        for confusion in kept["audit"]["confusions"]
+        for file in confusion["images"]
+    }
+    wrong = sum(file in truths for file in files)
+    content = AuditImages(heading, key, rows, truths, wrong, served.has_photographs)
     return Page("audit_images.html", heading, content, "/audit", crumbs)
 
 

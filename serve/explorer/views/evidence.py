@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ..library import ServedRun
 
 
+ROWS = ("concepts", "concepts and elsewhere")
+"""What the table has rows of."""
+
+
 class EvidenceLine(NamedTuple):
     """What places of a concept in a block add to a class's logit, over its images.
 
@@ -95,6 +99,7 @@ def evidence(served: ServedRun, asked: Mapping[str, str]) -> Page:
         Filter("block", "Block", blocks, choice(asked, "block", blocks)),
         Filter("category", "Category", categories, choice(asked, "category", categories)),
         Filter("order", "Order", orders, choice(asked, "order", orders)),
+        Filter("rows", "Rows", ROWS, choice(asked, "rows", ROWS)),
     )
     text = asked.get("q", "")
     part = None
@@ -122,6 +127,8 @@ def _chosen(
     for name, value in wanted.items():
         if value != "any":
             chosen &= (table[name] == value).to_numpy()
+    if filters[3].value == ROWS[0] and ELSEWHERE not in text.casefold():
+        chosen &= table["name"].notna().to_numpy()
     for word in text.casefold().split():
         names = table["name"].fillna(ELSEWHERE).str.casefold()
         chosen &= names.str.contains(word, regex=False).to_numpy()

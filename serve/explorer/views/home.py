@@ -60,7 +60,7 @@ class HomePage:
         classes: the first of them.
         all_classes: how many there are.
         has_evidence: whether the evidence of classes was computed; None if that is not known.
-        check: lines of `conceptgraph check` that did not pass.
+        check: lines of `conceptgraph check`.
         checked: whether it was run.
         command: for the commands that are proposed, how to name the run.
     """
@@ -114,7 +114,7 @@ def home(served: ServedRun, asked: Mapping[str, str]) -> Page:
         tuple(row.name for row in served.classes[:_CLASSES]),
         len(served.classes),
         None if served.run is None else served.evidence is not None,
-        () if check is None else tuple(line for line in check.lines if line.passed is False),
+        () if check is None else check.lines,
         check is not None,
         served.command,
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from conceptgraph.serve.explorer.library import Library
 from tests.explorer_server import exploring
 from tests.serve.explorer.runs import explored_run
 
@@ -116,3 +118,24 @@ def test_a_run_that_is_replaced_or_removed(tmp_path: Path) -> None:
         assert answer.status == 500
         assert "units.parquet" in answer.text
         assert server.get("/", run="a").status == 200
+
+
+def test_a_kept_explanation_is_seen_without_waiting(tmp_path: Path) -> None:
+    """Pages show the run as it was until it is open again; an ingest is never mixed with it."""
+    explored_run(tmp_path / "one.cg")
+    library = Library(tmp_path)
+    before = library.open("one")
+    folder = tmp_path / "one.cg" / "explanations"
+    folder.mkdir()
+    assert library.open("one") is before
+    for _ in range(2000):
+        if library.open("one") is not before:
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("it was not opened again")
+    again = library.open("one")
+    explored_run(tmp_path / "new.cg", seed=9).path.rename(tmp_path / "other.cg")
+    (tmp_path / "one.cg").rename(tmp_path / "old")
+    (tmp_path / "other.cg").rename(tmp_path / "one.cg")
+    assert library.open("one") not in {before, again}
