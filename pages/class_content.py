@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..explain.verdict import category_rank
 from ..graph.evidence_graph import ELSEWHERE
 from ..graph.run.class_evidence import read_class_evidence
-from ..queries.class_evidence import share_word
+from ..queries.class_evidence import distinct_concepts, distinct_text, share_word
 from .flow_content import flow_graph
 from .image_parts import FlowBox, FlowPage
 from .wording import counted
@@ -31,12 +31,20 @@ class ClassConceptGraph(NamedTuple):
     Attributes:
         flows: the graph; None where the run has no evidence of the class.
         lead: the concepts that carry the class most, in words; "" likewise.
+        apart: those that set it apart from the other classes, in words; "" if none does.
         text: over which images, and compared with what; "" likewise.
     """
 
     flows: FlowPage | None = None
     lead: str = ""
+    apart: str = ""
     text: str = ""
+
+    @property
+    def lead_and_apart(self) -> str:
+        """What carries the class, and what sets it apart, in sentences; "" likewise."""
+        apart = f"What sets it apart from the other classes: {self.apart}." if self.apart else ""
+        return f"{self.lead} {apart}".strip()
 
 
 def class_concepts(run: Run, class_name: str) -> ClassConceptGraph:
@@ -72,6 +80,7 @@ def class_concept_graph(saved: SavedEvidence | None, class_name: str) -> ClassCo
     return ClassConceptGraph(
         FlowPage(blocks, tuple(graphs), of="of a picture on average"),
         _lead(class_name, evidence, blocks[0], categories[0]),
+        distinct_text(distinct_concepts(saved, class_name)),
         text,
     )
 

@@ -38,7 +38,9 @@ def class_page(run: Run, class_paths: StrongestPaths) -> PathPage:
         title=f"Why {class_paths.class_name}?",
         target=class_paths.class_name,
         value_name="score",
-        lead=concepts.lead or class_paths_note(run, class_paths) or _class_lead(class_paths),
+        lead=concepts.lead_and_apart
+        or class_paths_note(run, class_paths)
+        or _class_lead(class_paths),
         concepts=concepts.flows,
         concepts_text=concepts.text,
         paths=tuple(

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from ...graph.evidence_graph import ELSEWHERE
 from ...pages.wording import counted
-from ...queries.class_evidence import class_concepts, share_word, unnamed_places
+from ...queries.class_evidence import (
+    class_concepts,
+    distinct_text,
+    share_word,
+    unnamed_places,
+)
 from ..terminal import print_line, print_note, print_table
 
 if TYPE_CHECKING:
@@ -45,6 +50,8 @@ def print_unreadable(unreadable: Sequence[tuple[str, str]]) -> None:
 
 def _print_one(one: CarryingConcepts, block: str | None, top: int) -> None:
     print_line(_finding(one, block), "bold")
+    if apart := distinct_text(one.distinct):
+        print_line(f"what sets it apart from the other classes: {apart}")
     print_line()
     rows = one.shown(block)
     if not rows:

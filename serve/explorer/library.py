@@ -176,11 +176,14 @@ class ServedRun:
     @cached_property
     def class_leads(self) -> list[tuple[str, str]]:
         """What carries each of the first classes, in words, where evidence says it."""
-        leads = (
-            (row.name, class_concept_graph(self.evidence, row.name).lead)
+        graphs = (
+            (row.name, class_concept_graph(self.evidence, row.name))
             for row in self.classes[:CLASS_LEADS]
         )
-        return [(name, lead.removeprefix(f"{name}: ")) for name, lead in leads if lead]
+        leads = (
+            (name, graph.apart or graph.lead.removeprefix(f"{name}: ")) for name, graph in graphs
+        )
+        return [(name, lead) for name, lead in leads if lead]
 
     def evidence_order(self, order: str) -> NDArray[np.intp]:
         """Return the places of the rows of `evidence` in one of `EVIDENCE_ORDERS`."""
