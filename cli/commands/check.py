@@ -34,7 +34,7 @@ def check(
         ),
     ] = 200,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with status 1 if a line fails.")
+        bool, typer.Option("--strict", help="Exit with status 1 unless all lines hold.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of what is drawn at random.")] = 0,
     weights: WeightsOption = None,
@@ -46,7 +46,8 @@ def check(
 ) -> None:
     """Check how far a run can be believed: seven lines, each with what is usual and what to do.
 
-    The lines are kept in the run; `report` shows them.
+    The lines are kept in the run; `report` shows them. A check without all lines does not replace
+    one with all.
 
     Examples:
     [bold]conceptgraph check --run net.cg[/bold]
@@ -57,7 +58,7 @@ def check(
     from ...graph.run.check import write_check
     from ..opening import open_chosen_run
     from ..tables.check import print_check
-    from ..terminal import ProgressBars, print_json
+    from ..terminal import ProgressBars, print_json, print_status
 
     run = open_chosen_run(run_path)
     network = open_network(
@@ -72,10 +73,11 @@ def check(
         trust_run=trust_run,
         progress=ProgressBars(),
     )
-    write_check(run, checked)
+    if not write_check(run, checked):
+        print_status("not kept: the run has a check in which all lines were measured")
     if as_json:
         print_json(checked.to_json())
     else:
         print_check(checked)
-    if strict and checked.failed:
+    if strict and (checked.failed or checked.unmeasured):
         raise typer.Exit(1)

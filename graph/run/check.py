@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+from ...errors import RunError
 from ...files import atomic_file
 from .files import disk_errors, read_json
 from .schema import Count, Name, Text  # noqa: TC001 (msgspec reads them)
@@ -69,21 +71,34 @@ class RunCheck(NamedTuple):
         """Names of the lines that failed."""
         return tuple(line.name for line in self.lines if line.passed is False)
 
+    @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """Names of the lines that were not measured, in whole or in part."""
+        return tuple(line.name for line in self.lines if line.passed is None)
+
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
         lines = [line._asdict() for line in self.lines]
         return {"run": self.run, "images": self.images, "lines": lines}
 
 
-def write_check(run: Run, check: RunCheck) -> None:
-    """Keep a check in a run, in place of an earlier one.
+def write_check(run: Run, check: RunCheck) -> bool:
+    """Keep a check in a run, in place of an earlier one; no partial one in place of a whole one.
+
+    Returns:
+        Whether it was kept.
 
     Raises:
         RunError: it cannot be written.
     """
     file = run.file("check.json")
+    if check.unmeasured:
+        with suppress(RunError):  # a damaged one is replaced
+            if (kept := read_check(run)) is not None and not kept.unmeasured:
+                return False
     with disk_errors(file, "cannot be written"), atomic_file(file) as partial:
         partial.write_text(json.dumps(check.to_json(), indent=1), encoding="utf-8")
+    return True
 
 
 def read_check(run: Run) -> RunCheck | None:

@@ -176,8 +176,7 @@ def test_without_the_concept_data_one_line_is_not_measured(trained: Run, tmp_pat
     first = open_concept_data(trained.path.parent / "data").images[0].path
     (tmp_path / "photos" / first.name).write_bytes(first.read_bytes())
     check = check_run(trained, tmp_path / "photos", dissected=0)
-    (weights,) = (line for line in check.lines if line.name == "weights")
-    assert weights.passed is None
+    assert check.unmeasured == ("names", "weights", "named")
     assert check.images == 1
 
 
@@ -188,13 +187,19 @@ def test_without_the_concept_data_one_line_is_not_measured(trained: Run, tmp_pat
 def test_the_command_keeps_the_check(trained: Run) -> None:
     folder = trained.path.parent
     words = ("check", "--run", trained.path.name, "--sample", "2", "--dissected", "0")
-    done = call(*words, "--json", folder=folder)
-    assert done.status == 0, done.err
+    done = call(*words, "--json", "--strict", folder=folder)
+    assert done.status == 1, done.err
     kept = read_check(open_run(trained.path))
     assert kept is not None
     assert json.loads(done.out) == json.loads(json.dumps(kept.to_json()))
     call("report", "--run", trained.path.name, "-o", "report.html", folder=folder)
     assert "How far to believe this run" in (folder / "report.html").read_text("utf-8")
+    whole = kept._replace(lines=tuple(line._replace(passed=True) for line in kept.lines))
+    assert write_check(trained, whole)
+    done = call(*words, folder=folder)
+    assert "4 of 7 lines looked at, all hold; not measured: names, weights, named." in done.out
+    assert "not kept: the run has a check in which all lines were measured" in done.err
+    assert read_check(trained) == whole
     failing = kept._replace(lines=(kept.lines[0]._replace(passed=False),))
     assert failing.failed == ("sums",)
     write_check(trained, failing)
