@@ -112,7 +112,7 @@ def main() -> None:
             )
             results.append({"seed": seed, "caused": caused.to_json(), **result.to_json()})
             for method in result.methods:
-                shares = (method.overall, method.worst[1], method.mistakes, method.clean)
+                shares = (method.overall, method.worst_share, method.mistakes, method.clean)
                 own = share_text(caused) if method.name == REPAIRED else ""
                 texts = " | ".join(map(share_text, shares))
                 print(f"| {seed} | {shortcut.cue.name} | {method.name} | {texts} | {own} |")

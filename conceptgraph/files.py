@@ -299,6 +299,19 @@ def made_folder(path: Path) -> Iterator[None]:
         raise
 
 
+def check_new_folder(path: Path) -> None:
+    """Refuse a folder that cannot be made, before the work for it.
+
+    Raises:
+        ConceptGraphError: it exists, or the folder for it does not.
+    """
+    if path.exists():
+        raise ConceptGraphError("already exists", file=path, remedy="Choose another name")
+    if not path.absolute().parent.is_dir():
+        what = f"cannot be written: no folder {path.parent}"
+        raise ConceptGraphError(what, file=path, remedy="Make it, or choose another place")
+
+
 @contextmanager
 def output_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; rename it to `path`, which a user named, in the end.
@@ -306,8 +319,7 @@ def output_folder(path: Path) -> Iterator[Path]:
     Raises:
         ConceptGraphError: `path` exists, cannot be written, or another process is writing it.
     """
-    if path.exists():
-        raise ConceptGraphError("already exists", file=path, remedy="Choose another name")
+    check_new_folder(path)
     partial = _partial(path)
     with _output_errors(path):
         handle = lock_folder(partial)

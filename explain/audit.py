@@ -22,7 +22,7 @@ from ..queries.rows import Rows
 from ..settings import AUDIT_THINGS, AUDIT_TRIES
 from .audit_mistakes import BATCH, explain_mistakes
 from .evidence_groups import EvidenceGroup, evidence_groups
-from .image_folder import digest, file_in_run, images_below, size_and_time
+from .image_folder import digest, file_in_run, images_below, real_path, size_and_time
 from .network import RunNetwork, network_of, run_of
 from .reliance import Reliance, RelianceTally
 from .thing_rows import ThingRowFile, ThingRows
@@ -241,7 +241,8 @@ def check_labels(run: Run, folder: Path, labels: Sequence[ImageLabel]) -> None:
 
     Raises:
         QueryError: a label is no class of the network.
-        DataError: there are no labels, no such folder, or none of the images is in it.
+        DataError: there are no labels, no such folder, none of the images is in it, or one is
+            labelled twice, under two names or through a link.
     """
     names = {str(name) for name in run.classes["name"]}
     if not folder.is_dir():
@@ -257,6 +258,16 @@ def check_labels(run: Run, folder: Path, labels: Sequence[ImageLabel]) -> None:
             file=folder,
             expected=labels[0][0],
         )
+    first: dict[str, str] = {}
+    for file, _ in labels:
+        path = real_path(folder / file)
+        if path in first:
+            raise DataError(
+                f"{file}: an image is labelled twice",
+                found=f"the same file as {first[path]}",
+                expected="one row an image",
+            )
+        first[path] = file
 
 
 def _key(folder: Path, images: Sequence[str | ImageLabel], options: Sequence[str]) -> str:

@@ -11,11 +11,14 @@ from ..errors import DataError
 from ..files import read_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .audit_rows import ImageLabel
 
     _Row = tuple[int, str, str, str | None]
 
 
+_COLUMNS = ("image", "label", "concept")
 _ANSWERS = {"yes": True, "1": True, "true": True, "no": False, "0": False, "false": False}
 """Of the column concept."""
 
@@ -27,7 +30,7 @@ def read_labels(path: Path) -> list[ImageLabel]:
         DataError: the file cannot be read, is no such CSV, or has an image twice or an image
             outside the folder of the images.
     """
-    return [(image, label) for _, image, label, _ in _rows(path)]
+    return [(image, label) for _, image, label, _ in _rows(path)[0]]
 
 
 def read_labels_and_presence(path: Path) -> tuple[list[ImageLabel], dict[str, bool] | None]:
@@ -39,9 +42,9 @@ def read_labels_and_presence(path: Path) -> tuple[list[ImageLabel], dict[str, bo
     Raises:
         DataError: as `read_labels`, or a row says neither yes nor no.
     """
-    rows = _rows(path)
+    rows, has_column = _rows(path)
     labels = [(image, label) for _, image, label, _ in rows]
-    if all(answer is None for *_, answer in rows):
+    if not has_column:
         return labels, None
     presence = {}
     for line, image, _, answer in rows:
@@ -57,28 +60,47 @@ def read_labels_and_presence(path: Path) -> tuple[list[ImageLabel], dict[str, bo
     return labels, presence
 
 
-def _rows(path: Path) -> list[_Row]:
-    """Read the number of the line, image, label, and the column concept, if there is one."""
+def _rows(path: Path) -> tuple[list[_Row], bool]:
+    """Read the number of the line, image, label, and concept; and whether there is that column."""
     try:
         text = read_whole(path).decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""))
         columns = reader.fieldnames or ()
-        if not {"image", "label"} <= set(columns):
-            raise DataError(
-                "columns", file=path, found=",".join(columns) or "none", expected="image,label"
-            )
-        rows = [(reader.line_num, row["image"], row["label"], row.get("concept")) for row in reader]
+        _check_columns(path, columns)
+        rows = []
+        for row in reader:
+            if None in row:
+                raise DataError(
+                    f"line {reader.line_num}: more cells than columns",
+                    file=path,
+                    found=len(columns) + len(row[None]),
+                    expected=f"{len(columns)}: {','.join(columns)}",
+                    remedy='A name with a comma stands in quotes: "a, b"',
+                )
+            rows.append((reader.line_num, row["image"], row["label"], row.get("concept")))
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError("not a CSV file in UTF-8", file=path) from error
     _check(path, rows)
-    return rows
+    return rows, "concept" in columns
+
+
+def _check_columns(path: Path, columns: Sequence[str]) -> None:
+    """Refuse a header without image and label, or with a column that almost has a known name."""
+    almost = [c for c in columns if c not in _COLUMNS and c.strip().casefold() in _COLUMNS]
+    if almost or not {"image", "label"} <= set(columns):
+        raise DataError(
+            "columns",
+            file=path,
+            found=",".join(columns) or "none",
+            expected="image,label and perhaps concept, in lower case" if almost else "image,label",
+        )
 
 
 def _check(path: Path, rows: list[_Row]) -> None:
     """Refuse rows, each with the number of its line, that are no labels of images."""
-    first: dict[str, int] = {}
+    first: dict[Path, tuple[str, int]] = {}
     for line, image, label, _ in rows:
         if not image or Path(image).is_absolute() or ".." in Path(image).parts:
             raise DataError(
@@ -91,10 +113,12 @@ def _check(path: Path, rows: list[_Row]) -> None:
             raise DataError(
                 f"line {line}: a row without a label", file=path, expected="image,label"
             )
-        if first.setdefault(image, line) != line:
+        earlier, its_line = first.setdefault(Path(image), (image, line))
+        if its_line != line:
+            also = "" if earlier == image else f" as {earlier}"
             raise DataError(
                 f"line {line}: an image is labelled twice",
                 file=path,
-                found=f"{image}, also in line {first[image]}",
+                found=f"{image}, also in line {its_line}{also}",
                 expected="one row an image",
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
@@ -48,6 +49,14 @@ def size_and_time(file: Path) -> tuple[int, int] | None:
     except (OSError, ValueError):  # of a name that no file can have
         return None
     return status.st_size, status.st_mtime_ns
+
+
+def real_path(file: Path) -> str:
+    """Return the path of what a file is, without links; of a name no file can have, the name."""
+    try:
+        return os.path.realpath(file)
+    except ValueError:
+        return str(file)
 
 
 def digest(value: object) -> str:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, ModelError, QueryError
-from ..files import output_folder
+from ..files import check_new_folder, output_folder
 from ..ingest.network.forward import record_input, record_outputs
 from ..ingest.statistics.probe_scores import MIN_MCC
 from ..progress import NoProgress
@@ -37,8 +37,8 @@ from .last_layer import outputs as last_layer_outputs
 from .last_layer import retrain
 from .network import RunNetwork, network_of, run_of
 from .repair_candidates import answers, block_probes, candidates, choose
-from .repair_card import card
-from .repair_figures import MethodFigures, ReportedImage, figures
+from .repair_card import card, warnings_of
+from .repair_figures import SMALL, MethodFigures, ReportedImage, Share, figures, worse_than
 from .repair_output import check_alone, load_written, outputs_of, write_network
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ..progress import Progress
     from .audit_rows import ImageLabel
     from .repair_candidates import BlockProbe, Counts
+    from .repair_figures import Worse
 
 BATCH = 32
 MOST = 300
@@ -81,6 +82,8 @@ class Repair:
         concept: "category/name".
         class_name: the class that images are wrongly taken for.
         grouped_by: what says which images have the concept.
+        probe_agrees: images of which the labels and the best probe say the same; None if only the
+            probe says which images have the concept.
         choice: how many images the choice was made on.
         held_out: how many images are reported on.
         unreadable: file and reason of each image that could not be read.
@@ -99,6 +102,7 @@ class Repair:
     concept: str
     class_name: str
     grouped_by: str
+    probe_agrees: Share | None
     choice: int
     held_out: int
     unreadable: tuple[tuple[str, str], ...]
@@ -115,6 +119,21 @@ class Repair:
         """Return the figures of a method."""
         return next(method for method in self.methods if method.name == name)
 
+    @property
+    def worse(self) -> list[Worse]:
+        """Classes and groups that the repaired network answers worse than before."""
+        return worse_than(self.method(AS_IT_IS), self.method(REPAIRED))
+
+    @property
+    def lacking(self) -> bool:
+        """Whether no held-out image of the class itself has the concept."""
+        return (self.class_name, True) not in self.method(REPAIRED).groups
+
+    @property
+    def too_few(self) -> bool:
+        """Whether a half has too few mistakes to judge by."""
+        return min(self.chosen.mistakes, self.method(REPAIRED).mistakes.images) < SMALL
+
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
         return {
@@ -123,6 +142,9 @@ class Repair:
             "concept": self.concept,
             "class": self.class_name,
             "grouped_by": self.grouped_by,
+            "probe_agrees": self.probe_agrees.to_json() if self.probe_agrees else None,
+            "warnings": warnings_of(self),
+            "worse": [worse.to_json() for worse in self.worse],
             "seed": self.seed,
             "images": {"choice": self.choice, "held_out": self.held_out},
             "unreadable": [{"file": file, "reason": reason} for file, reason in self.unreadable],
@@ -194,6 +216,7 @@ def repair(
         ConceptGraphError: `out` exists or cannot be written.
     """
     folder, out, progress = Path(folder), Path(out), progress or NoProgress()
+    check_new_folder(out)
     uid, class_name = check_repair(run_of(run), folder, labels, concept, class_name)
     network = network_of(run)
     if network.network.architecture.multi_label:
@@ -278,7 +301,7 @@ class _Repairer(NamedTuple):
     def run(self, labels: Sequence[ImageLabel], out: Path) -> Repair:
         """Do all steps; write the network into an empty folder."""
         look = self._look(labels)
-        has_concept, grouped_by = self._has_concept(look)
+        has_concept, grouped_by, probe_agrees = self._has_concept(look)
         classes = self.network.class_names
         truth = torch.tensor([classes.index(label) for _, label in look.labels])
         before = look.logits.argmax(1)
@@ -311,6 +334,7 @@ class _Repairer(NamedTuple):
             self.uid,
             self.class_name,
             grouped_by,
+            probe_agrees,
             len(choice),
             len(held_out),
             tuple(look.unreadable),
@@ -363,15 +387,16 @@ class _Repairer(NamedTuple):
             unreadable,
         )
 
-    def _has_concept(self, look: _Look) -> tuple[Tensor, str]:
-        """Return which images have the concept, bool (images,), and what says so."""
-        if self.presence is not None:
-            rows = [self.presence[file] for file, _ in look.labels]
-            return torch.tensor(rows), "labels"
+    def _has_concept(self, look: _Look) -> tuple[Tensor, str, Share | None]:
+        """Return which images have the concept, bool (images,), what says so, and if both agree."""
         presence = self.network.run.presence
         scores = presence[presence["concept"] == self.uid].set_index("block")["mcc"]
         best = max((probe.block for probe in self.probes), key=lambda block: float(scores[block]))
-        return look.found[best], f"the probe of {best}"
+        if self.presence is None:
+            return look.found[best], f"the probe of {best}", None
+        labelled = torch.tensor([self.presence[file] for file, _ in look.labels])
+        same = int((labelled == look.found[best]).sum())
+        return labelled, "labels", Share(same, len(labelled))
 
     def _split(self, *strata: Tensor) -> tuple[list[int], list[int]]:
         """Return the images of the choice and those held out (step 2); each stratum in halves."""
@@ -389,15 +414,16 @@ class _Repairer(NamedTuple):
         choice: list[int],
     ) -> None:
         """Refuse images among which there is nothing to fix, or to see that it is fixed."""
-        chosen = int(mistakes[choice].sum())
-        if chosen and int(mistakes.sum()) > chosen:
+        chosen, in_all = int(mistakes[choice].sum()), int(mistakes.sum())
+        if 0 < chosen < in_all:
             return
         raise DataError(
             f"too few images with {self.uid} are wrongly taken for {self.class_name!r}",
             file=self.folder,
-            found=f"{int(mistakes.sum())} of {int((has_concept & others).sum())} images of other "
-            f"classes with it; without it {int((taken & others & ~has_concept).sum())}",
-            expected="two or more: one to choose on, one to report on; better a hundred",
+            found=f"{in_all} of {int((has_concept & others).sum())} images of other classes with "
+            f"it ({chosen} in the half to choose on, {in_all - chosen} held out); without it "
+            f"{int((taken & others & ~has_concept).sum())}",
+            expected="one or more in each half; better a hundred",
         )
 
     def _choose(

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 SMALL = 10
-"""Images of a group that may be called the worst, at least, unless all groups are smaller."""
+"""Images of a group that may be called the worst, and mistakes of each half, at least."""
+AGREE = 0.6
+"""Share of the images of which a column concept and the probe say the same, at least."""
+WORSE = 0.05
+"""A share of right answers that falls by more is worse, whatever its interval."""
 
 
 class ReportedImage(NamedTuple):
@@ -83,19 +87,26 @@ class MethodFigures:
     broken: int
 
     @property
-    def worst(self) -> tuple[tuple[str, bool], Share]:
-        """The group with the fewest right answers, of those of at least `SMALL` images."""
-        groups = self.groups.items()
-        enough = [row for row in groups if row[1].images >= SMALL] or list(groups)
-        return min(enough, key=lambda row: row[1].share)
+    def worst(self) -> tuple[tuple[str, bool], Share] | None:
+        """The group with the fewest right answers, of those of at least `SMALL` images, if any."""
+        enough = [row for row in self.groups.items() if row[1].images >= SMALL]
+        return min(enough, key=lambda row: row[1].share, default=None)
+
+    @property
+    def worst_share(self) -> Share:
+        """Right answers of the worst group; of no images if there is none."""
+        return self.worst[1] if self.worst else Share(0, 0)
 
     def to_json(self) -> dict[str, object]:
         """Return one JSON object."""
-        (label, has_concept), worst = self.worst
+        worst = None
+        if self.worst:
+            (label, has_concept), share = self.worst
+            worst = {"class": label, "concept": has_concept, **share.to_json()}
         return {
             "name": self.name,
             "accuracy": self.overall.to_json(),
-            "worst_group": {"class": label, "concept": has_concept, **worst.to_json()},
+            "worst_group": worst,
             "classes": {name: share.to_json() for name, share in self.classes.items()},
             "groups": [
                 {"class": name, "concept": present, **share.to_json()}
@@ -106,6 +117,51 @@ class MethodFigures:
             "fixed": self.fixed,
             "broken": self.broken,
         }
+
+
+class Worse(NamedTuple):
+    """A class, or a group of one, that a method answers worse than the network as it is.
+
+    Attributes:
+        label: the class.
+        has_concept: whether the concept is in the images; None for all images of the class.
+        before: right answers of the network as it is.
+        after: right answers of the method.
+    """
+
+    label: str
+    has_concept: bool | None
+    before: Share
+    after: Share
+
+    def to_json(self) -> dict[str, object]:
+        """Return one JSON object."""
+        before, after = self.before.to_json(), self.after.to_json()
+        return {"class": self.label, "concept": self.has_concept, "before": before, "after": after}
+
+
+def worse_than(before: MethodFigures, after: MethodFigures) -> list[Worse]:
+    """Return what is answered worse than before, the largest loss first.
+
+    Groups of at least `SMALL` images, and classes of which no group is named, whose share of right
+    answers falls below its interval or by more than `WORSE`.
+    """
+    groups = [
+        Worse(*group, share, after.groups[group])
+        for group, share in before.groups.items()
+        if share.images >= SMALL and _is_worse(share, after.groups[group])
+    ]
+    named = {worse.label for worse in groups}
+    classes = [
+        Worse(label, None, share, after.classes[label])
+        for label, share in before.classes.items()
+        if label not in named and _is_worse(share, after.classes[label])
+    ]
+    return sorted(groups + classes, key=lambda worse: worse.after.share - worse.before.share)
+
+
+def _is_worse(before: Share, after: Share) -> bool:
+    return before.share - after.share > WORSE or after.share < before.interval[0]
 
 
 def is_mistake(label: str, has_concept: bool, predicted: str, class_name: str) -> bool:

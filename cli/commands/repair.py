@@ -59,18 +59,17 @@ def repair(
     [bold]conceptgraph repair --class painting --ablate color/purple --images labelled
     --labels labels.csv --out repaired --force --json[/bold]
     """
-    from ...errors import ConceptGraphError
     from ...explain.audit_labels import read_labels_and_presence
     from ...explain.network import open_network
     from ...explain.repair import RepairRefusedError, check_repair
     from ...explain.repair import repair as run_repair
+    from ...files import check_new_folder
     from ..opening import open_chosen_run
     from ..tables.repair import print_repair
     from ..terminal import ProgressBars, print_json
 
     rows, presence = read_labels_and_presence(labels)
-    if out.exists():
-        raise ConceptGraphError("already exists", file=out, remedy="Choose another name")
+    check_new_folder(out)
     run = open_chosen_run(run_path)
     check_repair(run, images, rows, concept, class_name)
     network = open_network(

@@ -315,7 +315,10 @@ def test_images_that_changed_get_new_rows(network: RunNetwork, tmp_path: Path) -
     labels = [("a.png", CLASSES[0])]
     with pytest.raises(DataError, match="none of the 1 labelled images is in the folder"):
         audited(network, tmp_path, labels)
+    (folder / "link.png").symlink_to("a.png")
     Image.effect_mandelbrot((90, 60), (-2, -1, 1, 1), 30).convert("RGB").save(folder / "a.png")
+    with pytest.raises(DataError, match=r"link.png: an image .* twice; found the same .* a.png"):
+        audited(network, tmp_path, [*labels, ("link.png", CLASSES[0])])
     assert audited(network, tmp_path, labels).images == 1
     before = [row.probability for file in row_files(network.run) for row in RowFile(file)]
     Image.new("RGB", (80, 80), "red").save(folder / "a.png")
@@ -460,6 +463,12 @@ def test_the_command_and_its_page(
             "image,label\na.jpg,class 1\na.jpg,class 2\n",
             "line 3: an image is labelled twice; found a.jpg, also in line 2",
         ),
+        (
+            "image,label\nb//a.jpg,class 1\n./b/a.jpg,class 1\n",
+            "line 3: an image is labelled twice; found ./b/a.jpg, also in line 2 as b//a.jpg",
+        ),
+        ("image,Label\na,b\n", "found image,Label; expected image,label and perhaps concept, in"),
+        ("image,label\na.jpg,x,y\n", "line 2: more cells than columns; found 3; expected 2: ima"),
         ("image,label\na.jpg\n", "line 2: a row without a label"),
         ("image,label\n../a.jpg,class 1\n", "an image outside the folder"),
         ("image,label\n/a.jpg,class 1\n", "an image outside the folder"),

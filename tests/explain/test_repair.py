@@ -20,7 +20,7 @@ from conceptgraph.explain.audit_labels import read_labels_and_presence
 from conceptgraph.explain.last_layer import fit, outputs, retrain
 from conceptgraph.explain.network import open_network
 from conceptgraph.explain.repair_candidates import Candidate, choose, hooks_of
-from conceptgraph.explain.repair_figures import SMALL
+from conceptgraph.explain.repair_figures import SMALL, ReportedImage, figures, worse_than
 from conceptgraph.explain.repair_output import check_alone, load_written, write_network
 from conceptgraph.explain.repaired_network import Ablation, preprocess
 from conceptgraph.ingest.pipeline import ingest
@@ -113,8 +113,8 @@ def test_figures_are_counts_of_the_answers_reported(repaired: dict[str, Any]) ->
             if (row["label"], row["concept"]) == (group["class"], group["concept"])
         ]
         assert (group["hits"], group["images"]) == (sum(of_group), len(of_group))
-    assert max(group["images"] for group in own["groups"]) < SMALL  # so that any may be the worst
-    assert own["worst_group"]["share"] == min(group["share"] for group in own["groups"])
+    assert max(group["images"] for group in own["groups"]) < SMALL
+    assert own["worst_group"] is None
     before = [row["before"] == row["label"] for row in rows]
     pairs = list(zip(before, right, strict=True))
     assert own["fixed"] == pairs.count((False, True))
@@ -150,10 +150,55 @@ def test_without_a_column_the_probe_says_which_images_have_the_concept(
     assert "right answers without it break" in done.out
     assert "by the probe of block" in " ".join(done.out.split())
     assert "not read: gone.png" in done.out
+    assert "held out, 8 wrong answers become right and 0 right ones wrong." in done.out
+    assert "too few to judge: 8 mistakes to choose on and 8 held out, fewer than 10." in done.out
+    assert "no worst group: no group has 10 images held out." in done.out
     saved = json.loads((folder / "by-probe" / "repair.json").read_text())
+    assert saved["probe_agrees"] is None
     assert [row["after"] for row in saved["held_out"]] == [
         row["after"] for row in repaired["held_out"]
     ]
+
+
+def test_classes_and_groups_that_get_worse(repaired: dict[str, Any]) -> None:
+    def counted(label: str, has_concept: bool, images: int, before: int, after: int) -> None:
+        for number in range(images):
+            answer = label if number < before else "none"
+            rows.append(ReportedImage("", label, has_concept, answer))
+            answers.append(label if number < after else "none")
+
+    rows, answers = list[ReportedImage](), list[str]()
+    counted("brick", True, 40, 40, 37)  # 7.5 points
+    counted("brick", False, 50, 50, 48)  # 4 points, within the interval
+    counted("sea", True, 9, 9, 0)  # too small a group, but not for its class
+    counted("sea", False, 9, 9, 9)
+    counted("field", True, 200, 200, 195)  # 2.5 points, out of the interval
+    counted("none", False, 4, 3, 4)
+    before = figures("", rows, [row.before for row in rows], "brick")
+    worse = worse_than(before, figures("", rows, answers, "brick"))
+    assert [(row.label, row.has_concept, row.after.hits) for row in worse] == [
+        ("sea", None, 9), ("brick", True, 37), ("field", True, 195),
+    ]  # fmt: skip
+    assert repaired["worse"] == []
+    assert repaired["probe_agrees"]["share"] == 1
+
+
+def test_a_column_of_something_else_and_a_class_without_the_concept(folder: Path) -> None:
+    """The column says no where it is known to be a brick with a poppy, and yes for all else."""
+    rows = (folder / "good" / "labels.csv").read_text().splitlines()
+    bricks = [row.replace(",yes", ",no") for row in rows if ",brick," in row]
+    others = [row.replace(",no", ",yes") for row in rows[1:] if ",brick," not in row]
+    (folder / "odd.csv").write_text("\n".join([rows[0], *bricks, *others]))
+    done = repair(folder, "good", "--out", "odd", labels=str(folder / "odd.csv"))
+    assert done.status == 0, done.err
+    readme = (folder / "odd" / "README.md").read_text("utf-8")
+    for warning in (
+        "not measured: brick with poppy (no such images held out); add some.",
+        "the column concept may be of another concept: the probe of poppy agrees with it in 50% of",
+    ):
+        assert warning in done.out
+        assert f"**Warning**: {warning}" in readme
+    assert "| brick | no | 8 | 100.0 % [68, 100] | 100.0 % [68, 100] |" in readme
 
 
 # The folder
@@ -315,9 +360,14 @@ def test_a_repair_that_breaks_more_than_it_fixes(folder: Path) -> None:
         ({"images": "none"}, "none: no such folder of images"),
         ({"class": "sea"}, "too few images with object/poppy are wrongly taken for 'sea'; found 0"),
         ({"out": "poppy.cg"}, "poppy.cg: already exists"),
+        ({"out": "nowhere/net", "run": "none.cg"}, "net: cannot be written: no folder nowhere"),
+        ({"labels": "two.csv"}, "found 2 of 2 images of other classes with it (2 in the half to"),
     ],
 )
 def test_what_cannot_be_repaired(folder: Path, options: dict[str, str], message: str) -> None:
+    rows = (folder / "good" / "labels.csv").read_text().splitlines()
+    two = [row for row in rows if row[:5] in {"1-000", "2-000", "3-000"}]
+    (folder / "two.csv").write_text("\n".join([rows[0], *two]))
     done = repair(folder, "good", **{"out": "never", **options})
     assert (done.status, done.out) == (1, "")
     assert message in done.err
@@ -338,6 +388,12 @@ def test_a_column_concept_that_says_neither_yes_nor_no(tmp_path: Path, answer: s
     )
     labels.write_text("image,label\na.png,x\n")
     assert read_labels_and_presence(labels) == ([("a.png", "x")], None)
+    labels.write_text("image,label,concept\na.png,x\nb.png,x\n")
+    with pytest.raises(DataError, match="line 2: column concept; found '';"):
+        read_labels_and_presence(labels)
+    labels.write_text("image,label,Concept\na.png,x,yes\n")
+    with pytest.raises(DataError, match=r"found image,label,Concept; .* concept, in lower case"):
+        read_labels_and_presence(labels)
 
 
 def test_a_network_whose_code_needs_this_package(folder: Path) -> None:
