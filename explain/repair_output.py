@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ from torch import Tensor
 from ..errors import ModelError
 from ..graph.run.trust import Factory
 from ..ingest.network.builders import TIMM, import_folder, is_code, takes_classes
+from ..ingest.network.forward import running
 from ..ingest.network.published import architecture_of
 from . import repaired_network
 from .repaired_network import CODE, RepairedNetwork
@@ -91,7 +92,7 @@ def load_written(folder: Path) -> RepairedNetwork:
     Raises:
         ModelError: they do not.
     """
-    with _no_bytecode():
+    with _no_bytecode(), redirect_stdout(sys.stderr):
         try:
             spec = importlib.util.spec_from_file_location("_repaired", folder / "network.py")
             if spec is None or spec.loader is None:
@@ -108,9 +109,9 @@ def outputs_of(model: RepairedNetwork, batch: Tensor, classes: int) -> Tensor:
     """Return what a written network gives, (images, classes).
 
     Raises:
-        ModelError: it gives anything else.
+        ModelError: it gives anything else, or raises.
     """
-    with torch.no_grad():
+    with torch.no_grad(), running(model.network):
         outputs = model(batch.float())
     if not isinstance(outputs, Tensor) or outputs.shape != (len(batch), classes):
         shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__

@@ -202,7 +202,7 @@ def ingest(
 
         print_status("no --model and no --data: the demo's network and its drawn pictures")
         model, data, weights, classes = demo_network(ProgressBars())
-    with _interruption_reported(output):
+    with _interruption_reported(output, minutes):
         run = run_ingest(
             model,
             data,
@@ -233,7 +233,7 @@ def ingest(
 
 
 @contextmanager
-def _interruption_reported(output: Path) -> Iterator[None]:
+def _interruption_reported(output: Path, minutes: float) -> Iterator[None]:
     """Say on stderr how an ingest that is stopped can be resumed."""
     from ...ingest.engine.process_group import RankLostError, environment_process_group
     from ..terminal import print_status
@@ -250,4 +250,10 @@ def _interruption_reported(output: Path) -> Iterator[None]:
         if is_main and partial.exists():
             options = "--overwrite --resume" if output.exists() else "--resume"
             print_status(f"{partial} has what was done; {options} resumes it")
+        elif is_main:
+            print_status(
+                "stopped; nothing was kept: the first checkpoint comes after "
+                f"{minutes:g} minutes (--checkpoint-minutes)"
+                + (f"; {output} is as it was" if output.exists() else "")
+            )
         raise

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ...errors import ModelError
 from ..network.affine import affine_copy, bias_terms
 from ..network.architecture import described, first_convolution
-from ..network.forward import block_outputs, record_calls
+from ..network.forward import block_outputs, check_finite, record_calls, running
 from ..network.linearised import LinearisedFunctions
 from ..network.segments import Segment
 from .one_unit import block_steps, random_images
@@ -55,8 +55,13 @@ def check_suitable(network: Network, blocks: Sequence[str], spec: InputSpec) -> 
                             for block in network.blocks),
             expected="--blocks among " + ",".join(network.blocks),
         )  # fmt: skip
+    with running(network.module):
+        return _check(network, blocks, random_images(spec))
+
+
+def _check(network: Network, blocks: Sequence[str], batch: Tensor) -> tuple[str, ...]:
+    """Check a network on random images."""
     module = affine_copy(network.module)
-    batch = random_images(spec)
     outputs = _check_outputs(network, module, blocks, batch)
     names: dict[str, None] = {}
     for source, target in network.steps(blocks):
@@ -77,6 +82,8 @@ def _check_outputs(
     wanted = {block: architecture.stage(network.module, block) for block in blocks}
     with record_calls(network.module) as calls:
         expected = _plain_outputs(network, wanted, batch)
+    for block, maps in expected.items():
+        check_finite(block, maps)
     by_name = {call.name: call.y for call in calls}
     names = {block: architecture.stages[block] for block in blocks}
     for block, name in names.items():
@@ -98,6 +105,7 @@ def _check_outputs(
     if (blocks[-1], None) in network.steps(blocks):
         with torch.no_grad():
             outputs[""] = _whole_logits(network, module, batch)
+        check_finite("the head", outputs[""])
     return outputs
 
 
@@ -219,7 +227,7 @@ def _adds_up(module: nn.Module, maps: Tensor, functions: LinearisedFunctions) ->
 
 
 def _close(x: Tensor, y: Tensor) -> bool:
-    if x.shape != y.shape:
+    if x.shape != y.shape or not bool(y.isfinite().all()):
         return False
     return torch.allclose(x, y, rtol=1e-3, atol=1e-4 * float(y.abs().max()) + 1e-6)
 

@@ -10,7 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
@@ -208,7 +208,8 @@ def _factory(model: str, folder: Path) -> Builder:
     named = module_name.removesuffix(".py").removeprefix("./").replace("/", ".")  # of a file
     with _importable(folder):
         try:
-            module = importlib.import_module(module_name)
+            with redirect_stdout(sys.stderr):  # stdout is for the answer
+                module = importlib.import_module(module_name)
         except Exception as error:
             raise ModelError(
                 f"cannot import {module_name!r} for --model {model}",
@@ -228,7 +229,8 @@ def _factory(model: str, folder: Path) -> Builder:
         with _importable(folder):
             try:
                 counted = classes is not None and takes_classes(factory)
-                made = factory(num_classes=classes) if counted else factory()
+                with redirect_stdout(sys.stderr):
+                    made = factory(num_classes=classes) if counted else factory()
             except Exception as error:
                 raise ModelError(
                     f"the factory {model} failed", found=f"{type(error).__name__}: {error}"
@@ -239,6 +241,8 @@ def _factory(model: str, folder: Path) -> Builder:
                 found=f"the type {type(made).__name__}",
                 expected="an nn.Module",
             )
+        if str(folder) not in sys.path:  # a forward pass may import, too
+            sys.path.append(str(folder))
         return made
 
     return build

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...errors import ModelError
+from ...errors import ConceptGraphError, ModelError, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -127,11 +127,51 @@ def replace_outputs(
             handle.remove()
 
 
-_FAILURES = (
-    *(RuntimeError, ValueError, AssertionError, TypeError),
-    *(LookupError, AttributeError, ArithmeticError),
-)
-"""What the code of a network raises that cannot take an input."""
+@contextmanager
+def running(module: nn.Module) -> Iterator[None]:
+    """Turn whatever the code of a network raises within the context into one line.
+
+    Raises:
+        ModelError: it raised something, but for lack of memory.
+    """
+    try:
+        yield
+    except ConceptGraphError:
+        raise
+    except Exception as error:
+        if isinstance(error, torch.OutOfMemoryError) or is_out_of_memory(error):
+            raise
+        raise ModelError(
+            f"the network cannot be run: forward of {_code(module)}", found=_raised(error)
+        ) from error
+
+
+def _code(module: nn.Module) -> str:
+    return f"{type(module).__module__}.{type(module).__qualname__}"
+
+
+def _raised(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def check_finite(name: str, values: Tensor) -> None:
+    """Refuse outputs of a network that are no numbers.
+
+    Args:
+        name: of the block, or the logits.
+        values: any shape.
+
+    Raises:
+        ModelError: there are NaN or infinite ones.
+    """
+    wrong = int((~values.isfinite()).sum())
+    if wrong:
+        raise ModelError(
+            f"output of {name}",
+            found=f"{wrong} NaN or infinite values of {values.numel()}",
+            expected="finite activations",
+            remedy="Look for a division by 0, a logarithm, or weights that are too large",
+        )
 
 
 class _LastBlockDoneError(Exception):
@@ -226,11 +266,13 @@ def _run(
     try:
         with torch.inference_mode(), suppress(_LastBlockDoneError):
             module(batch)
-    except _FAILURES as error:
-        if isinstance(error, torch.OutOfMemoryError):
+    except Exception as error:  # whatever the network's code raises
+        if isinstance(error, torch.OutOfMemoryError | MemoryError):
             raise
         raise ModelError(
-            f"the network cannot process images of shape {tuple(batch.shape[1:])} ({error})",
+            f"the network cannot process images of shape {tuple(batch.shape[1:])}: forward of "
+            f"{_code(module)}",
+            found=_raised(error),
             remedy="If it takes images of another size, state it with --image-size",
         ) from error
     if unused := [name for name in blocks if name not in outputs]:

@@ -239,11 +239,54 @@ def for_one_size() -> nn.Module:
     return module
 
 
+class OwnError(Exception):
+    """Of somebody's own."""
+
+
+class Raises(CustomNetwork):
+    def forward(self, x: Tensor) -> Tensor:
+        raise OwnError("no such\nlayer")
+
+
+class RaisesInParts(CustomNetwork):
+    """It can be run as it is, but not as a copy whose head is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.runs += 1
+        if self.runs > 1:
+            raise OwnError("once is enough")
+        return super().forward(x)
+
+
+class DividesByZero(CustomBlock):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) / torch.zeros(1)
+
+
+def divides_by_zero() -> nn.Module:
+    module = CustomNetwork()
+    module.layer2 = nn.Sequential(DividesByZero(8, 10))
+    return module
+
+
 NOT_RUN: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "two inputs": (TwoInputs, "missing 1 required positional argument: 'y'"),
     "a graph of torch.fx": (
         lambda: torch.fx.symbolic_trace(CustomNetwork()),
         "block1 has no output: its module is not run; expected modules that the network calls",
+    ),
+    "its own exception": (
+        Raises,
+        r"forward of tests\.ingest\..*\.Raises; found OwnError: no such layer\.",
+    ),
+    "its own exception later": (RaisesInParts, "RaisesInParts; found OwnError: once is enough"),
+    "NaN": (
+        divides_by_zero,
+        r"output of block2; found \d+ NaN or infinite values of \d+; expected",
     ),
     "two outputs": (with_a_pair, "output of block2; found tuple; expected one tensor"),
     "images of another size": (

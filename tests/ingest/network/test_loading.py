@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -362,6 +363,27 @@ def test_factories_from_the_working_directory(tmp_path: Path, own_zoo: str) -> N
     assert network.architecture.input[3:5] == ((0.25, 0.25, 0.25), (0.5, 0.5, 1.0))
     assert load_network(OWN).architecture.input[3:5] == ((0.5, 0.4, 0.3), (0.229, 0.224, 0.225))
     assert len(load_network(f"{own_zoo}:zoo.fixed").classes) == 4
+
+
+def test_a_factory_that_prints_and_imports_as_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "late_part.py").write_text("def part(x):\n    return x\n")
+    (tmp_path / "late_network.py").write_text(
+        "from tests.random_networks import CustomNetwork\n"
+        "print('imported')\n"
+        "class Late(CustomNetwork):\n"
+        "    def forward(self, x):\n"
+        "        from late_part import part\n"
+        "        return super().forward(part(x))\n"
+        "def make():\n"
+        "    print('made')\n"
+        "    return Late()\n"
+    )
+    monkeypatch.setattr("sys.path", list(sys.path))
+    network = load_network("late_network:make", folder=tmp_path)
+    assert network.module(torch.rand(1, 3, 32, 32)).ndim == 2
+    assert capsys.readouterr() == ("", "imported\nmade\n")
 
 
 @pytest.mark.parametrize(
