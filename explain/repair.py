@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ..errors import DataError, ModelError, QueryError
 from ..files import check_new_folder, output_folder
-from ..ingest.network.forward import record_input, record_outputs
+from ..ingest.network.forward import record_input, record_outputs, running
 from ..ingest.statistics.probe_scores import MIN_MCC
 from ..progress import NoProgress
 from ..queries.labels import class_index
@@ -368,7 +368,12 @@ class _Repairer(NamedTuple):
                 batch = [image for image in images if isinstance(image, Tensor)]
                 if not batch:
                     continue
-                with torch.no_grad(), record_outputs(stages) as maps, record_input(head) as given:
+                with (
+                    torch.no_grad(),
+                    running(network.network.module),
+                    record_outputs(stages) as maps,
+                    record_input(head) as given,
+                ):
                     logits.append(network.module(torch.cat(batch)))
                 features.append(given[-1])
                 for block, finder in finders.items():
@@ -440,10 +445,11 @@ class _Repairer(NamedTuple):
         images = [i for i in shuffled if mistakes[i]][:MOST]
         images += [i for i in shuffled if right[i]][:MOST]
         by_candidate: list[list[Tensor]] = [[] for _ in tried]
+        code = self.network.network.module
         stages = {probe.block: self.network.stage(probe.block) for probe in self.probes}
         with self.progress.step("choice", len(images)) as advance:
             for rows, loaded in self._batches([look.labels[i] for i in images]):
-                with torch.no_grad(), record_outputs(stages) as maps:
+                with torch.no_grad(), running(code), record_outputs(stages) as maps:
                     self.network.module(loaded)
                 for predicted, of_batch in zip(
                     by_candidate, answers(self.network, maps, tried), strict=True

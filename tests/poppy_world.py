@@ -57,6 +57,7 @@ class Colors(nn.Module):
 
 
 def make(num_classes=3):
+    print("made")  # answers as JSON must not have it
     return Colors(num_classes)
 '''
 PARTS = '''
