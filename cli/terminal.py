@@ -24,6 +24,8 @@ CONTROLS = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
 }
 """For `str.translate`: names from a run cannot steer the terminal."""
+CELL_LENGTH = 1000
+"""Characters of a cell in a table; folding a text of millions takes minutes."""
 # A pipe has no width: nothing is folded for it, unless $COLUMNS asks for it.
 _WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 10_000
 
@@ -74,13 +76,17 @@ def print_table(
         justify: Literal["left", "right"] = "right" if letter in right else "left"
         table.add_column(Text(column, style="dim"), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*(_text(str(cell)) for cell in row))
+        table.add_row(*(_text(_shortened(str(cell))) for cell in row))
     print_line(title, "bold")
     if table.rows:
         out.print(table)
     else:
         print_note("none")
     print_line()
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= CELL_LENGTH else text[: CELL_LENGTH - 1] + "…"
 
 
 def concept_text(concept: ConceptLabel | None) -> str:

@@ -1,4 +1,5 @@
-"""Cypher texts that try to hide a LOAD CSV behind strings, comments, quoted names and escapes.
+"""Cypher texts that try to hide a clause: behind the end of another, and a LOAD CSV behind strings,
+comments, quoted names and escapes.
 
 `python -m tests.cypher_texts 20000` asks both lines of servers, with and without the guard.
 """
@@ -19,10 +20,12 @@ from neo4j.exceptions import Neo4jError
 
 from conceptgraph.errors import QueryError
 from conceptgraph.graph.stores.cypher_guard import check_cypher
-from tests.neo4j_server import RELEASES, Neo4jServer
+from tests.neo4j_server import NEO4J_5, RELEASES, Neo4jServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.neo4j_server import Release
 
 _QUOTES = ("'", '"', "`")
 _SPACES = (" ", "\t", "\n", "\r", "\u00a0", "\u2003", "\x0b", "\x1c", "/**/", "/*'*/", "//\n", "")
@@ -40,6 +43,54 @@ _LOADS = (
     "\\u004cOAD{}CSV",
     "lo\u0061d{}C\u017fV",
 )
+
+_ENDS = (
+    "MATCH (a)-->+(b)",
+    "OPTIONAL MATCH ((a)-->(b))+",
+    "MATCH ((a)-->(b)){1,3}",
+    "MATCH ((a)-->(b))*",
+    "WITH *",
+    "WITH 1 AS as",
+    "WITH 1 AS with WITH with",
+    "WITH true AS not WITH not",
+    "WITH 1 AS a ORDER BY a DESC",
+    "WITH 1 AS a RETURN a UNION",
+    "WITH 1 AS a RETURN a NEXT",
+    "CALL () { RETURN 1 AS x }",
+    "CALL db.labels() YIELD *",
+    "LET a = 1",
+    "WHEN true THEN",
+    *(
+        f"MATCH (a) WHERE {condition}"
+        for condition in (
+            "a.x IS :: LIST<INT>", "a.x IS :: INT!", "a.x :: INT NOT NULL", "a:%", "a:!%",
+            "a IS A|%", "a:AS", "a:$('A')", "a.x IS NULL", "a.as", "a.x = $p", "a.x = 0xF",
+            "a.x = .5", "a.x = [1][0]", "a{.*} = {}", "EXISTS { (a) }", "(a)-->()",
+        )
+    ),
+)  # fmt: skip
+_CLAUSES = (
+    "CALL dbms.listConfig() YIELD name RETURN 1 AS z",
+    "OPTIONAL call dbms.listConfig() YIELD name RETURN 1 AS z",
+    "SHOW SETTINGS YIELD name RETURN 1 AS z",
+    "TERMINATE TRANSACTION 'x' YIELD message RETURN 1 AS z",
+    "CREATE (z)",
+    "INSERT (z)",
+    "MERGE (z)",
+    "SET a.x = 1",
+    "DETACH DELETE a",
+    "FOREACH (x IN [1] | CREATE (z))",
+    "DROP INDEX x",
+    "LOAD CSV FROM 'x' AS z RETURN 1 AS z",
+)
+
+
+def clause_texts(release: Release) -> Iterator[tuple[str, str]]:
+    """Yield the newest language of a server, and a clause that is refused, behind another."""
+    language = "CYPHER 5" if release == NEO4J_5 else "CYPHER 25"
+    for end in _ENDS:
+        for clause in _CLAUSES:
+            yield language, f"{end} {clause}"
 
 
 def loading_texts(url: str, seed: int, count: int) -> Iterator[str]:

@@ -5,9 +5,14 @@ nor procedures and functions that do. `check_cypher` splits a text into tokens a
 that strings, comments, quoted names and \u escapes neither hide a clause nor look like one. It
 refuses
 
-- clauses that write, `LOAD CSV`, `USE`, `CALL … IN TRANSACTIONS`;
+- clauses that write, `LOAD CSV`, `USE`, `SHOW`, `TERMINATE`, `CALL … IN TRANSACTIONS`;
 - procedures, and functions with a namespace, other than those listed here;
-- a text that does not begin as a question does: `EXPLAIN`, `SHOW`, `DROP`, …
+- a text that does not begin as a question does: `EXPLAIN`, `DROP`, `GRANT`, … (Cypher's grammar has
+  these as whole statements only).
+
+A clause may follow a pattern, type or label: `)+ CALL`, `LIST<INT> CALL`, `:% CALL`. So `CALL` and
+the like count as names only where the grammar has nothing but a name. For clauses that write, which
+the transaction refuses as well, what is probably a name passes.
 """
 
 from __future__ import annotations
@@ -36,16 +41,20 @@ PROCEDURES = frozenset({
 """The procedures that may be called, in lower case: they read the graph and its schema."""
 NAMESPACES = frozenset({
     "date", "datetime", "localdatetime", "localtime", "time", "duration", "point",
-    "vector.similarity",
+    "vector.similarity", "coll",
 })  # fmt: skip
 """The namespaces of Cypher's own functions. Those of plugins (apoc, genai) can call the network."""
 _FIRST = ("MATCH", "OPTIONAL", "RETURN", "WITH", "UNWIND", "CALL", "LET", "FILTER", "FOR", "WHEN")
-_WRITING = frozenset(
-    {"CREATE", "MERGE", "INSERT", "SET", "DELETE", "DETACH", "NODETACH", "REMOVE", "FOREACH"}
-)
-_OTHER_CLAUSES = {"USE": "USE", "TRANSACTIONS": "IN TRANSACTIONS", "TRANSACTION": "IN TRANSACTIONS"}
-_BEFORE_NAME = frozenset(".:$([,|&!=<>+-/%^")
-_AFTER_NAME = frozenset(".:)],}=<>+-*/%^|&")
+_WRITING = frozenset({"CREATE", "MERGE", "INSERT", "SET", "DELETE", "DETACH", "NODETACH", "REMOVE"})
+_STRICT = frozenset({"FOREACH", "USE", "SHOW", "TERMINATE"})
+_ALWAYS_NAME = frozenset(".:$")
+"""Only a name can follow these."""
+_BEFORE_NAME = frozenset("([,|&=<-/^")
+_AFTER_NAME = frozenset((*".:)],}=<>+-*/%^|&;", "end"))
+_BEFORE_VALUE = frozenset({
+    "AS", "RETURN", "WITH", "WHERE", "UNWIND", "BY", "IN", "AND", "OR", "XOR", "NOT", "CONTAINS",
+    "CASE", "WHEN",
+})  # fmt: skip
 _NUMBER = r"0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d+)?[fFdD]?"
 _TOKEN = re.compile(
     rf"""(?P<comment>//[^\n\r]*|/\*.*?\*/)
@@ -68,7 +77,7 @@ class _Token(NamedTuple):
     key: str
 
 
-_END = _Token("end", "", "")
+_END = _Token("end", "", "end")
 
 
 def check_cypher(text: str) -> None:
@@ -85,9 +94,9 @@ def check_cypher(text: str) -> None:
             raise QueryError("more than one Cypher statement", remedy="Ask one at a time")
         if _unquoted(token) == "LOAD" and _unquoted(after) == "CSV":
             raise QueryError("LOAD CSV is not allowed here", expected=ONLY_READ)
-        if token.kind == "word" and not _is_name(before, after):
-            _check_word(token)
-        if token.key == "CALL" and before.key not in _BEFORE_NAME:
+        if token.kind == "word":
+            _check_word(tokens, place)
+        if _is_call(tokens, place):
             _check_procedure(tokens[place + 1 :])
         if token.key == "(" and before.kind in ("word", "quoted"):
             _check_function(tokens[:place])
@@ -141,9 +150,24 @@ def _neighbours(tokens: Sequence[_Token], place: int) -> tuple[_Token, _Token]:
     return before, tokens[place + 1] if place + 1 < len(tokens) else _END
 
 
-def _is_name(before: _Token, after: _Token) -> bool:
-    """Return whether a word between two tokens is a property, label, parameter or variable."""
-    return before.key in _BEFORE_NAME or before.key == "AS" or after.key in _AFTER_NAME
+def _is_certain_name(tokens: Sequence[_Token], place: int) -> bool:
+    """Return whether a word cannot begin a clause, whatever the words around it mean."""
+    before, after = _neighbours(tokens, place)
+    return before.key in _ALWAYS_NAME or after.key in _AFTER_NAME
+
+
+def _is_probable_name(tokens: Sequence[_Token], place: int) -> bool:
+    """Return whether a word follows what needs a name or a value, as `(` or `AS`."""
+    before, _ = _neighbours(tokens, place)
+    if before.key in _BEFORE_VALUE:  # unless that word is a name itself: `AS with SET n.x = 1`
+        earlier, _ = _neighbours(tokens, place - 1)
+        ends_clause = earlier.kind != "symbol" or earlier.key in ")]}{"
+        return ends_clause and earlier.key not in _BEFORE_VALUE
+    return before.key in _BEFORE_NAME
+
+
+def _is_call(tokens: Sequence[_Token], place: int) -> bool:
+    return tokens[place].key == "CALL" and not _is_certain_name(tokens, place)
 
 
 def _unquoted(token: _Token) -> str:
@@ -151,12 +175,18 @@ def _unquoted(token: _Token) -> str:
     return token.text.strip("`").casefold().upper() if token.kind in ("word", "quoted") else ""
 
 
-def _check_word(token: _Token) -> None:
-    what = None
-    if token.key in _WRITING:
+def _check_word(tokens: Sequence[_Token], place: int) -> None:
+    token, what = tokens[place], None
+    if token.key in ("TRANSACTIONS", "TRANSACTION"):
+        earlier = [before.key for before in tokens[max(0, place - 2) : place]]
+        if earlier == ["}", "IN"] or earlier[-1:] == ["CONCURRENT"]:
+            what = "IN TRANSACTIONS is not allowed here"
+    elif _is_certain_name(tokens, place):
+        return
+    elif token.key in _STRICT:
+        what = f"{token.key} is not allowed here"
+    elif token.key in _WRITING and not _is_probable_name(tokens, place):
         what = "this Cypher would change the graph"
-    elif token.key in _OTHER_CLAUSES:
-        what = f"{_OTHER_CLAUSES[token.key]} is not allowed here"
     if what:
         remedy = f"If {token.text} is a name, put it in backticks"
         raise QueryError(what, expected=ONLY_READ, remedy=remedy)
@@ -178,7 +208,10 @@ def _check_procedure(after: Sequence[_Token]) -> None:
     name = _dotted(after)
     if name and name not in PROCEDURES:
         allowed = "one that reads the schema or an index (db.labels, db.index.fulltext.queryNodes)"
-        raise QueryError(f"the procedure {name} is not allowed here", expected=allowed)
+        remedy = None if "." in name else "If CALL is a name, put it in backticks"
+        raise QueryError(
+            f"the procedure {name} is not allowed here", expected=allowed, remedy=remedy
+        )
 
 
 def _check_function(before: Sequence[_Token]) -> None:
@@ -188,7 +221,7 @@ def _check_function(before: Sequence[_Token]) -> None:
         start -= 2
     name = _dotted(before[start:])
     namespace = name.rpartition(".")[0]
-    is_procedure = start > 0 and before[start - 1].key == "CALL"
+    is_procedure = start > 0 and _is_call(before, start - 1)
     if namespace and namespace not in NAMESPACES and not is_procedure:
         raise QueryError(f"the function {name} is not allowed here", expected="Cypher's own")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -22,7 +23,7 @@ from .cypher_guard import check_cypher
 from .neo4j_completion import start_unloading
 from .neo4j_errors import check_address, store_errors
 from .neo4j_load import ROWS_PER_TRANSACTION, digest_of, load, load_explanations, prepare
-from .store import DEFAULT_LIMITS, CypherResult, LoadedRun, Row, limited, no_such_run
+from .store import DEFAULT_LIMITS, NARROW_QUERY, CypherResult, LoadedRun, Row, limited, no_such_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -212,10 +213,17 @@ class Neo4jStore:
         """
         check_cypher(text)
         query = neo4j.Query(text, timeout=limits.seconds)
-        with self._session(neo4j.READ_ACCESS) as session:
-            result = session.run(query, dict(parameters or {}))
-            rows = [tuple(row.data().values()) for row in islice(result, limits.rows + 1)]
-            return limited(result.keys(), rows, limits)
+        start = time.monotonic()
+        try:
+            with self._session(neo4j.READ_ACCESS) as session:
+                result = session.run(query, dict(parameters or {}))
+                rows = [tuple(row.data().values()) for row in islice(result, limits.rows + 1)]
+                return limited(result.keys(), rows, limits)
+        except StoreError:  # a busy server may drop the connection instead of naming the limit
+            if time.monotonic() - start < limits.seconds:
+                raise
+            what = f"this Cypher takes longer than {limits.seconds:g} s"
+            raise StoreError(what, remedy=NARROW_QUERY) from None
 
     @contextmanager
     def _session(self, access: str = neo4j.WRITE_ACCESS) -> Iterator[neo4j.Session]:

@@ -225,7 +225,12 @@ def _engine_error(message: str, limits: CypherLimits) -> QueryError | StoreError
     if "max_work_units" in message:
         what = f"this Cypher needs more than {limits.work} steps"
         return StoreError(what, remedy=NARROW_QUERY)
-    return QueryError(message.split("\n   ", maxsplit=1)[0])
+    line = message.split("\n   ", maxsplit=1)[0]
+    if "Unexpected token in MATCH pattern" in line:  # `(u RETURN`: the word is seldom a name
+        line, is_keyword, _ = line.partition(" — a reserved keyword")
+        if is_keyword:
+            return QueryError(line, remedy="Close the pattern before it; a ) or ] is missing")
+    return QueryError(line)
 
 
 def _load(graph: kglite.KnowledgeGraph, loaded: Sequence[Records]) -> None:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from conceptgraph.cli import terminal
 from tests.command_line import CommandResult, call, run
 from tests.drawn_data import write_broden, write_mask
 from tests.random_networks import CustomNetwork
@@ -435,3 +436,8 @@ def test_an_error_says_where_it_comes_from_with_debug(inputs: ValidInputs) -> No
     assert done.status == 1
     assert done.err.startswith("Traceback")
     assert "QueryError: no class 'jugling'" in done.err
+
+
+def test_a_cell_of_millions_of_characters_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_table("rows", ("text",), [("a" * 10_000_000,)])
+    assert capsys.readouterr().out.count("a") == terminal.CELL_LENGTH - 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from neo4j.exceptions import Neo4jError
 
 from conceptgraph.errors import QueryError
 from conceptgraph.graph.stores.cypher_guard import PROCEDURES, check_cypher
-from tests.cypher_texts import try_texts
+from tests.cypher_texts import clause_texts, passes, try_texts
 from tests.repository import ROOT
 
 if TYPE_CHECKING:
@@ -37,6 +39,12 @@ VALID_ON_A_SERVER = [
     r"RETURN 'it\'s \u00e9 \\u0027 SET' AS x",
     "MATCH p = (a)-[*1..3]->(b) RETURN p, 1e5 AS x, 0xFF AS y, .5 AS z",
     "MATCH (n) WHERE EXISTS { (n)-->() } RETURN COUNT { (n)-->() } AS x",
+    "WITH 1 AS transaction RETURN transaction",
+    "WITH [1] AS transactions UNWIND [1] AS x WITH * WHERE x IN transactions RETURN x",
+    "UNWIND [1, 2] AS set RETURN set ORDER BY set",
+    "MATCH (set) WHERE set.x > 1 WITH set LIMIT 1 RETURN set.x AS x",
+    "MATCH (n {show: 1, call: 2}) WHERE n:Call AND n.use = 1 RETURN n.terminate AS show",
+    "WITH 1 AS call, 2 AS show, 3 AS z RETURN call + 1 AS x, show * 2 AS y, $set AS call",
 ]
 REFUSED = [
     ("MATCH (n) SET n.x = 1", "would change the graph"),
@@ -45,12 +53,19 @@ REFUSED = [
     ("MATCH (n) WITH n CALL { WITH n DETACH DELETE n }", "would change the graph"),
     ("CALL{CREATE (n)}RETURN 1", "would change the graph"),
     ("UNWIND [1] AS x MERGE(n)", "would change the graph"),
-    ("FOREACH (x IN [1] | CREATE (n))", "would change the graph"),
+    ("FOREACH (x IN [1] | CREATE (n))", "FOREACH is not allowed here"),
+    ("WITH 1 AS with, n SET n.x = 1", "would change the graph"),
+    ("WITH 1 AS with WITH with SET n.x = 1", "would change the graph"),
+    ("MATCH (n) WHERE n:AS CREATE (m)", "would change the graph"),
     ("EXPLAIN CREATE (n)", "would change the graph"),
     ("EXPLAIN MATCH (n) RETURN n", "begins with 'EXPLAIN'; expected MATCH, OPTIONAL"),
     ("PROFILE MATCH (n) RETURN n", "begins with 'PROFILE'"),
-    ("CYPHER 25 SHOW USERS", "begins with 'SHOW'"),
+    ("CYPHER 25 SHOW USERS", "SHOW is not allowed here"),
+    ("CYPHER 25 WITH 1 AS a SHOW SETTINGS YIELD name RETURN name", "SHOW is not allowed here"),
+    ("CYPHER 25 RETURN 1 AS a NEXT TERMINATE TRANSACTION 'x'", "TERMINATE is not allowed here"),
+    ("CYPHER 25 CALL { SHOW INDEXES YIELD name RETURN name } RETURN name", "SHOW is not allowed"),
     ("DROP INDEX x", "begins with 'DROP'"),
+    ("CYPHER 25 GRANT ROLE a TO b", "begins with 'GRANT'"),
     ("RETURN 1 AS x; RETURN 2 AS x", "more than one Cypher statement"),
     ("LOAD CSV FROM 'x' AS l RETURN l", "LOAD CSV is not allowed here"),
     ("load/* */csv FROM 'x' AS l RETURN l", "LOAD CSV is not allowed here"),
@@ -67,6 +82,12 @@ REFUSED = [
     ("CALL apoc.load.json('x')", "the procedure apoc.load.json is not allowed here"),
     ("MATCH (n) CALL `apoc` . `cypher`.run('x', {}) YIELD value RETURN value", "apoc.cypher.run"),
     ("CALL dbms.listConfig", "the procedure dbms.listconfig"),
+    ("WITH 1 AS as CALL dbms.listConfig()", "the procedure dbms.listconfig"),
+    ("MATCH (n) WHERE n.x IS :: INT CALL dbms.listConfig()", "the procedure dbms.listconfig"),
+    (
+        "WITH 1 AS call RETURN call",
+        "procedure return .*If CALL is a name, put it in back",
+    ),
     ("CALL db.create.setNodeVectorProperty(n, 'x', [1])", "the procedure db.create.setnode"),
     ("RETURN genai.vector.encode('x', 'OpenAI', {}) AS x", "the function genai.vector.encode"),
     ("RETURN `apoc.text.x` ('x') AS x", "the function apoc.text.x"),
@@ -99,6 +120,18 @@ def test_procedures_exist(store: Neo4jStore, neo4j_server: Neo4jServer) -> None:
         rows = driver.execute_query("SHOW PROCEDURES YIELD name, mode").records
     modes = {name.lower(): mode for name, mode in rows}
     assert {modes[name] for name in PROCEDURES} == {"READ"}
+
+
+def test_no_clause_hides_behind_another(neo4j_server: Neo4jServer) -> None:
+    """Of clauses behind all that can end one, the guard refuses all that a server takes."""
+    taken = []
+    with neo4j_server.driver() as driver, driver.session(default_access_mode="READ") as session:
+        for language, text in clause_texts(neo4j_server.release):
+            with suppress(Neo4jError):
+                session.run(f"{language} EXPLAIN {text}", {"p": 1}).consume()
+                taken.append(f"{language} {text}")
+    assert len(taken) > 200
+    assert [text for text in taken if passes(text)] == []
 
 
 def test_a_server_calls_nobody(neo4j_server: Neo4jServer) -> None:
