@@ -505,7 +505,7 @@ def test_one_server_at_a_time(tmp_path: Path) -> None:
         (",".join(ROW._fields) + '\na,"b,c,0,0,1,1,1,1,ana,yes,,\na', "Close the quotation mark"),
         (",".join(ROW._fields) + "\n" + "a" * 140_000, "row 2: not CSV: field larger"),
         ("milk\nbread\nlast line", "column missing"),
-        ("\x89PNG\r\n\x1a\n" + "\0" * 40, "column missing"),
+        ("\x89PNG\r\n\x1a\n" + "\0" * 40, "not UTF-8 text; found a byte 0x00"),
         (",".join(ROW._fields) + "\n" + ",".join("abc000000abcde"), "wrong number of cells"),
     ],
 )
