@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+FEWER = {"check": ("--sample", "3", "--dissected", "16")}
+"""Options for commands that would take a minute."""
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 
 
@@ -75,6 +77,7 @@ def test_the_commands_of_a_first_session(user_folder: Path) -> None:
         for name in {"broden.cg", "joined.cg"}.intersection(words):
             if not (user_folder / name).exists():
                 shutil.copytree(user_folder / "net.cg", user_folder / name)
+        words += FEWER.get(words[0], ())
         output = run([sys.executable, "-m", "conceptgraph.cli.app", *words], user_folder)
         assert output.strip(), command
     assert (user_folder / "paths.html").read_text(encoding="utf-8").startswith("<!doctype html>")
