@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import json
 import os
 import subprocess
@@ -58,6 +59,7 @@ def open_inputs(arguments: argparse.Namespace, kind: type[InputsT]) -> InputsT:
         batch_size=arguments.batch_size,
     )
     network = load_network(arguments.model, arguments.weights)
+    settings = dataclasses.replace(settings, blocks=network.blocks)
     data = open_concept_data(arguments.data)
     device = choose_device(arguments.device)
     workers = arguments.threads if device.type == "cpu" else default_workers()
