@@ -17,7 +17,7 @@ from ..errors import QueryError
 from ..files import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..demo.mistake import ExplainedMistake
     from ..explain.ablation import Ablation
@@ -116,6 +116,27 @@ def render_page(
         _check_run(run, result.run.name)
         return render_image(demo_page(result))
     raise QueryError(f"no page shows a {type(result).__name__}")
+
+
+def keep_explanation(run: Run, explanation: Explanation, settings: Mapping[str, object]) -> None:
+    """Save an explanation of an image in its run, with its class activation map.
+
+    Args:
+        run: that was asked.
+        explanation: of the image.
+        settings: that the answer depends on, beside what it says of itself.
+
+    Raises:
+        DataError: the image cannot be read.
+        RunError: the run cannot be written to.
+    """
+    from ..graph.run.explanations import save_explanation
+    from .pictures import cam_png
+
+    image, answer = Path(explanation.image), explanation.to_json()
+    question = {name: answer[name] for name in ("class", "versus", "method", "blocks")}
+    picture = cam_png(image, explanation.seen, explanation.cam)
+    save_explanation(run, image, {**settings, **question}, answer, picture)
 
 
 def _check_run(run: Run, name: str) -> None:

@@ -17,9 +17,7 @@ DISTINCT = 3
 """Concepts that are said to set a class apart."""
 COLOR = "color"
 """The category whose names say less than those of others."""
-NO_EVIDENCE: dict[str, object] = {
-    "distinct": [], "versus": None, "images": None, "evidence": [], "flows": []
-}  # fmt: skip
+NO_EVIDENCE: dict[str, object] = {"versus": None, "images": None, "evidence": [], "flows": []}
 """The keys of `CarryingConcepts.to_json`, of a run that has no evidence."""
 
 
@@ -121,7 +119,6 @@ class CarryingConcepts:
         versus: the class that its logit is compared with; None means the mean of all.
         evidence: of all blocks, categories and regions.
         flows: between the last two blocks.
-        distinct: concepts that set it apart from the other classes, the most distinct first.
     """
 
     class_name: str
@@ -129,12 +126,10 @@ class CarryingConcepts:
     versus: str | None
     evidence: tuple[ConceptEvidence, ...]
     flows: tuple[MeanFlow, ...]
-    distinct: tuple[DistinctConcept, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return the keys that an answer about the class has for it."""
         return {
-            "distinct": [concept._asdict() for concept in self.distinct],
             "versus": self.versus,
             "images": self.images,
             "evidence": [row.to_json(self.class_name) for row in self.evidence],
@@ -189,7 +184,6 @@ def class_concepts(saved: SavedEvidence, class_name: str) -> CarryingConcepts:
         saved.versus,
         tuple(map(ConceptEvidence._make, evidence)),
         tuple(map(MeanFlow._make, flows)),
-        distinct_concepts(saved, class_name),
     )
 
 

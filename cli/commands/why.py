@@ -187,6 +187,7 @@ def why(
     _check_ablation(run, ablate or (), ablate_unit or (), block_names(at))
     from ...explain.explain import explain
     from ...explain.network import open_network
+    from ...explain.what_if import run_ablations
 
     network = open_network(
         run, weights=weights, model=model, trust_run=trust_run, trust_pickle=trust_pickle
@@ -203,7 +204,7 @@ def why(
         region=part,
         masks=masks,
     )
-    ablations, no_flip = _run_ablations(
+    ablations, no_flip = run_ablations(
         network, explanation, ablate or (), ablate_unit or (),
         at=block_names(at), everywhere=everywhere, flip=flip,
     )  # fmt: skip
@@ -286,7 +287,7 @@ def _explain_class(
     """Print the concepts that carry a class over images, or its unit paths if `units`."""
     from ...explain.name_sources import run_sources_note
     from ...graph.run.class_evidence import read_class_evidence
-    from ...queries.class_evidence import NO_EVIDENCE, class_concepts
+    from ...queries.class_evidence import NO_EVIDENCE, class_concepts, distinct_concepts
     from ...queries.paths import class_paths
     from ...queries.unnamed import class_paths_note
     from ..tables.evidence import print_class_evidence
@@ -302,8 +303,10 @@ def _explain_class(
         write_page(run, paths, html)
     if as_json:
         concepts = class_concepts(saved, paths.class_name).to_json() if saved else NO_EVIDENCE
+        distinct = distinct_concepts(saved, paths.class_name) if saved else ()
+        apart = {"distinct": [concept._asdict() for concept in distinct]}
         notes = {"no_answer": no_answer, "names_by": names_by or None}
-        print_json({**paths.to_json(), **concepts, **notes})
+        print_json({**paths.to_json(), **apart, **concepts, **notes})
         return
     if saved and saved.images.get(paths.class_name) and not units:
         print_class_evidence(saved, [paths.class_name], None, top)
@@ -331,50 +334,6 @@ def _unusual(
 
     names = explanation.class_name, true_class or explanation.versus
     return unusual_regions(network, explanation, [name for name in names if name])
-
-
-def _run_ablations(
-    network: RunNetwork,
-    explanation: Explanation,
-    concepts: Sequence[str],
-    units: Sequence[str],
-    *,
-    at: tuple[str, ...] | None,
-    everywhere: bool,
-    flip: bool,
-) -> tuple[list[Ablation], str | None]:
-    """Run the ablations that were asked for; return them, and why --flip found none, if so."""
-    from ...explain.ablation import (
-        MAX_CONCEPTS,
-        ablate,
-        compared_classes,
-        minimal_ablation_set,
-    )
-    from ...explain.no_answer import flip_note
-
-    ablations, no_flip = [], None
-    if concepts or units:
-        ablations.append(
-            ablate(
-                network,
-                explanation.image,
-                concepts=concepts,
-                units=units,
-                at=at,
-                everywhere=everywhere,
-                blocks=explanation.blocks,
-                classes=compared_classes(explanation),
-            )
-        )
-    if flip:
-        minimal = minimal_ablation_set(network, explanation, at=at, everywhere=everywhere)
-        if minimal is None:
-            no_flip = flip_note(
-                network.run, explanation, most=MAX_CONCEPTS, at=at, everywhere=everywhere
-            )
-        else:
-            ablations.append(minimal)
-    return ablations, no_flip
 
 
 def _write_files(
@@ -409,14 +368,10 @@ def _write_files(
 def _save(run: Run, explanation: Explanation, settings: dict[str, object]) -> None:
     """Save an explanation in the run's folder; if it cannot be written to, say so on stderr."""
     from ...errors import ConceptGraphError
-    from ...graph.run.explanations import save_explanation
-    from ...pages.pictures import cam_png
+    from ...pages.write import keep_explanation
     from ..terminal import print_status
 
-    image, answer = Path(explanation.image), explanation.to_json()
-    question = {name: answer[name] for name in ("class", "versus", "method", "blocks")}
     try:
-        picture = cam_png(image, explanation.seen, explanation.cam)
-        save_explanation(run, image, {**settings, **question}, answer, picture)
+        keep_explanation(run, explanation, settings)
     except ConceptGraphError as error:
         print_status(f"not saved: {error}")

@@ -8,6 +8,7 @@ from ...graph.evidence_graph import ELSEWHERE
 from ...pages.wording import counted
 from ...queries.class_evidence import (
     class_concepts,
+    distinct_concepts,
     distinct_text,
     share_word,
     unnamed_places,
@@ -31,7 +32,8 @@ def print_class_evidence(
     """Print the evidence of classes: tables for one, three lines each for several."""
     concepts = [class_concepts(saved, name) for name in classes]
     if len(concepts) == 1:
-        _print_one(concepts[0], block, top or _OF_ONE)
+        apart = distinct_text(distinct_concepts(saved, classes[0]))
+        _print_one(concepts[0], apart, block, top or _OF_ONE)
     else:
         concepts.sort(key=lambda one: (-one.images, one.class_name))
         for one in concepts:
@@ -48,9 +50,9 @@ def print_unreadable(unreadable: Sequence[tuple[str, str]]) -> None:
         print_note(f"not read: {len(unreadable) - _UNREADABLE} more")
 
 
-def _print_one(one: CarryingConcepts, block: str | None, top: int) -> None:
+def _print_one(one: CarryingConcepts, apart: str, block: str | None, top: int) -> None:
     print_line(_finding(one, block), "bold")
-    if apart := distinct_text(one.distinct):
+    if apart:
         print_line(f"what sets it apart from the other classes: {apart}")
     print_line()
     rows = one.shown(block)

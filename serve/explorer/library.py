@@ -26,6 +26,7 @@ from ...graph.run.word_labels import word_run
 from ...graph.stores.memory import open_store
 from ...graph.uids import concept_uid
 from ...pages.class_content import class_concept_graph
+from ...queries.class_evidence import distinct_concepts, distinct_text
 from ...queries.names import ALL_ROWS
 from ...queries.questions.classes import Classes
 from ...queries.questions.concepts import Concepts
@@ -176,13 +177,13 @@ class ServedRun:
     @cached_property
     def class_leads(self) -> list[tuple[str, str]]:
         """What carries each of the first classes, in words, where evidence says it."""
-        graphs = (
-            (row.name, class_concept_graph(self.evidence, row.name))
-            for row in self.classes[:CLASS_LEADS]
-        )
-        leads = (
-            (name, graph.apart or graph.lead.removeprefix(f"{name}: ")) for name, graph in graphs
-        )
+        if self.evidence is None:
+            return []
+        leads = []
+        for name in (row.name for row in self.classes[:CLASS_LEADS]):
+            apart = distinct_text(distinct_concepts(self.evidence, name))
+            lead = apart or class_concept_graph(self.evidence, name).lead
+            leads.append((name, lead.removeprefix(f"{name}: ")))
         return [(name, lead) for name, lead in leads if lead]
 
     def evidence_order(self, order: str) -> NDArray[np.intp]:

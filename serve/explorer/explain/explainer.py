@@ -8,26 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import QueryError
-from ....explain.ablation import (
-    MAX_CONCEPTS,
-    ablate,
-    compared_classes,
-    minimal_ablation_set,
-    requested_masks,
-)
+from ....explain.ablation import requested_masks
 from ....explain.explain import explain
 from ....explain.network import open_network
-from ....explain.no_answer import flip_note
 from ....explain.predict import predict
 from ....explain.question import check_question
 from ....explain.unusual import unusual_regions
 from ....explain.user_region import chosen_region
 from ....explain.verdict import ASKED
-from ....graph.run.explanations import save_explanation
+from ....explain.what_if import run_ablations
 from ....graph.uids import concept_uid
 from ....ingest.concept_data.images import open_image
 from ....pages.image_content import image_page
-from ....pages.pictures import cam_png, paint_photograph
+from ....pages.pictures import paint_photograph
+from ....pages.write import keep_explanation
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -41,7 +35,8 @@ if TYPE_CHECKING:
     from .question import ImageQuestion
     from .worker import Job
 
-PATHS = 10
+PATHS, BEAM = 10, 64
+"""As `conceptgraph why` has them, so that one explanation is kept once."""
 _SECONDS = 120.0
 
 
@@ -103,8 +98,13 @@ class Explainer:
         """Return the job that answers a question; a new one only if it was not asked lately.
 
         Raises:
+            QueryError: as `check`, which a question is given when it is new.
+            DataError: likewise.
             ConceptGraphError: too many are waiting.
         """
+        if (job := self._worker.find(question)) is not None:
+            return job
+        self.check(question)
         return self._worker.submit(question, lambda job: self._answer(question, job))
 
     def close(self) -> None:
@@ -150,10 +150,7 @@ class Explainer:
             RunError: the run cannot be written to.
         """
         explanation = self._answered(question).explanation
-        image, answer = Path(explanation.image), explanation.to_json()
-        asked = {name: answer[name] for name in ("class", "versus", "method", "blocks")}
-        picture = cam_png(image, explanation.seen, explanation.cam)
-        save_explanation(self.run, image, {"top": PATHS, "beam": 64, **asked}, answer, picture)
+        keep_explanation(self.run, explanation, {"top": PATHS, "beam": BEAM})
 
     def _answered(self, question: ImageQuestion) -> Answer:
         """Return the answer to a question; wait for it if it is no longer kept.
@@ -161,7 +158,6 @@ class Explainer:
         Raises:
             QueryError: there is none.
         """
-        self.check(question)
         job = self.ask(question)
         if not job.ended.wait(_SECONDS) or job.answer is None:
             raise QueryError(job.error or "the answer takes too long")
@@ -193,7 +189,7 @@ class Explainer:
         asked = question.unchanged
         if self._explained is None or self._explained[0] != asked:
             explanation = explain(
-                network, file, question.class_name, versus=question.versus, top=PATHS,
+                network, file, question.class_name, versus=question.versus, top=PATHS, beam=BEAM,
                 region=chosen_region(self.run, file, question.region),
             )  # fmt: skip
             self._explained = asked, explanation
@@ -204,25 +200,19 @@ def _ablations(
     network: RunNetwork, explanation: Explanation, question: ImageQuestion, job: Job[Answer]
 ) -> tuple[list[Ablation], str | None]:
     """Run the ablations that were asked for, and return why none changes the decision, if so."""
-    ablations, no_flip = [], None
+    ablations: list[Ablation] = []
+    no_flip = None
     if question.ablate or question.units:
         job.enter("running the network with units ablated")
-        ablations.append(
-            ablate(
-                network, explanation.image, concepts=question.ablate, units=question.units,
-                everywhere=question.everywhere, blocks=explanation.blocks,
-                classes=compared_classes(explanation),
-            )
-        )  # fmt: skip
+        ablations, _ = run_ablations(
+            network, explanation, question.ablate, question.units, everywhere=question.everywhere
+        )
     if question.flip:
         job.enter("searching an ablation that changes the answer")
-        minimal = minimal_ablation_set(network, explanation, everywhere=question.everywhere)
-        if minimal is None:
-            no_flip = flip_note(
-                network.run, explanation, most=MAX_CONCEPTS, at=None, everywhere=question.everywhere
-            )
-        else:
-            ablations.append(minimal)
+        found, no_flip = run_ablations(
+            network, explanation, everywhere=question.everywhere, flip=True
+        )
+        ablations += found
     return ablations, no_flip
 
 
