@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import secrets
@@ -28,16 +29,19 @@ from urllib.parse import parse_qsl, urlencode
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, cookie_parser
-from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.routing import Route
 
 from ..errors import ConceptGraphError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,6 +82,24 @@ def local_app(
     """
     guard = Middleware(_Guard, token=token, uploads=uploads or {})
     return Starlette(routes=routes, middleware=[guard])
+
+
+def json_action(path: str, act: Callable[[Mapping[str, object]], Response]) -> Route:
+    """Return the address of something that a page sends as a JSON object; `act` runs on a thread.
+
+    Anything else than an object is answered with 400.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = json.loads(await request.body())
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict):
+            return JSONResponse({"error": "not a JSON object"}, 400)
+        return await run_in_threadpool(act, body)
+
+    return Route(path, endpoint, methods=["POST"])
 
 
 def open_port(port: int | None = None, host: str = LOOPBACK) -> socket.socket:

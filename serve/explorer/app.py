@@ -6,19 +6,17 @@ page shows; here it is made a document. Errors of ours become a page of one line
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from ...errors import ConceptGraphError, QueryError
 from ...pages.document import TEMPLATES
 from ...pages.path_page import vis_network
-from ..local_server import local_app
+from ..local_server import json_action, local_app
 from .answers import as_csv, as_json
 from .explain.routes import UPLOADS, explain_routes
 from .pictures import audit_photograph, example, explain_audited, thumbnail
@@ -196,16 +194,7 @@ def _action(path: str, act: Callable[[Mapping[str, object]], Response]) -> Route
         except ConceptGraphError as error:
             return JSONResponse({"error": str(error)}, 400)
 
-    async def endpoint(request: Request) -> Response:
-        try:
-            sent = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            sent = None
-        if not isinstance(sent, dict):
-            return JSONResponse({"error": "not a JSON object"}, 400)
-        return await run_in_threadpool(reply, sent)
-
-    return Route(path, endpoint, methods=["POST"])
+    return json_action(path, reply)
 
 
 def _verify(library: Library, sent: Mapping[str, object]) -> Response:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ...errors import DataError
 from ...ingest.sources.verified.answers import check_worker
 from ...pages.document import TEMPLATES
-from ..local_server import local_app
+from ..local_server import json_action, local_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,17 +70,7 @@ def _picture(session: Session, request: Request, which: str) -> Response:
 
 def _action(path: str, act: Callable[[Mapping[str, object]], Json]) -> Route:
     """Return the address of something that people do, sent as a JSON object."""
-
-    async def endpoint(request: Request) -> Response:
-        try:
-            body = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict):
-            return JSONResponse({"error": "not a JSON object"}, 400)
-        return await run_in_threadpool(_reply, lambda: act(body))
-
-    return Route(path, endpoint, methods=["POST"])
+    return json_action(path, lambda body: _reply(lambda: act(body)))
 
 
 def _answer(session: Session, body: Mapping[str, object]) -> Json:

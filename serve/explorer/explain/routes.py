@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import weakref
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ....graph.run.explanations import saved_explanations
 from ....ingest.concept_data.images import read_header
 from ....pages.document import render as render_page_part
 from ....pages.image_page import image_values
+from ...local_server import json_action
 from ..rendering import Crumb, Page, render, render_part, url
 from .explainer import Explainer
 from .photographs import LARGEST, Photographs, key_of
@@ -162,14 +162,21 @@ def _explain(explainers: Explainers, request: Request) -> Response:
         key, explainer = explainers.of(given)
         if not given.get("image"):
             return _page(key, "Explain", "explain.html", _start(explainer, given), crumbs=())
-        question = ImageQuestion.of(given)
-        explainer.check(question)
-        job = explainer.ask(question)
+        return _answer(key, explainer, ImageQuestion.of(given))
     except ConceptGraphError as error:
         return _problem(error, given)
+
+
+def _answer(key: str, explainer: Explainer, question: ImageQuestion) -> Response:
+    """Answer with the answer to a question, or that it is being made.
+
+    Raises:
+        ConceptGraphError: there is none.
+    """
+    job = explainer.ask(question)
     if job.error is not None:
         explainer.cancel(question)  # so that opening the link again asks again
-        return _problem(ConceptGraphError(job.error), given)
+        raise ConceptGraphError(job.error)
     if job.answer is None:
         waiting = WaitingPage(question, job.stage, explainer.waiting_before(job))
         return _page(key, "Explaining …", "explaining.html", waiting)
@@ -270,7 +277,6 @@ def _state(explainers: Explainers, request: Request) -> Response:
     try:
         _, explainer = explainers.of(given)
         question = ImageQuestion.of(given)
-        explainer.check(question)
         job = explainer.ask(question)
     except ConceptGraphError as error:
         return JSONResponse({"error": str(error)}, 404)
@@ -322,18 +328,12 @@ def _action(
 ) -> Route:
     """Return the address of something that a page sends as JSON: `link`, and more."""
 
-    async def endpoint(request: Request) -> Response:
-        try:
-            body = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict) or not isinstance(body.get("link"), str):
-            return JSONResponse({"error": "not a JSON object with a link"}, 400)
-        return await run_in_threadpool(answer, body)
-
     def answer(body: Mapping[str, object]) -> Response:
+        link = body.get("link")
+        if not isinstance(link, str):
+            return JSONResponse({"error": "not a JSON object with a link"}, 400)
         try:
-            given = QueryParams(str(body["link"]).removeprefix("?"))
+            given = QueryParams(link.removeprefix("?"))
             key, explainer = explainers.of(given)
             return JSONResponse(act(key, explainer, ImageQuestion.of(given), body))
         except (QueryError, DataError) as error:
@@ -341,7 +341,7 @@ def _action(
         except ConceptGraphError as error:
             return JSONResponse({"error": str(error)}, 500)
 
-    return Route(f"{PATH}/{name}", endpoint, methods=["POST"])
+    return json_action(f"{PATH}/{name}", answer)
 
 
 def _paint(

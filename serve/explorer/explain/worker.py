@@ -124,8 +124,10 @@ class Worker(Generic[Key, Answer]):
             return job
 
     def find(self, key: Key) -> Job[Answer] | None:
-        """Return the job of a key, if there is one."""
+        """Return the job of a key, if there is one; that counts as asking for it."""
         with self._lock:
+            if key in self._jobs:
+                self._jobs.move_to_end(key)
             return self._jobs.get(key)
 
     def forget(self, key: Key) -> None:
