@@ -14,7 +14,6 @@ import re
 import shutil
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -349,10 +348,7 @@ def main() -> None:
         desk = make_desk(Path(folder) / "desk", run)
         for first in range(0, options.inputs, 250):
             try_files(desk, range(first, min(first + 250, options.inputs)), options.seed, tally)
-            kinds = Counter(failure.kind for _, failure in tally.failures)
-            lines = [tally.table(), *(f"{n} × {kind}" for kind, n in kinds.most_common())]
-            sys.stdout.write("\n".join(lines) + "\n\n")
-            sys.stdout.flush()
+            tally.report()
 
 
 if __name__ == "__main__":

@@ -133,6 +133,13 @@ class Tally:
         most = f"at most {self.most_seconds:.1f} s and {self.most_gigabytes:.2f} GB a command"
         return "\n".join([*lines, "", most])
 
+    def report(self) -> None:
+        """Print the table, and how often each kind of failure came."""
+        kinds = Counter(failure.kind for _, failure in self.failures)
+        lines = [self.table(), *(f"{n} × {kind}" for kind, n in kinds.most_common())]
+        sys.stdout.write("\n".join(lines) + "\n\n")
+        sys.stdout.flush()
+
 
 def make_world(folder: Path, images: int = 12) -> Path:
     """Make a folder with a run that has all optional files, and images; return the run.
@@ -694,10 +701,7 @@ def main() -> None:
         for first in range(0, options.mutants, 100):
             numbers = range(first, min(first + 100, options.mutants))
             try_mutants(run, numbers, options.seed, commands=options.commands, tally=tally)
-            kinds = Counter(failure.kind for _, failure in tally.failures)
-            lines = [tally.table(), *(f"{n} × {kind}" for kind, n in kinds.most_common())]
-            sys.stdout.write("\n".join(lines) + "\n\n")
-            sys.stdout.flush()
+            tally.report()
 
 
 if __name__ == "__main__":
