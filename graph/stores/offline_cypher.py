@@ -156,6 +156,7 @@ def _serve(pipe: Connection, theirs: Connection, loaded: Sequence[Records]) -> N
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     theirs.close()
     faulthandler.disable()
+    _close_inherited(pipe)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the engine's last words, if memory is short
     import kglite
 
@@ -173,6 +174,17 @@ def _serve(pipe: Connection, theirs: Connection, loaded: Sequence[Records]) -> N
             except ConceptGraphError as error:
                 answer = error
             pipe.send(answer)
+
+
+def _close_inherited(pipe: Connection) -> None:
+    """Close what a fork has of the other process, but for the pipe.
+
+    A connection of `serve` that stayed open here would never end for the browser, which would send
+    its next request on it, and wait.
+    """
+    if sys.platform == "linux":
+        os.closerange(3, pipe.fileno())
+        os.closerange(pipe.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def _limit_memory(limits: CypherLimits) -> None:

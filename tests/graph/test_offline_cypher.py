@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -140,6 +141,17 @@ def test_memory_is_limited(graph: CypherGraph) -> None:
 def test_a_text_that_breaks_the_engine_is_an_error(graph: CypherGraph) -> None:
     with pytest.raises(QueryError, match="nesting exceeds 512 levels"):
         graph.ask(f"RETURN {'(' * 9999}1{')' * 9999} AS x")
+
+
+def test_the_engine_holds_no_connection_of_this_process(graph: CypherGraph) -> None:
+    """What is closed here is closed for the other end (a browser waited for `serve` in vain)."""
+    graph.close()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert graph.ask("RETURN 1 AS one").rows == [(1,)]
+        ours.close()
+        theirs.settimeout(10)
+        assert theirs.recv(1) == b""
 
 
 def test_without_the_extra_one_line_says_how_to_get_it() -> None:
