@@ -18,7 +18,7 @@ from ..queries.rows import Rows
 from .concept_attribution import attribute_to_concepts, concept_attributor
 from .counterfactuals import OriginalImage
 from .decomposition import Decomposition, decompose
-from .explanation import Accounting, ConceptAttribution, Explanation, ImagePath, Prediction
+from .explanation import ConceptAttribution, Explanation, ImagePath, Prediction, UnitPaths
 from .image_masks import image_masks
 from .image_regions import ImageRegions, ImageToExplain, explain_regions
 from .network import RunNetwork, network_of, run_of
@@ -81,12 +81,17 @@ def explain(
     decomposed = decompose_image(network, photograph.batch, blocks, class_name, versus)
     chosen, decomposition, pair = decomposed.blocks, decomposed.decomposition, decomposed.pair
     logits, downstream = decomposed.logits, network.downstream(chosen)
-    if method == "one-unit":
-        search = _search_one_unit_edges(network.run, chosen, decomposition, beam)
-    else:
-        search = search_paths(downstream, decomposition, beam)
-    measure = partial(measure_paths, downstream, decomposition)
-    paths = _image_paths(network.run, chosen, search, top, measure)
+
+    def find_paths() -> UnitPaths:
+        if method == "one-unit":
+            search = _search_one_unit_edges(network.run, chosen, decomposition, beam)
+        else:
+            search = search_paths(downstream, decomposition, beam)
+        measure = partial(measure_paths, downstream, decomposition)
+        paths = _image_paths(network.run, chosen, search, top, measure)
+        coverage, maps = _coverage(paths, search), _unit_maps(decomposition, chosen, paths)
+        return UnitPaths(paths, coverage, Rows(search.searched), maps)
+
     by_concept, concept_maps = _by_concept(network, decomposed)
     names = network.class_names
     return Explanation(
@@ -100,18 +105,16 @@ def explain(
         predicted=predictions(network, logits),
         shape=network.run.manifest["input"],
         seen=photograph.seen,
-        paths=paths,
-        accounting=_accounting(decomposition, paths),
+        total=decomposition.total,
+        biases=decomposition.biases,
         blocks=chosen,
-        coverage=_coverage(paths, search),
-        searched=Rows(search.searched),
         by_concept=Rows(by_concept),
         cam=decomposition.class_activation.float().numpy(),
-        unit_maps=_unit_maps(decomposition, chosen, paths),
         concept_maps=concept_maps,
         picture=explain_regions(
             network, decomposed.whole(network, photograph.pixels), region, annotated
         ),
+        find_paths=find_paths,
         linearised=tuple(network.run.manifest["model"]["linearised"]),
         multi_label=network.network.architecture.multi_label,
     )
@@ -214,12 +217,6 @@ def predictions(network: RunNetwork, logits: Tensor, top: int = 5) -> Rows[Predi
     names = network.class_names
     order = probabilities.argsort(descending=True, stable=True)[:top].tolist()
     return Rows(Prediction(names[i], float(probabilities[i])) for i in order)
-
-
-def _accounting(decomposition: Decomposition, paths: Sequence[ImagePath]) -> Accounting:
-    shown = sum(path.contribution for path in paths)
-    others = decomposition.total - decomposition.biases - shown
-    return Accounting(shown, others, decomposition.biases, shown + others + decomposition.biases)
 
 
 def _unit_maps(

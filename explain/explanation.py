@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..queries.labels import UnitLabel, path_json
 from ..queries.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -140,6 +141,22 @@ class SearchedBlock(NamedTuple):
     next: float
 
 
+class UnitPaths(NamedTuple):
+    """The strongest paths of units, and how far they were searched.
+
+    Attributes:
+        paths: those with the largest |contribution|.
+        coverage: of Σ |contribution| over all paths that were searched, the share of `paths`.
+        searched: how far the search went at each block but the first, last block first.
+        maps: by uid, the activation map of each unit of `paths`, float32 (*grid).
+    """
+
+    paths: Rows[ImagePath]
+    coverage: float
+    searched: Rows[SearchedBlock]
+    maps: Mapping[str, NDArray[np.float32]]
+
+
 @dataclass(frozen=True)
 class Explanation:
     """Why the network gives a class this logit, on one image.
@@ -148,27 +165,26 @@ class Explanation:
         run: uid of the run.
         image: the image file, as given.
         class_name: the class explained.
-        versus: the class it is compared with, if any. Then `paths`, `accounting`, `by_concept` and
-            `cam` are about the difference of the two logits.
+        versus: the class it is compared with, if any. Then `total`, `biases`, `by_concept`, `cam`
+            and the unit paths are about the difference of the two logits.
         method: how the paths' contributions were computed, `exact` or `one-unit`.
         logit: of the class (not the difference).
         probability: of the class.
         predicted: the most probable classes.
         shape: what the network was given, and where that is stated.
         seen: the part of the image that the network sees.
-        paths: the paths with the largest |contribution|.
-        accounting: how the logit adds up.
+        total: what is explained: the logit, or the difference.
+        biases: what bias terms after the first of `blocks` add to it.
         blocks: the blocks that the paths run through.
-        coverage: of Σ |contribution| over all paths that were searched, the share of `paths`.
-        searched: how far the search went at each block but the first, last block first.
         by_concept: attributions, largest |contribution| first; the last one is that of the units
             without a concept.
         cam: class activation map at the last block's resolution, float32 (*grid); its mean plus the
             head's bias is the logit.
-        unit_maps: by uid, the activation map of each unit of `paths`, float32 (*grid).
         concept_maps: by "category/name", for the concepts with the largest |contribution|, what
             each position adds to it, float32 (*grid).
         picture: the same logit by regions of the image, and what happens without its things.
+        find_paths: searches the unit paths, which takes as long as all the rest; `unit_paths` calls
+            it once, when they are asked for.
         linearised: functions of the network that are linearised at the image; with none of them
             contributions are exact.
         multi_label: whether each class is a decision of its own, so that probabilities do not add
@@ -185,16 +201,14 @@ class Explanation:
     predicted: Rows[Prediction]
     shape: InputShape
     seen: SeenBox
-    paths: Rows[ImagePath]
-    accounting: Accounting
+    total: float
+    biases: float
     blocks: tuple[str, ...]
-    coverage: float
-    searched: Rows[SearchedBlock]
     by_concept: Rows[ConceptAttribution]
     cam: NDArray[np.float32]
-    unit_maps: Mapping[str, NDArray[np.float32]]
     concept_maps: Mapping[str, NDArray[np.float32]]
     picture: ImageRegions
+    find_paths: Callable[[], UnitPaths] = field(repr=False, compare=False)
     linearised: tuple[str, ...] = ()
     multi_label: bool = False
 
@@ -206,7 +220,24 @@ class Explanation:
     @property
     def is_ahead(self) -> bool:
         """Whether the logit explained is at least that of the class it is compared with."""
-        return self.versus is None or self.accounting.total >= 0
+        return self.versus is None or self.total >= 0
+
+    @cached_property
+    def unit_paths(self) -> UnitPaths:
+        """The strongest unit paths; they are searched when they are asked for first."""
+        return self.find_paths()
+
+    @property
+    def paths(self) -> Rows[ImagePath]:
+        """The unit paths with the largest |contribution|."""
+        return self.unit_paths.paths
+
+    @property
+    def accounting(self) -> Accounting:
+        """How what is explained adds up from the unit paths."""
+        shown = sum(path.contribution for path in self.paths)
+        others = self.total - self.biases - shown
+        return Accounting(shown, others, self.biases, shown + others + self.biases)
 
     @property
     def exactness(self) -> str | None:
@@ -221,8 +252,8 @@ class Explanation:
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} of {self.image} by {self.run}: {self.target}, "
-            f"{self.probability:.1%}, logit {self.accounting.total:+.3f}; "
-            f"{len(self.paths)} paths, {len(self.by_concept) - 1} concepts>"
+            f"{self.probability:.1%}, logit {self.total:+.3f}; "
+            f"{len(self.by_concept) - 1} concepts>"
         )
 
     @property
@@ -273,11 +304,11 @@ class Explanation:
                 }
                 for path in self.paths
             ],
-            "coverage": self.coverage,
+            "coverage": self.unit_paths.coverage,
             "agreement": self.agreement,
             "linearised": list(self.linearised),
             "multi_label": self.multi_label,
-            "searched": [block._asdict() for block in self.searched],
+            "searched": [block._asdict() for block in self.unit_paths.searched],
             "accounting": self.accounting._asdict(),
             "by_concept": [concept._asdict() for concept in self.by_concept],
             "by_category": [category._asdict() for category in self.by_category],

@@ -20,10 +20,15 @@ _NAMED = 5
 """Concepts that are listed by name."""
 
 
-def explanation_note(run: Run, explanation: Explanation) -> str | None:
-    """Return why units tell of no concept in an image; None if the paths shown have a name.
+def explanation_note(run: Run, explanation: Explanation, *, with_paths: bool = True) -> str | None:
+    """Return why units tell of no concept in an image; None if they do.
 
     It is about units alone: regions and things may have names all the same.
+
+    Args:
+        run: that was asked.
+        explanation: of the image.
+        with_paths: also say so if none of the unit paths, which are shown, has a name.
     """
     *concepts, _ = explanation.by_concept
     first = explanation.blocks[0]
@@ -36,7 +41,7 @@ def explanation_note(run: Run, explanation: Explanation) -> str | None:
             f"none is present in this image, so unit paths tell of none.{_poor(concepts)} "
             f"{_earlier_block(run, explanation)}"
         )
-    if not any(unit.concept for path in explanation.paths for unit in path.units):
+    if with_paths and not any(unit.concept for path in explanation.paths for unit in path.units):
         strongest = max(concepts, key=lambda concept: abs(concept.contribution))
         return (
             "None of the units on these paths has a name. Over all paths, units that detect a "
@@ -79,7 +84,7 @@ def flip_note(
         f"--flip found no answer: with {_up_to(most, len(concepts))} ({_names(concepts)}) ablated, "
         f"the units{blocks} that detect each {where}, {unchanged}.",
         f"Units that detect none, which it does not ablate, add {rest:+.2f} to the "
-        f"{explanation.accounting.total:+.2f} explained.",
+        f"{explanation.total:+.2f} explained.",
         f"What else can be tried: {'; '.join(_other_ablations(explanation, at, everywhere))}.",
     ]
     return " ".join(parts)

@@ -90,7 +90,7 @@ def _nothing(explanation: Explanation) -> str:
     last = picture.blocks[-1]
     return (
         "nothing in the picture that a concept of the data names is evidence for it. Of the "
-        f"{explanation.accounting.total:+.2f} explained, bias terms after {last} are "
+        f"{explanation.total:+.2f} explained, bias terms after {last} are "
         f"{picture.biases_after[last]:+.2f}"
     )
 

@@ -72,7 +72,7 @@ def answer(mistake: ExplainedMistake) -> str:
     """Return what the explanation, the twin and the ablation say, in one sentence."""
     cue, explanation = mistake.shortcut.cue, mistake.explanation
     present = [c.present for c in explanation.by_concept if (c.category, c.name) == tuple(cue)]
-    total = explanation.accounting.total
+    total = explanation.total
     adds = f"where it is present, it adds {present[0]:+.2f} of {total:+.2f}; " if present else ""
     sentence = (
         f"Because of “{cue.name}”: {adds}without it in the picture the network predicts "

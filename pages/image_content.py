@@ -55,8 +55,19 @@ def image_page(
     ablations: Sequence[Ablation] = (),
     no_flip: str | None = None,
     unusual: Sequence[UnusualRegion] = (),
+    *,
+    with_paths: bool = True,
 ) -> ImagePage:
-    """Return the page of one image, with what ablations change, and what is unusual about it."""
+    """Return the page of one image.
+
+    Args:
+        run: that was asked.
+        explanation: of the image.
+        ablations: shown with what they change.
+        no_flip: why no ablation was found that changes the decision, if that was asked.
+        unusual: what is unusual about the image.
+        with_paths: search the unit paths, and show them.
+    """
     image, picture = photograph(Path(explanation.image)), explanation.picture
     versus, small = explanation.versus, thumbnail(image)
     asked = picture.chosen
@@ -82,20 +93,21 @@ def image_page(
         regions=region_tables(picture),
         unusual=unusual_tables(picture, unusual),
         flows=flow_page(run, explanation),
-        total=explanation.accounting.total,
+        total=explanation.total,
         biases=tuple(picture.biases_after.items()),
-        unit_note=explanation_note(run, explanation),
+        unit_note=explanation_note(run, explanation, with_paths=with_paths),
         attributions=page_attributions(explanation, small),
         categories=tuple((row.category, row.contribution) for row in explanation.by_category),
         ablations=tuple(map(page_ablation, ablations)),
         no_flip=no_flip,
-        paths=image_paths_page(run, explanation, small),
-        accounting=_accounting(explanation),
+        paths=image_paths_page(run, explanation, small) if with_paths else None,
+        accounting=path_sums(explanation) if with_paths else (),
         facts=(("image", Path(explanation.image).name), *run_facts(run)),
     )
 
 
-def _accounting(explanation: Explanation) -> tuple[tuple[str, float], ...]:
+def path_sums(explanation: Explanation) -> tuple[tuple[str, float], ...]:
+    """Return the parts that unit paths add up from, by name, their sum last."""
     total = "logit" if explanation.versus is None else f"logit − logit of {explanation.versus}"
     names = ("paths shown", "other paths", "biases", total)
     return tuple(zip(names, explanation.accounting, strict=True))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .image_parts import ImagePage, RegionTable
+    from .path_parts import PathPage
 
 NOTEBOOK_FLOWS = 6
 """The most flows listed in a notebook."""
@@ -45,6 +46,7 @@ def image_values(
     page: ImagePage,
     link: Callable[[str, str], str] | None = None,
     below_title: str = "",
+    paths_link: str = "",
 ) -> dict[str, object]:
     """Return what `image_body.html` shows.
 
@@ -53,6 +55,7 @@ def image_values(
         link: returns the address of a concept, given its name and category, where the body is a
             part of another page.
         below_title: what that page has there: escaped HTML, as markupsafe.Markup.
+        paths_link: the address of the unit paths, if they are a page of their own.
 
     Raises:
         DataError: as `render_image`.
@@ -62,11 +65,11 @@ def image_values(
         **_values(page),
         link=link,
         below_title=below_title,
+        paths_link=paths_link,
         weaker=[thing for thing in page.things if not thing.painted],
         regions=[_table(table, page.total) for table in page.regions],
         flows=None if page.flows is None else flow_values(page.flows),
-        bars=waterfall(page.accounting),
-        paths=path_values(page.paths),
+        **image_path_values(page.paths, page.accounting),
         data={
             "places": page.places,
             "seen": page.seen,
@@ -78,6 +81,17 @@ def image_values(
             "legend": _LEGEND,
         },
     )
+
+
+def image_path_values(
+    paths: PathPage | None, accounting: Sequence[tuple[str, float]]
+) -> dict[str, object]:
+    """Return what `image_paths.html` shows.
+
+    Raises:
+        DataError: as `render_image`.
+    """
+    return {"paths": paths and path_values(paths), "bars": waterfall(accounting)}
 
 
 def notebook_values(page: ImagePage) -> dict[str, object]:

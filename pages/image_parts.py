@@ -285,7 +285,7 @@ class ImagePage:
         categories: `present` of the attributions, summed over each category.
         ablations: units that were ablated, and the predictions then.
         no_flip: why no ablation was found that changes the decision, if that was asked.
-        paths: unit paths.
+        paths: unit paths; None where they are a page of their own.
         accounting: how the paths add up, their sum last.
         facts: settings, shown at the foot.
         panels: further pictures of what this one is compared with.
@@ -320,7 +320,7 @@ class ImagePage:
     categories: tuple[tuple[str, float], ...]
     ablations: tuple[PageAblation, ...]
     no_flip: str | None
-    paths: PathPage
+    paths: PathPage | None
     accounting: tuple[tuple[str, float], ...]
     facts: tuple[tuple[str, str], ...]
     panels: tuple[PagePanel, ...] = ()

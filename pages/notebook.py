@@ -153,7 +153,7 @@ def _plot_concepts(axes: Axes, explanation: Explanation) -> None:
     axes.set_yticks(range(len(concepts)), [_plain(str(concept.name)) for concept in concepts])
     axes.axvline(0, color="0.4", linewidth=0.8)
     versus = "" if explanation.versus is None else f" − {explanation.versus}"
-    total = explanation.accounting.total
+    total = explanation.total
     _set_title(axes, f"adds to {explanation.class_name}{versus} ({total:+.2f})")
 
 

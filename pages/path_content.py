@@ -70,7 +70,7 @@ def image_paths_page(run: Run, explanation: Explanation, small: Image.Image) -> 
             *(
                 (f"extended from {block}", f"{search.followed} of {search.of} ({search.share:.0%})")
                 for block, search in zip(
-                    reversed(explanation.blocks), explanation.searched, strict=False
+                    reversed(explanation.blocks), explanation.unit_paths.searched, strict=False
                 )
             ),
         ),
@@ -81,7 +81,7 @@ def _image_paths(run: Run, explanation: Explanation, small: Image.Image) -> tupl
     units = _page_units(
         run, (unit for path in explanation.paths for unit in path.units), SMALL_SIDE
     )
-    for uid, activation in explanation.unit_maps.items():
+    for uid, activation in explanation.unit_paths.maps.items():
         heat = data_uri(
             draw_on_seen(small, explanation.seen, partial(heat_overlay, activation=activation))
         )
@@ -117,7 +117,7 @@ def path_sentence(explanation: Explanation) -> str:
     to = "to" if path.contribution > 0 else "from"
     return (
         f"The strongest single path, {units}, {adds} {abs(path.contribution):.2f} {to} {logit}, "
-        f"{explanation.accounting.total:.2f}; ablating {path.units[0].uid} "
+        f"{explanation.total:.2f}; ablating {path.units[0].uid} "
         f"{'lowers' if path.measured > 0 else 'raises'} it by {abs(path.measured):.2f} "
         "along this path."
     )

@@ -11,7 +11,12 @@ import numpy as np
 from PIL import Image
 
 from conceptgraph.explain.counterfactuals import Counterfactual
-from conceptgraph.explain.explanation import Accounting, ConceptAttribution, Explanation, Prediction
+from conceptgraph.explain.explanation import (
+    ConceptAttribution,
+    Explanation,
+    Prediction,
+    UnitPaths,
+)
 from conceptgraph.explain.flows import Flow, FlowNode
 from conceptgraph.explain.image_regions import Change, ImageRegions, ImageThing, PixelBox
 from conceptgraph.explain.places import Place, UnitEvidence
@@ -45,11 +50,10 @@ def image_explanation(run: Run) -> Explanation:
         run=run.name, image=str(file), class_name="juggling", versus=None, method="exact",
         logit=3.0, probability=0.6,
         predicted=Rows((Prediction("juggling", 0.6), Prediction("typing", 0.4))),
-        paths=Rows(()), accounting=Accounting(0.0, 2.0, 1.0, 3.0), blocks=("block3", "block4"),
-        coverage=0.0, searched=Rows(()), by_concept=Rows((none,)),
-        cam=np.ones((2, 2), np.float32), unit_maps={}, concept_maps={},
+        total=3.0, biases=1.0, blocks=("block3", "block4"), by_concept=Rows((none,)),
+        cam=np.ones((2, 2), np.float32), concept_maps={},
         shape=run.manifest["input"], seen=preprocessing.SeenBox(0.25, 0.0, 0.75, 1.0),
-        picture=image_regions(),
+        picture=image_regions(), find_paths=lambda: UnitPaths(Rows(()), 0.0, Rows(()), {}),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from ..options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...explain.ablation import Ablation
     from ...explain.explanation import Explanation
@@ -210,15 +210,12 @@ def why(
     )  # fmt: skip
     unusual = _unusual(network, explanation, true_class)
     _write_files(run, explanation, ablations, no_flip, unusual or (), cam, html)
-    if keep:
-        by_words = labels == Labels.WORDS
-        flags = {"all_labels": all_labels, "masks": masks, "words": by_words}
-        extra = {name: True for name, given in flags.items() if given}
-        _save(run, explanation, {"top": top or PATHS, "beam": beam, **extra})
     from ...explain.name_sources import name_sources_note
     from ...explain.no_answer import explanation_note
 
-    no_answer = explanation_note(run, explanation)
+    no_answer = None  # the unit paths that it is about are shown only if asked for
+    if as_json or top is not None:
+        no_answer = explanation_note(run, explanation)
     names_by = name_sources_note(run, explanation)
     if as_json:
         what_if = [ablation.to_json() for ablation in ablations]
@@ -226,24 +223,28 @@ def why(
         notes = {"unusual": differs, "no_answer": no_answer, "no_flip": no_flip}
         notes["names_by"] = names_by or None
         print_json({**explanation.to_json(), "what_if": what_if, **notes})
-        return
-    from ..tables.explanation import print_explanation
+    else:
+        from ..tables.explanation import print_explanation
 
-    print_explanation(
-        explanation,
-        ablations,
-        no_answer,
-        no_flip,
-        paths=top is not None,
-        unusual=unusual or (),
-        names_by=names_by,
-    )
-    if unusual is None and true_class is not None:
-        print_line("What is unusual about it: run `conceptgraph evidence` once, then ask again.")
-    if cam is not None:
-        print_line(f"class activation map: {cam}")
-    if html is not None:
-        print_line(f"page: {html}")
+        print_explanation(
+            explanation,
+            ablations,
+            no_answer,
+            no_flip,
+            paths=top is not None,
+            unusual=unusual or (),
+            names_by=names_by,
+        )
+        if unusual is None and true_class is not None:
+            words = "run `conceptgraph evidence` once, then ask again."
+            print_line(f"What is unusual about it: {words}")
+        if cam is not None:
+            print_line(f"class activation map: {cam}")
+        if html is not None:
+            print_line(f"page: {html}")
+    if keep:  # after the answer: what is kept has the unit paths, whose search takes longest
+        flags = {"all_labels": all_labels, "masks": masks, "words": labels == Labels.WORDS}
+        _save(run, explanation, {"top": top or PATHS, "beam": beam}, flags)
 
 
 def _refuse(*options: tuple[str, object]) -> None:
@@ -365,13 +366,19 @@ def _write_files(
             partials[0].write_bytes(picture)
 
 
-def _save(run: Run, explanation: Explanation, settings: dict[str, object]) -> None:
-    """Save an explanation in the run's folder; if it cannot be written to, say so on stderr."""
+def _save(
+    run: Run, explanation: Explanation, settings: dict[str, int], flags: Mapping[str, bool]
+) -> None:
+    """Save an explanation in the run's folder; if it cannot be written to, say so on stderr.
+
+    Settings and those flags that are set tell it from others of the same image.
+    """
     from ...errors import ConceptGraphError
     from ...pages.write import keep_explanation
     from ..terminal import print_status
 
     try:
-        keep_explanation(run, explanation, settings)
+        given = {name: True for name, is_given in flags.items() if is_given}
+        keep_explanation(run, explanation, {**settings, **given})
     except ConceptGraphError as error:
         print_status(f"not saved: {error}")

@@ -237,7 +237,9 @@ def _notes(explanation: Explanation) -> Iterator[str]:
 
 
 def _search_notes(explanation: Explanation) -> Iterator[str]:
-    for block, search in zip(reversed(explanation.blocks), explanation.searched, strict=False):
+    for block, search in zip(
+        reversed(explanation.blocks), explanation.unit_paths.searched, strict=False
+    ):
         if search.followed < search.of:
             yield (
                 f"Beam search at {block}: {search.followed} of {search.of} path suffixes were "

@@ -34,7 +34,7 @@ def print_picture(explanation: Explanation) -> None:
     _print_regions(picture)
     _print_flows(picture, explanation.target)
     _print_concepts(explanation)
-    _print_sum(picture, explanation.accounting.total, value)
+    _print_sum(picture, explanation.total, value)
 
 
 def picture_notes(picture: ImageRegions) -> Iterator[str]:

@@ -14,11 +14,11 @@ from conceptgraph.cli.tables.audit import print_audit
 from conceptgraph.explain.audit import Audit
 from conceptgraph.explain.audit_counts import Suspect
 from conceptgraph.explain.explanation import (
-    Accounting,
     ConceptAttribution,
     Explanation,
     ImagePath,
     Prediction,
+    UnitPaths,
 )
 from conceptgraph.explain.image_regions import ImageRegions
 from conceptgraph.explain.no_answer import audit_note, explanation_note, flip_note
@@ -59,10 +59,10 @@ def explanation(run: Run) -> Explanation:
     return Explanation(
         run="a", image=str(image), class_name="road", versus=None, method="exact", logit=2.0,
         probability=0.6, predicted=Rows((Prediction("road", 0.6), Prediction("juggling", 0.4))),
-        paths=Rows((path,)), accounting=Accounting(1.0, 0.5, 0.5, 2.0), blocks=("block3", "block4"),
-        coverage=0.5, searched=Rows(()), by_concept=Rows((NONE,)), cam=np.zeros((2, 2), np.float32),
-        unit_maps={}, concept_maps={}, shape=run.manifest["input"], seen=SeenBox(0, 0, 1, 1),
-        picture=NOTHING_SEEN,
+        total=2.0, biases=0.5, blocks=("block3", "block4"), by_concept=Rows((NONE,)),
+        cam=np.zeros((2, 2), np.float32), concept_maps={}, shape=run.manifest["input"],
+        seen=SeenBox(0, 0, 1, 1), picture=NOTHING_SEEN,
+        find_paths=lambda: UnitPaths(Rows((path,)), 0.5, Rows(()), {}),
     )  # fmt: skip
 
 
@@ -110,7 +110,9 @@ def test_an_explanation_with_concepts_needs_no_note(run: Run, explanation: Expla
     units = Rows(unit_labels(run, ["block3/0", "block4/0"]).values())
     named = replace(path, units=units)
     found = replace(
-        explanation, by_concept=Rows((concept("ball", 0.7), NONE)), paths=Rows((named,))
+        explanation,
+        by_concept=Rows((concept("ball", 0.7), NONE)),
+        find_paths=lambda: explanation.unit_paths._replace(paths=Rows((named,))),
     )
     assert explanation_note(run, found) is None
 

@@ -11,8 +11,9 @@ import pytest
 
 from conceptgraph.explain.regions import ConceptRegion
 from conceptgraph.explain.unusual import UnusualRegion
+from conceptgraph.pages.document import render
 from conceptgraph.pages.image_content import image_page
-from conceptgraph.pages.image_page import render_image
+from conceptgraph.pages.image_page import image_values, render_image
 from conceptgraph.pages.wording import DISPUTED_TEXT
 from tests.image_samples import BALL, BLUE, RED, image_explanation, open_picture
 from tests.made_runs import small_run
@@ -21,7 +22,7 @@ from tests.page_samples import draw_thumbnails
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conceptgraph.explain.explanation import Explanation
+    from conceptgraph.explain.explanation import Explanation, UnitPaths
     from conceptgraph.graph.run.reader import Run
 
 
@@ -109,6 +110,21 @@ def test_each_disagreement_of_evidence_and_loss_is_marked(
     picture = replace(explanation.picture, things=(ball, weak), chosen=weak)
     document = render_image(image_page(run, replace(explanation, picture=picture)))
     assert (document.count("<b>?</b>"), document.count(DISPUTED_TEXT)) == (2, 1)
+
+
+def test_unit_paths_are_searched_only_for_a_page_that_shows_them(
+    run: Run, explanation: Explanation
+) -> None:
+    def search() -> UnitPaths:
+        raise AssertionError("searched")
+
+    unsearched = replace(explanation, find_paths=search)
+    page = image_page(run, unsearched, with_paths=False)
+    assert page.verdict == image_page(run, explanation).verdict
+    document = render("image_body.html", **image_values(page, paths_link="elsewhere"))
+    assert 'href="elsewhere"' in document
+    with pytest.raises(AssertionError, match="searched"):
+        image_page(run, unsearched)
 
 
 def test_regions_and_flows_add_up_to_the_logit(run: Run, explanation: Explanation) -> None:

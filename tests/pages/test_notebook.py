@@ -108,7 +108,7 @@ def test_lists_are_tables(explanation: ImageExplanation, run: Run) -> None:
     ablation = explanation.ablate(units=["block4/1"])
     for rows in (
         explanation.paths, explanation.by_concept, explanation.by_category, explanation.predicted,
-        explanation.searched, explanation.paths[0].units, paths, paths.paths, ablation,
+        explanation.unit_paths.searched, explanation.paths[0].units, paths, paths.paths, ablation,
         ablation.before,
     ):  # fmt: skip
         assert "<table" in shown(rows, "text/html")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,8 +20,10 @@ from ....explain.verdict import ASKED
 from ....explain.what_if import run_ablations
 from ....graph.uids import concept_uid
 from ....ingest.concept_data.images import open_image
-from ....pages.image_content import image_page
-from ....pages.pictures import paint_photograph
+from ....pages.image_content import image_page, path_sums
+from ....pages.image_page import image_path_values
+from ....pages.path_content import image_paths_page
+from ....pages.pictures import paint_photograph, photograph, thumbnail
 from ....pages.write import keep_explanation
 from .worker import Worker
 
@@ -79,6 +82,7 @@ class Explainer:
         self.run, self.photographs = run, photographs
         self._options = options or NetworkOptions()
         self._worker: Worker[ImageQuestion, Answer] = Worker(self._network)
+        self._using_network = threading.Lock()
         self._explained: tuple[ImageQuestion, Explanation] | None = None
 
     def check(self, question: ImageQuestion) -> None:
@@ -142,6 +146,19 @@ class Explainer:
         painted.save(buffer, format="PNG", compress_level=1)
         return self.photographs.add(buffer.getvalue())
 
+    def unit_paths(self, question: ImageQuestion) -> dict[str, object]:
+        """Search the unit paths of an answer, unless that was done; return what their page shows.
+
+        Raises:
+            QueryError: there is no answer.
+            DataError: the photograph cannot be read.
+        """
+        explanation = self._answered(question).explanation
+        with self._using_network:
+            sums = path_sums(explanation)
+        small = thumbnail(photograph(Path(explanation.image)))
+        return image_path_values(image_paths_page(self.run, explanation, small), sums)
+
     def keep(self, question: ImageQuestion) -> None:
         """Save an explanation in the run, as `conceptgraph why` does.
 
@@ -150,6 +167,8 @@ class Explainer:
             RunError: the run cannot be written to.
         """
         explanation = self._answered(question).explanation
+        with self._using_network:  # what is kept has the unit paths
+            explanation.unit_paths  # noqa: B018
         keep_explanation(self.run, explanation, {"top": PATHS, "beam": BEAM})
 
     def _answered(self, question: ImageQuestion) -> Answer:
@@ -165,6 +184,10 @@ class Explainer:
 
     def _answer(self, question: ImageQuestion, job: Job[Answer]) -> Answer:
         """Answer a question in the worker's thread, in stages."""
+        with self._using_network:
+            return self._answer_in_stages(question, job)
+
+    def _answer_in_stages(self, question: ImageQuestion, job: Job[Answer]) -> Answer:
         file = self.photographs.file(question.image)
         job.enter("loading the network")
         network = self._network()
@@ -177,7 +200,9 @@ class Explainer:
         classes = [explanation.class_name, *([explanation.versus] if explanation.versus else [])]
         unusual = unusual_regions(network, explanation, classes)
         job.enter("drawing the page")
-        page = image_page(self.run, explanation, ablations, no_flip, unusual or ())
+        page = image_page(
+            self.run, explanation, ablations, no_flip, unusual or (), with_paths=False
+        )
         return Answer(explanation, page, _concepts(explanation))
 
     def _network(self) -> RunNetwork:

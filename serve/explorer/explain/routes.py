@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .worker import Job
 
 PATH = "/explain"
+PATHS = f"{PATH}/paths"
 UPLOAD = f"{PATH}/photograph"
 UPLOADS = {UPLOAD: LARGEST}
 """For `local_app`."""
@@ -146,6 +147,7 @@ def explain_routes(library: Library, options: NetworkOptions | None = None) -> l
     explainers = Explainers(library, options)
     return [
         Route(PATH, lambda request: _explain(explainers, request)),
+        Route(PATHS, lambda request: _unit_paths(explainers, request)),
         Route(f"{PATH}/state", lambda request: _state(explainers, request)),
         Route("/photograph", lambda request: _photograph(explainers, request)),
         _upload(explainers),
@@ -183,6 +185,23 @@ def _answer(key: str, explainer: Explainer, question: ImageQuestion) -> Response
     page = job.answer.page
     body = _body(key, explainer, question, job.answer)
     return _page(key, page.title, "explained.html", AnswerPage(body, page.flows is not None))
+
+
+def _unit_paths(explainers: Explainers, request: Request) -> Response:
+    """Answer with the unit paths of an answer."""
+    given = request.query_params
+    try:
+        key, explainer = explainers.of(given)
+        question = ImageQuestion.of(given)
+        values = explainer.unit_paths(question)
+    except ConceptGraphError as error:
+        return _problem(error, given)
+    body = Markup(render_page_part("image_paths.html", **values))  # noqa: S704
+    crumbs = (
+        Crumb("Explain", url(PATH, run=key)),
+        Crumb("The answer", f"{url(PATH, run=key)}&{question.query}"),
+    )
+    return _page(key, "Unit paths", "unit_paths_of_image.html", body, crumbs)
 
 
 def _page(
@@ -238,7 +257,10 @@ def _body(run: str, explainer: Explainer, question: ImageQuestion, answer: Answe
         return url("/concept", run=run, uid=f"{category}/{name}")
 
     below = Markup(render_part("what_if.html", _what_if(run, explainer, question, answer), run))  # noqa: S704
-    return Markup(render_page_part("image_body.html", **image_values(answer.page, link, below)))  # noqa: S704
+    paths = f"{url(PATHS, run=run)}&{question.query}"
+    return Markup(  # noqa: S704
+        render_page_part("image_body.html", **image_values(answer.page, link, below, paths))
+    )
 
 
 def _what_if(run: str, explainer: Explainer, question: ImageQuestion, answer: Answer) -> WhatIf:

@@ -88,6 +88,17 @@ def test_a_photograph_is_dropped_explained_and_asked_about(
         tab.close()
 
 
+def test_unit_paths_are_a_page_of_their_own(browser: Browser, server: ExplorerServer) -> None:
+    tab = open_tab(browser, server)
+    page = answered(tab.go("/explain", image=photographs(server)[0]))
+    page.get_by_role("link", name="Unit paths").click()
+    expect(page.get_by_role("table", name="How the logit adds up")).to_be_visible(timeout=SECONDS)
+    expect(page.locator("#canvas canvas")).to_be_visible()
+    page.get_by_role("link", name="The answer").click()
+    answered(page)
+    tab.close()
+
+
 def test_classes_and_ablations_by_keyboard(
     browser: Browser, server: ExplorerServer, user_folder: UserFolder
 ) -> None:

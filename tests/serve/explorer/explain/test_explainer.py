@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -59,6 +59,17 @@ def test_the_answer_is_that_of_explain(
     assert {**answer.explanation.to_json(), "image": "x.jpg"} == plain
     job = explainer.ask(question)
     assert job.early == answer.explanation.predicted
+
+
+def test_its_unit_paths_are_a_page_of_their_own(
+    explainer: Explainer, question: ImageQuestion, run: Run
+) -> None:
+    plain = explain(run, "x.jpg")
+    values: dict[str, Any] = explainer.unit_paths(question)
+    assert [path.value for path in values["paths"]["listed"]] == [
+        path.contribution for path in plain.paths
+    ]
+    assert [bar.value for bar in values["bars"]] == list(plain.accounting)
 
 
 def test_ablations_are_those_of_ablate(
