@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from conceptgraph.ingest.concept_data.masks import read_label_maps
+from conceptgraph.ingest.dissection.peak_histogram import TIMES
 from tests import reference
 from tests.reference import LabelledImage
 
@@ -87,6 +89,7 @@ class ExpectedRun:
             )
         self._check_counts(run, block, counts, scores)
         self._check_top_images(run, block, maps.max(axis=(2, 3)), thresholds)
+        self._check_peaks(run, block, maps.max(axis=(2, 3)), thresholds)
         self._check_auc(run, block, maps.max(axis=(2, 3)))
 
     def _check_counts(
@@ -118,6 +121,20 @@ class ExpectedRun:
             for unit, threshold in enumerate(thresholds)
             for image in reference.top_images(peaks[:, unit], threshold, self.settings.top_images)
         ]
+
+    def _check_peaks(
+        self, run: Run, block: str, peaks: reference.Floats, thresholds: reference.Floats
+    ) -> None:
+        """Sort each image into its bin; all are in the first one if the threshold is 0."""
+        rows = run.peaks[run.peaks["unit"].str.startswith(f"{block}/")]
+        expected: Counter[tuple[str, float]] = Counter()
+        for unit, threshold in enumerate(thresholds):
+            for peak in peaks[:, unit]:
+                if peak > threshold:
+                    times = [t for t in TIMES if threshold > 0 and peak / threshold >= t]
+                    expected[f"{block}/{unit}", max(times, default=1.0)] += 1
+        found = zip(rows["unit"], rows["times"], rows["images"], strict=True)
+        assert {(unit, times): images for unit, times, images in found} == expected
 
     def _check_auc(self, run: Run, block: str, peaks: reference.Floats) -> None:
         """Count the pairs of images, for concepts that label some image as a whole."""

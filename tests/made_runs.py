@@ -118,6 +118,7 @@ def small_run(out: Path) -> Run:
         _concept_and_class_tables(writer, CONCEPTS, CLASSES, {"block3": 3})
         _table(writer, "detections", detections)
         _table(writer, "top_images", images)
+        _table(writer, "peaks", [("block4/0", 1.0, 6), ("block4/0", 2.0, 4)])
         for block in ("block3", "block4"):
             writer.array(f"iou_{block}", np.full((3, len(CONCEPTS)), 0.05))
         writer.array("contributions_block3_block4", BLOCK3_BLOCK4)
@@ -157,6 +158,7 @@ def random_run(
         _concept_and_class_tables(writer, concepts, classes, widths)
         _table(writer, "detections", detection_rows)
         _table(writer, "top_images", [(unit_rows[0][0], 0, "a.jpg", 1.0, "thumbnails/a.jpg")])
+        _table(writer, "peaks", [(unit_rows[0][0], 1.0, 6), (unit_rows[0][0], 4.0, 3)])
         _contribution_arrays(writer, {**widths, "class": len(classes)}, rng)
         return open_run(writer.commit(run_facts(widths, network or out.stem, concepts)))
 

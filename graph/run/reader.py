@@ -1,7 +1,7 @@
 """The run directory `NAME.cg/`: the durable result of an ingest, read back.
 
     manifest.json                        settings, digests, versions; written last
-    units, concepts, detections, presence, classes, top_images   .parquet, columns in `TABLES`
+    units, concepts, detections, presence, classes, peaks, top_images    .parquet, by `TABLES`
     iou_block4.npy                       units × concepts, float32
     presence_block4.npy                  (units + 1) × concepts, float32: probes, then intercepts
     contributions_block3_block4.npy      sources × targets, float32, after the target's ReLU
@@ -27,7 +27,7 @@ from ...settings import Settings
 from ..uids import WORD, block_number, class_uid, concept_uids, unit_uid, word_run_uid
 from .files import file_of_run, read_array, read_table
 from .manifest import Manifest, read_manifest
-from .schema import INGEST_AGAIN, KEYS, MOST_CLASSES, MOST_OVERLAP, TABLES
+from .schema import INGEST_AGAIN, KEYS, MOST_BINS, MOST_CLASSES, MOST_OVERLAP, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -133,6 +133,14 @@ class Run:
     def top_images(self) -> pd.DataFrame:
         """One row a unit and rank: its top images; thumbnails are relative to the run."""
         return self._table("top_images")
+
+    @cached_property
+    def peaks(self) -> pd.DataFrame:
+        """One row a unit and bin: in how many images its largest activation is how strong.
+
+        `times` is the lower edge of the bin, as a multiple of the unit's threshold.
+        """
+        return self._table("peaks")
 
     @cached_property
     def interpretable(self) -> pd.Series[bool]:
@@ -316,6 +324,7 @@ class Run:
             "detections": units * concepts,
             "presence": len(self.blocks) * concepts,
             "classes": MOST_CLASSES,
+            "peaks": units * MOST_BINS,
             "top_images": units * min(self.settings.top_images, self.manifest["data"]["images"]),
         }
         frame = self.table(name, TABLES[name], KEYS[name], rows[name])

@@ -28,7 +28,7 @@ INGEST_AGAIN = "If an earlier conceptgraph made the run, ingest again"
 LONGEST_NAME = 4096
 """Characters (in tables: bytes) of a name or path."""
 MOST_UNITS, MOST_CLASSES, MOST_IMAGES = 250_000, 250_000, 10**9
-MOST_OVERLAP = 64
+MOST_OVERLAP = MOST_BINS = 64
 """Of IoU and precision: above 1 where a concept is in several label maps at the same pixels."""
 LARGEST_INPUT = 8192
 """Pixels of a side of the network's input."""
@@ -113,6 +113,7 @@ TABLES: dict[str, dict[str, str]] = {
         "usable": "bool",
     },
     "classes": {"uid": "name", "name": "name", "index": "count"},
+    "peaks": {"unit": "unit", "times": "size", "images": "count"},
     "top_images": {
         "unit": "unit",
         "rank": "count",
@@ -128,6 +129,7 @@ KEYS = {
     "detections": ("unit", "concept"),
     "presence": ("concept", "block"),
     "classes": ("uid",),
+    "peaks": ("unit", "times"),
     "top_images": ("unit", "rank"),
 }
 """Columns that no two rows share."""

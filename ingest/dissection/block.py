@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from .cells import Cells, Grid, cells_of_images
+from .peak_histogram import PeakHistogram
 from .top_images import BatchPeaks, TopImages
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class BlockDissection:
         active: bool (units,), False for dead units.
         overlaps: counts with the concepts.
         top: strongest images.
+        histogram: images by the largest activation.
     """
 
     grid: Grid
@@ -45,6 +47,7 @@ class BlockDissection:
     active: Tensor
     overlaps: Overlaps
     top: TopImages
+    histogram: PeakHistogram
 
     def partial(self, cells: Cells, batch: Batch, labels: Sequence[BatchLabels]) -> BlockPartial:
         """Count a batch, given its cells above threshold."""
@@ -64,6 +67,7 @@ class BlockDissection:
         """Add what a batch adds."""
         self.overlaps.update(partial.overlaps)
         self.top.update(partial.peaks)
+        self.histogram.update(partial.peaks.activation)
 
     def all_reduce(self, group: ProcessGroup) -> BlockDissection:
         """Return the block over all ranks."""
@@ -73,16 +77,22 @@ class BlockDissection:
             self.active,
             self.overlaps.all_reduce(group),
             self.top.all_reduce(group),
+            self.histogram.all_reduce(group),
         )
 
     def state_dict(self) -> State:
         """Return this rank's counts, on the CPU."""
-        return {"overlaps": self.overlaps.state_dict(), "top": self.top.state_dict()}
+        return {
+            "overlaps": self.overlaps.state_dict(),
+            "top": self.top.state_dict(),
+            "histogram": self.histogram.state_dict(),
+        }
 
     def load_state_dict(self, state: State) -> None:
         """Replace the counts by those of an earlier `state_dict`."""
         self.overlaps.load_state_dict(state["overlaps"])
         self.top.load_state_dict(state["top"])
+        self.histogram.load_state_dict(state["histogram"])
 
 
 class BlockDissections:
@@ -107,7 +117,8 @@ class BlockDissections:
             thresholds, grid = activations.thresholds(block), activations.grid(block)
             top = TopImages(grid.units, top_images, thresholds.device)
             active, counts = activations.active(block), overlaps(grid.units)
-            blocks[block] = BlockDissection(grid, thresholds, active, counts, top)
+            histogram = PeakHistogram(thresholds)
+            blocks[block] = BlockDissection(grid, thresholds, active, counts, top, histogram)
         return cls(blocks)
 
     def partial(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ...graph.uids import class_uid, unit_uid
+from ..dissection.peak_histogram import TIMES
 from ..statistics.label_statistics import category_columns
 from ..statistics.names import WrongNames, wrong_names
 from ..statistics.significance import largest_significant
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..concept_data.concepts import ConceptData
     from ..contributions.one_unit import Contribution
     from ..dissection.block import BlockDissection
+    from ..dissection.peak_histogram import PeakHistogram
     from ..dissection.top_images import TopImages
     from ..inputs import Inputs
     from ..statistics.block_probes import BlockProbes
@@ -94,6 +96,8 @@ def write_blocks(
     writer.table("units", pd.concat([block.units for block in tables], ignore_index=True))
     writer.table("detections", detections)
     writer.table("top_images", pd.concat(top_images, ignore_index=True))
+    peaks = [peaks_table(block, d.histogram) for block, d in blocks.items()]
+    writer.table("peaks", pd.concat(peaks, ignore_index=True))
     iou = np.concatenate([block.iou for block in tables])
     holds = np.concatenate([block.holds for block in tables])
     return wrong_names(iou, holds, settings.min_iou, settings.seed)
@@ -131,6 +135,20 @@ def presence_table(block: str, data: ConceptData, quality: pd.DataFrame) -> pd.D
     """Make one row per concept: how good its probe is; `quality` as the probes give it."""
     uids = [concept.uid for concept in data.concepts]
     frame: pd.DataFrame = quality.assign(concept=uids, block=block)
+    return frame
+
+
+def peaks_table(block: str, histogram: PeakHistogram) -> pd.DataFrame:
+    """Make one row per unit and bin that has an image."""
+    images: NDArray[np.int64] = histogram.images.cpu().numpy()
+    unit, place = np.nonzero(images)
+    frame: pd.DataFrame = pd.DataFrame(
+        {
+            "unit": [unit_uid(block, u) for u in unit.tolist()],
+            "times": np.array(TIMES)[place],
+            "images": images[unit, place],
+        }
+    )
     return frame
 
 

@@ -17,6 +17,7 @@ from .shown_unit import Contribution, ShownUnit, contributions, shown_unit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ....graph.run.reader import Run
     from ....queries.cards import UnitCard
     from ....queries.questions.unit_concepts import DetectionRow
     from ..library import Library, ServedRun
@@ -37,6 +38,20 @@ class UnitPicture(NamedTuple):
     rank: str | None
     image: str
     times: float | None
+
+
+class Peaks(NamedTuple):
+    """In how many images the unit fires, and how strongly.
+
+    Attributes:
+        images: in which it exceeds its threshold.
+        of: all images of the run.
+        bins: in words, from how many times its threshold on, and how many images there are.
+    """
+
+    images: int
+    of: int
+    bins: list[tuple[str, int]]
 
 
 class OtherRun(NamedTuple):
@@ -68,6 +83,7 @@ class UnitPage:
         finding: what it detects, or why it has no name.
         formula: its formula of several concepts, if it has one.
         pictures: the images on which it is strongest.
+        peaks: in how many images it fires; None for a run that is only in a database.
         concepts: those that it overlaps most.
         has_auc: whether any of them labels whole images.
         largest: the largest of their IoU and attainable IoU, for bars.
@@ -85,6 +101,7 @@ class UnitPage:
     finding: str
     formula: str | None
     pictures: tuple[UnitPicture, ...]
+    peaks: Peaks | None
     concepts: tuple[DetectionRow, ...]
     has_auc: bool
     largest: float
@@ -116,6 +133,7 @@ def unit(library: Library, served: ServedRun, asked: Mapping[str, str]) -> Page:
         _finding(served, card),
         served.formulas.get(uid),
         _pictures(served, card),
+        None if served.run is None else _peaks(served.run, card),
         card.concepts,
         any(row.auc is not None for row in card.concepts),
         max(largest, default=0.0) or 1.0,
@@ -158,6 +176,14 @@ def _pictures(served: ServedRun, card: UnitCard) -> tuple[UnitPicture, ...]:
         )
         for place, row in enumerate(card.images)
     )
+
+
+def _peaks(run: Run, card: UnitCard) -> Peaks:
+    rows = run.peaks[run.peaks["unit"] == card.uid].sort_values("times")
+    images = dict(zip(rows["times"], rows["images"], strict=True))
+    edges = sorted(set(run.peaks["times"])) if card.threshold else []
+    bins = [(f"{edge:g} ×", int(images.get(edge, 0))) for edge in edges]
+    return Peaks(int(rows["images"].sum()), run.manifest["data"]["images"], bins)
 
 
 def _other_runs(library: Library, served: ServedRun, uid: str) -> list[OtherRun]:

@@ -146,6 +146,18 @@ def test_numbers_of_a_unit(browser: Browser, explorer: ExplorerServer, runs: Pat
     tab.close()
 
 
+def test_how_often_a_unit_fires(explorer: ExplorerServer, runs: Path) -> None:
+    from conceptgraph import open_run
+
+    run = open_run(runs / "one.cg")
+    rows = run.peaks[run.peaks["unit"] == run.peaks["unit"].iloc[0]]
+    page = explorer.get("/unit", run="one", uid=rows["unit"].iloc[0]).text
+    images = run.manifest["data"]["images"]
+    assert f"in {rows['images'].sum()} of {images:,} images" in page
+    dead = run.units["uid"][~run.units["uid"].isin(rows["unit"])].iloc[0]
+    assert f"in 0 of {images:,} images" in explorer.get("/unit", run="one", uid=dead).text
+
+
 def test_a_class_beside_another(browser: Browser, explorer: ExplorerServer) -> None:
     """The concept graph is drawn, and a box of it leads to the concept."""
     tab = open_tab(browser, explorer)
