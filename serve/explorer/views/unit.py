@@ -182,7 +182,8 @@ def _peaks(run: Run, card: UnitCard) -> Peaks:
     rows = run.peaks[run.peaks["unit"] == card.uid].sort_values("times")
     images = dict(zip(rows["times"], rows["images"], strict=True))
     edges = sorted(set(run.peaks["times"])) if card.threshold else []
-    bins = [(f"{edge:g} ×", int(images.get(edge, 0))) for edge in edges]
+    last = rows["times"].max()
+    bins = [(f"{edge:g} ×", int(images.get(edge, 0))) for edge in edges if edge <= last]
     return Peaks(int(rows["images"].sum()), run.manifest["data"]["images"], bins)
 
 
