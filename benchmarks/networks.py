@@ -42,6 +42,11 @@ TIMM = (
     *("mobilenetv3_small_100", "lambda_resnet26t", "eca_nfnet_l0", "vit_tiny_patch16_224"),
     *("tresnet_m", "botnet26t_256", "haloregnetz_b", "resnet50_clip.openai"),
 )
+CLIPS = {
+    **dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), (8, 32)),
+    "resnet3d50": (16, 32),
+}
+"""Networks of clips, with frames and pixels a side of what they are given."""
 SIDE, PATHS = 64, 100
 
 
@@ -58,10 +63,14 @@ class Row(NamedTuple):
 def examine(network: Network) -> Row:
     """Check a network, explain an image with it, and compare predicted and measured effects."""
     spec = network.architecture.input._replace(height=SIDE, width=SIDE)
+    if network.name in CLIPS:
+        frames, side = CLIPS[network.name]
+        spec = spec._replace(frames=frames, height=side, width=side)
     linearised = check_suitable(network, network.blocks, spec)
     architecture, blocks = network.architecture, network.blocks[-2:]
     affine = affine_copy(network.module).double()
-    image = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).double()
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(1, *spec.image_shape, generator=generator).double()
     with record_outputs({"": architecture.stage(affine, blocks[0])}) as outputs, torch.no_grad():
         affine(image)
     between, head = (architecture.segment(affine, *step) for step in network.steps(blocks))
@@ -99,7 +108,7 @@ def table_row(name: str) -> str:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    names = [*TORCHVISION, *(f"timm:{name}" for name in TIMM)]
+    names = [*TORCHVISION, *(f"timm:{name}" for name in TIMM), *CLIPS]
     parser.add_argument("names", nargs="*", default=names)
     print("| network | blocks | head | linearised | error | r |\n|---|---|---|---|---|---|")
     for name in parser.parse_args().names:

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..errors import ModelError
 from ..graph.run.files import disk_errors
 from ..graph.run.reader import Run, open_run
 from ..graph.run.trust import remember_run
@@ -237,6 +238,11 @@ def ingest_network(
 def _suited(settings: Settings, network: Network) -> tuple[Settings, Network]:
     """Name the blocks, and check that the network can be explained."""
     spec = chosen_input(network.architecture.input, settings)
+    if spec.frames is not None:
+        raise ModelError(
+            f"{network.name} takes clips",
+            expected="a network of images: no clips are dissected yet",
+        )
     settings = replace(settings, blocks=settings.blocks or network.blocks)
     linearised = check_suitable(network, settings.blocks, spec)
     return settings, replace(network, linearised=linearised)

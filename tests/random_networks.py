@@ -74,15 +74,20 @@ def random_network(kind: str, classes: int = 5, seed: int = 0) -> Network:
     """Build a network of one of `KINDS`, its batch norms far from trivial, most units alive."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = _build(kind, classes)
-        for child in module.modules():
-            if isinstance(child, nn.BatchNorm2d):
-                _randomise(child)
-            elif isinstance(child, nn.Linear):
-                nn.init.normal_(child.weight, std=0.3)
+        module = randomised(_build(kind, classes))
     return as_network(
         module, f"tests.random_networks:{kind}", [f"class {i}" for i in range(classes)]
     )
+
+
+def randomised(module: nn.Module) -> nn.Module:
+    """Draw batch norms far from trivial, and a head, for a network."""
+    for child in module.modules():
+        if isinstance(child, (nn.BatchNorm2d, nn.BatchNorm3d)):
+            _randomise(child)
+        elif isinstance(child, nn.Linear):
+            nn.init.normal_(child.weight, std=0.3)
+    return module
 
 
 def linear_head(network: Network) -> nn.Linear:
@@ -104,7 +109,7 @@ def _build(kind: str, classes: int) -> nn.Module:
     raise ValueError(kind)
 
 
-def _randomise(norm: nn.BatchNorm2d) -> None:
+def _randomise(norm: nn.BatchNorm2d | nn.BatchNorm3d) -> None:
     """Draw scales of either sign, shifts and running statistics."""
     assert norm.running_mean is not None
     assert norm.running_var is not None

@@ -31,7 +31,7 @@ def ingest(
         str | None,
         typer.Option(
             help="A torchvision ResNet by name (resnet50 …), a published one (moments-resnet50, "
-            "places365-resnet18, places365-resnet50), or module:factory.",
+            "places365-resnet18, places365-resnet50), one of clips (r3d_18 …), or module:factory.",
             show_default="without --data either: the demo's network and data",
         ),
     ] = None,

@@ -36,22 +36,22 @@ SCHEMA = 1
 """Version of the run directory's layout; a run states the one it was written in."""
 
 
-class BlockShape(TypedDict):
-    """A block's output: units, and the height and width of their activation maps."""
-
+class _BlockShape(TypedDict):
     units: Units
     height: Side
     width: Side
 
 
-class InputShape(TypedDict):
-    """The network's input: images of this size, normalised from RGB in [0, 1].
+class BlockShape(_BlockShape, total=False):
+    """A block's output: units, and the height and width of their activation maps.
 
-    `resize`: pixels to which the shorter side of a photograph is resized before a center crop; None
-    for whole photographs, resized without regard to their aspect ratio. Concept images always are.
-    `source` says in words where all this is stated.
+    `times` is how many time slots the maps of clips have; those of images have none.
     """
 
+    times: Side
+
+
+class _InputShape(TypedDict):
     height: Side
     width: Side
     mean: Channels
@@ -59,6 +59,17 @@ class InputShape(TypedDict):
     resize: Side | None
     interpolation: Interpolation
     source: Text
+
+
+class InputShape(_InputShape, total=False):
+    """The network's input: images of this size, normalised from RGB in [0, 1].
+
+    `resize`: pixels to which the shorter side of a photograph is resized before a center crop; None
+    for whole photographs, resized without regard to their aspect ratio. Concept images always are.
+    `source` says in words where all this is stated. `frames` are those of a clip; images have none.
+    """
+
+    frames: Side
 
 
 class ModelSource(TypedDict):

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ...errors import ModelError
 from ..engine.process_group import ProcessGroup
-from ..engine.tensors import grid_mean
+from ..engine.tensors import channels_last, grid_mean
 from ..engine.workers import WorkerPool
 from ..network.affine import affine_copy, without_biases
 from ..network.forward import block_outputs
@@ -126,9 +126,9 @@ def block_steps(
 
 
 def random_images(spec: InputSpec) -> Tensor:
-    """Return noise as a network's input, (2, channels, height, width), always the same."""
+    """Return noise as a network's input, two images or clips, always the same."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(2, *spec[:3], generator=generator)
+    return torch.randn(2, *spec.image_shape, generator=generator)
 
 
 def _check_order(network: Network, grids: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
@@ -205,8 +205,7 @@ class BlockStep:
         maps = torch.zeros(count, self.sources, *self._grid, device=self.device)
         rows = torch.arange(count, device=self.device)
         maps[rows, rows + start] = 1
-        channels_last = torch.channels_last if len(self._grid) == 2 else torch.channels_last_3d
-        return maps.contiguous(memory_format=channels_last)
+        return maps.contiguous(memory_format=channels_last(maps.ndim))
 
     @torch.inference_mode()
     def _run(self, maps: Tensor) -> tuple[Tensor, Tensor]:

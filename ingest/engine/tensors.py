@@ -52,3 +52,12 @@ def true_positions(flags: Tensor) -> Tensor:
 def grid_mean(maps: Tensor) -> Tensor:
     """Return the means over the grids of maps (images, units, *grid); (images, units)."""
     return maps.mean(dim=tuple(range(2, maps.ndim)))
+
+
+def channels_last(axes: int) -> torch.memory_format:
+    """Return the memory format in which the units of a position are neighbours.
+
+    Args:
+        axes: of the tensors: 4 of images, 5 of clips.
+    """
+    return torch.channels_last if axes == 4 else torch.channels_last_3d

@@ -131,7 +131,8 @@ def without_biases(module: nn.Module) -> nn.Module:
 def fold_batchnorm(module: nn.Module) -> nn.Module:
     """Return a copy in eval mode with batch norms folded into the convolutions before them.
 
-    A pair is `convN`, `bnN` in one module, or Conv2d, BatchNorm2d in succession in a Sequential.
+    A pair is `convN`, `bnN` in one module, or a convolution and a batch norm in succession in a
+    Sequential.
     The names are trusted: where a network runs them in another order the copy is wrong, so compare
     it with the plain network once before using it.
     """
@@ -140,7 +141,7 @@ def fold_batchnorm(module: nn.Module) -> nn.Module:
         for conv_name, norm_name in _pairs(parent):
             conv, norm = parent.get_submodule(conv_name), parent.get_submodule(norm_name)
             if (
-                isinstance(conv, nn.Conv2d)
+                isinstance(conv, (nn.Conv2d, nn.Conv3d))
                 and isinstance(norm, BatchNorm)
                 and type(norm).forward in {kind.forward for kind in BatchNorm}
                 and norm.running_mean is not None

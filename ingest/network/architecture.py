@@ -2,7 +2,8 @@
 
 The only place that knows names of modules. Everything else asks an `Architecture`: for the module
 whose output a block is, for the way from the last block's maps to the logits, for the shape and
-normalisation of inputs. Maps are (images, units, *grid); the grid of an image network has two axes.
+normalisation of inputs. Maps are (images, units, *grid); the grid of an image network has two axes,
+height and width, that of a network of clips has three: times, height and width.
 
 A family of networks is a function in `FAMILIES` (docs/add-a-network.md).
 """
@@ -104,7 +105,7 @@ class Architecture:
     def _segment(
         self, module: nn.Module, before: Sequence[str], end: str, *, is_head: bool = False
     ) -> Segment:
-        return Segment(module, before, end, shape=self.input[:3], is_head=is_head)
+        return Segment(module, before, end, shape=self.input.image_shape, is_head=is_head)
 
 
 def described(module: nn.Module, name: str) -> str:
@@ -116,7 +117,7 @@ def width_of(layer: nn.Module) -> int | None:
     """Return how many outputs a layer has that may give the logits; None for any other module."""
     if isinstance(layer, nn.Linear):
         return layer.out_features
-    if isinstance(layer, nn.Conv2d) and set(layer.kernel_size) == {1}:
+    if isinstance(layer, CONVOLUTIONS) and set(layer.kernel_size) == {1}:
         return layer.out_channels
     return None
 
@@ -152,6 +153,9 @@ _NUMBERED = re.compile(
 )
 _SEQUENCES = ("layers", "stages", "blocks", "features", "groups")
 _DEPTH = 4
+CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
+FRAMES, CLIP_SIDE = 16, 112
+"""Of clips, where nothing states them: what most 3-D networks take."""
 CIFAR_SIDE = 32
 CIFAR_STEM = "CIFAR-style stem (convolutions 3 × 3 of stride 1, no max pooling)"
 
@@ -188,7 +192,7 @@ def _numbered(container: nn.Module) -> list[str]:
 
 def _is_stage(module: nn.Module) -> bool:
     """Return whether a module may be a residual stage: of several convolutions."""
-    return sum(isinstance(child, nn.Conv2d) for child in module.modules()) > 1
+    return sum(isinstance(child, CONVOLUTIONS) for child in module.modules()) > 1
 
 
 def _head(module: nn.Module, stages: Sequence[str]) -> str | None:
@@ -267,15 +271,17 @@ def recognise(
     return Architecture(stages, head, spec, multi_label)
 
 
-def first_convolution(module: nn.Module) -> nn.Conv2d | None:
+def first_convolution(module: nn.Module) -> nn.Conv2d | nn.Conv3d | None:
     """Return the convolution that a network has first: that of its stem."""
-    return next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    return next((part for part in module.modules() if isinstance(part, CONVOLUTIONS)), None)
 
 
 def _default_input(module: nn.Module, stages: Sequence[str]) -> InputSpec:
-    """Return the input of a network that states none: grey, and CIFAR's size, by its stem."""
+    """Return the input of a network that states none, by its stem: grey, clips, CIFAR's size."""
     first = first_convolution(module)
     spec = InputSpec.of_images(1 if first is not None and first.in_channels == 1 else 3)
+    if isinstance(first, nn.Conv3d):
+        spec = spec._replace(frames=FRAMES, height=CLIP_SIDE, width=CLIP_SIDE)
     if _has_small_stem(module, stages):
         spec = spec._replace(height=CIFAR_SIDE, width=CIFAR_SIDE, size_from=CIFAR_STEM)
     return spec
@@ -286,9 +292,10 @@ def _has_small_stem(module: nn.Module, stages: Sequence[str]) -> bool:
     inside = tuple(f"{name}." for name in stages)
     parts = list(module.named_modules())
     stem = [part for _, part in takewhile(lambda named: not named[0].startswith(inside), parts)]
-    kinds = {(it.kernel_size, it.stride) for it in stem if isinstance(it, nn.Conv2d)}
+    kinds = {(it.kernel_size[-2:], it.stride[-2:]) for it in stem if isinstance(it, CONVOLUTIONS)}
     pools = (it for name, it in parts if not name.startswith(inside))
-    return kinds == {((3, 3), (1, 1))} and not any(isinstance(it, nn.MaxPool2d) for it in pools)
+    max_pools = (nn.MaxPool2d, nn.MaxPool3d)
+    return kinds == {((3, 3), (1, 1))} and not any(isinstance(it, max_pools) for it in pools)
 
 
 def _checked(module: nn.Module, names: Sequence[str]) -> list[str]:

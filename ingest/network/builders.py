@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from ...errors import ModelError, nearest
 from ...graph.run.trust import Factory
 from ..engine.light_import import without_compiler
+from .clip_networks import SlowR50, resnet3d50
 from .published import PUBLISHED_MODELS
 from .stated_input import of_weights
 
@@ -34,14 +35,17 @@ if TYPE_CHECKING:
     from .stated_input import StatedInput
 
 Builder = Callable[[int | None], nn.Module]
+OWN: dict[str, Callable[..., nn.Module]] = {"resnet3d50": resnet3d50, "slow_r50": SlowR50}
+"""Architectures that torchvision lacks."""
+_VIDEO = "video.resnet"
 TIMM = "timm:"
 """Before the name of a network of timm's."""
-_BODY = re.compile(r"(conv|bn|layer)\d+\.")
+_BODY = re.compile(r"(conv|bn|layer)\d+\.|stem\.|blocks\.[0-4]\.")
 
 
 def architectures() -> tuple[str, ...]:
-    """List the names of torchvision's ResNets, ResNeXts, Wide ResNets, RegNets and ConvNeXts."""
-    return (*_of("resnet"), *_of("regnet"), *_of("convnext"))
+    """List the names of torchvision's ResNets, RegNets and ConvNeXts, of images and of clips."""
+    return (*_of("resnet"), *_of("regnet"), *_of("convnext"), *_of(_VIDEO), *OWN)
 
 
 @cache
@@ -76,6 +80,8 @@ def builder(model: str, folder: Path | None = None) -> Builder:
         )
 
     def build(classes: int | None) -> nn.Module:
+        if model in OWN:
+            return OWN[model]() if classes is None else OWN[model](num_classes=classes)
         module: nn.Module = get_model(model, weights=None, num_classes=classes or 1000)
         return module
 
@@ -83,8 +89,8 @@ def builder(model: str, folder: Path | None = None) -> Builder:
 
 
 def weights_names(model: str) -> tuple[str, ...]:
-    """List torchvision's trained weights for one of `architectures`, with DEFAULT."""
-    return tuple(get_model_weights(model).__members__)
+    """List torchvision's trained weights for one of `architectures`, with DEFAULT; or none."""
+    return () if model in OWN else tuple(get_model_weights(model).__members__)
 
 
 class PublishedWeights(NamedTuple):
@@ -117,15 +123,16 @@ def download(model: str, weights: str) -> PublishedWeights:
 
 
 def fitting_architecture(state: Mapping[str, Tensor]) -> str | None:
-    """Return the torchvision ResNet with the names and shapes of `state`, the last layer aside."""
+    """Return the ResNet with the names and shapes of `state`, the last layer aside."""
     shapes = _body_shapes(state)
-    return next((name for name in _of("resnet") if _torchvision_shapes(name) == shapes), None)
+    names = (*_of("resnet"), *_of(_VIDEO), *OWN)
+    return next((name for name in names if _shapes_of(name) == shapes), None)
 
 
 @cache
-def _torchvision_shapes(name: str) -> dict[str, torch.Size]:
+def _shapes_of(name: str) -> dict[str, torch.Size]:
     with torch.device("meta"):  # shapes only: no memory, no initialisation
-        return _body_shapes(get_model(name, weights=None).state_dict())
+        return _body_shapes(builder(name)(None).state_dict())
 
 
 def _body_shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:

@@ -28,8 +28,9 @@ from .published import (
     check_rows,
     check_weights,
     list_beside,
+    native_input,
 )
-from .stated_input import StatedInput, of_files_beside
+from .stated_input import of_files_beside
 from .weights import check_finite, first_of, read_file
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .architecture import Architecture
     from .builders import Builder
     from .matching import Checkpoint
+    from .stated_input import StatedInput
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def _with_input(
     if model in PUBLISHED_MODELS:
         everything.append(PUBLISHED_MODELS[model].stated)
     elif ":" not in model:
-        everything.append(StatedInput("native to torchvision's networks", (224, 224)))
+        everything.append(native_input(model))
     for source in reversed(everything):
         spec = spec.overridden(source)
     return replace(architecture, input=spec)

@@ -78,6 +78,7 @@ class InputSpec(NamedTuple):
         size_from: where the size is stated, in words.
         resize_from: likewise.
         colors_from: likewise, of mean and std.
+        frames: of a clip; None for a network of images.
     """
 
     channels: int = 3
@@ -90,12 +91,19 @@ class InputSpec(NamedTuple):
     size_from: str = ASSUMED
     resize_from: str = ASSUMED
     colors_from: str = f"ImageNet's, {ASSUMED}"
+    frames: int | None = None
 
     @classmethod
     def of_images(cls, channels: int) -> InputSpec:
         """Return the defaults, for images of so many channels."""
         mean, std = (_for_channels(values, channels) for values in (IMAGENET_MEAN, IMAGENET_STD))
         return cls(channels, mean=mean, std=std)
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one image, (channels, height, width); of a clip, (channels, frames, …)."""
+        frames = () if self.frames is None else (self.frames,)
+        return self.channels, *frames, self.height, self.width
 
     @property
     def source(self) -> str:
@@ -122,7 +130,10 @@ class InputSpec(NamedTuple):
             spec = spec._replace(height=height, width=width, resize=resize, size_from=stated.source)
         if stated.resize is not None:
             spec = spec._replace(resize=stated.resize or None, resize_from=stated.source)
-        spec = spec._replace(interpolation=stated.interpolation or spec.interpolation)
+        spec = spec._replace(
+            interpolation=stated.interpolation or spec.interpolation,
+            frames=spec.frames and (stated.frames or spec.frames),
+        )
         if stated.mean is not None or stated.std is not None:
             mean, std = (
                 _for_channels(values, spec.channels)
@@ -140,7 +151,7 @@ class InputSpec(NamedTuple):
     @property
     def shape(self) -> InputShape:
         """What a manifest states of it."""
-        return {
+        shape: InputShape = {
             "height": self.height,
             "width": self.width,
             "mean": list(self.mean),
@@ -149,6 +160,9 @@ class InputSpec(NamedTuple):
             "interpolation": self.interpolation,
             "source": self.source,
         }
+        if self.frames is not None:
+            shape["frames"] = self.frames
+        return shape
 
 
 def _for_channels(values: Channels, channels: int) -> Channels:
@@ -264,6 +278,12 @@ def _resize_of(value: object) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
+def image_shape(shape: InputShape) -> tuple[int, ...]:
+    """Return the shape of one input, as `InputSpec.image_shape`."""
+    frames = (shape["frames"],) if "frames" in shape else ()
+    return len(shape["mean"]), *frames, shape["height"], shape["width"]
+
+
 def seen_box(size: tuple[int, int], shape: InputShape) -> SeenBox:
     """Return the part of a photograph that the network sees.
 
@@ -311,11 +331,13 @@ def _corner(size: tuple[int, int], shape: InputShape) -> tuple[int, int]:
 def input_text(shape: InputShape) -> str:
     """Return size and preprocessing in words."""
     grey = " in grey" if len(shape["mean"]) == 1 else ""
-    size = f"{shape['width']} × {shape['height']} pixels{grey}"
+    size, what = f"{shape['width']} × {shape['height']} pixels{grey}", "photographs"
+    if "frames" in shape:
+        size, what = f"{shape['frames']} frames of {size}", "frames"
     if shape["resize"] is None:
-        return f"{size}, whole photographs resized (aspect ratio ignored, {shape['interpolation']})"
+        return f"{size}, whole {what} resized (aspect ratio ignored, {shape['interpolation']})"
     return (
-        f"{size}, the center of photographs whose shorter side is resized to {shape['resize']} "
+        f"{size}, the center of {what} whose shorter side is resized to {shape['resize']} "
         f"({shape['interpolation']})"
     )
 

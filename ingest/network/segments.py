@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SIDE = 64
-"""Pixels a side of the image that is run through what comes before a segment, if it can be."""
+"""Pixels a side of the image, or frame, that is run through what comes before, if it can be."""
 
 
 class _EndedError(Exception):
@@ -94,14 +94,15 @@ class Segment(nn.Module):
             before: names of the modules that are blocks, in the order in which they run, up to the
                 one whose output the segment is given; none for a segment that is given images.
             end: name of the module that ends it.
-            shape: of images, (channels, height, width).
+            shape: of images, (channels, height, width), or of clips, (channels, frames, …).
             is_head: whether the end gives the logits.
         """
         super().__init__()
         self.network = _with_own_biases(network)
         self.is_head = is_head
         parameter = next(network.parameters())
-        image = torch.zeros(1, shape[0], _SIDE, _SIDE).to(parameter)
+        frames = [1] * (len(shape) - 3)
+        image = torch.zeros(1, shape[0], *frames, _SIDE, _SIDE).to(parameter)
         if before:
             *earlier, source = before
             self.start = _Start()

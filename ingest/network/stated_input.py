@@ -45,6 +45,7 @@ class StatedInput(NamedTuple):
         interpolation: one of `INTERPOLATIONS`.
         mean: of each channel, of images in [0, 1].
         std: likewise.
+        frames: of a clip.
     """
 
     source: str
@@ -53,6 +54,7 @@ class StatedInput(NamedTuple):
     interpolation: Interpolation | None = None
     mean: Channels | None = None
     std: Channels | None = None
+    frames: int | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -63,16 +65,17 @@ class StatedInput(NamedTuple):
 def of_module(module: nn.Module) -> list[StatedInput]:
     """Return what a module's attributes state; the attributes on its own first.
 
-    Read are `input_size`, `mean` and `std`, and timm's `pretrained_cfg` or `default_cfg`.
+    Read are `input_size`, `mean`, `std` and `frames`, and timm's `pretrained_cfg` or `default_cfg`.
 
     Raises:
-        ModelError: one of the first three is not what it should be.
+        ModelError: one of the first four is not what it should be.
     """
     own = StatedInput(
         "attributes of the network",
         size=_attribute(module, "input_size", size_of, "a number of pixels, or height and width"),
         mean=_attribute(module, "mean", channels_of, COLORS),
         std=_attribute(module, "std", channels_of, COLORS),
+        frames=_attribute(module, "frames", frames_of, "a number of frames, 1 or more"),
     )
     configs = (
         of_timm(_mapping(getattr(module, name, None)), f"{name} of the network")
@@ -182,6 +185,11 @@ def size_of(value: object) -> tuple[int, int] | None:
     return value[-2:][0], value[-1]
 
 
+def frames_of(value: object) -> int | None:
+    """Return a number of frames."""
+    return value if isinstance(value, int) and value > 0 and value is not True else None
+
+
 def channels_of(value: object) -> Channels | None:
     """Return one number a channel, of a sequence or a tensor of any shape with three or one."""
     if value is None:
@@ -203,9 +211,12 @@ def interpolation_of(value: object) -> Interpolation | None:
 
 
 def _of_torchvision(values: object, crop: str, resize: str, source: str) -> StatedInput:
-    """Read torchvision's presets for evaluation, which normalise as ImageNet is if nothing else."""
+    """Read torchvision's presets for evaluation, which normalise as ImageNet is if nothing else.
+
+    Those of videos resize to 128 × 171, whatever the aspect ratio is; here it is kept.
+    """
     shorter = getattr(values, resize, None)
-    shorter = shorter[0] if isinstance(shorter, list) and len(shorter) == 1 else shorter
+    shorter = min(shorter) if isinstance(shorter, list) and shorter else shorter
     return StatedInput(
         source,
         size_of(getattr(values, crop, None)),
