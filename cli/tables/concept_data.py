@@ -171,6 +171,11 @@ def print_merge(report: MergeReport) -> None:
             f"Masks of {counted(report.finer_masks, 'image')} were made finer to fit another "
             "set's; --mask-size gives all of them one size."
         )
+    if report.fewer_frames:
+        print_note(
+            f"{counted(report.fewer_frames, 'clip')}: the sets annotated different frames; "
+            "those that all of them annotated are kept."
+        )
     _print_next("check", report.folder)
 
 
@@ -236,6 +241,15 @@ def _pixel_cells(category: CategoryCounts, concepts: Sequence[ConceptCounts]) ->
 
 
 def _print_remarks(report: CheckReport, occurring: int) -> None:
+    clips = {frames: count for frames, count in report.frames.items() if frames > 1}
+    if clips:
+        all_frames = sum(frames * count for frames, count in clips.items())
+        lengths = ", ".join(f"{count} of {frames} frames" for frames, count in clips.items())
+        stills = f"; {counted(report.frames[1], 'still')}" if 1 in report.frames else ""
+        print_note(
+            f"Clips: {lengths}{stills}. {report.annotated_frames:,} of {all_frames:,} frames of "
+            "clips are annotated; labels count in these alone."
+        )
     if len(report.mask_sizes) > 1:
         sizes = ", ".join(f"{size} ({count})" for size, count in report.mask_sizes.items())
         print_note(f"Masks of several sizes: {sizes}. An image with larger masks weighs more.")

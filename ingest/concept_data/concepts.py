@@ -11,6 +11,10 @@ digits after a minus a concept that somebody said is not in the image, anything 
 below images/. An empty cell means that the category was not annotated in this image; `-0` that it
 was, and that the image has nothing of it. Categories are data: a data set with others needs no
 code. `opening` reads and checks a data set.
+
+Two more columns make clips of images. `frames` says how many frames lie one below the other in the
+image, the first on top (a film strip), and likewise in its masks; 1 if empty. `annotated` lists
+those that are annotated, `0;5;10`; all if empty. A still is a clip of one frame.
 """
 
 from __future__ import annotations
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
 
 FIXED_COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
 """Columns of index.csv before those of the categories."""
+CLIP_COLUMNS = ("frames", "annotated")
+"""Columns of index.csv that only data with clips need."""
 NOTHING = "-0"
 """Cell of a category with which an image is annotated, and of which it has nothing."""
 
@@ -44,15 +50,17 @@ class ConceptImage:
         name: its path below images/, as index.csv writes it.
         row: its line in index.csv, for messages (the header is line 1); not compared.
         split: `train`, `val`, … as index.csv writes it.
-        height: pixels (ih).
+        height: pixels (ih), of all frames together.
         width: pixels (iw).
-        mask_height: pixels (sh).
+        mask_height: pixels (sh), of all frames together.
         mask_width: pixels (sw).
         masks: paths of its mask files below images/, by order of categories, then of the cell.
         image_labels: image-level labels, as columns of `ConceptData.concepts`, ascending.
         absent: concepts that somebody said are not in the image, likewise.
         nothing_of: categories with which the image is annotated, though it has nothing of them, as
             positions in `ConceptData.categories`, ascending.
+        frames: that lie one below the other in the image, and in its masks; 1 of a still.
+        annotated: the frames that are annotated, ascending; labels count in no other frame.
     """
 
     folder: Path
@@ -67,6 +75,8 @@ class ConceptImage:
     image_labels: tuple[int, ...]
     absent: tuple[int, ...] = ()
     nothing_of: tuple[int, ...] = ()
+    frames: int = 1
+    annotated: tuple[int, ...] = (0,)
 
     @property
     def path(self) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ...graph.uids import concept_uid
-from .concepts import FIXED_COLUMNS
+from .concepts import CLIP_COLUMNS, FIXED_COLUMNS
 from .csv_tables import read_csv
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def plain_name(name: str) -> str:
 
 def is_category(name: str) -> bool:
     """Return whether a category may have a name, which becomes part of file names and cells."""
-    if not name or name != name.strip() or name in FIXED_COLUMNS:
+    if not name or name != name.strip() or name in (*FIXED_COLUMNS, *CLIP_COLUMNS):
         return False
     return not _INVISIBLE.search(name) and not set(name) & set("/\\;()\t\n\r\v\f")
 

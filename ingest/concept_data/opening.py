@@ -9,12 +9,13 @@ import hashlib
 import json
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ..engine.memory import gc_paused
-from .concepts import FIXED_COLUMNS, ConceptData, ConceptImage
+from .concepts import CLIP_COLUMNS, FIXED_COLUMNS, ConceptData, ConceptImage
 from .csv_tables import parse_digits, parse_label, read_csv
 from .labels import Concept, read_categories, read_concepts
 from .masks import check_mask
@@ -73,12 +74,14 @@ def open_concept_data(
     files = sorted(reader.files.items())
     cells = [[row.cells[column] for column in (*FIXED_COLUMNS, *categories)] for row in rows]
     sources = [concept.source for concept in concepts]
+    clips = [(image.name, image.frames, image.annotated) for image in images if image.frames > 1]
     content = [
         categories,
         [(concept.number, concept.uid) for concept in concepts],
         cells,
         [(name, status.st_size) for name, status in files],
         *([sources] if any(sources) else []),
+        *([{"clips": clips}] if clips else []),
     ]
     state = [(status.st_size, status.st_mtime_ns) for _, status in files]
     return ConceptData(
@@ -99,7 +102,7 @@ def mask_names(folder: Path) -> set[str]:
     """Return the names of all mask files of concept data, below images/."""
     index = read_csv(folder / "index.csv", FIXED_COLUMNS)
     cells = (row.cells[name] for row in index.rows for name in index.columns
-             if name not in FIXED_COLUMNS)  # fmt: skip
+             if name not in (*FIXED_COLUMNS, *CLIP_COLUMNS))  # fmt: skip
     return {item for cell in cells for item in split_cell(cell) if parse_label(item) is None}
 
 
@@ -127,7 +130,7 @@ def check_layout(folder: Path) -> None:
 def _check_unknown_columns(index: CsvTable, categories: tuple[str, ...]) -> None:
     """Refuse columns of no category, unless they are empty: Broden's builder leaves some."""
     for column in index.columns:
-        if column in (*FIXED_COLUMNS, *categories, *ROW_NUMBERS):
+        if column in (*FIXED_COLUMNS, *CLIP_COLUMNS, *categories, *ROW_NUMBERS):
             continue
         used = next((row for row in index.rows if row.cells[column]), None)
         if used is not None:
@@ -159,6 +162,41 @@ def _select_rows(index: CsvTable, split: str | None) -> list[CsvRow]:
 def split_cell(cell: str) -> list[str]:
     """Split a category's cell into its items: label numbers and names of mask files."""
     return [item.strip() for item in cell.split(";") if item.strip()] if cell else []
+
+
+def read_frames(index: CsvTable, row: CsvRow, *sides: str) -> tuple[int, tuple[int, ...]]:
+    """Read how many frames a row's image has, and which of them are annotated.
+
+    Args:
+        index: index.csv.
+        row: of it.
+        sides: columns of heights that the frames must divide, whole numbers.
+
+    Raises:
+        DataError: naming the row.
+    """
+    frames = 1
+    if row.cells.get("frames"):
+        frames = index.integer(row, "frames", 1, LARGEST_SIDE)
+    for side in sides:
+        if int(row.cells[side].partition(".")[0]) % frames:
+            expected = f"a multiple of {frames}, as frames says"
+            raise index.error(row, side, found=row.cells[side], expected=expected)
+    items = split_cell(row.cells.get("annotated", ""))
+    if not items:
+        return frames, all_frames(frames)
+    numbers = [-1 if (number := parse_digits(item)) is None else number for item in items]
+    if not (numbers[0] >= 0 and numbers == sorted(set(numbers)) and numbers[-1] < frames):
+        expected = f"frames from 0 to {frames - 1}, ascending, such as 0;{frames - 1}"
+        found = repr(row.cells["annotated"][:60])
+        raise index.error(row, "annotated", found=found, expected=expected)
+    return frames, tuple(numbers)
+
+
+@cache
+def all_frames(frames: int) -> tuple[int, ...]:
+    """Return the numbers of all frames of a clip: one tuple for all clips of that length."""
+    return tuple(range(frames))
 
 
 def _has_label_zero(row: CsvRow, categories: tuple[str, ...]) -> bool:
@@ -207,6 +245,7 @@ class _IndexReader:
         height, width, mask_height, mask_width = (
             self._index.integer(row, column, 1, LARGEST_SIDE) for column in ("ih", "iw", "sh", "sw")
         )
+        frames, annotated = read_frames(self._index, row, "ih", "sh")
         name = row.cells["image"]
         path = self._find(row, name)
         self.files[name] = path.stat()
@@ -253,6 +292,8 @@ class _IndexReader:
             image_labels=tuple(sorted(image_labels)),
             absent=tuple(sorted(absent)),
             nothing_of=tuple(nothing_of),
+            frames=frames,
+            annotated=annotated,
         )
 
     def _find(self, row: CsvRow, name: str) -> Path:

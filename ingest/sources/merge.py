@@ -12,6 +12,8 @@
    one name get the start of their sha256 appended. What not every file system can hold becomes `_`
    in names. An image keeps its split; where sets disagree,
    the split follows from its content.
+5. A clip must have as many frames in all sets. Its annotated frames are those that are annotated in
+   all of them: elsewhere one set could not know what another one labels. A still stays a still.
 
 The result does not depend on how the sets are combined: a merge of merges is byte for byte the
 merge of all. An image counts for a category exactly if one of the sets says so, so dissecting the
@@ -65,6 +67,7 @@ class MergeReport(NamedTuple):
         repeated_rows: rows of a set whose image another row of the set has already.
         renamed: images that got a part of their sha256 appended to their name.
         finer_masks: images whose masks were made finer, to fit those of another set.
+        fewer_frames: clips whose sets annotated different frames.
         concepts: number by category, in order.
         shared_concepts: of all concepts, in several sets.
     """
@@ -76,6 +79,7 @@ class MergeReport(NamedTuple):
     repeated_rows: int
     renamed: int
     finer_masks: int
+    fewer_frames: int
     concepts: dict[str, int]
     shared_concepts: int
 
@@ -100,8 +104,8 @@ def merge(
         progress: receives each step.
 
     Raises:
-        DataError: an invalid set, or masks of one image that do not fit one another; nothing is
-            written then.
+        DataError: an invalid set, or masks or frames of one image that do not fit one another;
+            nothing is written then.
     """
     progress, out = progress or NoProgress(), Path(out)
     check_output_folder(out, overwrite=overwrite)
@@ -131,11 +135,16 @@ class MergedData(ConceptSource[MergeReport]):
         self._sets, self._mask_size = sets, mask_size
         self._rows: dict[str, Rows] = defaultdict(list)  # by sha256 of the image
         self._occurring = [np.zeros(len(data.concepts), np.bool_) for data in sets]
-        with progress.step("read", sum(len(data.images) for data in sets)) as advance:
+        with progress.step("read", 2 * sum(len(data.images) for data in sets)) as advance:
             for position, data in enumerate(sets):
                 for image in data.images:
                     self._rows[_digest(image.path)].append((position, image))
-                    columns = np.unique(self._label_maps(data, image)).astype(np.int64)
+                    advance(1)
+            self._shown = {digest: self._shown_frames(rows) for digest, rows in self._rows.items()}
+            for digest, rows in self._rows.items():
+                for position, image in rows:
+                    label_maps = self._label_maps(sets[position], image, self._shown[digest])
+                    columns = np.unique(label_maps).astype(np.int64)
                     self._occurring[position][columns[columns > 0] - 1] = True
                     known = [*image.image_labels, *image.absent]
                     self._occurring[position][known] = True
@@ -149,10 +158,16 @@ class MergedData(ConceptSource[MergeReport]):
         )
         self._finer_masks = 0
 
-    def _label_maps(self, data: ConceptData, image: ConceptImage) -> NDArray[np.uint16]:
+    def _label_maps(
+        self, data: ConceptData, image: ConceptImage, shown: Sequence[int]
+    ) -> NDArray[np.uint16]:
+        """Return an image's label maps, without labels in frames that are not shown."""
         label_maps = read_label_maps(data, image)
+        hidden = np.setdiff1d(np.arange(image.frames), shown)
+        for label_map in label_maps:
+            label_map.reshape(image.frames, -1)[hidden] = 0
         side = self._mask_size
-        return label_maps if side is None else resample(label_maps, (side, side))
+        return label_maps if side is None else resample(label_maps, (side * image.frames, side))
 
     def _categories(self) -> list[str]:
         return list(dict.fromkeys(name for data in self._sets for name in data.categories))
@@ -183,9 +198,10 @@ class MergedData(ConceptSource[MergeReport]):
         """
         numbers = label_numbers(self.concepts())
         for digest, rows in self._rows.items():
+            shown = self._shown[digest]
             shape = self._mask_shape(rows)
             masks: dict[str, dict[int, NDArray[np.uint8]]] = defaultdict(dict)
-            for pair, counts in self._join_pixels(rows, shape).items():
+            for pair, counts in self._join_pixels(rows, shape, shown).items():
                 masks[pair[0]][numbers[pair]] = counts
             labels = self._join_names(rows, lambda image: image.image_labels)
             absent = {  # what one set has, no other can deny
@@ -207,14 +223,16 @@ class MergedData(ConceptSource[MergeReport]):
                 self._annotated(rows),
                 split=splits.pop() if len(splits) == 1 else None,
                 mask_shape=shape,
+                frames=rows[0][1].frames,
+                annotated_frames=shown,
             )
 
-    def _join_pixels(self, rows: Rows, shape: tuple[int, int]) -> PixelCounts:
+    def _join_pixels(self, rows: Rows, shape: tuple[int, int], shown: Sequence[int]) -> PixelCounts:
         """Return how often each concept counts at each pixel: the most that any row says."""
         joined: PixelCounts = {}
         for position, image in rows:
             data = self._sets[position]
-            for pair, counts in _count_pixels(data, self._label_maps(data, image)).items():
+            for pair, counts in _count_pixels(data, self._label_maps(data, image, shown)).items():
                 fitted = resample(counts, shape)
                 joined[pair] = np.maximum(joined[pair], fitted) if pair in joined else fitted
         return joined
@@ -238,10 +256,26 @@ class MergedData(ConceptSource[MergeReport]):
             for category in image.nothing_of
         }
 
+    def _shown_frames(self, rows: Rows) -> list[int]:
+        """Return the frames that all rows of an image annotate."""
+        (position, first), *others = rows
+        shown = set(first.annotated)
+        for other, image in others:
+            shown &= set(image.annotated)
+            if image.frames != first.frames or not shown:
+                what = "frames" if image.frames != first.frames else "annotated frames"
+                raise DataError(
+                    f"{what} of one image, {first.name!r}, do not fit one another",
+                    file=self._sets[other].folder,
+                    found=_frames_of(image),
+                    expected=f"some of {_frames_of(first)} of {self._sets[position].folder}",
+                )
+        return sorted(shown)
+
     def _mask_shape(self, rows: Rows) -> tuple[int, int]:
         """Return the height and width that all masks of an image get."""
         if self._mask_size is not None:
-            return self._mask_size, self._mask_size
+            return self._mask_size * rows[0][1].frames, self._mask_size
         shapes = {(image.mask_height, image.mask_width) for _, image in rows if image.masks}
         if not shapes:
             return max((image.mask_height, image.mask_width) for _, image in rows)
@@ -283,9 +317,18 @@ class MergedData(ConceptSource[MergeReport]):
             sum(len(sets) - len(set(sets)) for sets in positions),
             sum(SUFFIXED.fullmatch(name) is not None for name in self._names.values()),
             self._finer_masks,
+            sum(
+                any(len(image.annotated) > len(self._shown[digest]) for _, image in rows)
+                for digest, rows in self._rows.items()
+            ),
             {category: len(names) for category, names in self.concepts().items()},
             sum(count > 1 for count in sets_with.values()),
         )
+
+
+def _frames_of(image: ConceptImage) -> str:
+    some = f", annotated {';'.join(map(str, image.annotated))}"
+    return f"{image.frames} frames{some if len(image.annotated) < image.frames else ''}"
 
 
 def _digest(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
+import numpy as np
 from PIL import Image
 
 from ...errors import DataError
@@ -18,7 +19,6 @@ from ..concept_data.writing.writer import BrodenWriter
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from ...progress import Progress
@@ -44,6 +44,9 @@ class SourceImage(NamedTuple):
         split: `train`, `val`, …; derived from the image's content if None.
         mask_shape: height and width stated for the masks of an image without label maps, the
             pixels that an image-level label counts; the size of the image if None.
+        frames: of a clip: they lie one below the other in the image, the first on top, and
+            likewise in the label maps; 1 of a still.
+        annotated_frames: the frames that are annotated, ascending; all if None.
     """
 
     name: str
@@ -54,6 +57,8 @@ class SourceImage(NamedTuple):
     annotated: Collection[str] = ()
     split: str | None = None
     mask_shape: tuple[int, int] | None = None
+    frames: int = 1
+    annotated_frames: Sequence[int] | None = None
 
     @property
     def is_labelled(self) -> bool:
@@ -125,8 +130,8 @@ def write_source(
     Args:
         source: the source.
         folder: the data set to write.
-        image_size: side to which images are resized (aspect ratio ignored); their files are copied
-            if None.
+        image_size: side to which images, or the frames of clips, are resized (aspect ratio
+            ignored); their files are copied if None.
         unlabelled: also write images without any label.
         overwrite: replace an existing data set once the new one is complete.
         progress: receives each image.
@@ -172,19 +177,23 @@ def _add(writer: BrodenWriter, image: SourceImage) -> None:
         annotated=image.annotated,
         split=image.split,
         mask_shape=image.mask_shape,
+        frames=image.frames,
+        annotated_frames=image.annotated_frames,
     )
 
 
 def _resize(image: SourceImage, side: int) -> SourceImage:
-    """Resize an image, unless it has the size already."""
+    """Resize an image, or each frame of a clip, unless it has the size already."""
     from ..concept_data.images import open_image, to_array  # imports torch
 
     opened = image.image if isinstance(image.image, Image.Image) else open_image(image.image)
-    if opened.size == (side, side):
+    if opened.size == (side, side * image.frames):
         return image
+    rows = np.split(np.asarray(opened.convert("RGB")), image.frames)
+    frames = [to_array(Image.fromarray(pixels), side, side) for pixels in rows]
     name = PurePosixPath(image.name)
     encodable = name.suffix.lower() in {".jpg", ".jpeg", ".png"}
     return image._replace(
         name=str(name if encodable else name.with_suffix(".png")),
-        image=Image.fromarray(to_array(opened.convert("RGB"), side, side)),
+        image=Image.fromarray(np.concatenate(frames)),
     )

@@ -90,7 +90,9 @@ class CheckReport(NamedTuple):
     Attributes:
         folder: the data set.
         images: rows by split.
-        mask_sizes: rows by width × height of their masks.
+        mask_sizes: rows by width × height of the masks of a frame.
+        frames: rows by number of frames; 1 of stills.
+        annotated_frames: of all clips.
         bare_images: rows of which nothing is known.
         images_without: rows without any label that are said to have nothing of a category, or not
             to have a concept.
@@ -107,6 +109,8 @@ class CheckReport(NamedTuple):
     folder: Path
     images: dict[str, int]
     mask_sizes: dict[str, int]
+    frames: dict[int, int]
+    annotated_frames: int
     bare_images: int
     images_without: int
     categories: tuple[CategoryCounts, ...]
@@ -175,6 +179,8 @@ def check(
         folder,
         dict(sorted(counts.splits.items())),
         {f"{width}×{height}": count for (height, width), count in sorted(counts.shapes.items())},
+        dict(sorted(counts.frames.items())),
+        counts.annotated_frames,
         counts.bare,
         counts.without,
         counts.by_category(),
@@ -192,7 +198,9 @@ class _RowCounts:
 
     Attributes:
         splits: rows by split.
-        shapes: rows by height and width of their masks.
+        shapes: rows by height and width of the masks of a frame.
+        frames: rows by number of frames.
+        annotated_frames: of rows with several frames.
         bare: rows of which nothing is known.
         without: rows without a label of which something is known.
         fingerprints: of images that could be decoded, by name.
@@ -202,7 +210,8 @@ class _RowCounts:
     def __init__(self, data: ConceptData) -> None:
         self.splits: Counter[str] = Counter()
         self.shapes: Counter[tuple[int, int]] = Counter()
-        self.bare = self.without = 0
+        self.frames: Counter[int] = Counter()
+        self.bare = self.without = self.annotated_frames = 0
         self.fingerprints: dict[str, Fingerprint] = {}
         self.split_of: dict[str, str] = {}
         self._data = data
@@ -218,11 +227,12 @@ class _RowCounts:
         self.split_of[row.name] = row.split
         known = {int(self._category[column]) for column in (*row.pixels, *row.absent)}
         known |= row.nothing_of
+        self.frames[row.frames] += 1
+        self.annotated_frames += len(row.annotated) if row.frames > 1 else 0
         if row.shape is not None:
-            self.shapes[row.shape] += 1
-            area = row.shape[0] * row.shape[1]
+            self.shapes[row.shape[0] // row.frames, row.shape[1]] += 1
             for category in known:
-                self._annotated[category] += 1, area
+                self._annotated[category] += 1, row.area
         for column, pixels in row.pixels.items():
             self._labelled[column] += 1, pixels
         self._image_level[list(row.image_labels)] = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..concepts import ConceptImage
 from ..csv_tables import parse_label
 from ..images import open_image
 from ..masks import check_mask, read_label_maps
-from ..opening import LARGEST_SIDE, is_file, is_inside, split_cell
+from ..opening import LARGEST_SIDE, is_file, is_inside, read_frames, split_cell
 from .duplicates import fingerprint
 from .tables import Defects, attempt
 
@@ -35,6 +36,8 @@ class CheckedRow:
         split: as the row says.
         defects: of the row and its files.
         shape: height and width of its masks; None if the row does not state them.
+        frames: of its image.
+        annotated: the frames that are annotated.
         pixels: labelled, by concept column.
         image_labels: columns of the concepts that label the whole image.
         absent: columns of the concepts that are said not to be in it.
@@ -46,11 +49,19 @@ class CheckedRow:
     split: str
     defects: Defects
     shape: tuple[int, int] | None = None
+    frames: int = 1
+    annotated: tuple[int, ...] = (0,)
     pixels: dict[int, int] = field(default_factory=dict)
     image_labels: set[int] = field(default_factory=set)
     absent: set[int] = field(default_factory=set)
     nothing_of: set[int] = field(default_factory=set)
     fingerprint: Fingerprint | None = None
+
+    @property
+    def area(self) -> int:
+        """Pixels of the masks of annotated frames; 0 if the row does not state them."""
+        height, width = self.shape or (0, 0)
+        return height // self.frames * width * len(self.annotated)
 
 
 def check_row(tables: CheckedTables, row: CsvRow) -> CheckedRow:
@@ -64,6 +75,9 @@ def check_row(tables: CheckedTables, row: CsvRow) -> CheckedRow:
     _check_image(tables, row, checked, (height, width))
     if mask_height is not None and mask_width is not None:
         checked.shape = mask_height, mask_width
+    sides = [side for side, pixels in (("ih", height), ("sh", mask_height)) if pixels is not None]
+    frames = attempt(checked.defects, index.path, row, partial(read_frames, index), *sides)
+    checked.frames, checked.annotated = frames or (1, (0,))
     for category in tables.data.categories:
         for item in dict.fromkeys(split_cell(row.cells[category])):
             _check_item(tables, row, checked, category, item)
@@ -125,8 +139,7 @@ def _check_item(
     elif column >= 0 and not is_present:
         checked.absent.add(column)
     elif column >= 0 and checked.shape is not None:
-        pixels = checked.shape[0] * checked.shape[1]
-        checked.pixels[column] = checked.pixels.get(column, 0) + pixels
+        checked.pixels[column] = checked.pixels.get(column, 0) + checked.area
         checked.image_labels.add(column)
     elif column < 0 and number:
         what = f"image-level label in column {category!r}"
@@ -154,7 +167,15 @@ def _check_mask(tables: CheckedTables, row: CsvRow, checked: CheckedRow, path: P
     except DataError as error:
         checked.defects.add(path, row.line, error)
         return
-    counts = np.bincount(label_maps.ravel())
+    by_frame = label_maps.reshape(checked.frames, -1)
+    unannotated = [frame for frame in by_frame.any(1).nonzero()[0].tolist()
+                   if frame not in checked.annotated]  # fmt: skip
+    if unannotated:
+        what = "labels in a frame that is not annotated"
+        found = f"frame {unannotated[0]}"
+        expected = f"a frame of {row.cells['annotated'][:60]!r}"
+        checked.defects.add(path, row.line, DataError(what, found=found, expected=expected))
+    counts = np.bincount(by_frame[list(checked.annotated)].ravel())
     for label in counts.nonzero()[0].tolist():
         if label:
             checked.pixels[label - 1] = checked.pixels.get(label - 1, 0) + int(counts[label])

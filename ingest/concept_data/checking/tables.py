@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ....errors import DataError
-from ..concepts import FIXED_COLUMNS, ConceptData
+from ..concepts import CLIP_COLUMNS, FIXED_COLUMNS, ConceptData
 from ..csv_tables import CsvRow, CsvTable, parse_digits, read_csv
 from ..labels import (
     HIGHEST_NUMBER,
@@ -180,9 +180,8 @@ def _check_label(
 def _check_index(index: CsvTable, categories: tuple[str, ...], defects: Defects) -> None:
     """Check for duplicated images, and for columns of no category that are not empty."""
     lines: dict[str, int] = {}
-    unknown = [
-        name for name in index.columns if name not in {*FIXED_COLUMNS, *categories, *ROW_NUMBERS}
-    ]
+    known = {*FIXED_COLUMNS, *CLIP_COLUMNS, *categories, *ROW_NUMBERS}
+    unknown = [name for name in index.columns if name not in known]
     for row in index.rows:
         name = row.cells["image"]
         if name in lines:

@@ -122,6 +122,23 @@ def check_concepts(concepts: Mapping[str, tuple[str, ...]]) -> None:
             raise DataError(f"concept {duplicated[0]!r} of category {category!r} is duplicated")
 
 
+def check_frames(
+    name: str, frames: int, annotated: tuple[int, ...], height: int, mask_height: int
+) -> None:
+    """Refuse frames that do not fit an image, its masks, or the annotated ones among them.
+
+    Raises:
+        DataError: naming the image.
+    """
+    if frames < 1 or height % frames or mask_height % frames:
+        found = f"heights {height} and {mask_height}"
+        what, expected = "frames of an image and its masks", f"multiples of {frames} frames"
+        raise DataError(what, file=name, found=found, expected=expected)
+    if not annotated or list(annotated) != sorted(set(annotated) & set(range(frames))):
+        what, found = "annotated frames", ", ".join(map(str, annotated)) or "none"
+        raise DataError(what, file=name, found=found, expected=f"0 to {frames - 1}, ascending")
+
+
 def is_image_name(name: str) -> bool:
     """Return whether every file system, and a cell of index.csv, can hold a name."""
     parts = name.split("/")

@@ -24,9 +24,11 @@ from PIL import Image
 
 from ....errors import DataError, nearest
 from ....files import BEING_WRITTEN, empty_folder, lock_folder, remove_folder, replace_folder
-from ..concepts import FIXED_COLUMNS, NOTHING
+from ..concepts import CLIP_COLUMNS, FIXED_COLUMNS, NOTHING
+from ..opening import all_frames
 from .input_checks import (
     check_concepts,
+    check_frames,
     check_image_name,
     check_output_folder,
     encode_image,
@@ -152,6 +154,8 @@ class BrodenWriter:
         annotated: Collection[str] = (),
         split: str | None = None,
         mask_shape: tuple[int, int] | None = None,
+        frames: int = 1,
+        annotated_frames: Sequence[int] | None = None,
     ) -> None:
         """Write one image with its labels.
 
@@ -165,10 +169,12 @@ class BrodenWriter:
             annotated: categories of which the image has nothing, unless it has a label of them.
             split: derived from the image's content if None.
             mask_shape: as of the constructor, for this image.
+            frames: that lie one below the other in the image and the label maps; 1 of a still.
+            annotated_frames: the frames that are annotated, ascending; all if None.
 
         Raises:
             DataError: a name that cannot be written or is duplicated, not an image, an unknown
-                concept, or label maps that do not fit.
+                concept, label maps that do not fit, or a height that is no multiple of `frames`.
         """
         if self._partial is None:
             raise DataError("writer is not open", remedy="Use it in a with statement")
@@ -181,10 +187,15 @@ class BrodenWriter:
         }
         shape = self._check_label_maps(name, maps) or mask_shape or self._mask_shape
         shape = shape or (height, width)
+        shown = all_frames(frames) if annotated_frames is None else tuple(annotated_frames)
+        check_frames(name, frames, shown, height, shape[0])
         numbers, absent_numbers = self._numbers(image_labels), self._numbers(absent)
         digest = hashlib.sha256(content).hexdigest()
         fixed = (name, split or split_of(digest), height, width, *shape)
         cells: dict[str, str | int] = dict(zip(FIXED_COLUMNS, fixed, strict=True))
+        if frames > 1:
+            some = ";".join(map(str, shown)) if shown != all_frames(frames) else ""
+            cells.update(zip(CLIP_COLUMNS, (frames, some), strict=True))
         self._write(name, content)
         for category in self._concepts:
             labelled = [label_map for label_map in maps.get(category, []) if label_map.any()]
@@ -192,7 +203,8 @@ class BrodenWriter:
             items += map(str, numbers.get(category, []))
             items += [f"-{number}" for number in absent_numbers.get(category, [])]
             cells[category] = ";".join(items) or (NOTHING if category in annotated else "")
-            self._counts.add(labelled, numbers.get(category, []), shape[0] * shape[1])
+            area = shape[0] // frames * shape[1] * len(shown)
+            self._counts.add(labelled, numbers.get(category, []), area)
         self._rows.append(_IndexRow(digest, cells))
 
     def add_table(
@@ -274,9 +286,10 @@ class BrodenWriter:
         if not self._rows or not self._counts.images:
             what = "nothing to write: no images" if not self._rows else "no image has a concept"
             raise DataError(what, file=self._folder)
-        columns = [*FIXED_COLUMNS, *self._concepts]
+        clip_columns = CLIP_COLUMNS if any("frames" in row.cells for row in self._rows) else ()
+        columns = [*FIXED_COLUMNS, *clip_columns, *self._concepts]
         rows = sorted(self._rows, key=lambda row: (row.digest, str(row.cells["image"])))
-        cells = ([row.cells[column] for column in columns] for row in rows)
+        cells = ([row.cells.get(column, "") for column in columns] for row in rows)
         write_csv(folder / "index.csv", columns, cells)
         write_label_tables(folder, self._concepts, self.numbers, self._counts, self._sources)
         for name, (extra_columns, extra_rows) in self._extra_tables.items():

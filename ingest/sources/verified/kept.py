@@ -184,6 +184,8 @@ class VerifiedData(ConceptSource[VerifiedReport]):
                 annotated,
                 split=image.split,
                 mask_shape=(image.mask_height, image.mask_width),
+                frames=image.frames,
+                annotated_frames=image.annotated,
             )
 
     def _leave_out(self, image: ConceptImage, label_maps: NDArray[np.integer]) -> None:
