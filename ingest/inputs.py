@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from ..errors import ConceptGraphError
-from .concept_data.decoding import batches
+from ..settings import USUAL_BATCH
+from .concept_data.decoding import Clips, batches
 from .concept_data.images import normalise
 from .engine.device import gpu_gigabytes
+from .engine.tensors import channels_last
 from .network.affine import fold_batchnorm
 from .network.forward import DTYPES, BlockOutputs, block_outputs, check_finite
-from .network.preprocessing import chosen_input
+from .network.preprocessing import chosen_input, image_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 PROBE_SPLIT = "train"
 PROBE_SHARE = 0.7
 """Of the images, where they are not split: those that fit the presence probes."""
+
+
+LEAST_CLIPS = 4
+"""Of a batch, if no batch size is given: the permutation null permutes labels within batches."""
 
 
 class Batch(NamedTuple):
@@ -52,9 +58,12 @@ def batch_size_for(
 ) -> int:
     """Return how many images a forward pass takes."""
     spec = chosen_input(network.architecture.input, settings)
-    masks = (image.mask_height * image.mask_width for image in data.images)
-    pixels = max(spec.height * spec.width, *masks)
-    return settings.batch_size_for(len(data.images), pixels, gpu_gigabytes(device))
+    masks = (image.labelled_height * image.mask_width for image in data.images)
+    seen = (spec.frames or 1) * spec.height * spec.width
+    size = settings.batch_size_for(len(data.images), max(seen, *masks), gpu_gigabytes(device))
+    if spec.frames is None or settings.batch_size is not None:
+        return size
+    return min(size, max(LEAST_CLIPS, USUAL_BATCH * 224**2 // seen))
 
 
 class Inputs:
@@ -131,7 +140,8 @@ class Inputs:
 
     def _on_device(self) -> tuple[nn.Module, torch.memory_format]:
         """Return the network on the device, in the layout that is the fastest there."""
-        dtype, layout = DTYPES[self.settings.precision], torch.channels_last
+        layout = channels_last(1 + len(image_shape(self.shape)))
+        dtype = DTYPES[self.settings.precision]
         if self.device.type == "cpu":
             module = self._folded()
         else:  # measured on an H100: folding gains nothing in float32 and costs 10 % in bfloat16
@@ -144,9 +154,7 @@ class Inputs:
         plain = self.network.module
         folded = fold_batchnorm(plain)
         generator = torch.Generator().manual_seed(0)
-        channels = self.network.architecture.input.channels
-        shape = (2, channels, self.shape["height"], self.shape["width"])
-        images = torch.rand(shape, generator=generator)
+        images = torch.rand(2, *image_shape(self.shape), generator=generator)
         expected = block_outputs(plain, self._stages(plain), images)
         for block, maps in expected.items():
             check_finite(block, maps)
@@ -171,21 +179,25 @@ class Inputs:
         return all_batches[group.rank :: group.world_size] if group else all_batches
 
     def decoded(self, wanted: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor]]:
-        """Yield batches with their images, uint8 (images, height, width, 3); decoded ahead."""
+        """Yield batches with their images or clips, as `decoding.batches`; decoded ahead."""
         height, width = self.shape["height"], self.shape["width"]
-        paths = [self.data.images[number].path for batch in wanted for number in batch.images]
+        images = [self.data.images[number] for batch in wanted for number in batch.images]
+        clips = None
+        if "frames" in self.shape:
+            clips = Clips(self.shape["frames"], [image.frames for image in images])
         pixels = batches(
-            paths,
+            [image.path for image in images],
             height,
             width,
             batch_size=self.batch_size,
             workers=self.workers,
             pinned=self.device.type == "cuda",
+            clips=clips,
         )
         return zip(wanted, pixels, strict=True)
 
     def first_images(self, count: int) -> Tensor:
-        """Return up to `count` images as the network's input, (images, channels, height, width)."""
+        """Return up to `count` images as the network's input, (images, channels, …)."""
         first = Batch(0, 0, self.order[: min(count, self.batch_size)])
         ((_, pixels),) = self.decoded([first])
         return normalise(pixels.cpu(), self.shape["mean"], self.shape["std"])
@@ -194,7 +206,7 @@ class Inputs:
         """Return block outputs of decoded images; several threads may call this at once.
 
         Args:
-            pixels: uint8 (images, height, width, 3).
+            pixels: uint8 (images, height, width, 3), or (clips, frames, height, width, 3).
             blocks: those wanted, all dissected ones if None; the network is run up to the last.
         """
         pixels = pixels.to(self.device, non_blocking=True)

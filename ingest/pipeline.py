@@ -165,6 +165,7 @@ def ingest(
         concept_data = open_concept_data(
             Path(data), label_zero=settings.iou == "lite", strict=False
         )
+        _check_frames(network, concept_data)
         concept_data = without_damaged(
             concept_data, group, workers or default_workers(), told, strict=strict
         )
@@ -238,14 +239,21 @@ def ingest_network(
 def _suited(settings: Settings, network: Network) -> tuple[Settings, Network]:
     """Name the blocks, and check that the network can be explained."""
     spec = chosen_input(network.architecture.input, settings)
-    if spec.frames is not None:
-        raise ModelError(
-            f"{network.name} takes clips",
-            expected="a network of images: no clips are dissected yet",
-        )
     settings = replace(settings, blocks=settings.blocks or network.blocks)
     linearised = check_suitable(network, settings.blocks, spec)
     return settings, replace(network, linearised=linearised)
+
+
+def _check_frames(network: Network, data: ConceptData) -> None:
+    """Refuse film strips for a network of images."""
+    clip = next((image for image in data.images if image.frames > 1), None)
+    if clip is not None and network.architecture.input.frames is None:
+        raise ModelError(
+            f"{network.name} takes images, not clips",
+            file=data.folder,
+            found=f"{clip.name} of {clip.frames} frames",
+            expected="a network of clips, such as --model r3d_18; or concept data of stills",
+        )
 
 
 def _checked_run(
@@ -482,7 +490,7 @@ def _tag_scores(job: Job, dissection: Dissection) -> dict[str, TagScores]:
 def _contributions(job: Job, blocks: dict[str, BlockDissection]) -> list[Contribution]:
     """Run step 6."""
     device = job.inputs.device
-    grids = {block: (d.grid.height, d.grid.width) for block, d in blocks.items()}
+    grids = {block: d.grid.axes for block, d in blocks.items()}
     network = job.inputs.network
     sources = sum(blocks[source].grid.units for source, _ in network.steps(tuple(blocks)))
     with job.step("contributions", sources) as advance:

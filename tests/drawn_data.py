@@ -84,6 +84,7 @@ def write_broden(
     coverage: Mapping[str, Mapping[int, float]] | None = None,
     size: int = 16,
     mask_size: int = 8,
+    clips: bool = False,
 ) -> Path:
     """Write the tables as given, and a grey image for every row that has none yet.
 
@@ -95,9 +96,10 @@ def write_broden(
         coverage: images' worth of pixels by category and number; a c_*.csv for each category.
         size: of the images.
         mask_size: of the masks.
+        clips: write the columns of clips, too.
     """
     sides = {"ih": size, "iw": size, "sh": mask_size, "sw": mask_size}
-    columns = ("image", "split", *sides, *categories)
+    columns = ("image", "split", *sides, *(("frames", "annotated") if clips else ()), *categories)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     cells = [{**sides, "split": "train", **row} for row in rows]
     for row in cells:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from conceptgraph.graph.run.reader import Run
+    from conceptgraph.ingest.concept_data.concepts import ConceptImage
     from conceptgraph.ingest.inputs import Inputs
+    from tests.reference import Numbers
 
 
 def maps_of(inputs: Inputs) -> dict[str, Tensor]:
@@ -37,10 +39,16 @@ class ExpectedRun:
         self.settings = inputs.settings
         self.threshold_images = inputs.threshold_images.numpy()
         self.labelled = [
-            LabelledImage(read_label_maps(self.data, image), image.image_labels, image.absent)
+            LabelledImage(self._label_maps(image), image.image_labels, image.absent)
             for image in self.images
         ]
         self.category = [self.data.categories.index(c.category) for c in self.data.concepts]
+
+    def _label_maps(self, image: ConceptImage) -> Numbers:
+        """Return label maps; of a clip, of its annotated frames one below the other."""
+        maps = read_label_maps(self.data, image)
+        by_frame = np.split(maps, image.frames, axis=1)
+        return np.concatenate([by_frame[t] for t in image.annotated], axis=1).astype(np.int64)
 
     def check(self, run: Run, maps: dict[str, Tensor]) -> None:
         """Assert that every number of the run follows from the maps, (images, units, …)."""
@@ -58,7 +66,11 @@ class ExpectedRun:
 
     def _center_bias(self) -> reference.Floats:
         """Compute the best IoU of eight units that are active in a centered box of every image."""
-        masks = [reference.center_masks(i.label_maps.shape[-2:], 8) for i in self.labelled]
+        masks = []
+        for image, labelled in zip(self.images, self.labelled, strict=True):
+            frames, (_, height, width) = len(image.annotated), labelled.label_maps.shape
+            boxes = reference.center_masks((height // frames, width), 8)
+            masks.append(np.tile(boxes, (frames, 1)))
         scores = reference.iou(self._count(masks), self.category)
         return np.asarray(scores.max(axis=0))
 
@@ -72,12 +84,13 @@ class ExpectedRun:
         units = run.units[run.units["block"] == block].reset_index()
         assert units["threshold"].tolist() == thresholds.tolist()
         masks = [
-            reference.activation_masks(image_maps, thresholds, *labels.label_maps.shape[1:])
-            for image_maps, labels in zip(maps, self.labelled, strict=True)
+            self.masks(image, image_maps, thresholds)
+            for image, image_maps in zip(self.images, maps, strict=True)
         ]
         counts = self._count(masks)
         scores = reference.iou(counts, self.category)
-        dead = maps[self.threshold_images].max(axis=(0, 2, 3)) == 0
+        peaks = maps.max(axis=tuple(range(2, maps.ndim)))
+        dead = peaks[self.threshold_images].max(axis=0) == 0
         scores[dead] = 0
         status = np.where(dead, "dead", np.where(thresholds == 0, "sparse", "ok"))
         assert units["status"].tolist() == status.tolist()
@@ -88,9 +101,20 @@ class ExpectedRun:
                 None if best is None else self.data.concepts[best].name
             )
         self._check_counts(run, block, counts, scores)
-        self._check_top_images(run, block, maps.max(axis=(2, 3)), thresholds)
-        self._check_peaks(run, block, maps.max(axis=(2, 3)), thresholds)
-        self._check_auc(run, block, maps.max(axis=(2, 3)))
+        self._check_top_images(run, block, peaks, thresholds)
+        self._check_peaks(run, block, peaks, thresholds)
+        self._check_auc(run, block, peaks)
+
+    def masks(
+        self, image: ConceptImage, maps: reference.Floats, thresholds: reference.Floats
+    ) -> reference.Bools:
+        """Return where units fire in an image, or in the annotated frames of a clip."""
+        if maps.ndim == 3:
+            shape = image.mask_height, image.mask_width
+            return reference.activation_masks(maps, thresholds, *shape)
+        height = image.mask_height // image.frames
+        clip = (image.mask_width, image.frames, image.annotated)
+        return reference.clip_masks(maps, thresholds, height, *clip)
 
     def _check_counts(
         self, run: Run, block: str, counts: reference.OverlapCounts, scores: reference.Floats

@@ -77,6 +77,36 @@ def activation_masks(
     return masks
 
 
+def slot_of(frame: int, frames: int, times: int) -> int:
+    """Return the time slot whose middle is nearest to a frame's; of two the later one."""
+    when = Fraction(2 * frame + 1, 2 * frames)
+    distance = [abs(Fraction(2 * slot + 1, 2 * times) - when) for slot in range(times)]
+    return max(slot for slot in range(times) if distance[slot] == min(distance))
+
+
+def clip_masks(
+    maps: NDArray[np.floating],
+    thresholds: Floats,
+    height: int,
+    width: int,
+    frames: int,
+    annotated: Sequence[int],
+) -> Bools:
+    """Return the masks of a clip's annotated frames, one below the other.
+
+    Args:
+        maps: of one clip, (units, times, rows, columns).
+        thresholds: T_k.
+        height: of the mask of one frame.
+        width: likewise.
+        frames: of the clip.
+        annotated: some of them.
+    """
+    slots = [slot_of(frame, frames, maps.shape[1]) for frame in annotated]
+    masks = [activation_masks(maps[:, slot], thresholds, height, width) for slot in slots]
+    return np.concatenate(masks, axis=1)
+
+
 # Overlap with concepts
 
 

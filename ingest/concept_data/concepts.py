@@ -84,6 +84,11 @@ class ConceptImage:
         return self.folder / self.name  # built on demand: a Path takes four times its text
 
     @property
+    def labelled_height(self) -> int:
+        """Pixels of the masks' annotated frames, one below the other."""
+        return self.mask_height // self.frames * len(self.annotated)
+
+    @property
     def mask_paths(self) -> list[Path]:
         """The mask files."""
         return [self.folder / name for name in self.masks]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import simplejpeg
@@ -38,6 +38,18 @@ if TYPE_CHECKING:
     from .concepts import ConceptImage
 
 
+class Clips(NamedTuple):
+    """What film strips become.
+
+    Attributes:
+        frames: that the network takes.
+        in_files: those that lie in each file.
+    """
+
+    frames: int
+    in_files: Sequence[int]
+
+
 def decode_image(path: Path, out: NDArray[np.uint8]) -> None:
     """Decode an image into an array (height, width, 3), resized to its size if it has another.
 
@@ -59,6 +71,34 @@ def decode_image(path: Path, out: NDArray[np.uint8]) -> None:
     except (OSError, ValueError, RuntimeError):  # another format or size, or damaged
         pass
     out[...] = to_array(open_image(path), *out.shape[:2])
+
+
+def decode_clip(path: Path, frames: int, out: NDArray[np.uint8]) -> None:
+    """Decode a film strip into an array (frames, height, width, 3).
+
+    Frames are the nearest in time: those of a strip of fewer frames are repeated, of one of more
+    left out. Each is resized by itself.
+
+    Args:
+        path: of the strip.
+        frames: that lie one below the other in it.
+        out: written to.
+
+    Raises:
+        DataError: not an image that can be read.
+    """
+    strip = open_image(path)
+    height = -(-strip.height // frames)
+    pixels = to_array(strip, height * frames, strip.width)  # a multiple of them, as index.csv says
+    shown = -1
+    for place in range(len(out)):
+        frame = (2 * place + 1) * frames // (2 * len(out))
+        if frame == shown:
+            out[place] = out[place - 1]
+        else:
+            part = Image.fromarray(pixels[frame * height : (frame + 1) * height])
+            out[place] = to_array(part, *out.shape[1:3])
+        shown = frame
 
 
 def _may_be_rotated(content: bytes) -> bool:
@@ -106,8 +146,11 @@ def batches(
     batch_size: int,
     workers: int,
     pinned: bool = False,
+    clips: Clips | None = None,
 ) -> Iterator[torch.Tensor]:
     """Yield batches of decoded images, uint8 (images, height, width, 3), in order, one batch ahead.
+
+    Of clips they are (clips, frames, height, width, 3).
 
     Args:
         paths: of the images.
@@ -116,22 +159,27 @@ def batches(
         batch_size: images in each batch; the last may have fewer.
         workers: threads.
         pinned: decode into pinned memory.
+        clips: if the images are film strips.
 
     Raises:
         DataError: naming the first file, in order, that is not an image that can be read.
     """
+    frames = () if clips is None else (clips.frames,)
 
-    def slots() -> Iterator[tuple[torch.Tensor, int, Path]]:
+    def slots() -> Iterator[tuple[torch.Tensor, int, int]]:
         for first in range(0, len(paths), batch_size):
-            batch_paths = paths[first : first + batch_size]
-            shape = (len(batch_paths), height, width, 3)
+            images = min(batch_size, len(paths) - first)
+            shape = (images, *frames, height, width, 3)
             batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
-            for position, path in enumerate(batch_paths):
-                yield batch, position, path
+            for position in range(images):
+                yield batch, position, first + position
 
-    def decode(slot: tuple[torch.Tensor, int, Path]) -> torch.Tensor:
-        batch, position, path = slot
-        decode_image(path, batch.numpy()[position])
+    def decode(slot: tuple[torch.Tensor, int, int]) -> torch.Tensor:
+        batch, position, number = slot
+        if clips is None:
+            decode_image(paths[number], batch.numpy()[position])
+        else:
+            decode_clip(paths[number], clips.in_files[number], batch.numpy()[position])
         return batch
 
     decoded = prefetch(decode, slots(), workers, ahead=2 * batch_size, chunk=IMAGES_PER_CHUNK)

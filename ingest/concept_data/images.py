@@ -262,8 +262,11 @@ def to_array(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
 def normalise(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
     """Normalise images to network input, float32 (images, channels, height, width), channels_last.
 
+    Of clips, (clips, channels, frames, height, width).
+
     Args:
-        pixels: uint8 (images, height, width, 3), on the device of the network.
+        pixels: uint8 (images, height, width, 3), on the device of the network; or (clips, frames,
+            height, width, 3).
         mean: of each of R, G and B, for values from 0 to 1; one number for a network that takes
             grey images.
         std: likewise.
@@ -273,10 +276,10 @@ def normalise(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float])
     if len(mean) == 1:
         grey = pixels.int() * torch.tensor(_GREY, dtype=torch.int32, device=pixels.device)
         pixels = (grey.sum(-1, keepdim=True, dtype=torch.int32) + _HALF) >> _BITS
-    images, height, width, colors = pixels.shape
+    *rows_of, width, colors = pixels.shape
     scale = [1 / (255 * s) for s in std]
     shift = [m / s for m, s in zip(mean, std, strict=True)]
     row = torch.tensor([scale, shift]).repeat(1, width).to(pixels.device, non_blocking=True)
-    rows = pixels.reshape(images * height, width * colors).float()
+    rows = pixels.reshape(-1, width * colors).float()
     rows.mul_(row[0]).sub_(row[1])  # 4 × as fast as by (…, colors)
-    return rows.view(images, height, width, colors).permute(0, 3, 1, 2)
+    return rows.view(*rows_of, width, colors).movedim(-1, 1)

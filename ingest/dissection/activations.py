@@ -232,11 +232,11 @@ class SparseActivations:
                 found=self._batch_size,
                 expected=f"{most} or less",
             )
-        running = RunningBounds(bounds, self.quantile, grid.height * grid.width)
+        running = RunningBounds(bounds, self.quantile, grid.positions)
         return BlockActivations(grid, running, self._select(grid), [StoredCells(file)])
 
     def _select(self, grid: Grid) -> RadixSelect:
-        values = int(self._fit.sum()) * grid.height * grid.width
+        values = int(self._fit.sum()) * grid.positions
         return RadixSelect(grid.units, values_above(self.quantile, values), self._device)
 
     def fit_of(self, batch: int) -> Tensor:

@@ -6,11 +6,15 @@ cells. Bilinear up-sampling (half-pixel centres, `align_corners=False`) reads, f
 one cell: all mask pixels under a cell follow from its four corners. A cell with no corner above a
 threshold holds no pixel above it, and with thresholds at the 99.5th percentile nearly all are such.
 
+The map of a clip is one such map for each *time slot*. Each annotated frame of a clip is compared
+with the slot that it falls in, up-sampled in space alone: in time interpolation would flatten the
+peaks that thresholds come from.
+
     find_cells     maps → cells with a corner above a lower bound   (once, during the forward pass)
     native_values  cells → the values of the maps that they hold    (for exact thresholds)
     mask_pixels    cells → mask pixels above the exact threshold    (for overlaps and thumbnails)
 
-This module alone assumes that the grid of a map has two axes.
+This module alone takes the grid of a map apart: into height and width, or times, height and width.
 """
 
 from __future__ import annotations
@@ -29,29 +33,49 @@ if TYPE_CHECKING:
 
 
 class Grid(NamedTuple):
-    """Shape of one block's output for one image: height and width in values, number of units."""
+    """Shape of one block's output for one image.
+
+    Attributes:
+        height: in values.
+        width: in values.
+        units: how many.
+        times: time slots of a clip; None of an image.
+    """
 
     height: int
     width: int
     units: int
+    times: int | None = None
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Shape of the grid: (height, width), or (times, height, width)."""
+        times = () if self.times is None else (self.times,)
+        return *times, self.height, self.width
+
+    @property
+    def positions(self) -> int:
+        """Values of one unit's map."""
+        return math.prod(self.axes)
 
     @property
     def cells(self) -> int:
         """Cells of one image, all units together."""
-        return (self.height + 1) * (self.width + 1) * self.units
+        return (self.times or 1) * (self.height + 1) * (self.width + 1) * self.units
 
     @classmethod
     def of(cls, maps: Tensor) -> Grid:
-        """Return the grid of maps (images, units, height, width)."""
-        _, units, height, width = maps.shape
-        return cls(height, width, units)
+        """Return the grid of maps (images, units, *grid)."""
+        _, units, *times, height, width = maps.shape
+        return cls(height, width, units, *times)
 
 
 class Cells(NamedTuple):
     """Cells of a batch of maps.
 
     Attributes:
-        where: int32 (cells,), flat position in (images, height + 1, width + 1, units).
+        where: int32 (cells,), flat position in (images, height + 1, width + 1, units), or in
+            (images, times, height + 1, width + 1, units).
         corners: float32 (cells, 4): top left, top right, bottom left, bottom right.
     """
 
@@ -74,12 +98,13 @@ class Values(NamedTuple):
 
 
 class CellIndex(NamedTuple):
-    """Indices of cells; each int32 (cells,)."""
+    """Indices of cells; each int32 (cells,). Cells of images have no time."""
 
     image: Tensor
     row: Tensor
     column: Tensor
     unit: Tensor
+    time: Tensor | None = None
 
 
 class Pixels(NamedTuple):
@@ -99,17 +124,20 @@ def unravel(index: Tensor, grid: Grid) -> CellIndex:
     position, unit = divide(index, grid.units)
     line, column = divide(position, grid.width + 1)
     image, row = divide(line, grid.height + 1)
-    return CellIndex(image, row, column, unit)
+    if grid.times is None:
+        return CellIndex(image, row, column, unit)
+    image, time = divide(image, grid.times)
+    return CellIndex(image, row, column, unit, time)
 
 
 def find_cells(maps: Tensor, lower: Tensor) -> tuple[Cells, Values]:
     """Find the cells of which a corner exceeds its unit's lower bound, and the values that do.
 
     Args:
-        maps: (images, units, height, width) of any float type, fastest in channels_last memory.
+        maps: (images, units, *grid) of any float type, fastest in channels_last memory.
         lower: float32 (units,); values of that type.
     """
-    values = maps.permute(0, 2, 3, 1).contiguous()
+    values = maps.movedim(1, -1).contiguous().flatten(0, -4)  # each slot of a clip as an image
     _, height, width, units = values.shape
     above = values > lower.to(values.dtype)
     index = true_positions(_cells_around(above).view(-1))
@@ -129,7 +157,8 @@ def find_cells(maps: Tensor, lower: Tensor) -> tuple[Cells, Values]:
     positions = true_positions(above.view(-1))
     position, unit = divide(positions, units)
     values_above = flat.index_select(0, positions).float()
-    return Cells(index, corners), Values(position // (height * width), unit, values_above)
+    positions_of_image = math.prod(maps.shape[2:])
+    return Cells(index, corners), Values(position // positions_of_image, unit, values_above)
 
 
 def _cells_around(above: Tensor) -> Tensor:
@@ -212,11 +241,13 @@ def mask_pixels(
     height: int,
     width: int,
     chunk: int | None = None,
+    slots: Tensor | None = None,
 ) -> Iterator[Pixels]:
     """Yield the pixels of height × width masks where up-sampled maps exceed their threshold.
 
     Equal to `interpolate(maps, mode="bilinear", align_corners=False) > thresholds`, up to the
-    rounding of the interpolation; where all four corners are equal there is no rounding.
+    rounding of the interpolation; where all four corners are equal there is no rounding. Of a clip,
+    each frame of its mask is so compared with the time slot that it falls in.
 
     Args:
         cells: at least all cells with a corner above its threshold; others only take time.
@@ -226,11 +257,17 @@ def mask_pixels(
         width: of the masks, in pixels.
         chunk: pixels worked on at a time; if omitted, on CPU few enough to stay in its cache, on a
             GPU enough to keep it busy.
+        slots: int64 (images, frames), where the grid has times: the slot of each of the frames that
+            lie one below the other in the mask, ascending.
 
     Yields:
         Each pixel once, in a number of parts.
     """
     device = cells.where.device
+    frames = None
+    if slots is not None and grid.times is not None:
+        frames = _frames_of_slots(slots, grid.times, height * width)
+        height //= slots.shape[1]
     rows = axis_pixels(grid.height, height, device)
     columns = axis_pixels(grid.width, width, device)
     down, right = len(rows.fraction), len(columns.fraction)
@@ -248,13 +285,52 @@ def mask_pixels(
         flat = true_positions(above.view(-1))
         inner = flat // len(index)
         cell = flat - inner * len(index)
-        corner = (where.image * height + rows.first.index_select(0, where.row)) * width
-        corner += columns.first.index_select(0, where.column)
         owner = where.image * grid.units + where.unit
-        yield Pixels(
+        image = where.image if where.time is None else torch.zeros_like(where.image)
+        corner = (image * height + rows.first.index_select(0, where.row)) * width
+        corner += columns.first.index_select(0, where.column)
+        pixels = Pixels(
             corner.index_select(0, cell) + offset.index_select(0, inner),
             owner.index_select(0, cell),
         )
+        if frames is not None and where.time is not None and grid.times is not None:
+            slot = where.image * grid.times + where.time
+            pixels = frames.repeat(pixels, slot.index_select(0, cell))
+        yield pixels
+
+
+class _FramesOfSlots(NamedTuple):
+    """The frames of masks that fall in each time slot; each int32 (images · times,).
+
+    Attributes:
+        start: of the first one, its first pixel, flat in (images, frames, height, width).
+        frames: how many there are.
+        size: pixels of a frame.
+    """
+
+    start: Tensor
+    frames: Tensor
+    size: int
+
+    def repeat(self, pixels: Pixels, slot: Tensor) -> Pixels:
+        """Put the pixels of one frame, which are of these slots, into all frames of the slot."""
+        count = self.frames.index_select(0, slot)
+        source = torch.repeat_interleave(count)
+        before = (count.cumsum(0) - count).index_select(0, source)
+        turn = torch.arange(len(source), device=before.device) - before
+        start = self.start.index_select(0, slot) + pixels.position
+        position = start.index_select(0, source) + turn.int() * self.size
+        return Pixels(position, pixels.owner.index_select(0, source))
+
+
+def _frames_of_slots(slots: Tensor, times: int, pixels: int) -> _FramesOfSlots:
+    """Find the frames of each slot; `pixels` are those of all frames of an image together."""
+    images, frames = slots.shape
+    size = pixels // frames
+    count = slots.new_zeros(images, times).scatter_add_(1, slots, torch.ones_like(slots))
+    first = torch.arange(images, device=slots.device).unsqueeze(1) * frames
+    first = first + count.cumsum(1) - count
+    return _FramesOfSlots((first * size).int().view(-1), count.int().view(-1), size)
 
 
 def _values_under(

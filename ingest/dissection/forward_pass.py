@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 NAME = "forward_pass"
+CALIBRATION_BYTES = 1 << 30
+"""Of the outputs that calibration keeps, at the most, but for two batches."""
 
 
 class CalibrationPass(NamedTuple):
@@ -54,10 +56,21 @@ class CalibrationPass(NamedTuple):
 
 
 def run_calibration(inputs: Inputs, pool: WorkerPool, cancelled: Event) -> CalibrationPass | None:
-    """Run the calibration batches; return None once `cancelled` is set."""
+    """Run the calibration batches; return None once `cancelled` is set.
+
+    Their outputs stay in memory: fewer batches are run where those of the first one are large.
+    """
     batches = calibration_batches(inputs)
-    decoded = takewhile(lambda _: not cancelled.is_set(), inputs.decoded(batches))
-    outputs = list(pool.map(lambda decoded_batch: inputs.outputs(decoded_batch[1]), decoded))
+
+    def run(wanted: Sequence[Batch]) -> list[Maps]:
+        decoded = takewhile(lambda _: not cancelled.is_set(), inputs.decoded(wanted))
+        return list(pool.map(lambda decoded_batch: inputs.outputs(decoded_batch[1]), decoded))
+
+    outputs = run(batches[:1])
+    if outputs:
+        size = sum(maps.nbytes for maps in outputs[0].values())
+        batches = batches[:: -(-len(batches) // max(2, CALIBRATION_BYTES // size))]
+        outputs += run(batches[1:])
     return None if cancelled.is_set() else CalibrationPass(batches, outputs)
 
 

@@ -170,7 +170,8 @@ class Overlaps:
             null = BatchNull(counts.null, labels.segments, labels.permutations, labels.image_labels)
         held_out = labels.held_out.to(area.device, non_blocking=True)
         any_held_out = bool(labels.held_out.any())
-        parts = mask_pixels(cells, grid, thresholds, labels.height, labels.width)
+        slots = labels.slots(grid.times)
+        parts = mask_pixels(cells, grid, thresholds, labels.height, labels.width, slots=slots)
         for pixels in join_parts(parts, at_least=counts.intersection.numel()):
             area += bincount(pixels.owner, owners)
             image, unit = divide(pixels.owner, grid.units)

@@ -286,7 +286,7 @@ class _GroupCounter:
     def __init__(self, labels: BatchLabels, sets: BatchSets, first: int, group: int) -> None:
         device = sets.of_pixel.device
         self.place = first + labels.number.numpy()
-        self._size = labels.height, labels.width
+        self._size, self._labels = (labels.height, labels.width), labels
         self._sets, self._of_pixel = len(sets.sets), sets.of_pixel
         self._is_chosen = ~labels.held_out.to(device)
         chosen = (~labels.held_out).nonzero().squeeze(1)
@@ -333,7 +333,8 @@ class _GroupCounter:
         own, null = _Counter(), [_Counter() for _ in range(draws)]
         height, width = self._size
         flat, size = self._of_pixel.view(-1), height * width
-        parts = mask_pixels(cells, grid, thresholds, height, width)
+        slots = self._labels.slots(grid.times)
+        parts = mask_pixels(cells, grid, thresholds, height, width, slots=slots)
         for position, owner in join_parts(parts, at_least=PIXELS):
             own.add(owner.long() * self._sets + flat.index_select(0, position))
             if not self._any_chosen:

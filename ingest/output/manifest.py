@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from ...graph.run.manifest import InputShape, RunFacts
+    from ...graph.run.manifest import BlockShape, InputShape, RunFacts
     from ...graph.run.reader import Run
     from ...settings import Settings
     from ..concept_data.concepts import ConceptData
@@ -66,10 +66,7 @@ def manifest(
             "concepts": len(data.concepts),
             "categories": list(data.categories),
         },
-        "blocks": {
-            block: {"units": grid.units, "height": grid.height, "width": grid.width}
-            for block, grid in grids.items()
-        },
+        "blocks": {block: block_shape(grid) for block, grid in grids.items()},
         "device": device_name(inputs.device),
         "versions": {
             "python": platform.python_version(),
@@ -78,6 +75,12 @@ def manifest(
         "timings": dict(timings),
         "names": {"given": names.given, "wrong": names.wrong},
     }
+
+
+def block_shape(grid: Grid) -> BlockShape:
+    """Return what the manifest states of a block's maps."""
+    shape: BlockShape = {"units": grid.units, "height": grid.height, "width": grid.width}
+    return shape if grid.times is None else {**shape, "times": grid.times}
 
 
 def ingest_facts(

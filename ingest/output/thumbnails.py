@@ -52,33 +52,45 @@ def draw_batch(
         blocks: their dissections.
         folder: of the run; the folders of `thumbnail_name` are there.
     """
-    pictures: dict[int, NDArray[np.uint8]] = {}
+    pictures: dict[tuple[int, int], NDArray[np.uint8]] = {}
     for block, dissection in blocks.items():
         thumbnails = thumbnails_of_batch(dissection.top, batch.first, len(batch.images))
         if not thumbnails:
             continue
         cells = activations.cells(block, batch.number)
+        thumbnails = at_peaks(thumbnails, cells, dissection.grid)
         masks = unit_masks(thumbnails, cells, dissection.grid, dissection.thresholds)
         for thumbnail, mask in zip(thumbnails, masks, strict=True):
-            if thumbnail.image not in pictures:
-                image = images[batch.images[thumbnail.image]]
-                pictures[thumbnail.image] = shrink(_decoded(image))
+            image = images[batch.images[thumbnail.image]]
+            times = dissection.grid.times or 1
+            frame = (2 * thumbnail.time + 1) * image.frames // (2 * times)
+            if (thumbnail.image, frame) not in pictures:
+                pictures[thumbnail.image, frame] = shrink(_decoded(image, frame))
             path = folder / thumbnail_name(block, thumbnail.unit, thumbnail.rank)
-            save_thumbnail(pictures[thumbnail.image], mask, path)
+            save_thumbnail(pictures[thumbnail.image, frame], mask, path)
 
 
-def _decoded(image: ConceptImage) -> NDArray[np.uint8]:
+def _decoded(image: ConceptImage, frame: int) -> NDArray[np.uint8]:
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     decode_image(image.path, pixels)
-    return pixels
+    height = image.height // image.frames
+    return pixels[frame * height : (frame + 1) * height]
 
 
 class Thumbnail(NamedTuple):
-    """A thumbnail to draw: unit, its rank among the unit's top images, image within the batch."""
+    """A thumbnail to draw.
+
+    Attributes:
+        unit: its number.
+        rank: among the unit's top images.
+        image: within the batch.
+        time: the time slot that is shown of a clip.
+    """
 
     unit: int
     rank: int
     image: int
+    time: int = 0
 
 
 def thumbnails_of_batch(top: TopImages, first: int, images: int) -> list[Thumbnail]:
@@ -89,14 +101,30 @@ def thumbnails_of_batch(top: TopImages, first: int, images: int) -> list[Thumbna
     return [Thumbnail(*row) for row in rows.T.tolist()]
 
 
+def at_peaks(thumbnails: list[Thumbnail], cells: Cells, grid: Grid) -> list[Thumbnail]:
+    """Return thumbnails of clips at the time slot where their unit is strongest."""
+    if grid.times is None:
+        return thumbnails
+    where, peak = unravel(cells.where, grid), cells.corners.amax(1)
+    times = []
+    for thumbnail in thumbnails:
+        own = (where.image == thumbnail.image) & (where.unit == thumbnail.unit)
+        first = peak.where(own, peak.new_tensor(-torch.inf)).argmax()
+        times.append(int(cells.where[first] // (grid.cells // grid.times)) % grid.times)
+    return [
+        thumbnail._replace(time=time) for thumbnail, time in zip(thumbnails, times, strict=True)
+    ]
+
+
 def unit_masks(
     thumbnails: list[Thumbnail], cells: Cells, grid: Grid, thresholds: Tensor
 ) -> NDArray[np.bool_]:
     """Compute where each thumbnail's unit fires; bool (thumbnails, THUMBNAIL, THUMBNAIL)."""
-    images = max(thumbnail.image for thumbnail in thumbnails) + 1
-    slot = torch.full((images * grid.units,), -1)
-    for number, thumbnail in enumerate(thumbnails):
-        slot[thumbnail.image * grid.units + thumbnail.unit] = number
+    places = [it.image * (grid.times or 1) + it.time for it in thumbnails]
+    grid = grid._replace(times=None)  # each slot as an image
+    slot = torch.full(((max(places) + 1) * grid.units,), -1)
+    for number, (place, thumbnail) in enumerate(zip(places, thumbnails, strict=True)):
+        slot[place * grid.units + thumbnail.unit] = number
     slot = slot.to(cells.where)
     where = unravel(cells.where, grid)
     owner = where.image * grid.units + where.unit

@@ -14,7 +14,7 @@ from .permutation_null import LabelSegments, label_permutations, label_segments
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..concept_data.concepts import ConceptData
+    from ..concept_data.concepts import ConceptData, ConceptImage
     from .label_statistics import LabelStatistics
 
 
@@ -35,8 +35,10 @@ class BatchLabels(NamedTuple):
         permutations: int64 (permutations, images), whose labels images get in null samples; or
             None.
         segments: the label maps as null samples count them; or None.
-        height: of the masks, in pixels.
+        height: of the masks, in pixels; of clips, of their annotated frames one below the other.
         width: of the masks, in pixels.
+        centers: int64 (images, frames, 2), of clips: when the middle of each annotated frame is, as
+            a share of the clip, numerator and denominator; None of stills.
     """
 
     number: Tensor
@@ -50,6 +52,21 @@ class BatchLabels(NamedTuple):
     segments: LabelSegments | None
     height: int
     width: int
+    centers: Tensor | None = None
+
+    def slots(self, times: int | None) -> Tensor | None:
+        """Return the time slot that each annotated frame falls in, int64 (images, frames).
+
+        A still is in the middle one.
+
+        Args:
+            times: how many slots there are; None where maps have none, and so nothing is returned.
+        """
+        if times is None:
+            return None
+        if self.centers is None:
+            return torch.full((len(self.number), 1), times // 2, device=self.label_maps.device)
+        return self.centers[..., 0] * times // self.centers[..., 1]
 
     def select(self, rows: Tensor) -> BatchLabels:
         """Return the labels of the images `rows`, int64 ascending on the CPU."""
@@ -64,6 +81,7 @@ class BatchLabels(NamedTuple):
             has_category=self.has_category[rows],
             annotated=self.annotated[rows],
             held_out=self.held_out[rows],
+            centers=None if self.centers is None else self.centers[on_device],
         )
 
 
@@ -91,7 +109,7 @@ def labels_of_batch(
     images = [data.images[number] for number in order]
     concepts = len(data.concepts)
     labels = []
-    for group, (height, width, numbers) in enumerate(group_by_mask_size(images)):
+    for group, (height, width, _, numbers) in enumerate(group_by_mask_size(images)):
         members = [images[number] for number in numbers]
         rows = [first + number for number in numbers]
         has_category = statistics.has_category[rows].astype(np.float64)
@@ -120,9 +138,18 @@ def labels_of_batch(
                 segments,
                 height,
                 width,
+                _centers(members, device),
             )
         )
     return labels
+
+
+def _centers(images: Sequence[ConceptImage], device: torch.device) -> Tensor | None:
+    """Return when the annotated frames are, as `BatchLabels.centers`."""
+    if all(image.frames == 1 for image in images):
+        return None
+    centers = [[(2 * t + 1, 2 * image.frames) for t in image.annotated] for image in images]
+    return torch.tensor(centers).to(device, non_blocking=True)
 
 
 def labelled_images(label_maps: Tensor, image_labels: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .batch_labels import BatchLabels
 
 POSITIONS = 98
-"""Positions used of each image, at the most; random ones, others in each batch."""
+"""Positions used of each image or annotated frame, at the most; random, others in each batch."""
 _GRAIN = 2.0**24
 
 
@@ -225,14 +225,21 @@ class BlockProbes:
         self, maps: Tensor, labels: Sequence[BatchLabels], batch: int
     ) -> Iterator[Positions]:
         """Yield positions of all images, in groups whose masks share a size; as for `sums`."""
-        height, width = maps.shape[2:]
+        *times, height, width = maps.shape[2:]
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + batch)
         chosen = torch.randperm(height * width, generator=generator)[:POSITIONS].sort().values
         chosen = chosen.to(maps.device, non_blocking=True)
-        values = maps.flatten(2).transpose(1, 2).index_select(1, chosen).float()
+        everywhere = maps.flatten(2).transpose(1, 2)
+        values = everywhere if times else everywhere.index_select(1, chosen).float()
         for group in labels:
+            of_group = select_images(values, group.number)
+            slots = group.slots(times[0] if times else None)
+            if slots is not None:
+                place = (slots.unsqueeze(2) * (height * width) + chosen).flatten(1)
+                image = torch.arange(len(place), device=place.device).unsqueeze(1)
+                of_group = of_group[image, place].float()
             yield Positions(
-                select_images(values, group.number),
+                of_group,
                 labelled_positions(group, (height, width), chosen),
                 group.has_category > 0,
                 group.unknown,
@@ -244,18 +251,22 @@ def labelled_positions(labels: BatchLabels, grid: tuple[int, int], chosen: Tenso
     """Return what labels the centers of positions of a map; as `Positions.labelled`.
 
     Args:
-        labels: of images.
+        labels: of images; of a clip, positions of each annotated frame follow one another.
         grid: height and width of the map.
         chosen: int64 (positions,), row · width + column.
     """
     height, width = grid
-    rows = (2 * (chosen // width) + 1) * labels.height // (2 * height)
+    frames = 1 if labels.centers is None else labels.centers.shape[1]
+    rows = (2 * (chosen // width) + 1) * (labels.height // frames) // (2 * height)
     columns = (2 * (chosen % width) + 1) * labels.width // (2 * width)
+    pixels = labels.height * labels.width
+    first = torch.arange(frames, device=chosen.device).unsqueeze(1) * (pixels // frames)
+    places = (first + rows * labels.width + columns).view(-1)
     images, concepts = labels.image_labels.shape
-    label_maps = labels.label_maps.view(-1, images, labels.height * labels.width)
-    centers = label_maps[:, :, rows * labels.width + columns].flatten(1).long()
+    label_maps = labels.label_maps.view(-1, images, pixels)
+    centers = label_maps[:, :, places].flatten(1).long()
     labelled = torch.zeros(1 + concepts, centers.shape[1], dtype=torch.bool, device=centers.device)
-    labelled = labelled.scatter_(0, centers, True)[1:].view(concepts, images, len(chosen))
+    labelled = labelled.scatter_(0, centers, True)[1:].view(concepts, images, len(places))
     return labelled.logical_or_(labels.image_labels.T.unsqueeze(2) > 0)
 
 

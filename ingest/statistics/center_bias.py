@@ -105,16 +105,17 @@ class CenterBias:
         return best
 
 
-def labelled_inside(label_maps: Tensor, concepts: int) -> Tensor:
+def labelled_inside(label_maps: Tensor, concepts: int, frames: int = 1) -> Tensor:
     """Count the labelled pixels of images inside each box, int64 (images, SIZES, concepts).
 
     Args:
         label_maps: int32 (maps, images, height, width): concept column + 1, 0 where unlabelled.
         concepts: how many there are.
+        frames: that lie one below the other; each has boxes of its own.
     """
     images, height, width = label_maps.shape[1:]
     columns = concepts + 1
-    box = _smallest_box(height, width, label_maps.device)
+    box = _smallest_box(height, width, label_maps.device, frames)
     offset = torch.arange(images, dtype=torch.int32, device=label_maps.device)[:, None, None]
     counter = (label_maps + (box + SIZES * offset) * columns).view(-1)
     counts = bincount(counter, images * SIZES * columns)
@@ -122,17 +123,18 @@ def labelled_inside(label_maps: Tensor, concepts: int) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def box_areas(height: int, width: int, device: torch.device) -> Tensor:
+def box_areas(height: int, width: int, device: torch.device, frames: int = 1) -> Tensor:
     """Return the pixels of each box, int64 (SIZES,)."""
-    boxes = _smallest_box(height, width, device).view(-1)
+    boxes = _smallest_box(height, width, device, frames).view(-1)
     return bincount(boxes, SIZES).cumsum(dim=0)
 
 
 @lru_cache(maxsize=64)
-def _smallest_box(height: int, width: int, device: torch.device) -> Tensor:
+def _smallest_box(height: int, width: int, device: torch.device, frames: int = 1) -> Tensor:
     """Return the smallest box that holds each pixel's center, from 0; int32 (height, width)."""
-    rows, columns = (torch.from_numpy(_smallest(side)).to(device) for side in (height, width))
-    return torch.maximum(rows[:, None], columns).int()
+    sides = (height // frames, width)
+    rows, columns = (torch.from_numpy(_smallest(side)).to(device) for side in sides)
+    return torch.maximum(rows[:, None], columns).int().repeat(frames, 1)
 
 
 def _smallest(side: int) -> NDArray[np.int64]:

@@ -62,18 +62,26 @@ class LabelStatistics(NamedTuple):
 
 
 class MaskSizeGroup(NamedTuple):
-    """Images of a batch whose masks share a size: their numbers in the batch."""
+    """Images of a batch whose masks share a size.
+
+    Attributes:
+        height: of the annotated frames of a mask, one below the other, in pixels.
+        width: likewise.
+        frames: annotated ones.
+        numbers: of the images in the batch.
+    """
 
     height: int
     width: int
+    frames: int
     numbers: list[int]
 
 
 def group_by_mask_size(images: Sequence[ConceptImage]) -> list[MaskSizeGroup]:
     """Group the images of a batch by the size of their masks, in order of their first ones."""
-    groups: dict[tuple[int, int], MaskSizeGroup] = {}
+    groups: dict[tuple[int, int, int], MaskSizeGroup] = {}
     for number, image in enumerate(images):
-        shape = (image.mask_height, image.mask_width)
+        shape = (image.labelled_height, image.mask_width, len(image.annotated))
         groups.setdefault(shape, MaskSizeGroup(*shape, [])).numbers.append(number)
     return list(groups.values())
 
@@ -185,7 +193,7 @@ def _slots(
     """Yield all images, with the array (maps, images, …) of their group and a place in it."""
     for batch in batches:
         images = [data.images[number] for number in batch.images]
-        for height, width, numbers in group_by_mask_size(images):
+        for height, width, _, numbers in group_by_mask_size(images):
             most = max(len(images[number].masks) for number in numbers)
             stack = np.zeros((most, len(numbers), height, width), np.uint16)
             for place, number in enumerate(numbers):
@@ -195,7 +203,14 @@ def _slots(
 def _fill(slot: tuple[ConceptImage, NDArray[np.uint16], int]) -> NDArray[np.uint16]:
     """Decode an image's masks to its place in the array of its group."""
     image, stack, place = slot
-    decode_label_numbers(image, stack[: len(image.masks), place])
+    numbers = stack[: len(image.masks), place]
+    if len(image.annotated) == image.frames:
+        decode_label_numbers(image, numbers)
+    else:
+        whole = np.empty((len(numbers), image.mask_height, image.mask_width), np.uint16)
+        decode_label_numbers(image, whole)
+        by_frame = whole.reshape(len(numbers), image.frames, -1)
+        numbers[...] = by_frame[:, list(image.annotated)].reshape(numbers.shape)
     return stack
 
 
@@ -230,16 +245,21 @@ class _LabelCounter:
     ) -> None:
         """Store the label maps of a batch, and count it; its images are the next `decoded`."""
         images = [self._data.images[number] for number in batch.images]
-        for height, width, numbers in group_by_mask_size(images):
+        for height, width, frames, numbers in group_by_mask_size(images):
             for _ in numbers:
                 stack = next(decoded)
                 advance(1)
             rows = [batch.first + number for number in numbers]
-            columns = self._count_group([images[number] for number in numbers], rows, stack)
+            members = [images[number] for number in numbers]
+            columns = self._count_group(members, rows, stack, frames)
             self._label_maps.append(rows[0], columns.view(*columns.shape[:2], height * width))
 
     def _count_group(
-        self, images: Sequence[ConceptImage], rows: list[int], stack: NDArray[np.uint16]
+        self,
+        images: Sequence[ConceptImage],
+        rows: list[int],
+        stack: NDArray[np.uint16],
+        frames: int,
     ) -> Tensor:
         """Count images of one size, whose places in the run are `rows`.
 
@@ -247,6 +267,7 @@ class _LabelCounter:
             images: of a batch.
             rows: their places.
             stack: label numbers, (maps, images, height, width).
+            frames: that lie one below the other in each.
 
         Returns:
             Concept column + 1, or 0; uint16 (maps, images, height, width).
@@ -257,14 +278,16 @@ class _LabelCounter:
             end = start + step
             part = torch.from_numpy(stack[:, start:end]).to(self._device)
             columns = self._columns(part, images[start:end])
-            self._count(columns, images[start:end], rows[start:end])
+            self._count(columns, images[start:end], rows[start:end], frames)
             parts.append(columns.to(torch.uint16))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
-    def _count(self, columns: Tensor, images: Sequence[ConceptImage], rows: list[int]) -> None:
+    def _count(
+        self, columns: Tensor, images: Sequence[ConceptImage], rows: list[int], frames: int
+    ) -> None:
         """Count images, given their concept columns; `rows` are their places in the run."""
-        inside = labelled_inside(columns, len(self._data.concepts))
-        areas = box_areas(*columns.shape[2:], self._device)
+        inside = labelled_inside(columns, len(self._data.concepts), frames)
+        areas = box_areas(*columns.shape[2:], self._device, frames)
         whole = image_level_labels(images, inside.shape[2], self._device).to(inside)
         inside += whole[:, None] * areas[:, None]
         absent = absent_labels(images, inside.shape[2], self._device)
