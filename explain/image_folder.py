@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError
 from ..graph.run.files import disk_errors
+from ..ingest.concept_data.images import IMAGE_SUFFIXES
 from ..ingest.concept_data.opening import is_concept_data, mask_names
-from ..ingest.sources.annotations.folders import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,6 +14,7 @@ import struct
 import threading
 import zlib
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -39,6 +40,7 @@ TRANSPOSES = {
     8: Image.Transpose.ROTATE_90,
 }
 """What makes the pixels of an image upright, by EXIF orientation; 1 needs nothing."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = {b"tEXt", b"zTXt", b"iTXt", b"iCCP"}
 _STDERR = threading.Lock()
@@ -73,6 +75,11 @@ class ImageHeader(NamedTuple):
         """Height and width of the pixels in the file, before they are rotated."""
         turned = self.orientation >= 5
         return (self.width, self.height) if turned else (self.height, self.width)
+
+
+def has_image_suffix(name: str) -> bool:
+    """Return whether a file's name ends like an image's."""
+    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def open_image(file: Path | bytes, *, name: str | None = None, upright: bool = True) -> Image.Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import DataError
@@ -11,13 +11,6 @@ from ...concept_data.opening import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-
-
-def has_image_suffix(name: str) -> bool:
-    """Return whether a file's name ends like an image's."""
-    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:

@@ -18,8 +18,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError, nearest
-from ...concept_data.images import open_image, read_header
-from .folders import has_image_suffix, list_files
+from ...concept_data.images import has_image_suffix, open_image, read_header
+from .folders import list_files
 from .run_lengths import RunLengths
 
 if TYPE_CHECKING:

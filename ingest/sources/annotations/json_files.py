@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError
 from ....files import read_whole
-from .folders import IMAGE_SUFFIXES, list_files
+from ...concept_data.images import IMAGE_SUFFIXES
+from .folders import list_files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,9 @@ import torch
 from ....errors import DataError
 from ....files import output_folder
 from ....progress import NoProgress
-from ...concept_data.images import open_image
+from ...concept_data.images import IMAGE_SUFFIXES, has_image_suffix, open_image
 from ...engine.workers import default_workers, prefetch
-from ..annotations.folders import IMAGE_SUFFIXES, has_image_suffix, list_files
+from ..annotations.folders import list_files
 from . import PROMPT
 from .folder import write_csv, write_embeddings
 

@@ -21,13 +21,13 @@ import numpy as np
 from ....errors import DataError
 from ....files import read_whole
 from ....progress import NoProgress
-from ...concept_data.images import open_image
+from ...concept_data.images import IMAGE_SUFFIXES, has_image_suffix, open_image
 from ...concept_data.opening import open_concept_data
 from ...concept_data.writing.input_checks import check_output_folder
 from ...concept_data.writing.label_maps import pack_label_maps
 from ...concept_data.writing.names import output_names
 from ...concept_data.writing.writer import label_numbers
-from ..annotations.folders import IMAGE_SUFFIXES, has_image_suffix, list_files
+from ..annotations.folders import list_files
 from ..source import ConceptSource, ExtraTable, SourceImage, write_source
 from .agreement import ConceptAgreement, Truth, choose_thresholds, kept_concepts, measure
 from .labeller import keep_scores

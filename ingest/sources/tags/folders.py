@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from ....errors import DataError
 from ...concept_data.csv_tables import read_text
-from ..annotations.folders import has_image_suffix, list_files
+from ...concept_data.images import has_image_suffix
+from ..annotations.folders import list_files
 from ..annotations.items import AnnotationItem
 from .answers import CATEGORY, Answer, Answers, read_category
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from ....errors import DataError
 from ...concept_data.csv_tables import CsvRow, CsvTable, read_csv, read_text
+from ...concept_data.images import has_image_suffix
 from ...concept_data.labels import plain_name
 from ..annotations.fields import read_image_name, read_name
-from ..annotations.folders import has_image_suffix
 from ..annotations.items import AnnotationItem, ItemError
 from .answers import CATEGORY, Answer, Answers, is_answer, read_answer, read_category
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .....errors import DataError
 from ....concept_data.csv_tables import read_csv, read_text
+from ....concept_data.images import has_image_suffix
 from ..fields import (
     parse_number,
     read_box,
@@ -33,7 +34,6 @@ from ..fields import (
     read_verified,
     read_worker,
 )
-from ..folders import has_image_suffix
 from ..format import AnnotationFormat
 from ..items import AnnotationItem, ItemError
 from ..regions import Annotations

@@ -19,9 +19,10 @@ import numpy as np
 
 from .....errors import DataError, nearest
 from ....concept_data.csv_tables import read_csv
+from ....concept_data.images import IMAGE_SUFFIXES
 from ..draw import read_values
 from ..fields import read_name
-from ..folders import IMAGE_SUFFIXES, files_below, worker_of
+from ..folders import files_below, worker_of
 from ..format import AnnotationFormat
 from ..items import AnnotationItem
 from ..regions import Annotations, MaskValue
