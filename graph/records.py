@@ -21,6 +21,7 @@ from .explanation_graph import explanation_graphs
 from .pruning import PrunedEdges, positive_sums, prune
 from .run.formulas import read_formulas
 from .run.measurement import label_settings
+from .run.motion import read_motion
 from .uids import block_label, block_number, category_label, graph_uid, unit_uid
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _block_nodes(run: Run) -> Iterator[Node]:
 
 
 def _unit_nodes(run: Run) -> Iterator[Node]:
-    top_images, formulas = _top_images(run.top_images), _formulas(run)
+    top_images, formulas, motion = _top_images(run.top_images), _formulas(run), _motion(run)
     labels = {block: ("Unit", block_label(block)) for block in run.blocks}
     units = run.units.drop(columns=_NOT_IN_GRAPH)
     for row, interpretable, named in zip(
@@ -163,6 +164,7 @@ def _unit_nodes(run: Run) -> Iterator[Node]:
             "named": named,
             **top_images.get(uid, {}),
             **formulas.get(uid, {}),
+            **motion.get(uid, {}),
         }
         yield Node(labels[block], graph_uid(run.name, uid), drop_missing(row))
 
@@ -189,6 +191,15 @@ def _formulas(run: Run) -> dict[str, dict[str, Value]]:
     columns["concept_iou"] = "formula_concept_iou"
     given = formulas.labels[formulas.labels["holds"]].set_index("unit")[list(columns)]
     rows = given.rename(columns=columns).to_dict("index")
+    return {str(unit): dict(row) for unit, row in rows.items()}
+
+
+def _motion(run: Run) -> dict[str, dict[str, Value]]:
+    """Return per unit how far it sees motion, if the run is of clips."""
+    table = read_motion(run)
+    if table is None:
+        return {}
+    rows = table.set_index("unit").to_dict("index")
     return {str(unit): dict(row) for unit, row in rows.items()}
 
 

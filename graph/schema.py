@@ -31,7 +31,9 @@ Unit         block, index; label, category, iou: the concept with the largest Io
              named: interpretable, and the label holds; images, activations, thumbnails: its top
              images, its activation there, their pictures; formula: of several concepts, if it has
              one ("water OR river"); formula_iou: over all images, whatever they are annotated with;
-             formula_concept, formula_concept_iou: uid and IoU of the best single concept, likewise
+             formula_concept, formula_concept_iou: uid and IoU of the best single concept, likewise;
+             reversed, frozen: of a run of clips, how its maps correlate with those of the same
+             clips reversed and frozen
 HAS_CONCEPT  images and pixels that have the concept in the run's data; center_bias: the IoU of the
              center-bias baseline, the best of eight boxes in the middle of every image; source: by
              what its labels were made, a model or tags; absent if people drew them
@@ -128,6 +130,8 @@ NODES: dict[str, Properties] = {
         "status": "string",
         "interpretable": "boolean",
         "named": "boolean",
+        "reversed": "double",
+        "frozen": "double",
         "formula": "string",
         "formula_iou": "double",
         "formula_concept": "string",

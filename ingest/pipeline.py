@@ -47,6 +47,7 @@ from .dissection.activations import SparseActivations
 from .dissection.block import BlockDissections
 from .dissection.forward_pass import NAME as FORWARD_PASS
 from .dissection.forward_pass import ForwardPass, run_calibration
+from .dissection.motion import measure_motion, motion_batches
 from .dissection.overlaps import Overlaps
 from .engine.checkpoint import (
     Checkpoints,
@@ -70,6 +71,7 @@ from .output.tables import (
     concepts_table,
     write_blocks,
     write_contributions,
+    write_motion,
     write_probes,
 )
 from .output.thumbnails import draw_batch
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
     from .contributions.one_unit import Contribution
     from .dissection.block import BlockDissection, BlockPartial
     from .dissection.forward_pass import CalibrationPass
+    from .dissection.motion import MotionScores
     from .inputs import Batch
     from .network.loading import Network
     from .statistics.image_tags import TagScores
@@ -363,7 +366,8 @@ def _run_steps(job: Job) -> None:
     _draw_thumbnails(job, dissection)
     job.group.barrier()
     if job.group.is_main:
-        _write(job, dissection, tags, contributions)
+        motion = _motion(job)
+        _write(job, dissection, tags, contributions, motion)
         delete_checkpoints(job.scratch.parent)
     job.group.barrier()  # checkpoints are deleted before the scratch files that they speak of
     dissection.close()
@@ -522,11 +526,21 @@ def _draw_thumbnails(job: Job, dissection: Dissection) -> None:
             advance(len(batch.images))
 
 
+def _motion(job: Job) -> dict[str, MotionScores]:
+    """Tell static from dynamic units, if there are clips; in the main process."""
+    clips = sum(len(batch.images) for batch in motion_batches(job.inputs))
+    if not clips:
+        return {}
+    with job.step("motion", clips) as advance:
+        return measure_motion(job.inputs, advance)
+
+
 def _write(
     job: Job,
     dissection: Dissection,
     tags: Mapping[str, TagScores],
     contributions: list[Contribution],
+    motion: Mapping[str, MotionScores],
 ) -> None:
     """Run step 8, but for the run's name."""
     writer, inputs, labels = job.writer, job.inputs, dissection.labels
@@ -536,6 +550,8 @@ def _write(
         names = write_blocks(
             writer, dissection.blocks, tags, inputs, labels.concept_area, lambda: advance(1)
         )
+        if motion:
+            write_motion(writer, motion)
         writer.table("concepts", concepts_table(inputs.data, labels))
         writer.table("classes", classes_table(inputs.network.classes))
     grids = {block: block_dissection.grid for block, block_dissection in dissection.blocks.items()}

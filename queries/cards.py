@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from .contributions import ContributionRow
 
 
+STATIC, DYNAMIC = 0.8, 0.5
+"""From the one on, correlations with reversed and frozen clips are called static; below the other,
+dynamic. A rule of thumb; the figures are always shown."""
+
+
 class ImageRow(NamedTuple):
     """An image on which a unit is strong; the thumbnail's path is relative to the run."""
 
@@ -40,7 +45,10 @@ class ImageRow(NamedTuple):
 
 @dataclass(frozen=True)
 class UnitCard:
-    """A unit: what it detects, what feeds it, what inhibits it, what it feeds, its images."""
+    """A unit: what it detects, what feeds it, what inhibits it, what it feeds, its images.
+
+    `reversed` and `frozen` are as in the question `unit`.
+    """
 
     run: str
     uid: str
@@ -49,11 +57,28 @@ class UnitCard:
     threshold: float | None
     interpretable: bool
     named: bool
+    reversed: float | None
+    frozen: float | None
     concepts: tuple[DetectionRow, ...]
     fed_by: tuple[ContributionRow, ...]
     inhibited_by: tuple[ContributionRow, ...]
     feeds: tuple[ContributionRow, ...]
     images: tuple[ImageRow, ...]
+
+    @property
+    def motion(self) -> str:
+        """Whether it sees motion, in words; "" if it was not measured on clips."""
+        if self.reversed is None:
+            return ""
+        found = {"the reversed clip": self.reversed, "the clip frozen": self.frozen}
+        known = {name: value for name, value in found.items() if value is not None}
+        kind = "partly dynamic"
+        if min(known.values()) >= STATIC:
+            kind = "static"
+        elif min(known.values()) < DYNAMIC:
+            kind = "dynamic"
+        values = ", ".join(f"{value:.2f} with those of {name}" for name, value in known.items())
+        return f"{kind}: its maps correlate {values}"
 
     def to_json(self) -> dict[str, object]:
         """Return the card as one JSON object, its rows as objects."""
@@ -121,6 +146,8 @@ def unit_card(store: Store, run: str, uid: str, *, top: int = 10) -> UnitCard:
         unit.threshold,
         unit.interpretable,
         unit.named,
+        unit.reversed,
+        unit.frozen,
         concepts=tuple(store.ask(UnitConcepts(run, unit_uid, top))),
         fed_by=tuple(store.ask(FedBy(run, unit_uid, top))),
         inhibited_by=tuple(store.ask(InhibitedBy(run, unit_uid, top))),

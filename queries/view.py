@@ -31,6 +31,8 @@ class UnitNode(TypedDict, total=False):
     status: str
     interpretable: bool
     named: bool
+    reversed: float
+    frozen: float
     formula: str
     formula_iou: float
     formula_concept: str

@@ -164,10 +164,32 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
     (
         "unit",
         {"unit": "block4/0"},
-        [("block4/0", "0 juggling", "ok", 1.0, True, True, ["a.jpg"], [4.0], ["t/a.jpg"])],
+        [
+            (
+                "block4/0",
+                "0 juggling",
+                "ok",
+                1.0,
+                True,
+                True,
+                None,
+                None,
+                ["a.jpg"],
+                [4.0],
+                ["t/a.jpg"],
+            )
+        ],
     ),
-    ("unit", {"unit": "block1/0"}, [("block1/0", "0", "ok", 1.0, True, False, [], [], [])]),
-    ("unit", {"unit": "block3/2"}, [("block3/2", "2", "dead", 1.0, False, False, [], [], [])]),
+    (
+        "unit",
+        {"unit": "block1/0"},
+        [("block1/0", "0", "ok", 1.0, True, False, 0.25, None, [], [], [])],
+    ),
+    (
+        "unit",
+        {"unit": "block3/2"},
+        [("block3/2", "2", "dead", 1.0, False, False, None, None, [], [], [])],
+    ),
     ("unit", {"unit": "class/juggling"}, []),
     (
         "unit-concepts",
@@ -266,6 +288,12 @@ ANSWERS: list[tuple[str, dict[str, object], Rows]] = [
         {"run": AFTER, "unit": "block4/9"},
         [(BEFORE, "ball", "object", 0.5, "quantile 0.005")],
     ),
+    (
+        "dynamic-units",
+        {},
+        [("block2/0", "polka dotted", -0.5, 0.75), ("block1/0", None, 0.25, None)],
+    ),
+    ("dynamic-units", {"top": 1}, [("block2/0", "polka dotted", -0.5, 0.75)]),
     ("quiet-units", {}, [("block3/2", "dead"), ("block4/3", "sparse")]),
     (
         "units",

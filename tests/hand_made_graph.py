@@ -41,6 +41,10 @@ _FORMULAS: dict[str, tuple[str, float, str, float]] = {
     "block1/0": (f'"{EVIL}" OR red', 0.25, "color/red", 0.125),
 }
 """Of some units, with its IoU, and the best single concept with its."""
+_MOTION: dict[str, dict[str, Value]] = {
+    "block1/0": {"reversed": 0.25}, "block2/0": {"reversed": -0.5, "frozen": 0.75},
+}  # fmt: skip
+"""Correlations with reversed and frozen clips, of some units."""
 # name, category, images, pixels
 _CONCEPTS = [
     ("red", "color", 3, 30),
@@ -219,6 +223,7 @@ def _units() -> list[Node]:
             properties["name"] = f"{index} {label[0]}"
         names = ("formula", "formula_iou", "formula_concept", "formula_concept_iou")
         properties |= dict(zip(names, _FORMULAS.get(uid, ()), strict=False))
+        properties |= _MOTION.get(uid, {})
         if uid == "block4/0":
             properties |= {"images": ["a.jpg"], "activations": [4.0], "thumbnails": ["t/a.jpg"]}
         nodes.append(Node(("Unit", f"Block{block}"), _uid(uid), properties))

@@ -42,6 +42,7 @@ def print_card(run: Run, card: UnitCard | ConceptCard | ClassCard, no_answer: st
 def _print_unit(run: Run, card: UnitCard, no_answer: str | None) -> None:
     print_line(f"{card.uid}: {_unit_summary(run, card)}\n", "bold")
     print_paragraph(no_answer)
+    print_paragraph(card.motion)
     if run.words is None:
         _print_detections(card.concepts)
     elif card.concepts:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ...graph.run.files import write_table
+from ...graph.run.motion import MOTION, MOTION_FILE
 from ...graph.uids import class_uid, unit_uid
 from ..dissection.peak_histogram import TIMES
 from ..statistics.label_statistics import category_columns
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ..concept_data.concepts import ConceptData
     from ..contributions.one_unit import Contribution
     from ..dissection.block import BlockDissection
+    from ..dissection.motion import MotionScores
     from ..dissection.peak_histogram import PeakHistogram
     from ..dissection.top_images import TopImages
     from ..inputs import Inputs
@@ -136,6 +139,21 @@ def presence_table(block: str, data: ConceptData, quality: pd.DataFrame) -> pd.D
     uids = [concept.uid for concept in data.concepts]
     frame: pd.DataFrame = quality.assign(concept=uids, block=block)
     return frame
+
+
+def write_motion(writer: RunWriter, scores: Mapping[str, MotionScores]) -> None:
+    """Write one row per unit of a network of clips: whether it sees motion."""
+    frames = [
+        pd.DataFrame(
+            {
+                "unit": [unit_uid(block, unit) for unit in range(len(of_block.reversed))],
+                "reversed": of_block.reversed.numpy(),
+                "frozen": of_block.frozen.numpy(),
+            }
+        )
+        for block, of_block in scores.items()
+    ]
+    write_table(writer.path / MOTION_FILE, pd.concat(frames, ignore_index=True), MOTION)
 
 
 def peaks_table(block: str, histogram: PeakHistogram) -> pd.DataFrame:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class UnitDetailsRow(NamedTuple):
-    """A unit; `images`, `activations` and `thumbnails` are parallel lists, the strongest first."""
+    """A unit; `images`, `activations` and `thumbnails` are parallel lists, the strongest first.
+
+    `reversed` and `frozen`, of a run of clips: the correlations of its maps with those of reversed
+    and of frozen clips, near 1 if it sees no motion.
+    """
 
     uid: str
     name: str
@@ -22,6 +26,8 @@ class UnitDetailsRow(NamedTuple):
     threshold: float | None
     interpretable: bool
     named: bool
+    reversed: float | None
+    frozen: float | None
     images: list[str]
     activations: list[float]
     thumbnails: list[str]
@@ -50,6 +56,8 @@ class Unit(CypherQuestion):
                 node.get("threshold"),
                 node["interpretable"],
                 node["named"],
+                node.get("reversed"),
+                node.get("frozen"),
                 node.get("images", []),
                 node.get("activations", []),
                 node.get("thumbnails", []),

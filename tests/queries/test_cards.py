@@ -128,6 +128,7 @@ def test_cards_are_json(store: MemoryStore) -> None:
     }
     assert set(card) == {
         *("run", "uid", "name", "status", "threshold", "interpretable", "named"),
+        *("reversed", "frozen"),
         *("concepts", "fed_by", "inhibited_by", "feeds", "images"),
     }
     assert json.loads(json.dumps(concept_card(store, "camvid", "ball").to_json()))["units"][0]

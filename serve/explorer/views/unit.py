@@ -81,6 +81,7 @@ class UnitPage:
     Attributes:
         unit: as links show it.
         finding: what it detects, or why it has no name.
+        motion: whether it sees motion, in words; "" of a run of images.
         formula: its formula of several concepts, if it has one.
         pictures: the images on which it is strongest.
         peaks: in how many images it fires; None for a run that is only in a database.
@@ -99,6 +100,7 @@ class UnitPage:
 
     unit: ShownUnit
     finding: str
+    motion: str
     formula: str | None
     pictures: tuple[UnitPicture, ...]
     peaks: Peaks | None
@@ -131,6 +133,7 @@ def unit(library: Library, served: ServedRun, asked: Mapping[str, str]) -> Page:
     content = UnitPage(
         shown_unit(served, uid),
         _finding(served, card),
+        card.motion,
         served.formulas.get(uid),
         _pictures(served, card),
         None if served.run is None else _peaks(served.run, card),
