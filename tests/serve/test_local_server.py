@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from pathlib import Path
@@ -39,6 +40,26 @@ def test_it_listens_on_this_machine_only(server: VerifyServer) -> None:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="ascii").splitlines()[1:] if path.exists() else []
+
+
+def test_answers_are_sent_at_once() -> None:
+    """A part of an answer does not wait until the browser has acknowledged the one before it."""
+
+    async def delayed(listener: socket.socket) -> int:
+        accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            accepted.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(accept, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.close()
+            return await accepted
+
+    with open_port() as listener:
+        assert asyncio.run(delayed(listener))
 
 
 @pytest.mark.parametrize(
