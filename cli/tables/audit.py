@@ -111,7 +111,7 @@ def _print_notes(audit: Audit) -> None:
             f"it is present, and adds at least {audit.least_effect:.2g}. Fixes, breaks: mistakes "
             "that become right, right answers that become wrong, "
             f"when the units of {audit.block} that detect the concept are ablated where it is "
-            f"present (why --ablate … --at {audit.block}); not ablated: beyond --tries."
+            f"present (why --ablate … --at {audit.block}); not ablated: beyond --try."
         )
 
 
