@@ -65,8 +65,15 @@ def open_demo_run(*, labels: Labels = Labels.MASKS, all_labels: bool = False) ->
     return labelled_run(demo_run(ProgressBars()), labels, all_labels=all_labels)
 
 
-def connect(uri: str | None, database: str | None) -> Neo4jStore:
+def connect(
+    uri: str | None, database: str | None, retry_seconds: float | None = None
+) -> Neo4jStore:
     """Connect to a Neo4j server.
+
+    Args:
+        uri: of the server.
+        database: the user's home database if None.
+        retry_seconds: how long a transaction is retried; as long as a load waits if None.
 
     Raises:
         StoreError: no server was named, or it cannot be used.
@@ -75,10 +82,11 @@ def connect(uri: str | None, database: str | None) -> Neo4jStore:
         raise StoreError(
             "no Neo4j server is named", remedy="Give --neo4j bolt://… or set $NEO4J_URI"
         )
-    from ..graph.stores.neo4j_store import Neo4jStore
+    from ..graph.stores.neo4j_store import RETRY_SECONDS, Neo4jStore
 
     user, password = os.environ.get("NEO4J_USERNAME"), os.environ.get("NEO4J_PASSWORD")
-    return Neo4jStore.connect(uri, user, password, database)
+    retry = RETRY_SECONDS if retry_seconds is None else retry_seconds
+    return Neo4jStore.connect(uri, user, password, database, retry_seconds=retry)
 
 
 @contextmanager

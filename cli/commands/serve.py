@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ...serve.explorer.library import Library
 
 _LOOPBACK = "127.0.0.1"
+_RETRY_SECONDS = 2.0
+"""How long a page waits for a Neo4j that does not answer."""
 
 
 def serve(
@@ -109,7 +111,7 @@ def _library(path: Path | None, uri: str | None, database: str | None) -> Librar
 
     named = path or os.environ.get("CONCEPTGRAPH_RUN")
     if uri:
-        return Library(Path(named or "."), connect(uri, database))
+        return Library(Path(named or "."), connect(uri, database, _RETRY_SECONDS))
     folder = Path(named or ".")
     if not any(folder.glob("*.cg/manifest.json")):
         read_manifest(find_run(path))

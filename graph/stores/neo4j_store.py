@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 OLDEST_VERSION = 5
 RETRY_SECONDS = 60.0
-"""How long a transaction is retried while the server does not answer."""
+"""So long a load waits for a server that is started again."""
 
 # Without a handler Python prints what the driver logs: every retry, every hint of the server.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
@@ -89,7 +89,13 @@ class Neo4jStore:
 
     @classmethod
     def connect(
-        cls, uri: str, user: str | None, password: str | None, database: str | None = None
+        cls,
+        uri: str,
+        user: str | None,
+        password: str | None,
+        database: str | None = None,
+        *,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> Neo4jStore:
         """Connect to a server.
 
@@ -98,6 +104,7 @@ class Neo4jStore:
             user: None for a server without authentication.
             password: of the user.
             database: None for the user's home database, on most servers "neo4j".
+            retry_seconds: how long a transaction is retried while the server does not answer.
 
         Raises:
             StoreError: no server answers, the user or database is refused, or the server is too
@@ -109,7 +116,7 @@ class Neo4jStore:
                 uri,
                 auth=(user, password or "") if user else None,
                 connection_timeout=10,
-                max_transaction_retry_time=RETRY_SECONDS,
+                max_transaction_retry_time=retry_seconds,
             )
         store = cls(driver, address)
         try:

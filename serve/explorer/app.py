@@ -109,9 +109,12 @@ def explorer_app(
 
 def _home(library: Library, request: Request) -> Response:
     """Answer with the run's first page; with the list of runs if there are several, or none."""
-    if "run" in request.query_params or len(library.runs()) == 1:
-        return _document(library, request, home)
-    return HTMLResponse(render(runs(library), None))
+    try:
+        if "run" not in request.query_params and len(library.runs()) != 1:
+            return HTMLResponse(render(runs(library), None))
+    except ConceptGraphError as error:
+        return _problem(error, None)
+    return _document(library, request, home)
 
 
 def _page(library: Library, path: str, view: View) -> Route:

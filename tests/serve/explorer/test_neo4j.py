@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, Any
+
+import neo4j
 
 from conceptgraph.graph.records import records
+from conceptgraph.graph.stores.neo4j_errors import check_address
+from conceptgraph.graph.stores.neo4j_store import Neo4jStore
+from conceptgraph.serve.explorer.app import explorer_app
+from conceptgraph.serve.explorer.library import Library
 from tests.explorer_server import exploring, json_of, open_tab
 from tests.neo4j_contents import connect
 from tests.serve.explorer.runs import explored_run
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
     from pathlib import Path
 
     from playwright.sync_api import Browser
+    from starlette.types import ASGIApp
 
     from tests.neo4j_server import Neo4jServer
 
@@ -71,6 +81,36 @@ def test_the_same_pages_from_a_database(
         opened.get_by_role("button", name="Run").click()
         opened.locator("#answer svg.graph-picture").wait_for()
         tab.close()
+
+
+def test_a_database_that_went_away(tmp_path: Path) -> None:
+    """Each page says so."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        uri = f"bolt://127.0.0.1:{free.getsockname()[1]}"
+    driver = neo4j.GraphDatabase.driver(uri, max_transaction_retry_time=0.1)
+    library = Library(tmp_path, Neo4jStore(driver, check_address(uri, None)))
+    app = explorer_app(library)
+    for path, query in (("/", b""), ("/", b"run=one"), ("/units", b"run=one"), ("/explain", b"")):
+        start, body = asyncio.run(_messages(app, path, query))
+        assert start["status"] == 500
+        assert f"no Neo4j answers at {uri}: Connection refused" in body["body"].decode()
+    library.close()
+
+
+async def _messages(app: ASGIApp, path: str, query: bytes) -> list[MutableMapping[str, Any]]:
+    """Ask an application without a server, and return what it sends."""
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query,
+             "headers": [(b"host", b"localhost")]}  # fmt: skip
+    await app(scope, receive, send)
+    return sent
 
 
 def _told(page: str) -> list[str]:
