@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import threading
 from collections import OrderedDict
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     _FileState = tuple[int, int, int] | None
     """When a file changed, which it is, and its size; None if it is not there."""
     State = tuple[_FileState, ...]
-    """Of the files of a run that its graph is made of."""
+    """Of the files of a run that its graph is made of; the last, of its kept explanations."""
 
 EVIDENCE_ORDERS: dict[str, Callable[[pd.DataFrame], pd.Series[float]]] = {
     "largest |mean|": lambda table: table["mean"].abs(),
@@ -99,17 +100,23 @@ class ServedRun:
         name: its uid in the store.
         store: its graph.
         run: its folder; None if there is only the graph in a Neo4j.
+        state: of what it was opened from.
         examples: finds images of its concepts.
     """
 
     def __init__(
-        self, key: str, name: str, store: MemoryStore | Neo4jStore, run: Run | None
+        self, key: str, name: str, store: MemoryStore | Neo4jStore, run: Run | None, state: State
     ) -> None:
-        self.key, self.name, self.store, self.run = key, name, store, run
+        self.key, self.name, self.store, self.run, self.state = key, name, store, run, state
         self.examples = ExampleFinder()
         self._keeping = threading.Lock()
         self._orders: dict[str, NDArray[np.intp]] = {}
         self._audits: tuple[_FileState, Mapping[str, KeptAudit]] | None = None
+
+    @property
+    def network_state(self) -> State:
+        """The state of all that explanations are computed from."""
+        return self.state[:-1]
 
     @cached_property
     def units(self) -> list[UnitLabelRow]:
@@ -264,17 +271,13 @@ def _block_and_index(uid: str) -> tuple[int, int]:
     return int(block.removeprefix("block")), int(index)
 
 
-class _Open(NamedTuple):
-    state: State
-    served: ServedRun
-
-
 class Library:
     """The runs of a folder or of a Neo4j.
 
     Attributes:
         verifying: the sessions in which labels are verified.
         heavy: held by whoever computes for long, so that requests at once do not pile up.
+        closing: what is to be closed with it.
     """
 
     def __init__(self, path: Path, neo4j: Neo4jStore | None = None) -> None:
@@ -286,12 +289,13 @@ class Library:
                 `path` with the same run.
         """
         self._path, self._neo4j = path, neo4j
-        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._open: OrderedDict[str, ServedRun] = OrderedDict()
         self._others: dict[Path, tuple[_FileState, Run]] = {}
         self._opening = threading.Lock()
         self._again: set[str] = set()
         self.heavy = threading.Lock()
         self.verifying = VerifySessions()
+        self.closing = ExitStack()
 
     @property
     def is_neo4j(self) -> bool:
@@ -329,22 +333,16 @@ class Library:
         state = self._state(key)
         with self._opening:
             kept = self._open.get(key)
-            if kept is not None and (kept.state == state or self._adds_explanations(kept, state)):
+            if kept is not None and kept.network_state == state[:-1]:  # else it is another run
                 self._open.move_to_end(key)
                 if kept.state != state:
                     self._open_again(key)
-                return kept.served
+                return kept
             self._open.pop(key, None)
-            served = self._opened(key)
-            served.prepare()
-            self._open[key] = _Open(state, served)
+            served = self._open[key] = self._opened(key, state)
             while len(self._open) > MOST_OPEN:
                 self._open.popitem(last=False)
             return served
-
-    def _adds_explanations(self, kept: _Open, state: State) -> bool:
-        """Return whether a run differs from what is open by saved explanations only."""
-        return not self.is_neo4j and kept.state[:-1] == state[:-1]
 
     def _open_again(self, key: str) -> None:
         """Open a run again, while pages still show it as it was."""
@@ -354,15 +352,13 @@ class Library:
 
     def _opened_again(self, key: str) -> None:
         try:
-            state = self._state(key)
-            served = self._opened(key)
-            served.prepare()
+            served = self._opened(key, self._state(key))
         except ConceptGraphError:  # the next page says it
             with self._opening:
                 self._open.pop(key, None)
         else:
             with self._opening:
-                self._open[key] = _Open(state, served)
+                self._open[key] = served
         finally:
             self._again.discard(key)
 
@@ -390,20 +386,26 @@ class Library:
 
     def close(self) -> None:
         """Close the connection to the server, if there is one, and the files of answers."""
+        self.closing.close()
         self.verifying.close()
         if self._neo4j is not None:
             self._neo4j.close()
 
-    def _opened(self, key: str) -> ServedRun:
+    def _opened(self, key: str, state: State) -> ServedRun:
+        served = self._unprepared(key, state)
+        served.prepare()
+        return served
+
+    def _unprepared(self, key: str, state: State) -> ServedRun:
         if self._neo4j is not None:
-            return ServedRun(key, key, self._neo4j, self._folder_of_loaded(key))
+            return ServedRun(key, key, self._neo4j, self._folder_of_loaded(key), state)
         path = self._folder(key)
         if path is None:
             raise _no_run(key)
         run = open_run(path)
         if path.stem != key:
             run = word_run(run)
-        return ServedRun(key, run.name, open_store(run), run)
+        return ServedRun(key, run.name, open_store(run), run, state)
 
     def _folder(self, key: str) -> Path | None:
         """Return the folder of a run; None if there is none of this key."""
@@ -432,7 +434,8 @@ class Library:
 
     def _state(self, key: str) -> State:
         if self._neo4j is not None:
-            return tuple((hash(row), 0, 0) for row in self._neo4j.runs() if row.uid == key)
+            rows = self._neo4j.runs()
+            return (*((hash(row), 0, 0) for row in rows if row.uid == key), None)
         path = self._folder(key)
         if path is None:
             self._open.pop(key, None)

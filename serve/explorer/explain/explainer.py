@@ -18,6 +18,7 @@ from ....explain.unusual import unusual_regions
 from ....explain.user_region import chosen_region
 from ....explain.verdict import ASKED
 from ....explain.what_if import run_ablations
+from ....graph.run.trust import is_trusted
 from ....graph.uids import concept_uid
 from ....ingest.concept_data.images import open_image
 from ....pages.image_content import image_page, path_sums
@@ -81,7 +82,10 @@ class Explainer:
     ) -> None:
         self.run, self.photographs = run, photographs
         self._options = options or NetworkOptions()
-        self._worker: Worker[ImageQuestion, Answer] = Worker(self._network)
+        # the network of somebody else's run is not loaded, and its weights are not downloaded,
+        # before a photograph is explained
+        prepare = self._network if is_trusted(run) else None
+        self._worker: Worker[ImageQuestion, Answer] = Worker(prepare)
         self._using_network = threading.Lock()
         self._explained: tuple[ImageQuestion, Explanation] | None = None
 
@@ -112,8 +116,12 @@ class Explainer:
         return self._worker.submit(question, lambda job: self._answer(question, job))
 
     def close(self) -> None:
-        """End the thread."""
+        """Cancel all questions, and let the thread end."""
         self._worker.close()
+
+    def join(self, seconds: float) -> None:
+        """Wait until the thread has ended after `close`, for some seconds at most."""
+        self._worker.join(seconds)
 
     def cancel(self, question: ImageQuestion) -> None:
         """Drop a question."""

@@ -8,7 +8,9 @@ run's concept data. A key is only ever looked up; none is a path.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -84,6 +86,8 @@ class Photographs:
             QueryError: there is none of this key.
         """
         if _DIGEST.fullmatch(key) and (path := self._folder / key).is_file():
+            with suppress(OSError):  # it was looked at now
+                os.utime(path)
             return path
         if key.startswith(_OF_DATA) and (name := key.removeprefix(_OF_DATA)) in self._of_data:
             return Path(self._run.manifest["data"]["folder"], "images", name)
@@ -124,6 +128,7 @@ class Photographs:
             return {}
 
     def _make_room(self) -> None:
-        files = sorted(self._folder.iterdir(), key=lambda file: file.stat().st_mtime)
-        for file in files[:-KEPT]:
-            file.unlink(missing_ok=True)
+        with suppress(OSError):  # another upload makes room, too
+            files = sorted(self._folder.iterdir(), key=lambda file: file.stat().st_mtime)
+            for file in files[:-KEPT]:
+                file.unlink(missing_ok=True)

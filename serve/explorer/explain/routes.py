@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import weakref
+import threading
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,7 @@ from ....ingest.concept_data.images import read_header
 from ....pages.document import render as render_page_part
 from ....pages.image_page import image_values
 from ...local_server import json_action
+from ..library import MOST_OPEN
 from ..rendering import Crumb, Page, render, render_part, url
 from .explainer import Explainer
 from .photographs import LARGEST, Photographs, key_of
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ....graph.run.reader import Run
-    from ..library import Library, ServedRun
+    from ..library import Library, State
     from .explainer import Answer, NetworkOptions
     from .worker import Job
 
@@ -49,7 +51,7 @@ POLICY = (
 SHOWN = 48
 """Photographs of the run on the first page."""
 _SECONDS = 10.0
-"""How long a page waits for news at most."""
+"""How long the end of the server waits for a network that is still running."""
 
 
 class KeptExplanation(NamedTuple):
@@ -63,8 +65,9 @@ class KeptExplanation(NamedTuple):
 
 
 class StartPage(NamedTuple):
-    """What the page shows on which a photograph is chosen."""
+    """What the page shows on which a photograph is chosen, of `largest` bytes at most."""
 
+    largest: int
     images: list[str]
     total: int
     text: str
@@ -110,12 +113,20 @@ class WhatIf(NamedTuple):
     is_special: bool
 
 
+class _RunExplainer(NamedTuple):
+    """An explainer, and the state of the run that it explains."""
+
+    state: State
+    explainer: Explainer
+
+
 class Explainers:
-    """An explainer for each open run; it ends with the run."""
+    """An explainer for each run that was asked about lately; close them in the end."""
 
     def __init__(self, library: Library, options: NetworkOptions | None) -> None:
         self._library, self._options = library, options
-        self._by_run: weakref.WeakKeyDictionary[ServedRun, Explainer] = weakref.WeakKeyDictionary()
+        self._by_key: OrderedDict[str, _RunExplainer] = OrderedDict()
+        self._lock = threading.Lock()
 
     def of(self, given: QueryParams) -> tuple[str, Explainer]:
         """Return the key and the explainer of the run that a link means.
@@ -129,12 +140,28 @@ class Explainers:
                 f"run {served.key} is here only as a graph, without its network",
                 remedy="Serve its folder: conceptgraph serve --run NAME.cg",
             )
-        if served not in self._by_run:
-            photographs = Photographs(served.run)
-            explainer = Explainer(served.run, photographs, self._options)
-            weakref.finalize(served, explainer.close)
-            self._by_run[served] = explainer
-        return served.key, self._by_run[served]
+        with self._lock:
+            kept = self._by_key.get(served.key)
+            if kept is None or kept.state != served.network_state:
+                if kept is not None:
+                    kept.explainer.close()
+                explainer = Explainer(served.run, Photographs(served.run), self._options)
+                kept = self._by_key[served.key] = _RunExplainer(served.network_state, explainer)
+            self._by_key.move_to_end(served.key)
+            while len(self._by_key) > MOST_OPEN:
+                self._by_key.popitem(last=False)[1].explainer.close()
+            return served.key, kept.explainer
+
+    def close(self) -> None:
+        """Cancel what is asked, and wait for the threads: one that runs a network cannot be left.
+
+        The interpreter would end it inside of torch, which aborts the program.
+        """
+        with self._lock:
+            for kept in self._by_key.values():
+                kept.explainer.close()
+            for kept in self._by_key.values():
+                kept.explainer.join(_SECONDS)
 
 
 def explain_routes(library: Library, options: NetworkOptions | None = None) -> list[Route]:
@@ -145,6 +172,7 @@ def explain_routes(library: Library, options: NetworkOptions | None = None) -> l
         options: how their networks are loaded.
     """
     explainers = Explainers(library, options)
+    library.closing.callback(explainers.close)
     return [
         Route(PATH, lambda request: _explain(explainers, request)),
         Route(PATHS, lambda request: _unit_paths(explainers, request)),
@@ -225,7 +253,7 @@ def _problem(error: ConceptGraphError, given: Mapping[str, str]) -> Response:
 def _start(explainer: Explainer, given: QueryParams) -> StartPage:
     text = given.get("q", "")[:200]
     images = explainer.photographs.of_run(text)
-    return StartPage(images[:SHOWN], len(images), text, _kept(explainer))
+    return StartPage(LARGEST, images[:SHOWN], len(images), text, _kept(explainer))
 
 
 def _kept(explainer: Explainer) -> list[KeptExplanation]:
@@ -294,7 +322,7 @@ def _command(run: Run, question: ImageQuestion) -> str:
 
 
 def _state(explainers: Explainers, request: Request) -> Response:
-    """Wait for news of an answer, and tell them."""
+    """Tell how far an answer is."""
     given = request.query_params
     try:
         _, explainer = explainers.of(given)
@@ -302,7 +330,6 @@ def _state(explainers: Explainers, request: Request) -> Response:
         job = explainer.ask(question)
     except ConceptGraphError as error:
         return JSONResponse({"error": str(error)}, 404)
-    job.wait(given.get("stage", ""), _SECONDS)
     return JSONResponse(_news(job, explainer.waiting_before(job)))
 
 

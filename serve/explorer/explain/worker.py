@@ -46,7 +46,6 @@ class Job(Generic[Answer]):
         self.ended = threading.Event()
         self._run = run
         self._cancelled = threading.Event()
-        self._changed = threading.Event()
 
     def enter(self, stage: str, early: object = None) -> None:
         """Tell what is done next.
@@ -59,18 +58,10 @@ class Job(Generic[Answer]):
         self.stage = stage
         if early is not None:
             self.early = early
-        self._changed.set()
 
     def cancel(self) -> None:
         """Let it end before its next stage."""
         self._cancelled.set()
-
-    def wait(self, stage: str, seconds: float) -> None:
-        """Wait for its end or for another stage than this one, for some seconds at most."""
-        if not self.ended.is_set() and self.stage == stage:
-            self._changed.clear()
-            if self.stage == stage:
-                self._changed.wait(seconds)
 
     def run(self) -> None:
         """Run it, in this thread."""
@@ -82,7 +73,6 @@ class Job(Generic[Answer]):
             _LOG.exception("an explanation failed")
             self.error = _DEFECT
         self.ended.set()
-        self._changed.set()
 
 
 class Worker(Generic[Key, Answer]):
@@ -100,17 +90,20 @@ class Worker(Generic[Key, Answer]):
         self._jobs: OrderedDict[Key, Job[Answer]] = OrderedDict()
         self._queue: deque[Job[Answer]] = deque()
         self._lock = threading.Condition()
-        threading.Thread(target=self._work, name="explain", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name="explain", daemon=True)
+        self._thread.start()
 
     def submit(self, key: Key, run: Callable[[Job[Answer]], Answer]) -> Job[Answer]:
         """Return the job of a key; queue it if there is none.
 
         Raises:
-            ConceptGraphError: too many are waiting.
+            ConceptGraphError: too many are waiting, or the thread ends.
         """
         with self._lock:
             job = self._jobs.get(key)
             if job is None:
+                if self._closed:
+                    raise ConceptGraphError("the run was opened again", remedy="Ask once more")
                 if len(self._queue) >= MOST_WAITING:
                     raise ConceptGraphError(
                         "too many explanations are waiting", found=len(self._queue),
@@ -149,10 +142,16 @@ class Worker(Generic[Key, Answer]):
             del self._jobs[key]
 
     def close(self) -> None:
-        """Let the thread end after the job that it runs."""
+        """Let the thread end: the job that it runs before its next stage, all others now."""
         with self._lock:
             self._closed = True
+            for job in self._jobs.values():
+                job.cancel()
             self._lock.notify()
+
+    def join(self, seconds: float) -> None:
+        """Wait until the thread has ended after `close`, for some seconds at most."""
+        self._thread.join(seconds)
 
     def _work(self) -> None:
         if self._prepare is not None:
@@ -162,7 +161,7 @@ class Worker(Generic[Key, Answer]):
             with self._lock:
                 while not self._queue and not self._closed:
                     self._lock.wait()
-                if self._closed:
+                if not self._queue:
                     return
                 job = self._queue.popleft()
             job.run()

@@ -18,6 +18,11 @@
     const said = byId("said");
     async function upload(chosen) {
       if (!chosen) return;
+      const largest = Number(file.dataset.largest);
+      if (chosen.size > largest) {
+        said.textContent = `${chosen.name} is too large; a photograph has ${largest >> 20} MB at most.`;
+        return;
+      }
       said.textContent = `Reading ${chosen.name} …`;
       const run = query().get("run");
       try {
@@ -36,12 +41,10 @@
   // ---- waiting for an answer ---------------------------------------------------------------------
   const waiting = byId("waiting");
   if (waiting) {
-    let stage = waiting.dataset.stage;
     let over = false;
     byId("cancel").addEventListener("click", async () => { over = true; location.assign((await act("cancel")).url); });
     function show(news) {
-      stage = news.stage;
-      byId("said").textContent = news.before ? `${stage}: ${news.before} before it` : stage;
+      byId("said").textContent = news.before ? `${news.stage}: ${news.before} before it` : news.stage;
       byId("predicted").replaceChildren(...news.predicted.map(([name, probability]) => {
         const row = document.createElement("li");
         const [text, meter, number] = ["bdi", "meter", "span"].map((tag) => document.createElement(tag));
@@ -55,9 +58,7 @@
     }
     (async () => {
       while (!over) {
-        const asked = query();
-        asked.set("stage", stage);
-        const answer = await fetch(`/explain/state?${asked}`).catch(() => null);
+        const answer = await fetch(`/explain/state${location.search}`).catch(() => null);
         if (answer === null) { // the server has ended
           byId("said").textContent = "The server does not answer.";
           await new Promise((resolve) => setTimeout(resolve, 2000));
@@ -66,6 +67,8 @@
         const news = await answer.json();
         if (news.error || news.ended) { if (!over) location.replace(location.href); return; }
         show(news);
+        // no request stays open: a browser has six for all tabs of a server
+        await new Promise((resolve) => setTimeout(resolve, 300));
       }
     })();
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -148,16 +149,38 @@ def test_it_is_accessible_and_fits_a_phone(browser: Browser, server: ExplorerSer
 def test_the_verdict_comes_before_the_answer(server: ExplorerServer) -> None:
     """A page that waits hears of each stage; the first that says something has the prediction."""
     key = next(iter(photographs(server)[5:]))
-    stages, predicted = [""], list[object]()
-    while True:
-        news = json_of(server.get("/explain/state", image=key, stage=stages[-1]))
-        stages.append(news["stage"])
-        predicted = predicted or news["predicted"]
-        if news["ended"]:
-            break
-    assert len(predicted) == 3
-    assert "explaining" in " ".join(stages) or len(stages) > 1
+    early = list[object]()
+    while not (news := json_of(server.get("/explain/state", image=key)))["ended"]:
+        early = early or news["predicted"]
+        time.sleep(0.02)
+    assert len(early) == 3
     assert server.get("/explain", image=key).text.count('class="image-page"') == 1
+
+
+def test_the_end_waits_for_the_network_that_runs(user_folder: UserFolder) -> None:
+    """The interpreter must not end a thread inside of torch, which aborts the program."""
+    with exploring(user_folder.folder, "--run", "net.cg") as running:
+        for key in photographs(running)[:8]:
+            running.get("/explain", image=key, flip="1")
+        while json_of(running.get("/explain/state", image=key, flip="1"))["before"] == 8:
+            time.sleep(0.02)
+    assert running.process.returncode == 0
+
+
+def test_an_explanation_that_is_kept_leaves_the_others_answered(server: ExplorerServer) -> None:
+    """The run is opened again for its graph; what was asked of its network stays."""
+    keys = photographs(server)[8:10]
+    for key in keys:
+        while not json_of(server.get("/explain/state", image=key))["ended"]:
+            time.sleep(0.02)
+    assert server.post("/explain/keep", link=f"?image={keys[0]}").status == 200
+    counted = "MATCH (e:Explanation) RETURN count(e) AS n"
+    before = server.post("/cypher", run="net", text=counted).text
+    for _ in range(500):
+        if server.post("/cypher", run="net", text=counted).text != before:
+            break
+        time.sleep(0.02)
+    assert "image-page" in server.get("/explain", image=keys[1]).text
 
 
 def photographs(server: ExplorerServer) -> list[str]:

@@ -16,6 +16,7 @@ from conceptgraph.graph.run.explanations import saved_explanations
 from conceptgraph.serve.explorer.explain.explainer import Explainer
 from conceptgraph.serve.explorer.explain.photographs import Photographs
 from conceptgraph.serve.explorer.explain.question import ImageQuestion
+from tests.made_runs import random_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,11 @@ def run(user_folder: UserFolder) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="module")
-def explainer(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Explainer:
-    return Explainer(run, Photographs(run, tmp_path_factory.mktemp("photographs")))
+def explainer(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explainer]:
+    explainer = Explainer(run, Photographs(run, tmp_path_factory.mktemp("photographs")))
+    yield explainer
+    explainer.close()
+    explainer.join(60)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +133,18 @@ def test_what_cannot_be_asked_is_refused_at_once(
 ) -> None:
     with pytest.raises(QueryError):
         explainer.check(replace(question, **changes))  # type: ignore[arg-type]
+
+
+def test_the_network_of_a_run_from_somebody_else_is_not_loaded_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights, which its manifest names, would be downloaded."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    run = random_run(tmp_path / "a.cg", {"block4": 4})
+    explainer = Explainer(run, Photographs(run, tmp_path / "photographs"))
+    explainer.close()
+    explainer.join(60)
+    assert not (tmp_path / "torch").exists()
 
 
 def test_without_an_answer_nothing_is_painted_or_kept(

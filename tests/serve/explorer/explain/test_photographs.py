@@ -63,18 +63,18 @@ def test_a_photograph_of_too_many_pixels_is_refused_by_its_header(
         kept.add(png())
 
 
-def test_the_one_kept_longest_makes_room(
+def test_the_one_not_looked_at_for_longest_makes_room(
     kept: Photographs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(photographs, "KEPT", 2)
-    keys = []
-    for seed in range(3):
-        keys.append(kept.add(png(seed)))
-        if seed < 2:
-            os.utime(kept.file(keys[-1]), (seed, seed))
+    keys = [kept.add(png(seed)) for seed in range(2)]
+    for time, key in enumerate(keys):
+        os.utime(kept.file(key), (time, time))
+    kept.jpeg(keys[0])
+    keys.append(kept.add(png(2)))
     with pytest.raises(QueryError):
-        kept.file(keys[0])
-    assert all(kept.file(key).is_file() for key in keys[1:])
+        kept.file(keys[1])
+    assert all(kept.file(key).is_file() for key in (keys[0], keys[2]))
 
 
 @pytest.mark.parametrize(

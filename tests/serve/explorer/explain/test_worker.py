@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,7 @@ from conceptgraph.serve.explorer.explain import worker as module
 from conceptgraph.serve.explorer.explain.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from conceptgraph.serve.explorer.explain.worker import Job
 
@@ -35,8 +34,11 @@ class _Gate:
 
 
 @pytest.fixture
-def worker() -> Worker[str, str]:
-    return Worker()
+def worker() -> Iterator[Worker[str, str]]:
+    worker: Worker[str, str] = Worker()
+    yield worker
+    worker.close()
+    worker.join(SECONDS)
 
 
 def answer(text: str) -> Callable[[Job[str]], str]:
@@ -62,8 +64,9 @@ def test_jobs_run_one_after_the_other_in_their_order(worker: Worker[str, str]) -
     others = [worker.submit(key, logged(key, order)) for key in "bcd"]
     assert gate.entered.wait(SECONDS)
     assert [worker.waiting_before(job) for job in (first, *others)] == [0, 1, 2, 3]
-    assert others[0].stage == "waiting"
+    assert (first.stage, first.early, others[0].stage) == ("first", None, "waiting")
     gate.opened.set()
+    assert (ended(first).stage, first.early) == ("second", "soon")
     assert [ended(job).answer for job in (first, *others)] == ["done", "b", "c", "d"]
     assert order == ["b", "c", "d"]
 
@@ -73,15 +76,6 @@ def test_the_same_question_is_one_job(worker: Worker[str, str]) -> None:
     assert worker.submit("a", gate) is worker.submit("a", answer("another"))
     gate.opened.set()
     assert ended(worker.submit("a", gate)).answer == "done"
-
-
-def test_a_waiting_page_hears_of_the_next_stage(worker: Worker[str, str]) -> None:
-    gate = _Gate()
-    job = worker.submit("a", gate)
-    assert gate.entered.wait(SECONDS)
-    threading.Timer(0.05, gate.opened.set).start()
-    job.wait("first", SECONDS)
-    assert (job.stage, job.early) == ("second", "soon")
 
 
 def test_a_cancelled_job_ends_before_its_next_stage(worker: Worker[str, str]) -> None:
@@ -109,7 +103,7 @@ def test_an_error_is_one_line_and_the_thread_goes_on(worker: Worker[str, str]) -
 
 
 def test_it_prepares_itself_and_ends() -> None:
-    prepared, before = threading.Event(), threading.active_count()
+    prepared = threading.Event()
 
     def prepare() -> None:
         prepared.set()
@@ -119,11 +113,22 @@ def test_it_prepares_itself_and_ends() -> None:
     assert ended(worker.submit("a", answer("fine"))).answer == "fine"
     assert prepared.is_set()
     worker.close()
-    for _ in range(1000):
-        if threading.active_count() == before:
-            return
-        time.sleep(0.01)
-    raise AssertionError(threading.enumerate())
+    worker.join(SECONDS)
+    with pytest.raises(ConceptGraphError, match="opened again"):
+        worker.submit("another", answer("another"))
+
+
+def test_its_end_leaves_nobody_waiting(worker: Worker[str, str]) -> None:
+    """What runs ends before its next stage, what waits is not run, and nothing more is taken."""
+    gates = [_Gate() for _ in range(3)]
+    jobs = [worker.submit(str(number), gate) for number, gate in enumerate(gates)]
+    assert gates[0].entered.wait(SECONDS)
+    worker.close()
+    gates[0].opened.set()
+    assert [ended(job).error for job in jobs] == ["cancelled"] * 3
+    assert [gate.entered.is_set() for gate in gates] == [True, False, False]
+    worker.join(SECONDS)
+    assert "explain" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_only_so_many_wait_and_only_so_many_answers_are_kept(
