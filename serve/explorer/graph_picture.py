@@ -154,6 +154,7 @@ def _box(run: str, name: str, uid: str, node: Mapping[str, object], x: float, y:
         title = f"{local} {node['label']}" if node.get("named") else local
         address, category = url("/unit", run=run, uid=local), category * bool(node.get("named"))
     elif isinstance(node.get("concept"), str):
+        title = f"block{node['block']} {title}" if "block" in node else title
         address = url("/concept", run=run, uid=node["concept"])
     text = title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…"
     return Box(x, y, text, title, category, address)

@@ -256,7 +256,7 @@ class ServedRun:
         return SearchIndex(
             self.units, self.concepts, self.classes, self.images,
             {uid: len(units) for uid, units in self.named_after.items()},
-            {uid: note["name"] for uid, note in self.notes.items()},
+            self.notes,
         )  # fmt: skip
 
     def prepare(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from .rendering import url
 
@@ -15,6 +15,22 @@ Shown = TypeVar("Shown")
 EACH = 60
 """Rows of a page."""
 _MOST_DIGITS = 9
+
+
+class Filter(NamedTuple):
+    """A filter of a list.
+
+    Attributes:
+        name: in the address.
+        label: as it is shown.
+        choices: its values.
+        value: the one chosen.
+    """
+
+    name: str
+    label: str
+    choices: Sequence[str]
+    value: str
 
 
 @dataclass(frozen=True)

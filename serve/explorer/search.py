@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ...graph.run.notes import UnitNote
     from ...queries.questions.classes import ClassRow
     from ...queries.questions.concepts import RunConceptRow
     from ...queries.questions.unit_labels import UnitLabelRow
@@ -68,7 +69,7 @@ class SearchIndex:
         classes: Sequence[ClassRow],
         images: Sequence[str],
         detectors: Mapping[str, int],
-        own_names: Mapping[str, str],
+        notes: Mapping[str, UnitNote],
     ) -> None:
         """Take the names.
 
@@ -78,7 +79,7 @@ class SearchIndex:
             classes: of the run.
             images: their files.
             detectors: how many units are named after each concept, by uid.
-            own_names: what people call units, by uid.
+            notes: what people call units and say about them, by uid.
         """
         rows: dict[Kind, list[Result]] = {
             "class": [Result("class", row.uid, row.name, "") for row in classes],
@@ -87,7 +88,9 @@ class SearchIndex:
                        row.category)
                 for row in concepts
             ],
-            "unit": [_unit(row, own_names.get(row.uid, "")) for row in units],
+            "unit": [
+                _unit(row, notes[row.uid]["name"] if row.uid in notes else "") for row in units
+            ],
             "image": [Result("image", file, file, "") for file in images],
         }  # fmt: skip
         self._rows = rows
@@ -96,6 +99,10 @@ class SearchIndex:
                    for row in of_kind]
             for kind, of_kind in rows.items()
         }  # fmt: skip
+        self._texts["unit"] = [
+            f"{text} {notes[row.uid]['note']}".casefold() if row.uid in notes else text
+            for row, text in zip(units, self._texts["unit"], strict=True)
+        ]
 
     def find(self, text: str, each: int = EACH) -> list[Results]:
         """Return what is found, of each kind that has anything.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import ConceptGraphError, QueryError
+from ....graph import schema
 from ....graph.stores.store import CypherLimits
 from ....queries.catalogue import QUESTIONS, SECTIONS, entry, make
 from ....queries.parameters import (
@@ -98,9 +100,10 @@ class QuestionPage:
 
 @dataclass(frozen=True)
 class CypherPage:
-    """The page for a Cypher text of one's own, with one to begin with."""
+    """The page for a Cypher text of one's own, with one to begin with, and what is in the graph."""
 
     example: str
+    schema: str
     is_neo4j: bool
 
 
@@ -164,7 +167,7 @@ def rows(
 def cypher(library: Library, served: ServedRun, asked: Mapping[str, str]) -> Page:
     """Return the page for a Cypher text of one's own."""
     crumbs = (Crumb("Ask", url("/ask", run=served.key)),)
-    content = CypherPage(EXAMPLE, library.is_neo4j)
+    content = CypherPage(EXAMPLE, inspect.getdoc(schema) or "", library.is_neo4j)
     return Page("cypher.html", "Cypher", content, "/ask", crumbs)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import QueryError
 from ....graph.uids import split_concept
-from ..paging import Paged, choice, paged
+from ..paging import Filter, Paged, choice, paged
 from ..rendering import Crumb, Page, url
-from .lists import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,6 +169,37 @@ def audit_images(served: ServedRun, asked: Mapping[str, str]) -> Page:
     return Page("audit_images.html", heading, content, "/audit", crumbs)
 
 
+class ClassAnswers(NamedTuple):
+    """What the newest audit says of a class.
+
+    Attributes:
+        answers: images that the network takes for it.
+        wrong: of these, how many are of another class.
+        missed: images of it that are taken for others.
+    """
+
+    answers: int
+    wrong: int
+    missed: int
+
+
+def answers_by_class(served: ServedRun) -> dict[str, ClassAnswers]:
+    """Return what the newest audit with labels says of each class; empty without one."""
+    kept = next(
+        (k["audit"] for k in served.audits.values() if k["audit"]["right"] is not None), None
+    )
+    if kept is None:
+        return {}
+    wrong, missed = Counter[str](), Counter[str]()
+    for confusion in kept["confusions"]:
+        wrong[confusion["predicted"]] += len(confusion["images"])
+        missed[confusion["truth"]] += len(confusion["images"])
+    return {
+        name: ClassAnswers(kept["answers"].get(name, 0), wrong[name], missed[name])
+        for name in {*kept["answers"], *wrong, *missed}
+    }
+
+
 def confusions_of(served: ServedRun, name: str) -> list[tuple[str, SavedConfusion]]:
     """Return the confusions of a class in all audits, with their audit's key."""
     return [
@@ -212,6 +243,11 @@ def _reliance(
     ]
     by = _KEYS[filters[1].value]
     return sorted(chosen, key=lambda row: -float(row[by] or 0))  # type: ignore[literal-required]
+
+
+def newest_finding(served: ServedRun) -> str | None:
+    """Return the finding of a run's newest audit; None without one."""
+    return next((audit_finding(kept) for kept in served.audits.values()), None)
 
 
 def audit_finding(kept: KeptAudit) -> str:

@@ -9,6 +9,7 @@ from ....errors import QueryError
 from ....graph.uids import concept_uid
 from ....queries.compare import compare
 from ..rendering import Page
+from .audits import newest_finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ class ComparePage:
         pair: what differs; None before one is chosen.
         changes: units whose label changed.
         caveat: what to know before labels are compared, if anything.
+        audits: key of each of both, and the finding of its newest audit, if it has one.
     """
 
     keys: list[str]
@@ -39,6 +41,7 @@ class ComparePage:
     pair: RunPair | None
     changes: list[tuple[str, RunLabel | None, RunLabel | None]]
     caveat: str | None
+    audits: list[tuple[str, str | None]]
 
     @staticmethod
     def uid(label: RunLabel) -> str:
@@ -55,7 +58,7 @@ def comparison(library: Library, served: ServedRun, asked: Mapping[str, str]) ->
     keys = [row.key for row in library.runs() if row.problem is None and row.key != served.key]
     other = asked.get("with", "")
     if not other:
-        content = ComparePage(keys, None, [], None, [], None)
+        content = ComparePage(keys, None, [], None, [], None, [])
         return Page("compare.html", "Compare", content, "/compare")
     second = library.open(other)
     if served.run is None or second.run is None:
@@ -71,5 +74,6 @@ def comparison(library: Library, served: ServedRun, asked: Mapping[str, str]) ->
         pair,
         [(each.unit, each.before, each.after) for each in pair.changes[:_CHANGES]],
         pair.caveat(),
+        [(each.key, newest_finding(each)) for each in (served, second)],
     )
     return Page("compare.html", "Compare", content, "/compare")

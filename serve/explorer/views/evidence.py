@@ -10,9 +10,8 @@ import numpy as np
 from ....graph.evidence_graph import ELSEWHERE
 from ....graph.uids import concept_uid
 from ..library import EVIDENCE_ORDERS
-from ..paging import Paged, choice, paged
+from ..paging import Filter, Paged, choice, paged
 from ..rendering import Page
-from .lists import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

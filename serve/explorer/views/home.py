@@ -9,7 +9,7 @@ from ....graph.run.check import read_check
 from ....queries.questions.blocks import Blocks
 from ....queries.questions.categories_by_block import CategoriesByBlock
 from ..rendering import Page
-from .audits import audit_finding
+from .audits import newest_finding
 from .shown_unit import ShownUnit, shown_unit
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def home(served: ServedRun, asked: Mapping[str, str]) -> Page:
         max((row.named for row in rows), default=0) or 1,
         tuple(concepts[:_CONCEPTS]),
         len(served.concepts),
-        next((audit_finding(kept) for kept in served.audits.values()), None),
+        newest_finding(served),
         served.class_leads,
         tuple(row.name for row in served.classes[:_CLASSES]),
         len(served.classes),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..paging import Paged, choice, paged
+from ..paging import Filter, Paged, choice, paged
 from ..rendering import Page
+from .audits import ClassAnswers, answers_by_class
 from .shown_unit import ShownUnit, shown_unit
 
 if TYPE_CHECKING:
@@ -18,23 +19,8 @@ if TYPE_CHECKING:
 
 STATES = ("all", "named", "significant", "without a name", "sparse", "dead")
 UNIT_ORDERS = ("largest IoU", "block and index", "label")
+CLASS_ORDERS = ("name", "most mistakes")
 CONCEPT_ORDERS = ("most units", "name", "most images")
-
-
-class Filter(NamedTuple):
-    """A filter of a list.
-
-    Attributes:
-        name: in the address.
-        label: as it is shown.
-        choices: its values.
-        value: the one chosen.
-    """
-
-    name: str
-    label: str
-    choices: Sequence[str]
-    value: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,14 @@ class ListPage:
     path: str
     text: str
     filters: tuple[Filter, ...]
-    rows: Paged[ShownUnit] | Paged[ConceptLine] | Paged[str]
+    rows: Paged[ShownUnit] | Paged[ConceptLine] | Paged[ClassLine]
+
+
+class ClassLine(NamedTuple):
+    """A class in the list, and what the newest audit says of it, if one does."""
+
+    name: str
+    audited: ClassAnswers | None
 
 
 class ConceptLine(NamedTuple):
@@ -126,9 +119,19 @@ def concepts(served: ServedRun, asked: Mapping[str, str]) -> Page:
 def classes(served: ServedRun, asked: Mapping[str, str]) -> Page:
     """Return the list of classes."""
     words = asked.get("q", "").casefold().split()
-    names = [row.name for row in served.classes if _has(words, row.name)]
-    part = paged(sorted(names, key=str.casefold), "/classes", asked)
-    content = ListPage("Classes", "/classes", asked.get("q", ""), (), part)
+    order = choice(asked, "order", CLASS_ORDERS)
+    audited = answers_by_class(served)
+    rows = [
+        ClassLine(row.name, audited.get(row.name))
+        for row in served.classes
+        if _has(words, row.name)
+    ]
+    rows.sort(key=lambda row: row.name.casefold())
+    if order == "most mistakes":
+        rows.sort(key=lambda row: -(row.audited.wrong + row.audited.missed if row.audited else 0))
+    part = paged(rows, "/classes", asked)
+    filters = (Filter("order", "Order", CLASS_ORDERS, order),) if audited else ()
+    content = ListPage("Classes", "/classes", asked.get("q", ""), filters, part)
     return Page("classes.html", "Classes", content, "/classes")
 
 

@@ -4,6 +4,7 @@
 const ANSWERS = {y: 'yes', n: 'no', s: 'skip'};
 const LOST = 'The server does not answer. Is conceptgraph still running? All answers so far are saved.';
 const at = id => document.getElementById(id);
+at("explorer").hidden = location.pathname === "/";
 const pictures = new Map();  // by a label's key: those shown, and those shown next
 const rows = new Map();  // of the list of concepts, by uid
 const asked = new URLSearchParams(location.search);

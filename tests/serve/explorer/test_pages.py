@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from markupsafe import escape
 from playwright.sync_api import expect
 
 from tests.explorer_server import exploring, json_of, open_tab
@@ -126,6 +127,19 @@ def test_lists_are_filtered_sorted_and_paged(explorer: ExplorerServer, runs: Pat
     assert explorer.get("/units", run="one", q="no such name").status == 200
 
 
+def test_what_an_audit_says_of_each_class(explorer: ExplorerServer) -> None:
+    """Its mistakes are in the list of classes, sorted by them, and beside another run."""
+    page = explorer.get("/classes", run="one", order="most mistakes").text
+    names = [
+        text.partition("<")[0] for text in page.partition("columns-list")[2].split("<bdi>")[1:]
+    ]
+    assert names[:3] == [str(escape(SCRIPT)), "juggling", "road"]
+    assert "4 answers, 2 wrong; 70 missed" in page
+    assert "5 answers, 0 wrong; 2 missed" in page
+    beside = explorer.get("/compare", run="one", **{"with": "two"}).text
+    assert beside.count("4 of 9 answers are wrong") == 2
+
+
 def test_numbers_of_a_unit(browser: Browser, explorer: ExplorerServer, runs: Path) -> None:
     """A unit's page has the numbers of the run, and leads to its neighbours and other runs."""
     from conceptgraph import open_run
@@ -187,6 +201,7 @@ def test_a_note_is_kept_beside_the_run(browser: Browser, tmp_path: Path) -> None
             assert ("“stripes & <b>dots</b>”" in page.inner_text("h1")) == is_shown, network
             found = json_of(server.get("/search.json", run="a", q="dots stripes"))
             assert bool(found) == is_shown
+            assert json_of(server.get("/search.json", run="a", q="a zebra")) == found
             shutil.rmtree(tmp_path / "a.cg")
             explored_run(tmp_path / "a.cg", words=False, network="other" if is_shown else "net")
         tab.close()

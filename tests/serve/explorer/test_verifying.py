@@ -39,6 +39,8 @@ def test_images_of_a_concept_and_its_labels_verified(browser: Browser, folder: P
         page.wait_for_selector("#asking:not([hidden])", timeout=30_000)
         page.keyboard.press("y")
         expect(page.locator("#said")).to_contain_text("Saved: yes.")
+        page.get_by_role("link", name="Back to the explorer").click()
+        expect(page.get_by_role("link", name="Overview")).to_be_visible()
         tab.close()
         assert server.get("/verify/7/").status == 404
     with (folder / "concepts.verified.csv").open(newline="") as file:
