@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...graph.uids import concept_uid
 from ...pages.layout import layered
 from .rendering import url
 
@@ -153,9 +154,10 @@ def _box(run: str, name: str, uid: str, node: Mapping[str, object], x: float, y:
     elif "index" in node:
         title = f"{local} {node['label']}" if node.get("named") else local
         address, category = url("/unit", run=run, uid=local), category * bool(node.get("named"))
-    elif isinstance(node.get("concept"), str):
-        title = f"block{node['block']} {title}" if "block" in node else title
-        address = url("/concept", run=run, uid=node["concept"])
+    elif "block" in node and category:  # a concept as a block sees it, or a flow from there
+        concept = node.get("concept") if "class" in node else concept_uid(category, title)
+        address = None if concept is None else url("/concept", run=run, uid=concept)
+        title = f"block{node['block']} {title}"
     text = title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…"
     return Box(x, y, text, title, category, address)
 

@@ -47,6 +47,14 @@ def test_a_question_by_its_form(browser: Browser, explorer: ExplorerServer, runs
     tab.close()
 
 
+def test_a_concept_in_a_picture_says_in_which_block(explorer: ExplorerServer) -> None:
+    picture = explorer.get("/graph", run="one", name="leaning-classes", concept="object/ball").text
+    boxes = re.findall(
+        r'<a href="/concept[^"]+uid=object%2Fball">.*?<text[^>]*>(.*?)</text>', picture
+    )
+    assert sorted(boxes) == ["ball", "block3 ball", "block4 ball"]
+
+
 @pytest.mark.slow
 def test_every_question_opens_and_is_asked(explorer: ExplorerServer, runs: Path) -> None:
     """Rows as JSON are the store's; a question that needs something says what."""
