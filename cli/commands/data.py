@@ -36,7 +36,7 @@ def build(
         Path,
         typer.Argument(
             help="COCO, Label Studio, VIA .json, CVAT .xml, .csv of boxes; or a folder: VOC .xml, "
-            "LabelMe .json, YOLO .txt, masks .png."
+            "LabelMe .json, YOLO .txt, masks .png (DAVIS too), YouTube-VOS."
         ),
     ],
     output: Annotated[Path, typer.Option("--out", help="The data set to write, a new folder.")],
@@ -44,6 +44,26 @@ def build(
         Path | None,
         typer.Option(help="The folder of the images; that of the annotations if omitted."),
     ] = None,
+    videos: Annotated[
+        Path | None,
+        typer.Option(
+            help="Make clips: the folder of the annotated videos, files or folders of frames."
+        ),
+    ] = None,
+    frames: Annotated[
+        int, typer.Option(help="Frames of a clip, evenly spaced over its video.")
+    ] = 16,
+    first_frame: Annotated[
+        int, typer.Option(help="Number of a video file's first frame in the annotations.")
+    ] = 0,
+    motion: Annotated[
+        bool,
+        typer.Option(
+            "--motion",
+            help="Of clips, also label how things move in the picture (left, right, up, down, "
+            "still); the camera's own motion is not removed.",
+        ),
+    ] = False,
     category: Annotated[
         str | None,
         typer.Option(help="Category of all concepts; that of the annotations if omitted."),
@@ -87,20 +107,30 @@ def build(
     If an image has several annotators, regions are kept where enough of them agree. dropped.csv
     lists the other regions with reasons, agreement.csv how far annotators agreed.
 
-    Example:
+    Video files take the extra conceptgraph\[video].
+
+    Examples:
     [bold]conceptgraph data build regions.json --images photos \
       --category action --out actions[/bold]
+
+    [bold]conceptgraph data build boxes.csv --videos clips --frames 16 \
+      --category action --out clipset[/bold]
     """
     from ...ingest.sources.annotations.build import BuildSettings
     from ...ingest.sources.annotations.build import build as run_build
+    from ...ingest.sources.annotations.clips import ClipSettings
     from ...ingest.sources.annotations.consensus import AgreementRules, read_quorum
     from ..tables.concept_data import build_json, print_build
     from ..terminal import ProgressBars, print_json
 
-    folder = images or (annotations if annotations.is_dir() else annotations.parent)
+    if videos and images:
+        raise typer.BadParameter("either --images or --videos", param_hint="--videos")
+    if motion and not videos:
+        raise typer.BadParameter("things move in --videos", param_hint="--motion")
+    here = annotations if annotations.is_dir() else annotations.parent
     report = run_build(
         annotations,
-        folder,
+        videos or images or here,
         output,
         BuildSettings(
             category=category,
@@ -109,6 +139,7 @@ def build(
             size=size,
             mask_size=mask_size,
             empty_images=empty_images,
+            clips=ClipSettings(frames, first_frame, motion) if videos else None,
         ),
         overwrite=overwrite,
         progress=ProgressBars(),

@@ -38,15 +38,17 @@ def build_json(report: BuildReport) -> dict[str, object]:
 def print_build(report: BuildReport) -> None:
     """Print the report of a build as tables."""
     _print_built_concepts(report)
+    noun = "image" if report.frames == 1 else "frame"
     if report.shared_images:
         print_note(
-            f"{counted(len(report.workers), 'worker')}; {report.shared_images} images have "
-            "several. Mean IoU: of pairs of workers who drew the concept in one image (for each "
-            f"image in {report.folder / 'agreement.csv'})."
+            f"{counted(len(report.workers), 'worker')}; {report.shared_images} {noun}s have "
+            f"several. Mean IoU: of pairs of workers who drew the concept in one {noun} (for each "
+            f"{noun} in {report.folder / 'agreement.csv'})."
         )
         _print_workers(report)
     else:
-        print_note("One worker an image: no agreement is needed, every region counts.")
+        each = "an image" if report.frames == 1 else "a frame"
+        print_note(f"One worker {each}: no agreement is needed, every region counts.")
     for note in _first(report.notes):
         print_note(note)
     _print_rest(len(report.notes), "--json lists all")
@@ -60,12 +62,15 @@ def print_build(report: BuildReport) -> None:
         print_note(
             f"{counted(report.empty_images, 'image')} without a kept region "
             "(written only with --empty-images)."
+            if report.frames == 1
+            else f"{counted(report.empty_images, 'annotated frame')} without a kept region."
         )
     _print_next("check", report.folder)
 
 
 def _print_built_concepts(report: BuildReport) -> None:
-    columns = ("category", "concept", "images", "drawn", "kept", "share kept", "mean IoU")
+    unit, written = ("images", "image") if report.frames == 1 else ("frames", "clip")
+    columns = ("category", "concept", unit, "drawn", "kept", "share kept", "mean IoU")
     rows = [
         (
             concept.category,
@@ -79,14 +84,15 @@ def _print_built_concepts(report: BuildReport) -> None:
         for concept in _first(sorted(report.concepts, key=lambda concept: -concept.images))
     ]
     width = len(columns) if report.shared_images else 6
-    images, concepts = counted(report.images, "image"), counted(len(report.concepts), "concept")
+    images, concepts = counted(report.images, written), counted(len(report.concepts), "concept")
+    each = f" of {counted(report.frames, 'frame')}" if report.frames > 1 else ""
     print_table(
-        f"{report.folder}: {images}, {concepts}",
+        f"{report.folder}: {images}{each}, {concepts}",
         columns[:width],
         [row[:width] for row in rows],
         right="cdefg",
     )
-    _print_rest(len(report.concepts), "by number of images; all are in label.csv")
+    _print_rest(len(report.concepts), f"by number of {unit}; all are in label.csv")
 
 
 def _print_workers(report: BuildReport) -> None:

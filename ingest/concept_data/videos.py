@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -51,6 +52,11 @@ _LARGEST_FRAME = 1 << 26
 _FORMATS = "mov,mp4,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,gif"
 """FFmpeg's demuxers that may open a file: none that reads other files or addresses."""
 _NUMBER = re.compile(r"\d{1,9}")
+
+
+def has_video_suffix(name: str) -> bool:
+    """Return whether a file's name ends like a video's."""
+    return PurePath(name).suffix.lower() in VIDEO_SUFFIXES
 
 
 class Video(Protocol):
@@ -113,13 +119,17 @@ def read_clip(path: Path, frames: int) -> Clip:
     return Clip(read_frames(video, positions, *clip_size(*video.size, frames)), tuple(positions))
 
 
-def open_video(path: Path) -> Video:
+def open_video(path: Path, first: int = 0) -> Video:
     """Open a video file, or a folder of frames, and read the times of its frames.
+
+    Args:
+        path: the file or folder.
+        first: the number of the first frame of a file.
 
     Raises:
         DataError: no video that can be decoded, no frames, or PyAV is missing.
     """
-    return FrameFolder(path) if path.is_dir() else VideoFile(path)
+    return FrameFolder(path) if path.is_dir() else VideoFile(path, first)
 
 
 def even_positions(video: Video, frames: int, annotated: Iterable[int] = ()) -> list[int]:
@@ -207,13 +217,17 @@ class FrameFolder:
 class VideoFile:
     """A file that PyAV decodes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, first: int = 0) -> None:
         """Decode all frames for their times.
+
+        Args:
+            path: the file.
+            first: the number of its first frame in the names of frames.
 
         Raises:
             DataError: no video that can be decoded, or PyAV is missing.
         """
-        self.path = path
+        self.path, self._first = path, first
         times: list[int | None] = []
         last = 0
         for frame in self._decode():
@@ -236,7 +250,8 @@ class VideoFile:
     def position(self, name: str) -> int | None:
         """Return the position of the frame with a number."""
         number = _last_number(name)
-        return number if number is not None and number < len(self.starts) else None
+        position = -1 if number is None else number - self._first
+        return position if 0 <= position < len(self.starts) else None
 
     def read(self, positions: Collection[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Yield some frames, in order."""
@@ -266,11 +281,9 @@ class VideoFile:
 @contextmanager
 def _opened(path: Path) -> Iterator[InputContainer]:
     """Open a file with a video stream, and no other file that it may name."""
-    try:
-        import av
-    except ImportError as error:
-        remedy = "pip install 'conceptgraph[video]', or give a folder of frames"
-        raise DataError("videos need PyAV", file=path, remedy=remedy) from error
+    check_pyav(path)
+    import av
+
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": ""}
     try:
         check_regular(path)
@@ -292,6 +305,19 @@ def _opened(path: Path) -> Iterator[InputContainer]:
                 raise DataError("video too large", file=path, found=found)
             streams[0].thread_type = "AUTO"
             yield container
+
+
+def check_pyav(path: Path) -> None:
+    """Refuse a video, or a folder of videos, without PyAV.
+
+    Raises:
+        DataError: naming the extra.
+    """
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        remedy = "pip install 'conceptgraph[video]', or give folders of frames"
+        raise DataError("videos need PyAV", file=path, remedy=remedy) from error
 
 
 def _found(container: InputContainer) -> str:

@@ -72,12 +72,12 @@ def check_row(tables: CheckedTables, row: CsvRow) -> CheckedRow:
         attempt(checked.defects, index.path, row, index.integer, side, 1, LARGEST_SIDE)
         for side in ("ih", "iw", "sh", "sw")
     )
-    _check_image(tables, row, checked, (height, width))
     if mask_height is not None and mask_width is not None:
         checked.shape = mask_height, mask_width
     sides = [side for side, pixels in (("ih", height), ("sh", mask_height)) if pixels is not None]
     frames = attempt(checked.defects, index.path, row, partial(read_frames, index), *sides)
     checked.frames, checked.annotated = frames or (1, (0,))
+    _check_image(tables, row, checked, (height, width))
     for category in tables.data.categories:
         for item in dict.fromkeys(split_cell(row.cells[category])):
             _check_item(tables, row, checked, category, item)
@@ -114,7 +114,8 @@ def _check_image(
         what, expected = "image of another size than its row states", f"{size[1]}×{size[0]}"
         defect = DataError(what, found=f"{image.width}×{image.height}", expected=expected)
         checked.defects.add(path, row.line, defect)
-    checked.fingerprint = fingerprint(image, digest)
+    fits = image.height % checked.frames == 0
+    checked.fingerprint = fingerprint(image, digest, checked.frames if fits else 1)
 
 
 def _check_item(

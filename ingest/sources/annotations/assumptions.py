@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...concept_data.labels import plain_name
-from .regions import Annotations, Box, DroppedRegion, Polygons, Shares
+from .regions import Annotations, Box, Polygons, Shares
 
 if TYPE_CHECKING:
     from .regions import Region
@@ -44,7 +44,7 @@ def with_plain_labels(annotations: Annotations) -> Annotations:
             renamed = region if unchanged else replace(region, concept=concept, category=category)
             regions.append(renamed)
         else:
-            dropped.append(_drop(region, "label without a visible character"))
+            dropped.append(region.dropped("label without a visible character"))
     notes = [
         f"The label {name!a} is written {new!r}: without odd spaces and invisible characters."
         for name, new in plain.items()
@@ -72,7 +72,7 @@ def with_shares(annotations: Annotations) -> Annotations:
         elif _is_share(region):
             regions.append(replace(region, geometry=Shares(shape)))
         else:
-            dropped.append(_drop(region, "box outside 0 to 1 among shares of the image"))
+            dropped.append(region.dropped("box outside 0 to 1 among shares of the image"))
     note = (
         f"Coordinates are taken as shares of the image's width and height: those of {len(inside)} "
         f"of {len(shapes)} regions lie between 0 and 1."
@@ -102,8 +102,3 @@ def _is_share(region: Region) -> bool:
 
 def _has_fraction(region: Region) -> bool:
     return any(not value.is_integer() for value in _coordinates(region))
-
-
-def _drop(region: Region, reason: str) -> DroppedRegion:
-    facts = (region.image, region.category, region.concept, region.worker)
-    return DroppedRegion(*facts, reason, "", region.source)

@@ -22,27 +22,25 @@ from typing import TYPE_CHECKING
 from ....errors import DataError
 from ....progress import NoProgress
 from ...concept_data.writing.input_checks import check_output_folder
-from ...concept_data.writing.label_maps import pack_label_maps, resize_mask, rotate_mask
+from ...concept_data.writing.label_maps import pack_label_maps
 from ...concept_data.writing.names import output_names
 from ...concept_data.writing.writer import label_numbers
 from ..source import ConceptSource, SourceImage, check_side, write_source
-from .consensus import AgreementRules, DrawnRegion, find_consensus
-from .draw import draw
+from .clip_source import ClipSource
+from .consensus import AgreementRules
 from .format import read_annotations
 from .images import AnnotatedImages
+from .kept_masks import KeptMasks
+from .regions import concepts_of
 from .report import BuildLog, BuildReport, none_kept
-from .run_lengths import decode, union
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Iterator
 
     from ....progress import Progress
     from ..source import ExtraTable
-    from .image_files import View
-    from .regions import Annotations, Region
+    from .clips import ClipSettings
+    from .regions import Annotations
 
 MASK_SIZE = 112  # Broden's
 
@@ -55,10 +53,11 @@ class BuildSettings:
         category: of all concepts; as the annotations say if None.
         format_name: the format of the annotations; detected if None.
         rules: when several annotators agree.
-        size: side to which images are resized (aspect ratio ignored); their files are copied if
-            None.
+        size: side to which images, or the frames of clips, are resized (aspect ratio ignored); if
+            None, files of images are copied, and frames are made smaller if they are large.
         mask_size: side of the masks.
         empty_images: also write images of which no region is kept.
+        clips: how videos become clips; None for images.
     """
 
     category: str | None = None
@@ -67,6 +66,7 @@ class BuildSettings:
     size: int | None = None
     mask_size: int = MASK_SIZE
     empty_images: bool = False
+    clips: ClipSettings | None = None
 
     def __post_init__(self) -> None:
         """Check the sizes.
@@ -91,7 +91,7 @@ def build(
 
     Args:
         annotations: a file or folder in one of the `formats`.
-        images: the folder of the images.
+        images: the folder of the images, or of the videos.
         out: the data set to write.
         settings: None for the defaults.
         overwrite: replace an existing data set once the new one is complete.
@@ -108,15 +108,21 @@ def build(
         category=settings.category,
         format_name=settings.format_name,
         progress=progress,
+        videos=settings.clips is not None,
     )
     if not content.regions and content.dropped:
         raise none_kept(annotations, content.dropped)
     if not content.regions:
         raise DataError("no regions", file=annotations, expected="at least one")
+    source: ConceptSource[BuildReport]
+    if settings.clips is None:
+        source, image_size = AnnotationSource(content, images, settings, progress), settings.size
+    else:  # frames are resized as they are read
+        source, image_size = ClipSource(content, images, settings, settings.clips, progress), None
     return write_source(
-        AnnotationSource(content, images, settings, progress),
+        source,
         out,
-        image_size=settings.size,
+        image_size=image_size,
         unlabelled=settings.empty_images,
         overwrite=overwrite,
         progress=progress,
@@ -144,15 +150,13 @@ class AnnotationSource(ConceptSource[BuildReport]):
         named = {region.image for region in annotations.regions}
         images = AnnotatedImages(folder, annotations, progress, unlabelled=settings.empty_images)
         self._regions, self._views = images.regions, images.views
-        self._concepts: dict[str, list[str]] = {}
-        kept = [region for regions in self._regions.values() for region in regions]
-        for category, concept in sorted({(region.category, region.concept) for region in kept}):
-            self._concepts.setdefault(category, []).append(concept)
-        self._numbers = label_numbers(self._concepts)
+        self._concepts = concepts_of(self._regions.values())
         self._names = output_names(self._views, self._concepts)
         self._log = BuildLog(
             self._regions, len({*annotations.sizes, *named}), images.dropped, images.notes
         )
+        numbers = label_numbers(self._concepts)
+        self._masks = KeptMasks(numbers, settings.mask_size, settings.rules, self._log)
 
     def concepts(self) -> dict[str, list[str]]:
         """Return the names of the annotated concepts by category, sorted."""
@@ -171,43 +175,11 @@ class AnnotationSource(ConceptSource[BuildReport]):
         for name, view in self._views.items():
             label_maps = {
                 category: pack_label_maps(masks)
-                for category, masks in self._masks(name, view).items()
+                for category, masks in self._masks.draw(name, self._regions[name], view).items()
             }
             path = self._folder / name
             yield SourceImage(self._names[name], path, label_maps, mask_shape=(side, side))
         self._log.check_any_kept(self._folder)
-
-    def _masks(self, name: str, view: View) -> dict[str, dict[int, NDArray[np.bool_]]]:
-        """Return the mask of each concept of an image, by category and label number."""
-        by_concept: dict[tuple[str, str], list[Region]] = {}
-        for region in self._regions[name]:
-            by_concept.setdefault((region.category, region.concept), []).append(region)
-        masks: dict[str, dict[int, NDArray[np.bool_]]] = {}
-        for pair in sorted(by_concept):
-            mask = self._mask(name, by_concept[pair], view)
-            if mask is not None:
-                masks.setdefault(pair[0], {})[self._numbers[pair]] = mask
-        return masks
-
-    def _mask(self, name: str, regions: Sequence[Region], view: View) -> NDArray[np.bool_] | None:
-        """Return what is kept of one concept in one image, at mask size; None if nothing is."""
-        drawn = [
-            DrawnRegion(region.worker, region.verified, draw(region.geometry, *view.size))
-            for region in regions
-        ]
-        consensus = find_consensus(drawn, self._log.workers_of(name), self._settings.rules)
-        side = self._settings.mask_size
-        mask = None
-        if consensus.masks:
-            mask = rotate_mask(decode(union(consensus.masks)), view.orientation)
-            mask = resize_mask(mask, side, side)
-            if not mask.any():
-                reason = f"too small for masks of {side}×{side}"
-                too_small = dict.fromkeys(range(len(regions)), reason)
-                consensus = consensus._replace(reasons={**too_small, **consensus.reasons})
-                mask = None
-        self._log.add(name, regions, consensus)
-        return mask
 
     def tables(self) -> list[ExtraTable]:
         """Return what was dropped and, if any image has several annotators, their agreement."""

@@ -24,20 +24,26 @@ if TYPE_CHECKING:
     from ....progress import Progress
 
 
+_PICKLE = "a pickle, which can run any code,"
+_REFUSED = {".pkl": _PICKLE, ".pickle": _PICKLE, ".mat": "a MATLAB file"}
+
+
 class AnnotationInput(NamedTuple):
     """What a format's reader is given.
 
     Attributes:
         path: the file or folder of annotations.
-        images: the folder of the images.
+        images: the folder of the images, or of videos.
         category: of all concepts; as the annotations say if None.
         progress: receives what takes long.
+        videos: whether frames of videos are annotated; they are named VIDEO/FRAME.
     """
 
     path: Path
     images: Path
     category: str | None
     progress: Progress
+    videos: bool = False
 
     def required_category(self) -> str:
         """Return the category, for formats that have none of their own.
@@ -110,8 +116,13 @@ def detect_format(path: Path) -> str:
     """
     if not path.exists():
         raise DataError("no such file or folder", file=path)
+    refused = [path, *path.iterdir()] if path.is_dir() else [path]
+    kind = next((_REFUSED[file.suffix] for file in refused if file.suffix in _REFUSED), None)
     names = formats.format_names()
     matches = [name for name in names if load_format(name).recognises(path)]
+    if kind and not matches:
+        remedy = "Convert it to a table of boxes or to masks: docs/video.md"
+        raise DataError(f"{kind} is not read", file=path, remedy=remedy)
     if len(matches) != 1:
         raise DataError(
             "format of the annotations cannot be determined",
@@ -129,15 +140,17 @@ def read_annotations(
     category: str | None = None,
     format_name: str | None = None,
     progress: Progress | None = None,
+    videos: bool = False,
 ) -> Annotations:
     """Read annotations.
 
     Args:
         path: a file or a folder.
-        images: the folder of the images.
+        images: the folder of the images, or of videos.
         category: of all concepts; as the annotations say if None.
         format_name: the format; detected if None.
         progress: receives what takes long.
+        videos: whether frames of videos are annotated.
 
     Raises:
         DataError: anything invalid, no category, or a format that cannot be determined.
@@ -145,5 +158,5 @@ def read_annotations(
     if not path.exists():
         raise DataError("no such file or folder", file=path)
     annotation_format = load_format(format_name or detect_format(path))
-    given = AnnotationInput(path, images, category, progress or NoProgress())
+    given = AnnotationInput(path, images, category, progress or NoProgress(), videos)
     return with_notes(with_shares(with_plain_labels(annotation_format.read(given))))

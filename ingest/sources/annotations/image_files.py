@@ -19,14 +19,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ....errors import DataError, nearest
 from ...concept_data.images import has_image_suffix, open_image, read_header
+from ...concept_data.videos import FrameFolder, has_video_suffix
+from .draw import read_values
 from .folders import list_files
+from .regions import MaskValue
 from .run_lengths import RunLengths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from ...concept_data.images import ImageHeader
+    from ...concept_data.videos import Video
     from .regions import Region
 
     Key = Callable[[str], str]
@@ -106,6 +109,9 @@ class ImageFiles:
         """Find the file that fits a name best; if several do, say so; None if none does."""
         if has_image(self._folder, name):
             return Match((-1, False), name)
+        return self._find_alike(name)
+
+    def _find_alike(self, name: str) -> Match | str | None:
         wanted = PurePosixPath(name).parts
         for rank, key in enumerate(_KEYS):
             files = self._by_key(key).get(key(wanted[-1]), [])
@@ -135,6 +141,20 @@ class ImageFiles:
         return nearest(name, files) if files else ""
 
 
+class VideoFiles(ImageFiles):
+    """The videos below a folder: video files, and folders with frames in them."""
+
+    def find(self, name: str) -> Match | str | None:
+        """Find the video that fits a name best; if several do, say so; None if none does."""
+        return Match((-1, False), name) if name in self._files else self._find_alike(name)
+
+    @cached_property
+    def _files(self) -> list[str]:
+        files = list_files(self._folder)
+        folders = {str(PurePosixPath(file).parent) for file in files if has_image_suffix(file)}
+        return sorted({*folders, *filter(has_video_suffix, files)} - {"."})
+
+
 def has_image(folder: Path, name: str) -> bool:
     """Return whether a file of that name is below a folder; False also for impossible names."""
     try:
@@ -152,8 +172,9 @@ def _folded(name: str) -> str:
 
 
 def stem(name: str) -> str:
-    """Return a name without the suffix of an image."""
-    return name[: -len(PurePosixPath(name).suffix)] if has_image_suffix(name) else name
+    """Return a name without the suffix of an image or a video."""
+    has_suffix = has_image_suffix(name) or has_video_suffix(name)
+    return name[: -len(PurePosixPath(name).suffix)] if has_suffix else name
 
 
 _KEYS: tuple[Callable[[str], str], ...] = (
@@ -192,21 +213,44 @@ def find_view(path: Path, stated: Size | None, regions: Sequence[Region]) -> Vie
     header = read_header(path)
     if header.deep:
         open_image(path)  # raises if its values cannot be shown
-    runs = [region.geometry for region in regions if isinstance(region.geometry, RunLengths)]
-    claim = stated or next(((one.height, one.width) for one in runs), None)
+    claim = stated or _size_of(regions)
     rotated = header.orientation != 1
     if claim is None or claim == header.shown:
         return View(*header.shown, 1, rotated)
     if claim == header.stored:
         return View(*header.stored, header.orientation, rotated)
-    raise _wrong_size(path, header, claim)
+    raise _wrong_size(path, header.shown, claim)
 
 
-def _wrong_size(path: Path, header: ImageHeader, claim: Size) -> DataError:
+def find_frame_view(
+    video: Video, position: int, stated: Size | None, regions: Sequence[Region]
+) -> View:
+    """Find what the regions of a video's frame were drawn on; arguments as of `find_view`.
+
+    Raises:
+        DataError: as `find_view`, or a mask that cannot be read.
+    """
+    masks = [region.geometry for region in regions if isinstance(region.geometry, MaskValue)]
+    sizes = {read_values(path).shape for path in {mask.path for mask in masks}}
+    claim = stated or next(((height, width) for height, width in sizes), _size_of(regions))
+    if isinstance(video, FrameFolder):
+        return find_view(video.path / video.names[position], claim, regions)
+    if claim is None or claim == video.size:
+        return View(*video.size, 1, rotated=False)
+    raise _wrong_size(video.path, video.size, claim)
+
+
+def _size_of(regions: Sequence[Region]) -> Size | None:
+    """Return the size that run lengths state."""
+    runs = (region.geometry for region in regions if isinstance(region.geometry, RunLengths))
+    return next(((one.height, one.width) for one in runs), None)
+
+
+def _wrong_size(path: Path, size: Size, claim: Size) -> DataError:
     return DataError(
         "image of another size than annotated",
         file=path,
-        found=f"{header.width}×{header.height}",
+        found=f"{size[1]}×{size[0]}",
         expected=f"{claim[1]}×{claim[0]}, as the annotations say",
         remedy="Give the images that were annotated, not resized copies",
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ....errors import DataError
 from .image_files import ImageFiles, find_view, stem
-from .regions import DroppedRegion
 from .run_lengths import RunLengths
 
 if TYPE_CHECKING:
@@ -93,8 +92,8 @@ class AnnotatedImages:
             reason, _, detail = text.partition("; ")
             self._drop(regions, reason, detail)
             return
-        fitting = [region for region in regions if _fits(region, view)]
-        others = [region for region in regions if not _fits(region, view)]
+        fitting = [region for region in regions if fits(region, view)]
+        others = [region for region in regions if not fits(region, view)]
         self._drop(others, "run lengths of another size than the image", "")
         if fitting or not regions:
             self.views[file] = view
@@ -104,9 +103,7 @@ class AnnotatedImages:
             ]
 
     def _drop(self, regions: Sequence[Region], reason: str, detail: str) -> None:
-        for region in regions:
-            facts = (region.image, region.category, region.concept, region.worker)
-            self.dropped.append(DroppedRegion(*facts, reason, detail, region.source))
+        self.dropped += [region.dropped(reason, detail) for region in regions]
 
     def _note_rotated(self) -> None:
         rotated = [view for view in self.views.values() if view.rotated]
@@ -124,6 +121,7 @@ def _is_like(file: str, name: str) -> bool:
     return file.endswith(name) or stem(file).endswith(name)
 
 
-def _fits(region: Region, view: View) -> bool:
+def fits(region: Region, view: View) -> bool:
+    """Return whether a region may be drawn on a view: run lengths must have its size."""
     shape = region.geometry
     return not isinstance(shape, RunLengths) or (shape.height, shape.width) == view.size

@@ -28,7 +28,7 @@ from .run_lengths import RunLengths
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -68,13 +68,16 @@ class Region:
     """One outline of one concept in one image.
 
     Attributes:
-        image: path of the image file below the folder of images, with `/`.
+        image: path of the image file below the folder of images, with `/`. A frame of a video is
+            VIDEO/FRAME, as if the video were a folder: `clip.mp4/12`, `bear/00012.jpg`.
         concept: its name.
         category: of the concept.
         geometry: its shape and position.
         worker: who drew it, or in which round; "" if the annotations do not say.
         verified: a verifier's answer; None without one.
         source: file and item, for messages: `regions.json, annotation 3`.
+        track: which thing of a video it is, the same in all frames; "" if the annotations do not
+            say.
     """
 
     image: str
@@ -84,6 +87,20 @@ class Region:
     worker: str
     verified: bool | None
     source: str
+    track: str = ""
+
+    def dropped(self, reason: str, detail: str = "") -> DroppedRegion:
+        """Return the row of dropped.csv."""
+        facts = (self.image, self.category, self.concept, self.worker)
+        return DroppedRegion(*facts, reason, detail, self.source)
+
+
+def concepts_of(regions: Iterable[Iterable[Region]]) -> dict[str, list[str]]:
+    """Return the names of the concepts of regions by category, both sorted."""
+    concepts: dict[str, list[str]] = {}
+    for category, concept in sorted({(one.category, one.concept) for of in regions for one in of}):
+        concepts.setdefault(category, []).append(concept)
+    return concepts
 
 
 class DroppedRegion(NamedTuple):
@@ -111,13 +128,14 @@ class RegionDraft:
     geometry: Geometry | None = None
     worker: str = ""
     verified: bool | None = None
+    track: str = ""
 
     def region(self, source: str) -> Region:
         """Return the finished region; its geometry must be set."""
         if self.geometry is None:
             raise TypeError("a region without geometry")
         facts = (self.image, self.concept, self.category)
-        return Region(*facts, self.geometry, self.worker, self.verified, source)
+        return Region(*facts, self.geometry, self.worker, self.verified, source, self.track)
 
     def dropped(self, reason: str, detail: str, source: str) -> DroppedRegion:
         """Return the row of dropped.csv for a region that cannot be read."""

@@ -10,7 +10,7 @@ from ..source import ExtraTable
 from .regions import DroppedRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from .consensus import Consensus
@@ -83,6 +83,7 @@ class BuildReport(NamedTuple):
         concepts: in order of category and name.
         dropped: regions by reason.
         notes: what was assumed or changed, in sentences.
+        frames: of each clip; 1 of images. Of clips, images other than `images` are frames.
     """
 
     folder: Path
@@ -93,6 +94,7 @@ class BuildReport(NamedTuple):
     concepts: tuple[AnnotatedConcept, ...]
     dropped: dict[str, int]
     notes: tuple[str, ...]
+    frames: int = 1
 
 
 class BuildLog:
@@ -129,15 +131,17 @@ class BuildLog:
     def add(self, image: str, regions: Sequence[Region], consensus: Consensus) -> None:
         """Note what became of the regions of one concept in one image."""
         for position, reason in sorted(consensus.reasons.items()):
-            region = regions[position]
-            concept = (region.category, region.concept)
-            row = DroppedRegion(image, *concept, region.worker, reason, "", region.source)
+            row = regions[position].dropped(reason)._replace(image=image)
             self._dropped.append(row)
         iou = "" if consensus.mean_iou is None else f"{consensus.mean_iou:.4f}"
         kept = len(regions) - len(consensus.reasons)
         concept = (regions[0].category, regions[0].concept)
         counts = (len(self._workers[image]), consensus.drew, len(regions), kept)
         self._agreement.append(ImageAgreement(image, *concept, *counts, iou))
+
+    def drop(self, regions: Iterable[Region], reason: str, detail: str) -> None:
+        """Note that regions cannot be used."""
+        self._dropped += [region.dropped(reason, detail) for region in regions]
 
     def check_any_kept(self, images: Path) -> None:
         """Check that any region was kept.

@@ -144,7 +144,7 @@ def test_without_pyav_the_line_says_what_to_install(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(path)], capture_output=True, check=False, cwd=ROOT
     )
     last = done.stderr.decode().splitlines()[-1]
-    assert "videos need PyAV. pip install 'conceptgraph[video]', or give a folder of" in last
+    assert "videos need PyAV. pip install 'conceptgraph[video]', or give folders of frames" in last
 
 
 def test_a_folder_of_frames(tmp_path: Path) -> None:

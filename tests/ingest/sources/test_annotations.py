@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 BOX = np.zeros((HEIGHT, WIDTH), np.bool_)
 BOX[5:35, 10:30] = True
-OTHER_FORMS = {"yolo", "label_studio", "createml"}
+OTHER_FORMS = {"yolo", "label_studio", "createml", "youtube_vos"}
 """Formats that cannot hold this box, its worker or verification; each has a test of its own."""
 
 

@@ -10,6 +10,9 @@ Columns may have other usual names, in any case: `filename`, `image_path`; `clas
 is a comma, a semicolon, a tab or `|`, whichever splits the header most. A row without box and label
 names an image without a region.
 
+Of videos a column `video` (`clip`, `video_id`, …) names the video, and `frame` its frame. A column
+`track` (`track_id`, `object_id`, `person_id`) says which boxes are of one thing.
+
 A table without a header has an image's name, four numbers and a label in each row, in any order,
 and may have the image's width and height: `a.jpg,x1,y1,x2,y2,label`.
 """
@@ -23,7 +26,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from .....errors import DataError
-from ....concept_data.csv_tables import read_csv, read_text
+from ....concept_data.csv_tables import parse_digits, read_csv, read_text
 from ....concept_data.images import has_image_suffix
 from ..fields import (
     parse_number,
@@ -50,6 +53,12 @@ _IMAGES = (
     *("image", "filename", "file", "imagepath", "imagename", "imagefile", "path", "filepath"),
     *("img", "imgname", "imgpath", "imagefilename", "imageid", "frame"),
 )
+_VIDEOS = (
+    *("video", "videoid", "videoname", "videofile", "videopath", "clip", "clipid", "clipname"),
+    *_IMAGES[:-1],
+)
+_FRAMES = ("frame", "frameid", "frameindex", "framenumber", "framenum", "frameno")
+_TRACKS = ("track", "trackid", "objectid", "personid", "instanceid", "entityid")
 _LABELS = (
     *("label", "concept", "class", "classname", "labelname", "categoryname", "objectclass"),
     *("name", "tag", "object", "classlabel", "annotation", "category"),
@@ -89,7 +98,7 @@ _IMAGE_SIZES = (("imageheight", "imagewidth"), ("imgheight", "imgwidth"), ("heig
 
 
 class _Columns(NamedTuple):
-    """The columns of a table, by what they mean; `category` and `size` may be missing."""
+    """The columns of a table, by what they mean; the last three may be missing."""
 
     image: str
     label: str
@@ -97,6 +106,22 @@ class _Columns(NamedTuple):
     kind: str
     category: str | None
     size: tuple[str, ...] | None
+    frame: str | None
+
+    def image_of(self, item: AnnotationItem, row: CsvRow) -> str:
+        """Return the name of a row's image, or frame.
+
+        Raises:
+            ItemError: it has none.
+        """
+        name = row.cells[self.image]
+        if self.frame is None:
+            return read_image_name(item, name)
+        frame = row.cells[self.frame].strip()
+        number = parse_digits(frame)
+        if number is None:
+            raise item.error("frame", found=repr(frame[:40]), expected="a whole number, 0 or more")
+        return f"{read_image_name(item, name)}/{number}"
 
 
 def read(given: AnnotationInput) -> Annotations:
@@ -111,7 +136,7 @@ def read(given: AnnotationInput) -> Annotations:
     delimiter = _find_delimiter(text)
     header = _missing_header(text, delimiter)
     table = read_csv(path, [], delimiter=delimiter, header=header, bad_rows=bad_rows)
-    columns = _find_columns(table)
+    columns = _find_columns(table, given.videos)
     if category is None and columns.category is None:
         remedy = "Name the category with --category"
         raise DataError("row 1: no column 'category'", file=path, remedy=remedy)
@@ -125,7 +150,7 @@ def read(given: AnnotationInput) -> Annotations:
     for row in table.rows:
         item = AnnotationItem(path, f"row {row.line}")
         if not any(row.cells[name].strip() for name in (columns.label, *columns.box)):
-            _read_image(annotations, item, row.cells[columns.image])
+            _read_image(annotations, item, row, columns)
             continue
         with annotations.region(item) as draft:
             _read_row(annotations, item, row, columns, category, draft)
@@ -157,7 +182,7 @@ FORMAT = AnnotationFormat(recognises=_recognises, read=read)
 def _has_columns(path: Path, names: list[str]) -> bool:
     from ....concept_data.csv_tables import CsvTable
 
-    return bool(_find_columns(CsvTable(path, tuple(names), ())))
+    return bool(_find_columns(CsvTable(path, tuple(names), ()), videos=False))
 
 
 def _find_delimiter(text: str) -> str:
@@ -220,9 +245,11 @@ def _check_corners(table: CsvTable) -> None:
         )
 
 
-def _read_image(annotations: Annotations, item: AnnotationItem, name: str) -> None:
+def _read_image(
+    annotations: Annotations, item: AnnotationItem, row: CsvRow, columns: _Columns
+) -> None:
     try:
-        annotations.add_image(read_image_name(item, name))
+        annotations.add_image(columns.image_of(item, row))
     except ItemError as error:
         annotations.drop(item, error)
 
@@ -231,7 +258,7 @@ def _plain(column: str) -> str:
     return re.sub(r"[\W_]+", "", column).lower()
 
 
-def _find_columns(table: CsvTable) -> _Columns:
+def _find_columns(table: CsvTable, videos: bool) -> _Columns:
     """Find the columns by their usual names.
 
     Raises:
@@ -239,14 +266,17 @@ def _find_columns(table: CsvTable) -> _Columns:
     """
     by_name = {_plain(column): column for column in reversed(table.columns)}
     label = _choose(table, by_name, [(name,) for name in _LABELS], "label")[0]
-    image = _choose(table, by_name, [(name,) for name in _IMAGES], "image")[0]
+    images, usual = (_VIDEOS, "video") if videos else (_IMAGES, "image")
+    image = _choose(table, by_name, [(name,) for name in images], usual)[0]
+    frames = [by_name[name] for name in _FRAMES if name in by_name and videos]
     box = _choose(table, by_name, [*_CORNERS, *_CENTRES, *_SIDES], _USUAL)
     names = tuple(map(_plain, box))
     kind = "corners" if names in _CORNERS else "centre" if names in _CENTRES else "sides"
     sizes = [pair for pair in _IMAGE_SIZES if set(pair) <= set(by_name) - set(names)]
     size = tuple(by_name[name] for name in sizes[0]) if sizes else None
     category = by_name.get("category")
-    return _Columns(image, label, box, kind, category if category != label else None, size)
+    category = category if category != label else None
+    return _Columns(image, label, box, kind, category, size, frames[0] if frames else None)
 
 
 def _choose(
@@ -275,11 +305,12 @@ def _read_row(
     cells = row.cells
     fields: dict[str, object] = {_plain(name): cell for name, cell in cells.items()}
     fields["worker_id"] = fields.get("workerid")
-    draft.image = read_image_name(item, cells[columns.image])
+    draft.image = columns.image_of(item, row)
     draft.concept = read_name(item, columns.label, cells[columns.label])
     draft.category = category or read_name(item, "category", cells[columns.category or ""])
     draft.worker = read_worker(item, fields)
     draft.verified = read_verified(item, fields)
+    draft.track = next((str(fields[name]).strip() for name in _TRACKS if fields.get(name)), "")
     stated = [cells[side] for side in columns.size] if columns.size else [None, None]
     annotations.add_image(draft.image, read_size(*stated))
     draft.geometry = _read_box(item, columns, cells)

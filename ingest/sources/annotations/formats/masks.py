@@ -8,6 +8,10 @@
 unlabelled unless the table names them; so are values in a row without a name (Pascal's 255). Any
 other value that is not in the table is dropped. Each value in a mask is one region. Masks and
 images may be in one folder: then a mask is a PNG beside an image of its name and another suffix.
+
+Of videos (DAVIS), `bear/00012.png` is the mask of frame 12 of the video `bear`; a value is one
+thing in all frames of a video. A column `video` of labels.csv names those of which a row is; empty
+are all.
 """
 
 from __future__ import annotations
@@ -47,15 +51,21 @@ def read(given: AnnotationInput) -> Annotations:
     """
     table = read_csv(given.path / TABLE, ["name"])
     in_color = "color" in table.columns
-    concepts = _read_concepts(table, in_color, given.category)
-    paths, stems = _sort_files(given.path, given.images)
+    concepts = _read_concepts(table, in_color, given.category, given.videos)
+    if given.videos:
+        paths, stems = files_below(given.path, (".png",)), dict[str, list[str]]()
+    else:
+        paths, stems = _sort_files(given.path, given.images)
     annotations = Annotations()
     with given.progress.step("read masks", len(paths)) as advance:
         for path in paths:
             with annotations.file(path):
-                worker = worker_of(given.path, path)
-                image = _find_image(path, worker, stems)
-                _read_mask(annotations, path, image, worker, concepts, in_color)
+                folder = worker_of(given.path, path)
+                video, worker = (folder, "") if given.videos else ("", folder)
+                frame = path.relative_to(given.path).as_posix()
+                image = frame if given.videos else _find_image(path, worker, stems)
+                named = {**concepts[""], **concepts.get(video, concepts.get(path.parent.name, {}))}
+                _read_mask(annotations, path, image, worker, named, in_color)
             advance(1)
     return annotations
 
@@ -79,7 +89,7 @@ def _read_mask(
         if concept is None and (value in concepts or not value):
             continue
         with annotations.region(item) as draft:
-            draft.image, draft.worker = image, worker
+            draft.image, draft.worker, draft.track = image, worker, str(value)
             if concept is None:
                 raise item.error(f"value that is not in {TABLE}")
             draft.concept, draft.category = concept
@@ -119,17 +129,19 @@ def _sort_files(masks: Path, images: Path) -> tuple[list[Path], dict[str, list[s
 
 
 def _read_concepts(
-    table: CsvTable, in_color: bool, category: str | None
-) -> dict[int, tuple[str, str] | None]:
-    """Read name and category by value; None where a value is unlabelled."""
+    table: CsvTable, in_color: bool, category: str | None, videos: bool
+) -> dict[str, dict[int, tuple[str, str] | None]]:
+    """Read name and category by video ("" for all) and value; None where a value is unlabelled."""
     if not in_color and "value" not in table.columns:
         expected = "a column 'value' or 'color'"
         raise DataError("row 1: column missing", file=table.path, expected=expected)
     if category is None and "category" not in table.columns:
         remedy = "Name the category with --category"
         raise DataError("row 1: no column 'category'", file=table.path, remedy=remedy)
-    concepts: dict[int, tuple[str, str] | None] = {}
+    by_video: dict[str, dict[int, tuple[str, str] | None]] = {"": {}}
     for row in table.rows:
+        video = row.cells.get("video", "").strip() if videos else ""
+        concepts = by_video.setdefault(video, {})
         if in_color:
             value = _read_color(table, row)
         else:
@@ -142,7 +154,7 @@ def _read_concepts(
         if not its_category and name:
             its_category = read_name(item, "category", row.cells["category"])
         concepts[value] = (name, its_category or "") if name else None
-    return concepts
+    return by_video
 
 
 def _read_color(table: CsvTable, row: CsvRow) -> int:
