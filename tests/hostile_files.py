@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 
+from conceptgraph.ingest.concept_data.writing.writer import BrodenWriter
 from tests.annotation_files import (
     HEIGHT,
     WIDTH,
@@ -53,6 +55,7 @@ from tests.hostile_runs import (
     splice,
 )
 from tests.lively_run import lively_network
+from tests.video_files import frames_of, moving_right, write_video
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from tests.hostile_runs import Mutation
 
 BUILD = ("--images", "pictures", "--category", "action", "--out", "OUT/set")
+_CLIPS = ("--videos", "clips", "--frames", "4", "--motion", *BUILD[2:])
 _NETWORK = ("--model", "tests.lively_run:lively_network")
 _PREDICT = ("predict", "x.jpg", "--run", "lively.cg")
 _INGEST = (
@@ -81,6 +85,12 @@ _SOURCES: dict[str, tuple[tuple[str, ...], ...]] = {
     "voc/a.xml": (("data", "build", "voc", *BUILD),),
     "cvat.xml": (("data", "build", "cvat.xml", *BUILD),),
     "boxes.csv": (("data", "build", "boxes.csv", *BUILD),),
+    "frames.csv": (("data", "build", "frames.csv", *_CLIPS),),
+    "clips/a.mp4": (("data", "build", "frames.csv", *_CLIPS),),
+    "clips/b.webm": (("data", "build", "frames.csv", *_CLIPS),),
+    "clips/c/00001.png": (("data", "build", "frames.csv", *_CLIPS),),
+    "vos/meta.json": (("data", "build", "vos", *_CLIPS),),
+    "vos/Annotations/c/00001.png": (("data", "build", "vos", *_CLIPS),),
     "masks/labels.csv": (("data", "build", "masks", *BUILD),),
     "masks/a.png": (("data", "build", "masks", *BUILD),),
     "pictures/a.png": (
@@ -91,6 +101,8 @@ _SOURCES: dict[str, tuple[tuple[str, ...], ...]] = {
     "x.jpg": (_PREDICT, ("data", "tags", "sorted", "--out", "OUT/set")),
     "classes.txt": (_INGEST,),
     "net.pth": (_INGEST,),
+    "strips/index.csv": (("data", "check", "strips"),
+                         ("data", "merge", "strips", "drawn", "--out", "OUT/set")),
     "drawn/index.csv": (("data", "check", "drawn"),),
     "drawn/label.csv": (("data", "check", "drawn"), _MERGE),
     "drawn/category.csv": (("data", "check", "drawn"),),
@@ -133,6 +145,7 @@ def make_desk(desk: Path, run: Path | None = None) -> Path:
     values[5:20, 9:30] = 1
     write_masks(desk / "masks", {"a.png": values, "b.png": values}, (0, "nothing"), (1, "walking"))
     (desk / "tags.csv").write_text("image,outdoor,night\na.png,1,0\nb.png,0,1\n")
+    _write_clips(desk)
     drawn = draw_concept_data(desk / "drawn", 4, size=64)
     draw_concept_data(desk / "other", 3, size=64)
     photos = sorted((drawn / "images").rglob("*.jpg"))
@@ -165,6 +178,29 @@ def make_desk(desk: Path, run: Path | None = None) -> Path:
     if run is not None:
         shutil.copytree(run, desk / "lively.cg")
     return desk
+
+
+def _write_clips(desk: Path) -> None:
+    """Write two videos and a folder of frames, boxes and masks of them, and a set of strips."""
+    places = moving_right(6)
+    write_video(desk / "clips" / "a.mp4", places)
+    write_video(desk / "clips" / "b.webm", places)
+    rows = ["video,frame,label,x,y,width,height"]
+    for frame, (x, y) in enumerate(places):
+        write_image(desk / "clips" / "c" / f"{frame:05d}.png", frame)
+        rows += [f"{video},{frame},ball,{40 * x:.0f},{20 * y:.0f},12,12" for video in "abc"]
+    (desk / "frames.csv").write_text("\n".join(rows))
+    values = np.zeros((HEIGHT, WIDTH), np.uint8)
+    values[5:20, 9:30] = 1
+    names = [f"{frame:05d}" for frame in range(6)]
+    write_masks(desk / "vos" / "Annotations", {f"c/{name}.png": values for name in names})
+    (desk / "vos" / "Annotations" / "labels.csv").unlink()
+    things = {"c": {"objects": {"1": {"category": "ape", "frames": names}}}}
+    write_json(desk / "vos" / "meta.json", {"videos": things})
+    with BrodenWriter(desk / "strips", {"object": ["ball"]}) as writer:
+        frames = frames_of(places).reshape(-1, 64, 3)
+        labels = np.ones((6 * 8, 8), np.uint16)
+        writer.add("a.png", Image.fromarray(frames), {"object": [labels]}, frames=6)
 
 
 def _answers(drawn: Path) -> str:
@@ -283,6 +319,8 @@ _OWN: dict[str, tuple[Mutation, ...]] = {
     ".pth": (state,),
     ".jpg": (picture,),
     ".png": (picture,),
+    ".mp4": (flip_bytes, cut, splice),
+    ".webm": (flip_bytes, cut, splice),
 }
 
 

@@ -244,7 +244,7 @@ class VideoFile:
     @cached_property
     def size(self) -> tuple[int, int]:
         """Height and width of the first frame, as it is seen."""
-        height, width, _ = _to_array(next(self._decode())).shape
+        height, width, _ = _to_array(next(self._decode()), self.path).shape
         return height, width
 
     def position(self, name: str) -> int | None:
@@ -259,7 +259,7 @@ class VideoFile:
         for position, frame in enumerate(self._decode()):
             if position in left:
                 left.remove(position)
-                yield position, _to_array(frame)
+                yield position, _to_array(frame, self.path)
             if not left:
                 return
         raise DataError("video changed since it was opened", file=self.path)
@@ -300,10 +300,12 @@ def _opened(path: Path) -> Iterator[InputContainer]:
             streams = container.streams.video
             if not streams or streams[0].disposition & streams[0].disposition.attached_pic:
                 raise DataError("no video in it", file=path, found=_found(container))
+            if not streams[0].codec_context:
+                raise DataError("video of an unknown codec", file=path)
             if streams[0].width * streams[0].height > _LARGEST_FRAME:
                 found = f"{streams[0].width}×{streams[0].height}"
                 raise DataError("video too large", file=path, found=found)
-            streams[0].thread_type = "AUTO"
+            streams[0].codec_context.options = {"max_pixels": str(_LARGEST_FRAME)}
             yield container
 
 
@@ -325,12 +327,14 @@ def _found(container: InputContainer) -> str:
     return ", ".join(kinds) or "no stream"
 
 
-def _to_array(frame: VideoFrame) -> NDArray[np.uint8]:
+def _to_array(frame: VideoFrame, path: Path) -> NDArray[np.uint8]:
     """Convert a frame to uint8 (height, width, 3), rotated by quarters as the video says."""
-    pixels: NDArray[np.uint8] = np.rot90(
-        frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)
-    )
-    return np.ascontiguousarray(pixels)
+    try:
+        pixels = frame.to_ndarray(format="rgb24")
+        quarters = round(frame.rotation / 90)
+    except Exception as error:  # FFmpeg's errors
+        raise DataError(f"frame cannot be decoded: {error}", file=path) from error
+    return np.ascontiguousarray(np.rot90(pixels, quarters))
 
 
 def _last_number(name: str) -> int | None:
