@@ -14,7 +14,7 @@ from ....errors import DataError, nearest
 from ....progress import NoProgress
 from . import formats
 from .assumptions import with_notes, with_plain_labels, with_shares
-from .folders import files_below
+from .folders import files_below, has_file
 from .regions import Annotations
 
 if TYPE_CHECKING:
@@ -123,6 +123,9 @@ def detect_format(path: Path) -> str:
     if kind and not matches:
         remedy = "Convert it to a table of boxes or to masks: docs/video.md"
         raise DataError(f"{kind} is not read", file=path, remedy=remedy)
+    if not matches and has_file(path, ".png"):
+        remedy = "If they are masks, say what their values are in a table labels.csv: value,name"
+        raise DataError("PNG files without labels.csv", file=path, remedy=remedy)
     if len(matches) != 1:
         raise DataError(
             "format of the annotations cannot be determined",

@@ -1,9 +1,10 @@
 """Motion as concepts: where a thing goes in the picture, from the centroids of its masks.
 
 A thing's velocity in a frame is the slope of the line (least squares) through its centroids in that
-frame and up to two before and after it, among those in which it is labelled. Slower than a tenth of
-the picture's side in the time of the clip is `still`; else the larger of the two components names
-it. The motion of the camera is not removed: what stands still is `left` when the camera goes right.
+frame and up to three before and after it, among those in which it is labelled. Slower than a tenth
+of the picture's side in the time of the clip is `still`; else the larger of the two components
+names it. The motion of the camera is not removed: what stands still is `left` when the camera goes
+right.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MADE_BY = "movement of masks"
 """Source of the concepts."""
 STILL = 0.1
 """Sides of the picture (the root of its area) in the time of the clip."""
-_AROUND = 2
+_AROUND = 3
 
 
 def name_motions(times: NDArray[np.float64], places: NDArray[np.float64]) -> list[str]:

@@ -298,13 +298,13 @@ def test_one_frame_is_repeated(tmp_path: Path) -> None:
         ((-0.5, 0.3), ["left"]),
         ((0.1, 0.5), ["down"]),
         ((0.0, -0.2), ["up"]),
-        ((0.05, -0.05), ["still"]),
+        ((0.02, -0.02), ["still"]),
     ],
 )
 def test_names_of_motions(step: Place, names: list[str]) -> None:
     """Those of noisy places of a thing that moves so far in the time of the clip."""
     times = np.linspace(0.02, 0.98, 16)
-    noise = np.random.default_rng(0).normal(0, 0.001, (16, 2))
+    noise = np.random.default_rng(0).normal(0, 0.005, (16, 2))
     assert name_motions(times, times[:, None] * step + noise) == names * 16
     few = [0, 3, 4, 11]
     assert name_motions(times[few], times[few, None] * step) == names * 4
@@ -369,6 +369,8 @@ def test_the_command(tmp_path: Path) -> None:
         (("boxes.csv", "--motion"), 2, "things move in --videos"),
         (("boxes.csv", "--videos", "clips", "--frames", "0"), 1, "frames out of range; found 0"),
         (("boxes.csv", "--videos", "clips", "--frames", "999"), 1, "expected from 1 to 256"),
+        (("boxes.csv", "--images", "clips"), 1, "boxes in frames of videos. Name the folder of"),
+        (("clips/frames", "--videos", "clips"), 1, "clips/frames: PNG files without labels.csv."),
         (("boxes.csv", "--videos", "none"), 1, "none: no such folder"),
         (("boxes.csv", "--videos", "empty"), 1, "empty: no video 'a'"),
         (("pictures.csv", "--videos", "clips"), 1, "clips: annotations of images, not of frames"),
@@ -384,6 +386,8 @@ def test_one_line_says_what_is_wrong(
     write_boxes(tmp_path / "boxes.csv", boxes_of("a", [(0, 0)], [0]))
     (tmp_path / "pictures.csv").write_text("image,label,x,y,width,height\na.jpg,b,1,1,9,9\n")
     (tmp_path / "boxes.pkl").write_bytes(pickle.dumps({"a": 1}))
+    (tmp_path / "clips/frames").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "clips/frames/00000.png")
     (tmp_path / "puppets").mkdir()
     (tmp_path / "puppets/puppet_mask.mat").write_bytes(b"MATLAB 5.0 MAT-file")
     done = call("data", "build", *words, "--category", "object", "--out", "set", folder=tmp_path)

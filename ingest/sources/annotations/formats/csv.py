@@ -137,6 +137,9 @@ def read(given: AnnotationInput) -> Annotations:
     header = _missing_header(text, delimiter)
     table = read_csv(path, [], delimiter=delimiter, header=header, bad_rows=bad_rows)
     columns = _find_columns(table, given.videos)
+    if _plain(columns.image) == "frame" and set(map(_plain, table.columns)) & {*_VIDEOS}:
+        remedy = "Name the folder of the videos with --videos"
+        raise DataError("boxes in frames of videos", file=path, remedy=remedy)
     if category is None and columns.category is None:
         remedy = "Name the category with --category"
         raise DataError("row 1: no column 'category'", file=path, remedy=remedy)
