@@ -215,6 +215,33 @@ def test_youtube_vos(tmp_path: Path) -> None:
         build(folder, folder / "JPEGImages", tmp_path / "other", BuildSettings("object"))
 
 
+def test_tracks_of_cvat(tmp_path: Path) -> None:
+    """What is outside is not there, and the frame is annotated all the same."""
+    places = moving_right(10)
+    write_video(tmp_path / "clips/day 1/a.mp4", places)
+    boxes = ""
+    for frame, place in enumerate(places):
+        x, y, width, height = box(place)
+        corners = f'xtl="{x}" ytl="{y}" xbr="{x + width}" ybr="{y + height}"'
+        boxes += f'<box frame="{frame}" outside="{int(frame > 6)}" {corners}/>'
+    task = f"<start_frame>0</start_frame><stop_frame>{len(places) - 1}</stop_frame>"
+    size = f"<original_size><width>{WIDTH}</width><height>{HEIGHT}</height></original_size>"
+    meta = f"<meta><task><name>x</name>{task}{size}</task><source>a.mp4</source></meta>"
+    track = f'<track id="0" label="ball">{boxes}</track>'
+    path = tmp_path / "annotations.xml"
+    path.write_text(f"<annotations>{meta}{track}</annotations>", encoding="utf-8")
+    report = make(path, tmp_path / "set", 10, motion=True)
+    assert report.dropped == {}
+    clip = by_name(tmp_path / "set")["day 1/a.jpg"]
+    assert clip.annotated == tuple(range(10))
+    expected = [*map(small, places[:7]), *[np.zeros((SIDE, SIDE), np.bool_)] * 3]
+    assert np.array_equal(masks(tmp_path / "set", "day 1/a.jpg", "ball"), expected)
+    assert np.array_equal(masks(tmp_path / "set", "day 1/a.jpg", "right"), expected)
+    path.write_text(f"<annotations><meta/>{track}</annotations>", encoding="utf-8")
+    with pytest.raises(DataError, match="annotations of images, not of frames"):
+        make(path, tmp_path / "other", 10)
+
+
 def test_any_format_names_frames_of_a_folder(tmp_path: Path) -> None:
     places = moving_right(4)
     write_frames(tmp_path / "clips/a", places, first=7)

@@ -1,7 +1,8 @@
 """CVAT: the XML of `CVAT for images` and `for video`: boxes, polygons, ellipses and masks.
 
 A track of a video has a shape in each frame in which it is not outside. The image of frame 7 is
-`frame_000007`, as CVAT exports it; its size is the video's.
+`frame_000007`, as CVAT exports it; its size is the video's. With `--videos` it is frame 7 of the
+video that the file names as its source, and all frames of the task are annotated.
 
 A worker is an attribute `annotator` or `worker_id`, a verifier's answer an attribute `verified`;
 other attributes are ignored, and so are tags, points and polylines, which have no area.
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ....concept_data.csv_tables import parse_digits
 from ..fields import (
     parse_number,
     read_box,
@@ -33,6 +35,7 @@ from ..run_lengths import encode
 from ..xml_files import read_xml, root_tag
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from xml.etree.ElementTree import Element
 
     from ..format import AnnotationInput
@@ -55,11 +58,15 @@ def read(given: AnnotationInput) -> Annotations:
             _read_image(annotations, AnnotationItem(path, f"image {number}"), image, category)
         sides = (root.findtext(f"meta//original_size/{side}") for side in ("height", "width"))
         size = read_size(*sides)
+        video = _read_video(annotations, path, root, size) if given.videos else ""
         for number, track in enumerate(root.iterfind("track"), 1):
-            _read_track(annotations, AnnotationItem(path, f"track {number}"), track, size, category)
+            item = AnnotationItem(path, f"track {number}")
+            _read_track(annotations, item, track, size, category, video)
     return annotations
 
 
+_MOST_FRAMES = 1_000_000
+"""Of a task: a damaged file can state any number."""
 FORMAT = AnnotationFormat(recognises=lambda path: root_tag(path) == "annotations", read=read)
 
 
@@ -83,12 +90,35 @@ def _read_image(
             draft.geometry = _read_shape(part, shape, size)
 
 
+def _read_video(
+    annotations: Annotations, path: Path, root: Element, size: tuple[int, int] | None
+) -> str:
+    """Return the video of a task, as a folder, and name all its frames; "" if there is none."""
+    item = AnnotationItem(path, "meta")
+    name = root.findtext("meta//source") or root.findtext("meta/task/name")
+    numbers = [parse_digits(root.findtext(f"meta/task/{end}_frame") or "")
+               for end in ("start", "stop")]  # fmt: skip
+    if not name:
+        return ""
+    video = f"{read_image_name(item, name)}/"
+    first, last = (-1 if number is None else number for number in numbers)
+    if 0 <= first <= last < first + _MOST_FRAMES:
+        for frame in range(first, last + 1):
+            annotations.add_image(_frame_name(video, frame), size)
+    return video
+
+
+def _frame_name(video: str, frame: float) -> str:
+    return f"{video}frame_{frame:06.0f}"
+
+
 def _read_track(
     annotations: Annotations,
     item: AnnotationItem,
     track: Element,
     size: tuple[int, int] | None,
     category: str,
+    video: str,
 ) -> None:
     for shape in track:
         if shape.get("outside") == "1" or shape.get("frame") is None:
@@ -97,7 +127,8 @@ def _read_track(
         with annotations.region(part) as draft:
             draft.category = category
             frame = parse_number(part, "frame", shape.get("frame") or "")
-            draft.image = f"frame_{frame:06.0f}"
+            draft.image = _frame_name(video, frame)
+            draft.track = item.name
             annotations.add_image(draft.image, size)
             draft.concept = read_name(part, "label", track.get("label"))
             _read_attributes(annotations, part, shape, draft)
