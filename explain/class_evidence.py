@@ -12,6 +12,7 @@ are the mean of what is explained.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,7 +139,8 @@ def class_evidence(
     """
     network, progress = network_of(run), progress or NoProgress()
     check_request(network.run, images, versus=versus, trust_run=trust_run)
-    files = [file.resolve() for file in _image_files(network.run, images)]  # as in the key
+    found = _image_files(network.run, images)
+    files = [Path(os.path.realpath(file)) for file in found]  # as in the key
     other = None if versus is None else class_index(network.run, versus)
     source = ImageEvidence(network, other)
     key = _key(network, files, versus)

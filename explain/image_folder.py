@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
@@ -13,8 +14,6 @@ from ..ingest.concept_data.images import IMAGE_SUFFIXES
 from ..ingest.concept_data.opening import is_concept_data, mask_names
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..graph.run.reader import Run
 
 _SUFFIXES = frozenset({*IMAGE_SUFFIXES, ".ppm"})
@@ -30,7 +29,7 @@ def images_below(folder: Path) -> list[Path]:
     if not files:
         raise DataError("no images", file=folder, expected="files such as .jpg or .png")
     masks = _masks_around(folder)
-    return [file for file in files if file.resolve() not in masks] if masks else files
+    return [file for file in files if Path(os.path.realpath(file)) not in masks] if masks else files
 
 
 def _masks_around(folder: Path) -> set[Path]:

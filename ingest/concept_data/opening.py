@@ -207,7 +207,7 @@ def _has_label_zero(row: CsvRow, categories: tuple[str, ...]) -> bool:
 def is_inside(path: Path, name: str, root: Path) -> bool:
     """Return whether a name, and the link that may lie there, stay below a resolved folder."""
     plain = all(part not in {"", ".", ".."} for part in name.split("/")) and "\0" not in name
-    return plain and path.resolve().is_relative_to(root)
+    return plain and Path(os.path.realpath(path)).is_relative_to(root)  # of links in a loop, too
 
 
 class _IndexReader:

@@ -119,6 +119,15 @@ def test_one_damaged_file_leaves_its_image_out(
         without_damaged(opened, ProcessGroup(), 1, NoProgress(), strict=True)
 
 
+@pytest.mark.parametrize("ending", [".jpg", "_color.png"])
+def test_a_loop_of_links_is_a_missing_file(data: Path, ending: str) -> None:
+    file = sorted((data / "images").rglob(f"*{ending}"))[3]
+    file.unlink()
+    file.symlink_to(file.name)
+    with pytest.raises(DataError, match="file is missing"):
+        open_concept_data(data)
+
+
 def test_an_ingest_and_evidence_without_an_empty_image_and_a_damaged_mask(
     data: Path, tmp_path: Path
 ) -> None:
