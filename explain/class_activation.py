@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import QueryError
 from ..ingest.network.preprocessing import WHOLE_IMAGE
 from ..queries.labels import class_index
+from .clips import strip_of
 from .decomposition import Downstream, decompose
 from .explain import predictions
 
@@ -31,7 +32,9 @@ class ClassMap(NamedTuple):
         probability: of the class.
         predicted: the most probable class.
         seen: the part of the image that the network sees.
-        cam: float32 (*grid) of the last block; its mean plus the biases is the logit.
+        cam: float32 (height, width), on the last block's grid; its mean plus the biases is the
+            logit. Of a clip, as a film strip.
+        strip: of a clip, what the network is given, uint8 (height, width, 3); None of an image.
     """
 
     image: Path
@@ -39,6 +42,7 @@ class ClassMap(NamedTuple):
     predicted: Prediction
     seen: SeenBox
     cam: NDArray[np.float32]
+    strip: NDArray[np.uint8] | None = None
 
 
 def class_map(network: RunNetwork, class_name: str, images: Sequence[Path]) -> ClassMap:
@@ -67,7 +71,9 @@ def class_map(network: RunNetwork, class_name: str, images: Sequence[Path]) -> C
             f"none of the {len(images)} images can be read; the first: {unreadable[0]}"
         )
     best = max(maps, key=lambda class_map: class_map.probability)
-    return best._replace(seen=network.load_photograph(best.image).seen)
+    photograph = network.load_photograph(best.image)
+    strip = None if network.frames is None else photograph.pixels
+    return best._replace(seen=photograph.seen, strip=strip)
 
 
 def _logits_and_map(
@@ -78,4 +84,4 @@ def _logits_and_map(
     downstream = Downstream((), network.head)
     decomposition = decompose(downstream, output, network.direction(index))
     network.check_head(decomposition.total, float(logits[0, index]))
-    return logits[0], decomposition.class_activation.float().numpy()
+    return logits[0], strip_of(decomposition.class_activation.float().numpy(), network.frames)

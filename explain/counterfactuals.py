@@ -75,7 +75,7 @@ def painted(
     """
     if not masks:
         return []
-    images = [paint_over(original.pixels, mask) for mask in masks]
+    images = [paint_over(original.pixels, mask, network.frames) for mask in masks]
     logits = logits_of(network, images)
     losses = (original.explained(original.logits) - original.explained(logits)).tolist()
     names = network.class_names

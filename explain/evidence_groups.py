@@ -23,6 +23,7 @@ import torch
 from ..graph.uids import unit_uid
 from ..queries.rows import Rows
 from .audit_counts import excess
+from .clips import strip_of
 from .image_regions import PixelBox, image_box
 
 if TYPE_CHECKING:
@@ -355,7 +356,8 @@ def _with_examples(network: RunNetwork, block: str, folder: Path, draft: _Draft)
         logits, (maps,) = network.forward_for_gradients(image.batch, (block,))
         (gradients,) = torch.autograd.grad((logits.max() - logits.mean()), maps)
         evidence = (gradients * maps.detach())[0, units].sum(dim=0).double().numpy()
-        mask = _peak(evidence, *image.pixels.shape[:2])
+        strip = strip_of(evidence, network.frames)
+        mask = _peak(strip, *image.pixels.shape[:2])
         examples.append(GroupImage(file, image_box(mask), mask))
     return replace(group, examples=tuple(examples))
 

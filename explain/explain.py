@@ -15,6 +15,7 @@ from ..graph.uids import unit_uid
 from ..ingest.engine.tensors import grid_mean
 from ..queries.labels import class_index, unit_labels
 from ..queries.rows import Rows
+from .clips import shared_strip, strip_of
 from .concept_attribution import attribute_to_concepts, concept_attributor
 from .counterfactuals import OriginalImage
 from .decomposition import Decomposition, decompose
@@ -77,6 +78,8 @@ def explain(
     check_question(run_of(run), image, class_name, versus)
     network = network_of(run)
     photograph = network.load_photograph(image)
+    if network.frames is not None and (masks or region is not None):
+        raise QueryError("a clip is explained without --masks, --mask and --region")
     annotated = image_masks(network.run, image, photograph.seen) if masks else None
     decomposed = decompose_image(network, photograph.batch, blocks, class_name, versus)
     chosen, decomposition, pair = decomposed.blocks, decomposed.decomposition, decomposed.pair
@@ -89,10 +92,12 @@ def explain(
             search = search_paths(downstream, decomposition, beam)
         measure = partial(measure_paths, downstream, decomposition)
         paths = _image_paths(network.run, chosen, search, top, measure)
-        coverage, maps = _coverage(paths, search), _unit_maps(decomposition, chosen, paths)
+        coverage = _coverage(paths, search)
+        maps = _unit_maps(decomposition, chosen, paths, network.frames)
         return UnitPaths(paths, coverage, Rows(search.searched), maps)
 
     by_concept, concept_maps = _by_concept(network, decomposed)
+    frames = network.frames
     names = network.class_names
     return Explanation(
         run=network.run.name,
@@ -109,8 +114,8 @@ def explain(
         biases=decomposition.biases,
         blocks=chosen,
         by_concept=Rows(by_concept),
-        cam=decomposition.class_activation.float().numpy(),
-        concept_maps=concept_maps,
+        cam=strip_of(decomposition.class_activation.float().numpy(), frames),
+        concept_maps={uid: shared_strip(it, frames) for uid, it in concept_maps.items()},
         picture=explain_regions(
             network, decomposed.whole(network, photograph.pixels), region, annotated
         ),
@@ -220,11 +225,17 @@ def predictions(network: RunNetwork, logits: Tensor, top: int = 5) -> Rows[Predi
 
 
 def _unit_maps(
-    decomposition: Decomposition, blocks: Sequence[str], paths: Sequence[ImagePath]
+    decomposition: Decomposition,
+    blocks: Sequence[str],
+    paths: Sequence[ImagePath],
+    frames: int | None,
 ) -> dict[str, NDArray[np.float32]]:
     maps = dict(zip(blocks, decomposition.maps, strict=True))
-    units = (unit for path in paths for unit in path.units)
-    return {unit.uid: maps[unit.block][unit.index].float().numpy() for unit in units}
+    units = {unit.uid: unit for path in paths for unit in path.units}
+    return {
+        uid: strip_of(maps[unit.block][unit.index].float().numpy(), frames)
+        for uid, unit in units.items()
+    }
 
 
 def _coverage(paths: Sequence[ImagePath], search: PathSearch) -> float:

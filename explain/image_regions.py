@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from ..errors import QueryError
+from .clips import shared_strip, strip_of
 from .concept_attribution import concept_attributor
 from .counterfactuals import Counterfactual, OriginalImage, fewest_that_change, painted
 from .explanation import disagree
@@ -141,8 +142,8 @@ class ImageRegions:
         change: few things whose absence changes the answer; None if none was found.
         flows: from each block's regions to the next one's.
         places: where each region is, and the units that carry it.
-        evidence: by block, what each position adds, float32 (*grid).
-        pixels: the image as the network is given it, uint8 (height, width, 3).
+        evidence: by block, what each position adds, float32 (height, width); of a clip, as a strip.
+        pixels: the image as the network is given it, uint8 (height, width, 3); likewise.
         masked: categories whose regions are from the image's masks; those of others by probes.
         unprobed: concepts of the data that no presence probe of the block of things finds.
     """
@@ -234,9 +235,9 @@ def explain_regions(
         None if chosen is None else _chosen(network, image, number, chosen),
         change,
         tuple(_flows(image, divided)),
-        _places(image, divided),
+        _places(image, divided, network.frames),
         {
-            block: decomposition.evidence(i).float().numpy()
+            block: shared_strip(decomposition.evidence(i).float().numpy(), network.frames)
             for i, block in enumerate(blocks)
         },
         image.original.pixels,
@@ -286,7 +287,9 @@ def _things(
     """Find things, paint the strongest over, and order them."""
     evidence = image.decomposition.evidence(number)
     things = [
-        _image_thing(image, _by_evidence(thing, by_units), image.blocks[number], evidence)
+        _image_thing(
+            image, _by_evidence(thing, by_units), image.blocks[number], evidence, network.frames
+        )
         for thing in find_things(found.concepts, (found.shares >= MOSTLY).numpy())
     ]
     things.sort(key=lambda thing: -thing.evidence)
@@ -316,9 +319,10 @@ def _by_evidence(thing: Thing, by_units: Mapping[ConceptName, Tensor]) -> Thing:
 
 
 def _image_thing(
-    image: ImageToExplain, thing: Thing, block: str, evidence: Tensor
-) -> ImageThing:  # fmt: skip
-    mask = to_pixels(thing.mask, *image.original.pixels.shape[:2])
+    image: ImageToExplain, thing: Thing, block: str, evidence: Tensor, frames: int | None
+) -> ImageThing:
+    height, width = image.original.pixels.shape[:2]
+    mask = to_pixels(thing.mask, height, width, frames)
     amount = float(evidence[torch.from_numpy(thing.mask)].double().sum())
     return ImageThing(thing.concepts, block, amount, thing.coverage, image_box(mask), mask)
 
@@ -365,13 +369,17 @@ def _change(
     )  # fmt: skip
 
 
-def _places(image: ImageToExplain, divided: Sequence[Sequence[Partition]]) -> dict[FlowNode, Place]:
+def _places(
+    image: ImageToExplain, divided: Sequence[Sequence[Partition]], frames: int | None
+) -> dict[FlowNode, Place]:
     """Find the place of every region of every block."""
     maps, gradients = image.decomposition.maps, image.decomposition.gradients
     places: dict[FlowNode, Place] = {}
     for number, block in enumerate(image.blocks):
         places |= region_places(block, divided[number], gradients[number] * maps[number])
-    return places
+    return {
+        node: place._replace(mask=strip_of(place.mask, frames)) for node, place in places.items()
+    }
 
 
 def _flows(image: ImageToExplain, divided: Sequence[Sequence[Partition]]) -> list[Flow]:

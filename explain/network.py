@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ..errors import ConceptGraphError, ModelError, QueryError
@@ -24,8 +25,9 @@ from ..ingest.network.affine import affine_copy
 from ..ingest.network.builders import import_folder, is_code, made_by
 from ..ingest.network.forward import record_outputs, replace_outputs
 from ..ingest.network.loading import ModuleNames, Network, load_network, network_digest
-from ..ingest.network.preprocessing import SeenBox, seen_box, to_input
+from ..ingest.network.preprocessing import WHOLE_IMAGE, SeenBox, seen_box, to_input
 from ..settings import Settings
+from .clips import frames_of_run, load_frames
 from .decomposition import Downstream
 
 if TYPE_CHECKING:
@@ -48,9 +50,10 @@ class Photograph(NamedTuple):
     """A photograph as the network is given it.
 
     Attributes:
-        pixels: resized and cropped, uint8 (height, width, 3).
-        batch: the network's input, (1, channels, height, width).
-        seen: the part of the photograph, upright, that the network sees.
+        pixels: resized and cropped, uint8 (height, width, 3); of a clip, its film strip (`clips`).
+        batch: the network's input, (1, channels, height, width), or (1, channels, frames, …).
+        seen: the part of the photograph, upright, that the network sees; of a clip all, as it is
+            shown by its strip.
     """
 
     pixels: NDArray[np.uint8]
@@ -85,6 +88,11 @@ class RunNetwork:
     def class_names(self) -> list[str]:
         """Names of the classes, in the order of the logits."""
         return [str(name) for name in self.run.classes["name"]]
+
+    @property
+    def frames(self) -> int | None:
+        """Of the clips that it takes; None if it takes images."""
+        return frames_of_run(self.run)
 
     @property
     def head(self) -> Segment:
@@ -155,18 +163,30 @@ class RunNetwork:
     def load_photograph(self, image: Path | str) -> Photograph:
         """Load an image file: EXIF-transposed, then resized and cropped as the run states.
 
+        Of a clip (`clips.load_frames`), each frame.
+
         Raises:
             DataError: it cannot be read.
         """
         shape = self.run.manifest["input"]
+        if self.frames is not None:
+            frames = load_frames(self.run, Path(image), self.frames)
+            strip = np.concatenate([to_input(Image.fromarray(frame), shape) for frame in frames])
+            return Photograph(strip, self.as_input(strip[None]), WHOLE_IMAGE)
         opened = open_image(Path(image))
         pixels = to_input(opened, shape)
         return Photograph(pixels, self.as_input(pixels[None]), seen_box(opened.size, shape))
 
     def as_input(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """Normalise uint8 (images, height, width, 3) to (images, channels, height, width)."""
+        """Normalise uint8 (images, height, width, 3) to (images, channels, height, width).
+
+        Film strips become clips, (clips, channels, frames, height, width).
+        """
         shape = self.run.manifest["input"]
         batch = torch.from_numpy(np.ascontiguousarray(pixels).copy())
+        if self.frames is not None:
+            clips, height, *sides = batch.shape
+            batch = batch.view(clips, self.frames, height // self.frames, *sides)
         return normalise(batch, shape["mean"], shape["std"]).to(self.dtype)
 
     def load_image(self, image: Path | str) -> Tensor:

@@ -45,10 +45,12 @@ class UsableProbes:
         concepts: what they find, in the run's order.
         probes: float32 (units + 1, concepts), constants last; a concept is present where the score
             is at least 0.
+        grid_axes: of the block's maps: 2 of images, 3 of clips.
     """
 
     concepts: tuple[ConceptName, ...]
     probes: Tensor
+    grid_axes: int = 2
 
     def find(self, maps: Tensor) -> Tensor:
         """Return where each concept is present, bool (…, concepts, *grid).
@@ -57,7 +59,7 @@ class UsableProbes:
             maps: (…, units, *grid), the block's output.
         """
         weights = self.probes.to(maps)
-        axis = maps.ndim - 3
+        axis = maps.ndim - 1 - self.grid_axes
         scores: Tensor = torch.tensordot(maps.movedim(axis, -1), weights[:-1], dims=1) + weights[-1]
         return scores.movedim(-1, axis) >= 0
 
@@ -72,10 +74,11 @@ def concept_presence(run: Run, block: str) -> UsableProbes:
 
 def _load(run: Run, block: str) -> UsableProbes:
     probes = usable_probes(run, block)
+    axes = 3 if "times" in run.manifest["blocks"][block] else 2
     if not probes:
-        return UsableProbes((), torch.zeros(run.width(block) + 1, 0))
+        return UsableProbes((), torch.zeros(run.width(block) + 1, 0), axes)
     names = (ConceptName(*split_concept(uid)[::-1]) for uid in probes)
-    return UsableProbes(tuple(names), torch.stack(list(probes.values()), dim=1).float())
+    return UsableProbes(tuple(names), torch.stack(list(probes.values()), dim=1).float(), axes)
 
 
 def unprobed_concepts(run: Run, block: str) -> tuple[ConceptName, ...]:

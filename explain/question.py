@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..ingest.concept_data.images import open_image
 from ..queries.labels import class_index
+from .clips import frames_of_run, is_video
 
 if TYPE_CHECKING:
     from ..graph.run.reader import Run
@@ -22,4 +23,5 @@ def check_question(run: Run, image: Path | str, *classes: str | None) -> None:
     for name in classes:
         if name is not None:
             class_index(run, name)
-    open_image(Path(image))
+    if frames_of_run(run) is None or not is_video(Path(image)):
+        open_image(Path(image))

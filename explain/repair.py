@@ -221,6 +221,8 @@ def repair(
     network = network_of(run)
     if network.network.architecture.multi_label:
         raise ModelError("a repair needs one class an image", found="a multi-label network")
+    if network.frames is not None:
+        raise ModelError("a repair needs a network of images", found="one of clips")
     probes = block_probes(network.run, uid, network.all_blocks())
     if not probes:
         raise _no_probe(network.run, uid)

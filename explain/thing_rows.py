@@ -248,7 +248,9 @@ class ThingRows:
         ]
         things.sort(key=lambda item: -item[0])
         return [
-            _Found(number, thing, amount, to_pixels(thing.mask, height, width))
+            _Found(
+                number, thing, amount, to_pixels(thing.mask, height, width, self._network.frames)
+            )
             for amount, thing in things[: self._most]
             if amount > 0
         ]
@@ -262,7 +264,7 @@ class ThingRows:
             return things
 
         def paint(part: _Found) -> Pixels:
-            return paint_over(images[part.image].pixels, part.mask)
+            return paint_over(images[part.image].pixels, part.mask, self._network.frames)
 
         painted = logits_of(self._network, list(prefetch(paint, parts, 2, ahead=_AHEAD))).double()
         for part, after in zip(parts, painted, strict=True):

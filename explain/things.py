@@ -39,7 +39,7 @@ class Thing(NamedTuple):
 
     Attributes:
         concepts: its names, the one that covers it best first.
-        mask: bool (height, width), on the block's grid.
+        mask: bool (*grid), on the block's grid.
         parts: for each name, where its concept is found in the thing; likewise.
     """
 
@@ -58,7 +58,7 @@ def find_things(concepts: Sequence[ConceptName], found: Mask) -> list[Thing]:
 
     Args:
         concepts: those that could be found.
-        found: bool (concepts, height, width), where each was.
+        found: bool (concepts, *grid), where each was.
 
     Returns:
         Things in order of size, the largest first.
@@ -73,9 +73,26 @@ def find_things(concepts: Sequence[ConceptName], found: Mask) -> list[Thing]:
 
 
 def connected_parts(mask: Mask) -> list[Mask]:
-    """Return the connected parts of a mask, diagonal neighbours too; each bool, of its shape."""
+    """Return the connected parts of a mask, diagonal neighbours too; each bool, of its shape.
+
+    Those of a clip go on from one time slot to the next where they share a position.
+    """
+    if mask.ndim == 3:
+        return _connected_over_time(mask)
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     return [labels == number for number in range(1, count)]
+
+
+def _connected_over_time(mask: Mask) -> list[Mask]:
+    joined: list[Mask] = []
+    for time, slot in enumerate(mask):
+        for part in connected_parts(slot):
+            whole = np.zeros_like(mask)
+            whole[time] = part
+            before = [it for it in joined if time and (it[time - 1] & part).any()]
+            joined = [it for it in joined if not any(it is other for other in before)]
+            joined.append(np.logical_or.reduce([whole, *before]))
+    return joined
 
 
 def _joined(parts: list[Thing]) -> list[Thing]:

@@ -43,6 +43,8 @@ def chosen_region(
         return None
     if region is not None and mask is not None:
         raise QueryError("--region and --mask", found="both", expected="one of them")
+    if "frames" in run.manifest["input"]:
+        raise QueryError("a clip is explained without --mask and --region")
     height, width = read_header(Path(image)).shown
     size = width, height
     part = _rectangle(region, size) if region is not None else _read_mask(Path(mask or ""), size)

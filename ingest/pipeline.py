@@ -501,12 +501,19 @@ def _contributions(job: Job, blocks: dict[str, BlockDissection]) -> list[Contrib
         return one_unit_contributions(
             network,
             grids,
-            batch_size=256 if device.type == "cuda" else 32,
+            batch_size=_units_at_a_time(job.inputs),
             device=device,
             images=job.inputs.first_images(IMAGES if network.linearised else 1),
             group=job.group,
             advance=advance,
         )
+
+
+def _units_at_a_time(inputs: Inputs) -> int:
+    """Return how many units step 6 runs at a time: in a network of clips, as many as clips."""
+    if "frames" in inputs.shape:
+        return inputs.batch_size
+    return 256 if inputs.device.type == "cuda" else 32
 
 
 def _draw_thumbnails(job: Job, dissection: Dissection) -> None:

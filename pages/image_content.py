@@ -22,7 +22,7 @@ from .pictures import (
     draw_on_seen,
     frame_seen,
     painted_over,
-    photograph,
+    photograph_of,
     thumbnail,
 )
 from .region_content import flow_page, leading_place, page_places, region_tables, unusual_tables
@@ -68,7 +68,7 @@ def image_page(
         unusual: what is unusual about the image.
         with_paths: search the unit paths, and show them.
     """
-    image, picture = photograph(Path(explanation.image)), explanation.picture
+    image, picture = photograph_of(explanation), explanation.picture
     versus, small = explanation.versus, thumbnail(image)
     asked = picture.chosen
     return ImagePage(

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from functools import wraps
 from html import escape
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import numpy as np
@@ -31,12 +30,13 @@ from ..explain.network import RunNetwork, network_of
 from .document import render
 from .image_content import image_page
 from .image_page import notebook_values
-from .pictures import AGAINST, FOR, cam_overlay, photograph
+from .pictures import AGAINST, FOR, cam_overlay, photograph_of
 from .wording import CONCEPTS_SHOWN
 from .write import render_page, write_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from matplotlib.axes import Axes
 
@@ -96,7 +96,7 @@ class ImageExplanation(Explanation):
         """
         figure = ExplanationFigure(figsize=(10, 3.3), layout="constrained")
         image_axes, cam_axes, concept_axes = figure.subplots(1, 3, width_ratios=(1, 1, 1.2))
-        image = photograph(Path(self.image))
+        image = photograph_of(self)
         for axes, picture, title in (
             (image_axes, image, f"predicted: {self.predicted[0].name}"),
             (cam_axes, cam_overlay(image, self.cam), f"blue: for {self.class_name}, red: against"),

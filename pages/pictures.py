@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,10 +15,10 @@ from ..errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from ..explain.explanation import Explanation
     from ..ingest.network.preprocessing import SeenBox
 
 LARGEST = 640  # pixels of the longer side of an image
@@ -40,6 +41,13 @@ def photograph(path: Path) -> Image.Image:
     image = open_image(path)
     image.thumbnail((LARGEST, LARGEST))
     return image
+
+
+def photograph_of(explanation: Explanation) -> Image.Image:
+    """Return the photograph that was explained; of a clip, the film strip that the network saw."""
+    if "frames" in explanation.shape:
+        return Image.fromarray(explanation.picture.pixels)
+    return photograph(Path(explanation.image))
 
 
 def thumbnail(image: Image.Image) -> Image.Image:
@@ -159,10 +167,10 @@ def _pixels(image: Image.Image, box: SeenBox) -> tuple[int, int, int, int]:
     )
 
 
-def cam_png(image: Path, seen: SeenBox, cam: NDArray[np.float32]) -> bytes:
+def cam_png(image: Image.Image, seen: SeenBox, cam: NDArray[np.float32]) -> bytes:
     """Return a class activation map over its image as PNG."""
     buffer = BytesIO()
-    picture = draw_on_seen(photograph(image), seen, lambda part: cam_overlay(part, cam))
+    picture = draw_on_seen(image, seen, lambda part: cam_overlay(part, cam))
     picture.save(buffer, format="PNG")
     return buffer.getvalue()
 

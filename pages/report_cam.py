@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from ..errors import ConceptGraphError
 from ..graph.run.files import inside
@@ -75,7 +76,8 @@ def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
     else:
         images = _candidates(run, class_uid, trusted=report.trust_run)
     class_activation = class_map(network, class_uid, images)
-    image = photograph(class_activation.image)
+    strip = class_activation.strip
+    image = photograph(class_activation.image) if strip is None else Image.fromarray(strip)
     predicted, name = class_activation.predicted, class_name(class_uid)
     caption = f"{class_activation.image.name}: {predicted.name} ({predicted.probability:.0%})"
     if predicted.name != name:

@@ -131,11 +131,11 @@ def keep_explanation(run: Run, explanation: Explanation, settings: Mapping[str, 
         RunError: the run cannot be written to.
     """
     from ..graph.run.explanations import save_explanation
-    from .pictures import cam_png
+    from .pictures import cam_png, photograph_of
 
     image, answer = Path(explanation.image), explanation.to_json()
     question = {name: answer[name] for name in ("class", "versus", "method", "blocks")}
-    picture = cam_png(image, explanation.seen, explanation.cam)
+    picture = cam_png(photograph_of(explanation), explanation.seen, explanation.cam)
     save_explanation(run, image, {**settings, **question}, answer, picture)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...errors import DataError
 from ..options import JsonOption, RunOption, TrustPickleOption, WeightsOption
+
+if TYPE_CHECKING:
+    from ...graph.run.reader import Run
 
 
 def predict(
@@ -33,7 +36,7 @@ def predict(
     from ..terminal import print_json, print_status, print_table
 
     run = open_chosen_run(run_path)
-    problems = {image: _problem(image) for image in images}
+    problems = {image: _problem(run, image) for image in images}
     readable = [image for image in images if problems[image] is None]
     for problem in filter(None, problems.values()):
         if not readable:
@@ -57,16 +60,16 @@ def predict(
         raise typer.Exit(1)
 
 
-def _problem(image: Path) -> DataError | None:
+def _problem(run: Run, image: Path) -> DataError | None:
     """Return why an image cannot be read; None if it can.
 
     Raises:
         DataError: there is none: its name may be misspelt.
     """
-    from ...ingest.concept_data.images import open_image
+    from ...explain.question import check_question
 
     try:
-        open_image(image)
+        check_question(run, image)
     except DataError as error:
         if not image.is_file():
             raise

@@ -348,7 +348,7 @@ def _write_files(
 ) -> None:
     """Write the page and the class activation map that were asked for: both, or none."""
     from ...files import output_files
-    from ...pages.pictures import cam_png
+    from ...pages.pictures import cam_png, photograph_of
     from ...pages.write import write_page
 
     with output_files(*(path for path in (cam, html) if path is not None)) as partials:
@@ -362,7 +362,7 @@ def _write_files(
                 unusual=unusual,
             )
         if cam is not None:
-            picture = cam_png(Path(explanation.image), explanation.seen, explanation.cam)
+            picture = cam_png(photograph_of(explanation), explanation.seen, explanation.cam)
             partials[0].write_bytes(picture)
 
 

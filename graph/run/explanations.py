@@ -91,7 +91,7 @@ def save_explanation(
 
     Args:
         run: the run that was asked.
-        image: the image file.
+        image: the image file, or the folder of a clip's frames.
         question: all settings that the answer depends on.
         answer: the explanation's JSON.
         picture: the class activation map as PNG, to lie beside it under the same stem.
@@ -103,7 +103,7 @@ def save_explanation(
         RunError: the image cannot be read, or the run not written to.
     """
     with disk_errors(image, "cannot be read"):
-        digest = hashlib.sha256(image.read_bytes()).hexdigest()
+        digest = _digest(image)
     asked = json.dumps([digest, dict(question)], sort_keys=True)
     key = hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()
     file = run.file(f"{FOLDER}/{key}.json")
@@ -118,6 +118,15 @@ def save_explanation(
             for partial, content in zip(partials, contents.values(), strict=True):
                 partial.write_bytes(content)
     return file
+
+
+def _digest(image: Path) -> str:
+    """Return the sha256 of a file's content, or of all files' in a folder of frames."""
+    digest = hashlib.sha256()
+    files = sorted(it for it in image.iterdir() if it.is_file()) if image.is_dir() else [image]
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def saved_explanations(run: Run) -> list[SavedExplanation]:

@@ -285,13 +285,15 @@ def image_shape(shape: InputShape) -> tuple[int, ...]:
 
 
 def seen_box(size: tuple[int, int], shape: InputShape) -> SeenBox:
-    """Return the part of a photograph that the network sees.
+    """Return the part of a photograph that the network sees; all of a clip's film strip.
+
+    Each frame is cropped by itself, so pages show strips of what the network is given.
 
     Args:
         size: width and height of the photograph, upright.
         shape: the network's input.
     """
-    if shape["resize"] is None:
+    if shape["resize"] is None or "frames" in shape:
         return WHOLE_IMAGE
     width, height = _resized(size, shape["resize"])
     left, top = _corner((width, height), shape)

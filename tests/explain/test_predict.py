@@ -24,7 +24,7 @@ from conceptgraph.explain.predict import predict
 from conceptgraph.graph.run.reader import Run, open_run
 from conceptgraph.ingest.network.preprocessing import input_lines
 from conceptgraph.ingest.pipeline import ingest
-from conceptgraph.pages.pictures import cam_png
+from conceptgraph.pages.pictures import cam_png, photograph
 from conceptgraph.pages.write import write_page
 from conceptgraph.settings import Settings
 from tests.command_line import call
@@ -97,7 +97,7 @@ def test_pictures_show_the_map_where_the_network_sees(
 ) -> None:
     explanation = explain(cropping, photographs[0])
     for name, cam in (("a", explanation.cam), ("b", -explanation.cam)):
-        picture = cam_png(photographs[0], explanation.seen, cam)
+        picture = cam_png(photograph(photographs[0]), explanation.seen, cam)
         (tmp_path / f"{name}.png").write_bytes(picture)
     a, b = (np.asarray(Image.open(tmp_path / f"{name}.png")).astype(int) for name in "ab")
     columns = np.flatnonzero((a != b).any(axis=(0, 2)))

@@ -95,12 +95,12 @@ class ImageNet(nn.Module):
         return logits
 
 
-def write_clips(folder: Path, clips: int = 14, *, annotated: str = "mixed") -> Path:
+def write_clips(folder: Path, clips: int = 14) -> Path:
     """Film strips of noise in which a block moves, with masks; some are stills, or of 4 frames."""
     rng = np.random.default_rng(0)
     rows: list[dict[str, str | int]] = []
     for number in range(clips):
-        frames = {"mixed": (FRAMES, FRAMES, 4, 1)[number % 4]}.get(annotated, FRAMES)
+        frames = (FRAMES, FRAMES, 4, 1)[number % 4]
         strip = rng.integers(0, 90, (frames * SIDE, SIDE, 3)).astype(np.uint8)
         numbers = np.zeros((frames * MASK, MASK), np.int64)
         for frame in range(frames):
@@ -112,7 +112,7 @@ def write_clips(folder: Path, clips: int = 14, *, annotated: str = "mixed") -> P
             "image": f"{number:02}.png", "ih": frames * SIDE, "iw": SIDE,
             "sh": frames * MASK, "sw": MASK, "frames": frames if frames > 1 else "",
         }  # fmt: skip
-        if number % 4 == 1 and annotated == "mixed":
+        if number % 4 == 1:
             row["annotated"] = "1;4"
             unannotated = [0, 2, 3, 5]
             numbers.reshape(frames, MASK, MASK)[unannotated] = 0
