@@ -1,4 +1,4 @@
-"""Counterfactuals: what the network says when parts of an image are painted over.
+"""Counterfactuals: what the network says with parts of an image painted over, or without motion.
 
 Nothing is estimated: each part is filled in from its surroundings (`inpainting`), and the network
 is run on the new image. What the logit loses then is the *measured* effect of the part.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from .explanation import Prediction
+from .explanation import FROZEN, REVERSED, Prediction
 from .inpainting import paint_over
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class Counterfactual:
-    """The network's answer to an image in which something is painted over.
+    """The network's answer to an image in which something is painted over, or to a changed clip.
 
     Attributes:
         measured: what the logit explained, or the difference of two, loses.
@@ -75,7 +75,37 @@ def painted(
     """
     if not masks:
         return []
-    images = [paint_over(original.pixels, mask, network.frames) for mask in masks]
+    return _asked(
+        network, original, [paint_over(original.pixels, mask, network.frames) for mask in masks]
+    )
+
+
+def without_motion(network: RunNetwork, original: OriginalImage) -> dict[str, Counterfactual]:
+    """Take the motion out of a clip, and ask the network.
+
+    Args:
+        network: of the run.
+        original: the clip, as its film strip.
+
+    Returns:
+        `FROZEN`: each frame is the middle one; `REVERSED`: the last frame comes first. Nothing for
+        an image, or a clip of equal frames.
+    """
+    if network.frames is None:
+        return {}
+    frames = np.split(original.pixels, network.frames)
+    if all(np.array_equal(frame, frames[0]) for frame in frames):
+        return {}
+    middle = frames[network.frames // 2]
+    versions = {FROZEN: [middle] * network.frames, REVERSED: frames[::-1]}
+    answers = _asked(network, original, [np.concatenate(each) for each in versions.values()])
+    return dict(zip(versions, answers, strict=True))
+
+
+def _asked(
+    network: RunNetwork, original: OriginalImage, images: Sequence[Pixels]
+) -> list[Counterfactual]:
+    """Ask the network about changed images."""
     logits = logits_of(network, images)
     losses = (original.explained(original.logits) - original.explained(logits)).tolist()
     names = network.class_names

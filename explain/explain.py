@@ -17,7 +17,7 @@ from ..queries.labels import class_index, unit_labels
 from ..queries.rows import Rows
 from .clips import shared_strip, strip_of
 from .concept_attribution import attribute_to_concepts, concept_attributor
-from .counterfactuals import OriginalImage
+from .counterfactuals import OriginalImage, without_motion
 from .decomposition import Decomposition, decompose
 from .explanation import ConceptAttribution, Explanation, ImagePath, Prediction, UnitPaths
 from .image_masks import image_masks
@@ -99,6 +99,7 @@ def explain(
     by_concept, concept_maps = _by_concept(network, decomposed)
     frames = network.frames
     names = network.class_names
+    whole = decomposed.whole(network, photograph.pixels)
     return Explanation(
         run=network.run.name,
         image=str(image),
@@ -116,9 +117,8 @@ def explain(
         by_concept=Rows(by_concept),
         cam=strip_of(decomposition.class_activation.float().numpy(), frames),
         concept_maps={uid: shared_strip(it, frames) for uid, it in concept_maps.items()},
-        picture=explain_regions(
-            network, decomposed.whole(network, photograph.pixels), region, annotated
-        ),
+        picture=explain_regions(network, whole, region, annotated),
+        motion=without_motion(network, whole.original),
         find_paths=find_paths,
         linearised=tuple(network.run.manifest["model"]["linearised"]),
         multi_label=network.network.architecture.multi_label,

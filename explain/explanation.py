@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from ..graph.run.manifest import InputShape
     from ..ingest.network.preprocessing import SeenBox
+    from .counterfactuals import Counterfactual
     from .image_regions import ImageRegions
 
 
+FROZEN, REVERSED = "frozen", "reversed"
+"""Clips without their motion: stopped at the middle frame, and played backwards."""
 DISPUTED = 0.5
 """A path or thing is disputed if predicted and measured effect differ by more than this share of
 the larger one."""
@@ -185,6 +188,7 @@ class Explanation:
         picture: the same logit by regions of the image, and what happens without its things.
         find_paths: searches the unit paths, which takes as long as all the rest; `unit_paths` calls
             it once, when they are asked for.
+        motion: of a clip, what the network says without its motion (`without_motion`).
         linearised: functions of the network that are linearised at the image; with none of them
             contributions are exact.
         multi_label: whether each class is a decision of its own, so that probabilities do not add
@@ -209,6 +213,7 @@ class Explanation:
     concept_maps: Mapping[str, NDArray[np.float32]]
     picture: ImageRegions
     find_paths: Callable[[], UnitPaths] = field(repr=False, compare=False)
+    motion: Mapping[str, Counterfactual] = field(default_factory=dict)
     linearised: tuple[str, ...] = ()
     multi_label: bool = False
 
@@ -313,4 +318,15 @@ class Explanation:
             "by_concept": [concept._asdict() for concept in self.by_concept],
             "by_category": [category._asdict() for category in self.by_category],
             **self.picture.to_json(),
+            **({"motion": self._motion_json()} if self.motion else {}),
+        }
+
+    def _motion_json(self) -> dict[str, object]:
+        return {
+            name: {
+                "measured": result.measured,
+                "class": result.answer.name,
+                "probability": result.answer.probability,
+            }
+            for name, result in self.motion.items()
         }

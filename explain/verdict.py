@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..queries.class_evidence import MOSTLY, named_evidence, share_word, unnamed_places
+from .explanation import FROZEN, REVERSED
 from .things import SURROUNDINGS
 
 if TYPE_CHECKING:
@@ -51,6 +52,20 @@ def _answer(explanation: Explanation, result: Counterfactual) -> str:
     name, probability = result.answer
     still = "still " if name == explanation.predicted[0].name else ""
     return f"{still}says {name} ({probability:.0%})"
+
+
+def motion_sentence(explanation: Explanation) -> str:
+    """Return what the network says of a clip without its motion; "" without any."""
+    opening = {FROZEN: "Frozen at its middle frame", REVERSED: "Played backwards"}
+    sentences = []
+    for name, result in explanation.motion.items():
+        loses = "loses" if result.measured >= 0 else "gains"
+        amount = f"{'logit' if explanation.versus is None else 'difference'} {loses}"
+        sentences.append(
+            f"{opening[name]}, the network {_answer(explanation, result)}; the {amount} "
+            f"{abs(result.measured):.2f}."
+        )
+    return " ".join(sentences)
 
 
 def _finding(explanation: Explanation) -> str:

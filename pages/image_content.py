@@ -11,7 +11,7 @@ import numpy as np
 
 from ..explain.name_sources import name_sources_note
 from ..explain.no_answer import explanation_note
-from ..explain.verdict import ASKED, verdict
+from ..explain.verdict import ASKED, motion_sentence, verdict
 from ..ingest.network.preprocessing import unseen_text
 from .image_parts import ImagePage, PageChange, PageName, PageThing
 from .outlines import outline
@@ -74,6 +74,7 @@ def image_page(
     return ImagePage(
         title=f"Why {explanation.class_name}{'' if versus is None else f', not {versus}'}?",
         verdict=verdict(explanation),
+        motion=motion_sentence(explanation),
         target=explanation.class_name,
         versus=versus,
         seen_text=unseen_text(explanation.seen),

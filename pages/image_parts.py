@@ -259,6 +259,7 @@ class ImagePage:
     Attributes:
         title: the heading.
         verdict: the finding in one sentence.
+        motion: what the network says of a clip without its motion; "" of an image.
         target: the class explained.
         versus: the class it is compared with, if any.
         seen_text: which part of the photograph the network sees; "" for all of it.
@@ -294,6 +295,7 @@ class ImagePage:
 
     title: str
     verdict: str
+    motion: str
     target: str
     versus: str | None
     seen_text: str

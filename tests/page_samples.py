@@ -155,7 +155,7 @@ def image_sample(paths: PathPage = SMALL) -> ImagePage:
         for category, name, place in (("object", "bag", 0), ("texture", "polka dotted", 1))
     ]  # fmt: skip
     return ImagePage(
-        title="Why juggling?", verdict="juggling: mostly because of polka dotted.",
+        title="Why juggling?", verdict="juggling: mostly because of polka dotted.", motion="",
         target="juggling", versus=None, seen_text="", masked_text="",
         names_by="Names by SegFormer <b0>: bag.", elsewhere="“elsewhere”: no object is found.",
         predicted=(("juggling", 0.8),), image=DOT,

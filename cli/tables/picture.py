@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...explain.unusual import shown_unusual
-from ...explain.verdict import ASKED, shown_regions, thing_names, verdict
+from ...explain.verdict import ASKED, motion_sentence, shown_regions, thing_names, verdict
 from ...graph.evidence_graph import ELSEWHERE
 from ...pages.wording import DISPUTED_TEXT, elsewhere_text
-from ..terminal import print_line, print_table
+from ..terminal import print_line, print_paragraph, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +26,7 @@ def print_picture(explanation: Explanation) -> None:
     picture = explanation.picture
     print_line(verdict(explanation), "bold")
     print_line()
+    print_paragraph(motion_sentence(explanation))
     value = "logit" if explanation.versus is None else "difference"
     if picture.chosen is not None:
         _print_things("the region asked about", {ASKED: picture.chosen}, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,29 @@ def test_sums_meet_the_logit_and_maps_are_strips(run: Run, clips: Path) -> None:
     assert explanation.unit_paths.maps
     shapes = {it.shape for it in explanation.unit_paths.maps.values()}
     assert shapes <= {(FRAMES * 4, 4), (FRAMES, 1)}
+
+
+def test_without_its_motion(run: Run, clips: Path, tmp_path: Path) -> None:
+    network, file = open_network(run, model=MODEL), clips / "images" / "00.png"
+    explanation = explain(network, file)
+    strip = explanation.picture.pixels
+    frames = np.split(strip, FRAMES)
+    stopped, backwards = np.concatenate([frames[3]] * FRAMES), np.concatenate(frames[::-1])
+    index = network.class_names.index(explanation.class_name)
+    logits = logits_of(network, [strip, stopped, backwards])
+    for name, changed in (("frozen", logits[1]), ("reversed", logits[2])):
+        result = explanation.motion[name]
+        assert result.measured == pytest.approx(float(logits[0, index] - changed[index]), abs=1e-5)
+        assert result.answer.name == network.class_names[int(changed.argmax())]
+    done = call(
+        "why", "--run", str(run.path), "--image", str(file), "--model", MODEL, folder=tmp_path
+    )
+    text = " ".join(done.out.split())
+    assert re.search(r"Frozen at its middle frame, the network (still )?says class \d", text)
+    assert re.search(r"Played backwards, .* the logit (loses|gains) \d", text)
+    still = tmp_path / "still.png"
+    Image.fromarray(frames[0]).save(still)
+    assert explain(network, still).motion == {}
 
 
 def test_things_and_flows_of_a_clip(run: Run, clips: Path, tmp_path: Path) -> None:
