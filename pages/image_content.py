@@ -21,8 +21,10 @@ from .pictures import (
     data_uri,
     draw_on_seen,
     frame_seen,
+    frames_of,
     painted_over,
     photograph_of,
+    shrunk,
     thumbnail,
 )
 from .region_content import flow_page, leading_place, page_places, region_tables, unusual_tables
@@ -69,7 +71,8 @@ def image_page(
         with_paths: search the unit paths, and show them.
     """
     image, picture = photograph_of(explanation), explanation.picture
-    versus, small = explanation.versus, thumbnail(image)
+    versus, frames = explanation.versus, frames_of(explanation)
+    small = thumbnail(image, frames)
     asked = picture.chosen
     return ImagePage(
         title=f"Why {explanation.class_name}{'' if versus is None else f', not {versus}'}?",
@@ -84,6 +87,7 @@ def image_page(
         predicted=tuple((row.name, row.probability) for row in explanation.predicted[:3]),
         image=data_uri(frame_seen(image, explanation.seen)),
         size=image.size,
+        frames=frames,
         seen=explanation.seen,
         maps=_maps(image, explanation),
         things=_things(image, explanation),
@@ -117,8 +121,7 @@ def path_sums(explanation: Explanation) -> tuple[tuple[str, float], ...]:
 def _maps(image: Image.Image, explanation: Explanation) -> tuple[tuple[str, str], ...]:
     """Return the evidence at each position of the last two blocks, over the photograph."""
     picture = explanation.picture
-    small = image.copy()
-    small.thumbnail((_PAINTED, _PAINTED))
+    small = shrunk(image, _PAINTED, frames_of(explanation))
     return tuple(
         (
             block,
@@ -213,7 +216,6 @@ def _change(image: Image.Image, explanation: Explanation) -> PageChange | None:
 
 def _painted(image: Image.Image, explanation: Explanation, pixels: NDArray[np.uint8]) -> str:
     """Return the photograph with what differs in `pixels` painted over."""
-    small = image.copy()
-    small.thumbnail((_PAINTED, _PAINTED))
+    small = shrunk(image, _PAINTED, frames_of(explanation))
     mask = (pixels != explanation.picture.pixels).any(axis=2)
     return data_uri(painted_over(small, explanation.seen, pixels, mask))

@@ -74,6 +74,7 @@ def image_values(
             "places": page.places,
             "seen": page.seen,
             "size": page.size,
+            "frames": page.frames,
             "maps": [picture for _, picture in page.maps],
             "leading": page.leading,
             "change": page.change.marks if page.change else (),

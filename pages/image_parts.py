@@ -269,6 +269,7 @@ class ImagePage:
         predicted: the most probable classes.
         image: the photograph, the part that the network does not see pale.
         size: of `image`, width and height in pixels.
+        frames: how many lie one below the other in it; 1, unless it is a clip.
         seen: left, top, right and bottom of the part that the network sees, shares of the size.
         maps: block, and its evidence over the photograph.
         things: the strongest first.
@@ -305,6 +306,7 @@ class ImagePage:
     predicted: tuple[tuple[str, float], ...]
     image: str
     size: tuple[int, int]
+    frames: int
     seen: tuple[float, float, float, float]
     maps: tuple[tuple[str, str], ...]
     things: tuple[PageThing, ...]

@@ -50,10 +50,26 @@ def photograph_of(explanation: Explanation) -> Image.Image:
     return photograph(Path(explanation.image))
 
 
-def thumbnail(image: Image.Image) -> Image.Image:
-    """Return a small copy of good contrast, for maps of which a page shows many."""
+def frames_of(explanation: Explanation) -> int:
+    """Return how many frames lie one below the other in what was explained; 1 of an image."""
+    return explanation.shape.get("frames", 1)
+
+
+def shrunk(image: Image.Image, side: int, frames: int) -> Image.Image:
+    """Return a copy whose frames have so many pixels at most on their longer side."""
     small = image.copy()
-    small.thumbnail((SMALL, SMALL))
+    small.thumbnail((side, side * frames))
+    return small
+
+
+def thumbnail(image: Image.Image, frames: int = 1) -> Image.Image:
+    """Return a small copy of good contrast, for maps of which a page shows many.
+
+    Args:
+        image: an image, or a film strip.
+        frames: how many lie one below the other.
+    """
+    small = shrunk(image, SMALL, frames)
     return ImageOps.autocontrast(small, cutoff=1)
 
 

@@ -156,6 +156,7 @@ def image_sample(paths: PathPage = SMALL) -> ImagePage:
     ]  # fmt: skip
     return ImagePage(
         title="Why juggling?", verdict="juggling: mostly because of polka dotted.", motion="",
+        frames=1,
         target="juggling", versus=None, seen_text="", masked_text="",
         names_by="Names by SegFormer <b0>: bag.", elsewhere="“elsewhere”: no object is found.",
         predicted=(("juggling", 0.8),), image=DOT,

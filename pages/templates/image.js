@@ -123,7 +123,32 @@
       for (const table of tables) table.hidden = selects.some((other) => table.dataset[other.dataset.of] !== other.value);
     });
   }
-  for (const control of document.querySelectorAll(".choose, .views")) control.hidden = false;
+  // ---- the frames of a clip ----------------------------------------------------------------------
+  const root = document.documentElement;
+  const slider = byId("frame");
+  function showFrame(frame) {
+    slider.value = frame;
+    root.style.setProperty("--frame", slider.value);
+    slider.nextElementSibling.textContent = `${Number(slider.value) + 1} of ${data.frames}`;
+  }
+  if (slider) {
+    root.classList.add("clip");
+    root.style.setProperty("--frames", data.frames);
+    root.style.setProperty("--shape", (data.frames * width) / height);
+    slider.addEventListener("input", () => showFrame(slider.value));
+    let timer = null;
+    byId("play").addEventListener("click", (event) => {
+      if (timer === null) timer = setInterval(() => showFrame((Number(slider.value) + 1) % data.frames), 180);
+      else timer = clearInterval(timer) ?? null;
+      event.target.textContent = timer === null ? "Play" : "Stop";
+    });
+    for (const button of buttons) {
+      const mark = picture.querySelector(`.mark[data-mark="${button.dataset.mark}"]`);
+      if (mark) button.addEventListener("click", () => showFrame(Math.floor((parseFloat(mark.style.top) / 100) * data.frames)));
+    }
+    showFrame(slider.value);
+  }
+  for (const control of document.querySelectorAll(".choose, .views, .frames")) control.hidden = false;
   show({});
 
   // For tests, and for the browser's console.

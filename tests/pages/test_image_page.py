@@ -299,3 +299,31 @@ def test_an_image_in_which_nothing_is_found(show: Callable[..., Opened]) -> None
     opened = show(replace(PAGE, things=(), places=(), regions=(), flows=None, maps=()))
     words = opened.tab.locator("main").inner_text()
     assert "No concept of the data is found in any part of this picture." in words
+
+
+def test_a_clip_shows_one_frame_everywhere(show: Callable[..., Opened]) -> None:
+    """The slider, by keyboard, moves the photograph, its marks and the pictures of things."""
+    width, height = PAGE.size
+    page = show(replace(PAGE, frames=4)).tab
+    slider = page.get_by_role("slider", name="Frame")
+    expect(page.locator("output")).to_have_text("3 of 4")
+
+    def top() -> float:
+        box, frame = (page.locator(name).bounding_box() for name in ("#photograph", ".picture"))
+        assert box is not None
+        assert frame is not None
+        assert frame["width"] / frame["height"] == pytest.approx(4 * width / height, rel=0.02)
+        return (frame["y"] - box["y"]) / frame["height"]
+
+    assert top() == pytest.approx(2, abs=0.02)
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("output")).to_have_text("2 of 4")
+    assert top() == pytest.approx(1, abs=0.02)
+    painted = page.locator(".without img").first
+    assert painted.evaluate("image => getComputedStyle(image).objectPosition").startswith("0")
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator("output")).to_have_text("4 of 4")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    assert show(PAGE).tab.get_by_role("slider").count() == 0

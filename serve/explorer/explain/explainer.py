@@ -24,7 +24,7 @@ from ....ingest.concept_data.images import open_image
 from ....pages.image_content import image_page, path_sums
 from ....pages.image_page import image_path_values
 from ....pages.path_content import image_paths_page
-from ....pages.pictures import paint_photograph, photograph_of, thumbnail
+from ....pages.pictures import frames_of, paint_photograph, photograph_of, thumbnail
 from ....pages.write import keep_explanation
 from .worker import Worker
 
@@ -164,7 +164,7 @@ class Explainer:
         explanation = self._answered(question).explanation
         with self._using_network:
             sums = path_sums(explanation)
-        small = thumbnail(photograph_of(explanation))
+        small = thumbnail(photograph_of(explanation), frames_of(explanation))
         return image_path_values(image_paths_page(self.run, explanation, small), sums)
 
     def keep(self, question: ImageQuestion) -> None:
