@@ -8,7 +8,6 @@ time is up. Only of a run that the user made or trusts: it names the folder.
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -18,6 +17,7 @@ from ...errors import DataError, QueryError
 from ...ingest.concept_data.masks import read_label_maps
 from ...ingest.concept_data.opening import open_concept_data
 from ...pages.pictures import jpeg, outlined, photograph
+from .one_at_a_time import OneAtATime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,19 +60,23 @@ class ExampleFinder:
         self._data: ConceptData | None = None
         self._places: Mapping[str, int] = {}
         self._kept: OrderedDict[str, Examples] = OrderedDict()
-        self._lock = threading.Lock()
+        self._turn = OneAtATime()
 
     def of(self, served: ServedRun, uid: str) -> Examples:
         """Return the images of a concept.
 
         Raises:
             QueryError: no such concept, or the run is not trusted, or its data are not here.
+            ConceptGraphError: too many wait for theirs.
         """
         if uid not in served.concept_uids:
             raise QueryError(f"no concept {uid!r}")
         if served.run is None or not served.has_photographs:
             raise QueryError("images outside of the run are shown only of runs that you trust")
-        with self._lock:
+        kept = self._kept.get(uid)
+        if kept is not None:
+            return kept
+        with self._turn:
             if uid not in self._kept:
                 self._kept[uid] = self._find(served, uid)
                 while len(self._kept) > _KEPT:

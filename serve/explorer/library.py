@@ -34,6 +34,7 @@ from ...queries.questions.concepts import Concepts
 from ...queries.questions.formulas import Formulas
 from ...queries.questions.unit_labels import UnitLabels
 from .examples import ExampleFinder
+from .one_at_a_time import OneAtATime
 from .search import SearchIndex
 from .verifying import VerifySessions
 
@@ -293,7 +294,7 @@ class Library:
         self._others: dict[Path, tuple[_FileState, Run]] = {}
         self._opening = threading.Lock()
         self._again: set[str] = set()
-        self.heavy = threading.Lock()
+        self.heavy = OneAtATime()
         self.verifying = VerifySessions()
         self.closing = ExitStack()
 
