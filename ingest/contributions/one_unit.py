@@ -126,9 +126,10 @@ def block_steps(
 
 
 def random_images(spec: InputSpec) -> Tensor:
-    """Return noise as a network's input, two images or clips, always the same."""
+    """Return noise as a network's input, two images or one clip, always the same."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(2, *spec.image_shape, generator=generator)
+    count = 2 if spec.frames is None else 1  # a clip takes as much memory as many images
+    return torch.randn(count, *spec.image_shape, generator=generator)
 
 
 def _check_order(network: Network, grids: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
