@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 import torch
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.neo4j_contents import connect
 from tests.neo4j_server import NEO4J_5, NEO4J_2026, Neo4jServer, Release, ServerError
@@ -89,6 +89,7 @@ def browser() -> Iterator[Browser]:
     """Start headless Chromium."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert path, "these tests need Chromium: install it, or set $CHROMIUM to its path"
+    expect.set_options(timeout=30_000)  # 5 s are too few for a busy machine
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
