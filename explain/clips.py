@@ -19,6 +19,7 @@ from ..ingest.concept_data.csv_tables import read_csv
 from ..ingest.concept_data.images import has_image_suffix, open_image
 from ..ingest.concept_data.opening import read_frames
 from ..ingest.concept_data.videos import read_clip
+from ..ingest.engine.spacing import middles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +78,7 @@ def _frames_in_file(run: Run, file: Path) -> int:
 
 def slots_of_frames(frames: int, times: int) -> list[int]:
     """Return the time slot that each frame falls in: the nearest, by the middle of both."""
-    return [(2 * frame + 1) * times // (2 * frames) for frame in range(frames)]
+    return middles(frames, times)
 
 
 def strip_of(maps: NDArray[Value], frames: int | None) -> NDArray[Value]:

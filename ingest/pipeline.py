@@ -535,11 +535,11 @@ def _draw_thumbnails(job: Job, dissection: Dissection) -> None:
 
 def _motion(job: Job) -> dict[str, MotionScores]:
     """Tell static from dynamic units, if there are clips; in the main process."""
-    clips = sum(len(batch.images) for batch in motion_batches(job.inputs))
-    if not clips:
+    batches = motion_batches(job.inputs)
+    if not batches:
         return {}
-    with job.step("motion", clips) as advance:
-        return measure_motion(job.inputs, advance)
+    with job.step("motion", sum(len(batch.images) for batch in batches)) as advance:
+        return measure_motion(job.inputs, batches, advance)
 
 
 def _write(

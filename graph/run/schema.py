@@ -28,7 +28,9 @@ INGEST_AGAIN = "If an earlier conceptgraph made the run, ingest again"
 LONGEST_NAME = 4096
 """Characters (in tables: bytes) of a name or path."""
 MOST_UNITS, MOST_CLASSES, MOST_IMAGES = 250_000, 250_000, 10**9
-MOST_OVERLAP = MOST_BINS = 64
+MOST_BINS = 64
+"""Of the histogram of a unit."""
+MOST_OVERLAP = 64
 """Of IoU and precision: above 1 where a concept is in several label maps at the same pixels."""
 LARGEST_INPUT = 8192
 """Pixels of a side of the network's input."""

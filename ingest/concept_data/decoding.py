@@ -18,6 +18,7 @@ import torch
 from imagecodecs import png_decode
 from PIL import Image
 
+from ..engine.spacing import middles
 from ..engine.workers import prefetch
 from .images import open_image, orientation_of, to_array
 from .labels import HIGHEST_NUMBER
@@ -91,8 +92,7 @@ def decode_clip(path: Path, frames: int, out: NDArray[np.uint8]) -> None:
     height = -(-strip.height // frames)
     pixels = to_array(strip, height * frames, strip.width)  # a multiple of them, as index.csv says
     shown = -1
-    for place in range(len(out)):
-        frame = (2 * place + 1) * frames // (2 * len(out))
+    for place, frame in enumerate(middles(len(out), frames)):
         if frame == shown:
             out[place] = out[place - 1]
         else:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import torch
 
 from ...errors import ConceptGraphError
+from ..engine.spacing import middles
 from ..statistics.batch_labels import labels_of_batch
 from ..statistics.statistic import accumulate, resume
 from .activations import calibrate
@@ -79,7 +80,7 @@ def calibration_batches(inputs: Inputs) -> list[Batch]:
     size, fit = inputs.batch_size, int(inputs.threshold_images.sum())
     suitable = inputs.batches()[: -(-fit // size)]  # images that fit come first
     number = min(max(2, -(-inputs.settings.calibration_images // size)), len(suitable))
-    return [suitable[(2 * i + 1) * len(suitable) // (2 * number)] for i in range(number)]
+    return [suitable[place] for place in middles(number, len(suitable))]
 
 
 class ForwardPartial(NamedTuple):

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from ...progress import no_advance
+from ..engine.spacing import middles
 from ..inputs import Batch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from ...progress import Advance
@@ -65,30 +68,30 @@ def motion_batches(inputs: Inputs) -> list[Batch]:
     """Return batches of clips that are spread over the run; none if there are only stills."""
     order = [number for number in inputs.order if inputs.data.images[number].frames > 1]
     count = min(len(order), MOST, max(LEAST, len(order) // ONE_OF))
-    chosen = [order[(2 * i + 1) * len(order) // (2 * count)] for i in range(count)]
+    chosen = [order[place] for place in middles(count, len(order))]
     starts = range(0, count, inputs.batch_size)
     return [Batch(n, i, chosen[i : i + inputs.batch_size]) for n, i in enumerate(starts)]
 
 
-def measure_motion(inputs: Inputs, advance: Advance = no_advance) -> dict[str, MotionScores]:
-    """Run some clips as they are, reversed and frozen; return scores by block.
+def measure_motion(
+    inputs: Inputs, batches: Sequence[Batch], advance: Advance = no_advance
+) -> dict[str, MotionScores]:
+    """Run clips as they are, reversed and frozen; return scores by block, none without a clip.
 
     Args:
         inputs: network and clips.
+        batches: of the clips, from `motion_batches`.
         advance: told of clips.
-
-    Returns:
-        Nothing, if there is no clip of two frames or more.
     """
     pairs: dict[str, tuple[Correlation, Correlation]] = {}
-    for batch, pixels in inputs.decoded(motion_batches(inputs)):
+    for batch, pixels in inputs.decoded(batches):
         frames = pixels.shape[1]
         middle = frames // 2
         frozen = pixels[:, middle : middle + 1].expand_as(pixels)
         maps, backwards, still = map(inputs.outputs, (pixels, pixels.flip(1), frozen))
         for block, own in maps.items():
             by_reversed, by_frozen = pairs.setdefault(block, (Correlation(), Correlation()))
-            slot = (2 * middle + 1) * own.shape[2] // (2 * frames)
+            slot = middles(frames, own.shape[2])[middle]
             by_reversed.update(own, backwards[block].flip(2))
             by_frozen.update(own[:, :, slot], still[block][:, :, slot])
         advance(len(batch.images))

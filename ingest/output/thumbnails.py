@@ -11,6 +11,7 @@ from simplejpeg import encode_jpeg
 
 from ..concept_data.decoding import decode_image
 from ..dissection.cells import mask_pixels, select_cells, unravel
+from ..engine.spacing import middles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,8 +63,7 @@ def draw_batch(
         masks = unit_masks(thumbnails, cells, dissection.grid, dissection.thresholds)
         for thumbnail, mask in zip(thumbnails, masks, strict=True):
             image = images[batch.images[thumbnail.image]]
-            times = dissection.grid.times or 1
-            frame = (2 * thumbnail.time + 1) * image.frames // (2 * times)
+            frame = middles(dissection.grid.times or 1, image.frames)[thumbnail.time]
             if (thumbnail.image, frame) not in pictures:
                 pictures[thumbnail.image, frame] = shrink(_decoded(image, frame))
             path = folder / thumbnail_name(block, thumbnail.unit, thumbnail.rank)

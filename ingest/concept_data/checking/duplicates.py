@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
+from ...engine.spacing import middles
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -36,7 +38,7 @@ def fingerprint(image: Image.Image, digest: str, frames: int = 1) -> Fingerprint
     """Return the fingerprint of an RGB image; of a clip, that of four of its frames in a square."""
     if frames > 1:
         strip = np.asarray(image).reshape(frames, -1, image.width, 3)
-        rows = strip[(2 * np.arange(4) + 1) * frames // 8].reshape(2, 2, *strip.shape[1:])
+        rows = strip[middles(4, frames)].reshape(2, 2, *strip.shape[1:])
         image = Image.fromarray(np.concatenate(np.concatenate(rows, 1), 1))
     small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
     return Fingerprint(digest, np.asarray(small, np.float32))

@@ -62,7 +62,7 @@ def test_a_planted_static_and_a_planted_dynamic_unit(clips: Path) -> None:
     network = as_network(PlantedNet(), "planted", names=ModuleNames(("layer1",)))
     settings = Settings(blocks=network.blocks, batch_size=5)
     inputs = Inputs(network, open_concept_data(clips), settings, torch.device("cpu"), workers=1)
-    (scores,) = measure_motion(inputs).values()
+    (scores,) = measure_motion(inputs, motion_batches(inputs)).values()
     for values in (scores.reversed, scores.frozen):
         assert values[STATIC] == pytest.approx(1)
         assert values[RIGHTWARDS] < 0.2
