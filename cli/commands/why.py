@@ -236,8 +236,9 @@ def why(
             names_by=names_by,
         )
         if unusual is None and true_class is not None:
-            words = "run `conceptgraph evidence` once, then ask again."
-            print_line(f"What is unusual about it: {words}")
+            print_line(
+                "What is unusual about it: run `conceptgraph evidence` once, then ask again."
+            )
         if cam is not None:
             print_line(f"class activation map: {cam}")
         if html is not None:

@@ -144,7 +144,7 @@
     });
     for (const button of buttons) {
       const mark = picture.querySelector(`.mark[data-mark="${button.dataset.mark}"]`);
-      if (mark) button.addEventListener("click", () => showFrame(Math.floor((parseFloat(mark.style.top) / 100) * data.frames)));
+      if (mark) button.addEventListener("click", () => showFrame(Math.floor((parseFloat(mark.style.getPropertyValue("--top")) / 100) * data.frames)));
     }
     showFrame(slider.value);
   }

@@ -162,7 +162,7 @@ class Explainer:
             DataError: the photograph cannot be read.
         """
         explanation = self._answered(question).explanation
-        with self._using_network:
+        with self._using_network:  # the paths are searched when they are asked for first
             sums = path_sums(explanation)
         small = thumbnail(photograph_of(explanation), frames_of(explanation))
         return image_path_values(image_paths_page(self.run, explanation, small), sums)
@@ -175,9 +175,8 @@ class Explainer:
             RunError: the run cannot be written to.
         """
         explanation = self._answered(question).explanation
-        with self._using_network:  # what is kept has the unit paths
-            explanation.unit_paths  # noqa: B018
-        keep_explanation(self.run, explanation, {"top": PATHS, "beam": BEAM})
+        with self._using_network:  # likewise: what is kept has them
+            keep_explanation(self.run, explanation, {"top": PATHS, "beam": BEAM})
 
     def _answered(self, question: ImageQuestion) -> Answer:
         """Return the answer to a question; wait for it if it is no longer kept.
