@@ -21,6 +21,9 @@ from conceptgraph.explain.network import open_network
 from conceptgraph.explain.things import connected_parts, find_things
 from conceptgraph.explain.user_region import chosen_region
 from conceptgraph.graph.run.reader import open_run
+from conceptgraph.serve.explorer.explain.explainer import Explainer, NetworkOptions
+from conceptgraph.serve.explorer.explain.photographs import Photographs
+from conceptgraph.serve.explorer.explain.question import ImageQuestion
 from tests import reference
 from tests.command_line import call
 from tests.ingest.dissection.test_clips import FRAMES, SETTINGS, SIDE, write_clips
@@ -255,3 +258,19 @@ def test_what_is_not_asked_of_clips(run: Run, clips: Path) -> None:
         explain(run, strip, masks=True)
     with pytest.raises(QueryError, match="a clip is explained without --mask and --region"):
         chosen_region(run, strip, "0,0,4,4")
+
+
+def test_the_explorer_paints_over_no_clip(run: Run, clips: Path, tmp_path: Path) -> None:
+    """The painted strip would be taken for a still."""
+    photographs = Photographs(run, tmp_path)
+    explainer = Explainer(run, photographs, NetworkOptions(model=MODEL))
+    (key,) = (key for key in photographs.of_run("00.png"))
+    question = ImageQuestion(key)
+    job = explainer.ask(question)
+    assert job.ended.wait(120)
+    assert job.answer is not None, job.error
+    assert job.answer.page.frames == FRAMES
+    assert job.answer.page.motion
+    with pytest.raises(QueryError, match="a clip"):
+        explainer.paint_over(question, "1")
+    explainer.close()

@@ -139,9 +139,12 @@ class Explainer:
             mark: of the thing: its number, or "R" for the region that was asked about.
 
         Raises:
-            QueryError: there is no such thing, or no answer.
+            QueryError: there is no such thing, or no answer, or it is of a clip: what is painted
+                over would be taken for a still.
         """
         explanation = self._answered(question).explanation
+        if frames_of(explanation) > 1:
+            raise QueryError("a clip is not asked about again with a thing painted over")
         thing = _thing(explanation, mark)
         if thing is None or thing.counterfactual is None:
             raise QueryError("no thing that was painted over", found=mark[:20])

@@ -295,6 +295,8 @@ def _what_if(run: str, explainer: Explainer, question: ImageQuestion, answer: An
     before = question.shown_from
     height, width = read_header(explainer.photographs.file(question.image)).shown
     painted = [*([answer.page.asked] if answer.page.asked else []), *answer.page.things]
+    if answer.page.frames > 1:
+        painted = []
     return WhatIf(
         question,
         (width, height),
