@@ -3,7 +3,9 @@
 Some clips are run three times: as they are, reversed, and frozen, each frame the middle one. The
 map of a unit that sees no motion is, of the reversed clip, the same with its time slots in reverse;
 and of the frozen clip, the same at the slot of the middle frame. How far a unit is from that is one
-less the correlation of both maps, over all clips and positions.
+less the correlation of both maps, over all clips and positions. Only slots in the middle are
+compared: in the outer ones kernels see the padding, before the first frame and after the last, with
+different weights, so that even a still changes when it is reversed.
 """
 
 from __future__ import annotations
@@ -91,8 +93,10 @@ def measure_motion(
         maps, backwards, still = map(inputs.outputs, (pixels, pixels.flip(1), frozen))
         for block, own in maps.items():
             by_reversed, by_frozen = pairs.setdefault(block, (Correlation(), Correlation()))
-            slot = middles(frames, own.shape[2])[middle]
-            by_reversed.update(own, backwards[block].flip(2))
+            times = own.shape[2]
+            slot = middles(frames, times)[middle]
+            inner = slice((times - 1) // 2, times // 2 + 1)
+            by_reversed.update(own[:, :, inner], backwards[block].flip(2)[:, :, inner])
             by_frozen.update(own[:, :, slot], still[block][:, :, slot])
         advance(len(batch.images))
     return {block: MotionScores(*(each.value() for each in both)) for block, both in pairs.items()}
