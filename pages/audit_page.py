@@ -10,7 +10,15 @@ from ..explain.no_answer import audit_note
 from ..explain.reliance import distinct
 from ..ingest.network.preprocessing import seen_box
 from .document import render
-from .pictures import crop_seen, data_uri, frame_seen, outlined, photograph
+from .pictures import (
+    crop_seen,
+    frame_seen,
+    masks_of_frames,
+    outlined,
+    photographs,
+    picture_of,
+    shrunk,
+)
 from .wording import audit_finding, group_reason, why_command
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from ..explain.audit import Audit
     from ..explain.evidence_groups import EvidenceGroup
     from ..graph.run.reader import Run
+    from .pictures import Picture
 
 CONFUSIONS, SUSPECTS, RELIANCE, EXAMPLES = 30, 30, 40, 4
 """The most confusions, suspects, rows of reliance, images of a confusion that are shown."""
@@ -63,7 +72,7 @@ def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str
     )
 
 
-def _examples(run: Run, audit: Audit, group: EvidenceGroup) -> list[tuple[str, str | None]]:
+def _examples(run: Run, audit: Audit, group: EvidenceGroup) -> list[tuple[str, Picture | None]]:
     """Return the group's first images, each with the part outlined that it shares with them."""
     return [
         (example.file, _small(run, audit.folder / example.file, example.mask))
@@ -71,21 +80,27 @@ def _examples(run: Run, audit: Audit, group: EvidenceGroup) -> list[tuple[str, s
     ]
 
 
-def _small(run: Run, path: Path, mask: NDArray[np.bool_] | None = None) -> str | None:
+def _small(run: Run, path: Path, mask: NDArray[np.bool_] | None = None) -> Picture | None:
     """Return a thumbnail; None for an image that has been removed since the audit.
 
     Args:
         run: whose network sees the image.
         path: the image.
-        mask: bool (height, width) of the network's input, a part to outline; then only what the
-            network sees is shown.
+        mask: bool (height, width) of the network's input, or of its film strip, a part to outline;
+            then only what the network sees is shown.
     """
     try:
-        image = photograph(path)
+        frames = photographs(run, path)
     except (ConceptGraphError, OSError):
         return None
-    seen = seen_box(image.size, run.manifest["input"])
-    if mask is not None:
-        return data_uri(outlined(crop_seen(image, seen), mask, _SHEET))
-    image.thumbnail((_SMALL, _SMALL))
-    return data_uri(frame_seen(image, seen))
+    shape = run.manifest["input"]
+    seen = seen_box(frames[0].size, shape)
+    if mask is None:
+        return picture_of([frame_seen(shrunk(frame, _SMALL, 1), seen) for frame in frames])
+    masks = masks_of_frames(mask, shape.get("frames", 1))
+    return picture_of(
+        [
+            outlined(crop_seen(frame, seen), part, _SHEET)
+            for frame, part in zip(frames, masks, strict=True)
+        ]
+    )

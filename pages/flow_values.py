@@ -15,7 +15,7 @@ LISTED = 12
 
 def flow_values(page: FlowPage) -> dict[str, object]:
     """Return what `flows.html` shows and `flows.js` draws."""
-    check_pictures(unit.picture for unit in page.units)
+    check_pictures(picture for unit in page.units for picture in unit.picture or ())
     graphs = {graph.categories: graph for graph in page.graphs}
     categories = [list(dict.fromkeys(pair[side] for pair in graphs)) for side in (0, 1)]
     boxes = [

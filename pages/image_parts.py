@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .path_parts import PathPage
+    from .pictures import Picture
 
 
 class PageName(NamedTuple):
@@ -136,7 +137,7 @@ class PageCarrier(NamedTuple):
 
     uid: str
     concept: PageName | None
-    picture: str | None
+    picture: Picture | None
 
 
 @dataclass(frozen=True)

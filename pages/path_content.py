@@ -161,7 +161,7 @@ def _page_units(
             None if label.concept is None else PageConcept(*label.concept[:3]),
             status[uid],
             concepts[1:] if label.concept is not None else concepts,
-            strip([run.file(name) for name in thumbnails], side),
+            strip(run, [*thumbnails], side),
         )
     return units
 

@@ -107,7 +107,7 @@ def _check(page: PathPage) -> None:
             )
     check_numbers(v for p in page.paths for v in (p.value, p.measured or 0.0, *p.steps))
     units = [unit for path in page.paths for unit in path.units]
-    check_pictures(picture for unit in units for picture in (unit.top_images, unit.activation))
+    check_pictures(it for unit in units for it in (*(unit.top_images or ()), unit.activation))
 
 
 def _drawn(

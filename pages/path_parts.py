@@ -1,6 +1,6 @@
 """The parts of a page of paths: plain values, already in words and embedded pictures.
 
-A picture is a `data:image/…` URI.
+A picture is a `data:image/…` URI, or a `Picture` of such.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .image_parts import FlowPage
+    from .pictures import Picture
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class PageUnit:
     concept: PageConcept | None
     status: str
     further: tuple[PageConcept, ...] = ()
-    top_images: str | None = None
+    top_images: Picture | None = None
     activation: str | None = None
 
 

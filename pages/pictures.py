@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from ..errors import RunError
+from ..ingest.engine.spacing import middles
+from ..ingest.output.animation import MOST_FRAMES, animation, animation_name, shown_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..explain.explanation import Explanation
+    from ..graph.run.reader import Run
     from ..ingest.network.preprocessing import SeenBox
 
 LARGEST = 640  # pixels of the longer side of an image
@@ -32,6 +35,13 @@ MANY_PIECES, WIDE, GREYED = 20, 21, 0.6
 much the rest is faded then, from 0 to 1."""
 FOR, AGAINST = (31, 102, 173), (179, 38, 30)  # blue and red, as bars and paths of the pages are
 ACTIVE = (214, 120, 0)  # of activation maps, which are evidence neither for nor against
+
+
+class Picture(NamedTuple):
+    """A picture of a page: one that stands still, and of clips one that moves, as `data:` URIs."""
+
+    still: str
+    moving: str | None = None
 
 
 def photograph(path: Path) -> Image.Image:
@@ -48,6 +58,31 @@ def photograph_of(explanation: Explanation) -> Image.Image:
     if "frames" in explanation.shape:
         return Image.fromarray(explanation.picture.pixels)
     return photograph(Path(explanation.image))
+
+
+def photographs(run: Run, path: Path) -> list[Image.Image]:
+    """Return an image that a run's network sees, as `photograph`; of a clip, frames to animate."""
+    from ..explain.clips import frames_of_run, load_frames
+
+    frames = frames_of_run(run)
+    if frames is None:
+        return [photograph(path)]
+    loaded = load_frames(run, path, frames)
+    return [Image.fromarray(loaded[frame]) for frame in shown_frames(frames)]
+
+
+def frames_to_animate(image: Image.Image, frames: int) -> list[Image.Image]:
+    """Return, of a film strip of so many frames, those that are animated; an image as it is."""
+    if frames == 1:
+        return [image]
+    parts = np.split(np.asarray(image), frames)
+    return [Image.fromarray(parts[frame]) for frame in shown_frames(frames)]
+
+
+def masks_of_frames(mask: NDArray[np.bool_], frames: int) -> list[NDArray[np.bool_]]:
+    """Return the parts of a film strip's mask that belong to the frames that are animated."""
+    parts = np.split(mask, frames)
+    return [parts[frame] for frame in shown_frames(frames)]
 
 
 def frames_of(explanation: Explanation) -> int:
@@ -284,33 +319,69 @@ def data_uri(image: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg(image)).decode()
 
 
-def strip(thumbnails: Sequence[Path], side: int | None = None) -> str | None:
-    """Return thumbnails side by side, as a `data:` URI; None without any.
+def drawn(frames: Sequence[Image.Image], *, still: bool) -> bytes:
+    """Return an image as a JPEG file; frames of a clip as an animated WebP file, unless `still`."""
+    if still or len(frames) == 1:
+        return jpeg(frames[len(frames) // 2])
+    return animation(frames)
+
+
+def picture_of(frames: Sequence[Image.Image]) -> Picture:
+    """Return an image, or frames of a clip, all of one size, as a picture of a page."""
+    return Picture(data_uri(frames[len(frames) // 2]), _moving(frames))
+
+
+def _moving(frames: Sequence[Image.Image]) -> str | None:
+    """Return frames as an animated WebP inside a `data:` URI; None if there is only one."""
+    if len(frames) == 1:
+        return None
+    return "data:image/webp;base64," + base64.b64encode(animation(frames)).decode()
+
+
+def strip(run: Run, thumbnails: Sequence[str], side: int | None = None) -> Picture | None:
+    """Return thumbnails of a run side by side; None without any.
 
     Args:
-        thumbnails: square pictures of one size.
+        run: that has them.
+        thumbnails: their names in the run; they are square, and of one size.
         side: pixels of each, no more than it has; None means as they are.
     """
-    images = []
-    for path in thumbnails:
-        image = _thumbnail(path)
-        image.thumbnail((side or image.width, side or image.height))
-        images.append(image)
-    return data_uri(side_by_side(images)) if images else None
+    if not thumbnails:
+        return None
+    stills = [_thumbnail(run.file(name), "JPEG")[0] for name in thumbnails]
+    files = [run.file(animation_name(name)) for name in thumbnails]
+    clips = [
+        _thumbnail(file, "WEBP") if file.exists() else [still] * MOST_FRAMES
+        for file, still in zip(files, stills, strict=True)
+    ]
+    still, *moving = (
+        side_by_side([shrunk(image, side or image.width, 1) for image in row])
+        for row in (stills, *zip(*clips, strict=True))
+    )
+    return Picture(data_uri(still), _moving(moving) if any(map(Path.exists, files)) else None)
 
 
-def _thumbnail(path: Path) -> Image.Image:
-    """Read a thumbnail of a run; RunError if it is none."""
+def _thumbnail(path: Path, kind: str) -> list[Image.Image]:
+    """Read a thumbnail of a run, or what one that moves shows at `MOST_FRAMES` times.
+
+    Raises:
+        RunError: it is none.
+    """
+    frames, ends = [], [0]
     try:
         if path.stat().st_size > _LARGEST_THUMBNAIL:
             raise RunError("not a thumbnail of a run", file=path, found="a large file")
-        with Image.open(path, formats=["JPEG"]) as file:
+        with Image.open(path, formats=[kind]) as file:
             if max(file.size) > LARGEST:
                 raise RunError("not a thumbnail of a run", file=path, found=f"size {file.size}")
-            picture: Image.Image = file.convert("RGB")
+            for frame in range(min(getattr(file, "n_frames", 1), MOST_FRAMES)):
+                file.seek(frame)
+                frames.append(file.convert("RGB"))
+                ends.append(ends[-1] + max(file.info.get("duration", 0), 1))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise RunError("not a thumbnail of a run", file=path, found=error) from error
-    return picture
+    times = middles(MOST_FRAMES, ends[-1])  # equal frames were written once, and are shown longer
+    return [frames[int(np.searchsorted(ends[1:], time, side="right"))] for time in times]
 
 
 def side_by_side(images: Sequence[Image.Image]) -> Image.Image:

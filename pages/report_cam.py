@@ -18,11 +18,13 @@ from ..graph.run.trust import check_images_trusted
 from ..graph.uids import class_name, split_unit
 from ..ingest.network.preprocessing import unseen_text
 from .pictures import (
+    Picture,
     cam_overlay,
-    data_uri,
     draw_on_seen,
     frame_seen,
+    frames_to_animate,
     photograph,
+    picture_of,
     side_by_side,
 )
 
@@ -37,7 +39,7 @@ CANDIDATES = 24
 class CamPicture(NamedTuple):
     """An image with the class's activation map beside it; in `missing`, why there is none."""
 
-    picture: str | None
+    picture: Picture | None
     caption: str
     missing: str | None = None
 
@@ -86,7 +88,11 @@ def _draw(run: Run, class_uid: str, report: Report) -> CamPicture:
     if unseen := unseen_text(seen):
         caption += f". {unseen}"
     overlay = draw_on_seen(image, seen, lambda part: cam_overlay(part, class_activation.cam))
-    return CamPicture(data_uri(side_by_side([frame_seen(image, seen), overlay])), caption)
+    frames = run.manifest["input"].get("frames", 1)
+    pairs = zip(
+        *(frames_to_animate(it, frames) for it in (frame_seen(image, seen), overlay)), strict=True
+    )
+    return CamPicture(picture_of([side_by_side(pair) for pair in pairs]), caption)
 
 
 def _candidates(run: Run, class_uid: str, *, trusted: bool) -> list[Path]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..queries.questions.block_concepts import BlockConceptRow
     from ..queries.questions.blocks import BlockRow
     from ..queries.questions.categories_by_block import CategoryRow
+    from .pictures import Picture
 
 GALLERY, CHANGES = 12, 12
 """Units with pictures: of each block, and of those whose label changed."""
@@ -44,7 +45,7 @@ class UnitSummary(NamedTuple):
     iou: float
     enrichment: float | None
     significant: bool | None
-    picture: str | None
+    picture: Picture | None
     formula: str | None = None
 
 
@@ -59,7 +60,7 @@ class Contributor(NamedTuple):
     """A unit that feeds a class or a unit, with its top images and its own contributors."""
 
     row: ContributionRow
-    picture: str | None
+    picture: Picture | None
     fed_by: tuple[Contributor, ...]
 
 
@@ -146,7 +147,7 @@ def unit_summary(run: Run, store: MemoryStore, uid: str) -> UnitSummary:
     """Return a unit's label and top images in a run."""
     card = unit_card(store, run.name, uid, top=5)
     label = card.concepts[0] if card.concepts and card.named else None
-    picture = strip([run.file(row.thumbnail) for row in card.images])
+    picture = strip(run, [row.thumbnail for row in card.images])
     if label is None:
         return UnitSummary(uid, None, None, 0.0, None, None, picture)
     return UnitSummary(
@@ -217,6 +218,6 @@ def contributors(
     units = []
     for row in store.ask(FedBy(run.name, target, counts[0])):
         images = unit_card(store, run.name, row.uid, top=3).images
-        picture = strip([run.file(image.thumbnail) for image in images])
+        picture = strip(run, [image.thumbnail for image in images])
         units.append(Contributor(row, picture, contributors(run, store, row.uid, counts[1:])))
     return tuple(units)

@@ -87,5 +87,5 @@ def page_carriers(run: Run, uids: Iterable[str]) -> tuple[PageCarrier, ...]:
         files = rows["thumbnail"][rows["unit"] == uid][:_IMAGES]
         concept = labels[uid].concept
         name = None if concept is None else PageName(concept.name, concept.category)
-        carriers.append(PageCarrier(uid, name, strip([run.file(f) for f in files], _SIDE)))
+        carriers.append(PageCarrier(uid, name, strip(run, [*files], _SIDE)))
     return tuple(carriers)

@@ -27,6 +27,7 @@ from conceptgraph.pages.image_parts import (
 )
 from conceptgraph.pages.path_page import render_paths
 from conceptgraph.pages.path_parts import PageConcept, PagePath, PageUnit, PathPage
+from conceptgraph.pages.pictures import Picture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ def unit(
 POLKA = replace(
     unit("block3/17", "polka dotted"),
     further=(PageConcept("ball", "object", 0.07),),
-    top_images=DOT,
+    top_images=Picture(DOT),
 )
 STRIPES = unit("block3/60", "striped")
 SPARSE = unit("block3/99", status="sparse")
@@ -126,7 +127,7 @@ def sample_flows() -> FlowPage:
         for category, sources in boxes.items()
     ]
     carriers = (
-        PageCarrier("block3/17", PageName("polka dotted", "texture"), DOT),
+        PageCarrier("block3/17", PageName("polka dotted", "texture"), Picture(DOT)),
         PageCarrier("block3/60", None, None),
     )
     return FlowPage(("block3", "block4"), tuple(graphs), carriers)

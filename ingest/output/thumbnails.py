@@ -1,4 +1,4 @@
-"""Thumbnails of the units' top images, with an outline of where the unit fires."""
+"""Thumbnails of the units' top images, with an outline of where the unit fires; clips move, too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from simplejpeg import encode_jpeg
 from ..concept_data.decoding import decode_image
 from ..dissection.cells import mask_pixels, select_cells, unravel
 from ..engine.spacing import middles
+from .animation import animation, animation_name, shown_frames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ..inputs import Batch
 
 THUMBNAIL = 112  # pixels a side
+_TOGETHER = 64
+"""Clips that are animated at a time: the masks of their frames are in memory."""
 OUTLINE, HALO = (255, 221, 51), (0, 0, 0)
 """Colours just inside a mask and just outside: one of them is seen on any photograph."""
 
@@ -53,28 +56,35 @@ def draw_batch(
         blocks: their dissections.
         folder: of the run; the folders of `thumbnail_name` are there.
     """
-    pictures: dict[tuple[int, int], NDArray[np.uint8]] = {}
+    pictures: dict[int, list[NDArray[np.uint8]]] = {}
     for block, dissection in blocks.items():
         thumbnails = thumbnails_of_batch(dissection.top, batch.first, len(batch.images))
         if not thumbnails:
             continue
-        cells = activations.cells(block, batch.number)
-        thumbnails = at_peaks(thumbnails, cells, dissection.grid)
-        masks = unit_masks(thumbnails, cells, dissection.grid, dissection.thresholds)
+        cells, grid = activations.cells(block, batch.number), dissection.grid
+        thumbnails = at_peaks(thumbnails, cells, grid)
+        for place in {thumbnail.image for thumbnail in thumbnails} - pictures.keys():
+            pictures[place] = _small_frames(images[batch.images[place]])
+        masks = unit_masks(thumbnails, cells, grid, dissection.thresholds)
         for thumbnail, mask in zip(thumbnails, masks, strict=True):
-            image = images[batch.images[thumbnail.image]]
-            frame = middles(dissection.grid.times or 1, image.frames)[thumbnail.time]
-            if (thumbnail.image, frame) not in pictures:
-                pictures[thumbnail.image, frame] = shrink(_decoded(image, frame))
-            path = folder / thumbnail_name(block, thumbnail.unit, thumbnail.rank)
-            save_thumbnail(pictures[thumbnail.image, frame], mask, path)
+            frames = pictures[thumbnail.image]
+            frame = middles(grid.times or 1, len(frames))[thumbnail.time]
+            name = thumbnail_name(block, thumbnail.unit, thumbnail.rank)
+            save_thumbnail(frames[frame], mask, folder / name)
+        clips = [thumbnail for thumbnail in thumbnails if len(pictures[thumbnail.image]) > 1]
+        for first in range(0, len(clips), _TOGETHER):
+            some = clips[first : first + _TOGETHER]
+            drawn = animated(some, pictures, cells, grid, dissection.thresholds)
+            for thumbnail, content in zip(some, drawn, strict=True):
+                name = thumbnail_name(block, thumbnail.unit, thumbnail.rank)
+                (folder / animation_name(name)).write_bytes(content)
 
 
-def _decoded(image: ConceptImage, frame: int) -> NDArray[np.uint8]:
+def _small_frames(image: ConceptImage) -> list[NDArray[np.uint8]]:
+    """Decode an image; return it, or each frame of a clip, as thumbnails show it."""
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     decode_image(image.path, pixels)
-    height = image.height // image.frames
-    return pixels[frame * height : (frame + 1) * height]
+    return [shrink(frame) for frame in np.split(pixels, image.frames)]
 
 
 class Thumbnail(NamedTuple):
@@ -135,6 +145,46 @@ def unit_masks(
     for pixels in mask_pixels(cells, grid, thresholds, THUMBNAIL, THUMBNAIL):
         masks[slot[pixels.owner].cpu(), (pixels.position % THUMBNAIL**2).cpu()] = True
     return masks.view(len(thumbnails), THUMBNAIL, THUMBNAIL).numpy()
+
+
+def animated(
+    thumbnails: Sequence[Thumbnail],
+    pictures: Mapping[int, Sequence[NDArray[np.uint8]]],
+    cells: Cells,
+    grid: Grid,
+    thresholds: Tensor,
+) -> list[bytes]:
+    """Draw clips that move, each frame with the outline of its time slot; return WebP files.
+
+    Args:
+        thumbnails: of one clip and unit each.
+        pictures: the frames of each clip, by its number in the batch.
+        cells: of the batch.
+        grid: of the block.
+        thresholds: of its units.
+    """
+    shown = [shown_frames(len(pictures[thumbnail.image])) for thumbnail in thumbnails]
+    slots = [
+        [middles(len(pictures[thumbnail.image]), grid.times or 1)[frame] for frame in frames]
+        for thumbnail, frames in zip(thumbnails, shown, strict=True)
+    ]
+    parts = dict.fromkeys(
+        thumbnail._replace(time=slot)
+        for thumbnail, own in zip(thumbnails, slots, strict=True)
+        for slot in own
+    )
+    masks = dict(zip(parts, unit_masks([*parts], cells, grid, thresholds), strict=True))
+    return [
+        animation(
+            [
+                Image.fromarray(
+                    outlined(pictures[thumbnail.image][frame], masks[thumbnail._replace(time=slot)])
+                )
+                for frame, slot in zip(frames, own, strict=True)
+            ]
+        )
+        for thumbnail, frames, own in zip(thumbnails, shown, slots, strict=True)
+    ]
 
 
 def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

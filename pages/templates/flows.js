@@ -147,6 +147,11 @@
     return [element("p", { className: "muted", textContent: title }), list];
   }
 
+  function pictured([still, moving], alt) { // as picture.html does
+    const image = element("img", { src: still, alt });
+    return moving ? element("picture", {}, element("source", { srcset: moving, media: "(prefers-reduced-motion: no-preference)", type: "image/webp" }), image) : image;
+  }
+
   function carriers(box) {
     if (!box.units.length) return [];
     const list = element("ul", { className: "carriers" });
@@ -156,7 +161,7 @@
       const chip = element("span", { className: unit.concept ? "chip" : "chip none", textContent: unit.concept ? unit.concept[0] : "no name" });
       if (unit.concept) chip.dataset.category = unit.concept[1];
       item.append(chip);
-      if (unit.picture) item.append(element("img", { src: unit.picture, alt: `Images with the largest activations of ${uid}` }));
+      if (unit.picture) item.append(pictured(unit.picture, `Images with the largest activations of ${uid}`));
       list.append(item);
     }
     const rest = element("p", { className: "muted", textContent: `all other units: ${signed(box.others)}` });

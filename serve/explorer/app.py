@@ -19,7 +19,7 @@ from ...pages.path_page import vis_network
 from ..local_server import json_action, local_app
 from .answers import as_csv, as_json
 from .explain.routes import UPLOADS, explain_routes
-from .pictures import audit_photograph, example, explain_audited, thumbnail
+from .pictures import audit_photograph, example, explain_audited, media_type, thumbnail
 from .rendering import Page, render, render_part, url
 from .views import ask
 from .views.audits import audit, audit_images
@@ -250,7 +250,7 @@ def _picture(
         content = find(_served(library, asked), asked)
     except ConceptGraphError:
         return Response("No such picture.\n", 404, media_type="text/plain")
-    return Response(content, media_type="image/jpeg")
+    return Response(content, media_type=media_type(content))
 
 
 def _static(file: Path) -> Route:

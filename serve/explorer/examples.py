@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import DataError, QueryError
+from ...ingest.concept_data.images import open_image
 from ...ingest.concept_data.masks import read_label_maps
 from ...ingest.concept_data.opening import open_concept_data
-from ...pages.pictures import jpeg, outlined, photograph
+from ...pages.pictures import drawn, frames_to_animate, masks_of_frames, outlined, shrunk
 from .one_at_a_time import OneAtATime
 
 if TYPE_CHECKING:
@@ -36,12 +37,14 @@ class Example(NamedTuple):
     Attributes:
         file: the image.
         has_mask: whether a mask says where the concept is; else it labels the whole image.
-        picture: as JPEG, the mask outlined.
+        still: as JPEG, the mask outlined.
+        moving: of a clip, as WebP; of an image the same.
     """
 
     file: str
     has_mask: bool
-    picture: bytes
+    still: bytes
+    moving: bytes
 
 
 class Examples(NamedTuple):
@@ -125,13 +128,19 @@ def _example(data: ConceptData, image: ConceptImage, column: int) -> Example | N
     """Return an image with a concept outlined; None if it does not have it, or cannot be read."""
     try:
         mask = (read_label_maps(data, image) == column + 1).any(axis=0)
+        if not mask.any() and column not in image.image_labels:
+            return None
+        frames = frames_to_animate(open_image(image.path), image.frames)
         if mask.any():
-            picture = outlined(photograph(image.path), mask, _SIDE, fade=_FADE)
-            return Example(image.name, has_mask=True, picture=jpeg(picture))
-        if column in image.image_labels:
-            picture = photograph(image.path)
-            picture.thumbnail((_SIDE, _SIDE))
-            return Example(image.name, has_mask=False, picture=jpeg(picture))
+            masks = masks_of_frames(mask, image.frames)
+            frames = [
+                outlined(frame, part, _SIDE, fade=_FADE)
+                for frame, part in zip(frames, masks, strict=True)
+            ]
+        else:
+            frames = [shrunk(frame, _SIDE, 1) for frame in frames]
+        pictures = (drawn(frames, still=still) for still in (True, False))
+        return Example(image.name, bool(mask.any()), *pictures)
     except (DataError, OSError):
         return None
     return None

@@ -1,8 +1,10 @@
 """Pictures of a run, looked up by keys: no address is a path of a file.
 
 A thumbnail is known by its unit and rank, an image of a concept by its number, one of an audit by
-its name there. Images lie outside of the run, which names their folder: they are read only of a run
-that the user made or trusts.
+its name there. Clips move, as WebP, unless the address says `still`; all else is JPEG.
+
+Images lie outside of the run, which names their folder: they are read only of a run that the user
+made or trusts.
 """
 
 from __future__ import annotations
@@ -13,23 +15,26 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConceptGraphError, QueryError
 from ...graph.run.files import inside, open_to_read
-from ...pages.pictures import jpeg, photograph
+from ...ingest.output.animation import animation_name
+from ...pages.pictures import LARGEST as LARGER
+from ...pages.pictures import drawn, photographs, shrunk
 from .explain.photographs import LARGEST, Photographs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ...graph.run.reader import Run
     from .library import ServedRun
 
 _LARGEST = 1 << 22
 """Bytes of a thumbnail."""
 _SMALL = 240
 """Pixels of the longer side of a photograph in a list."""
-_JPEG = b"\xff\xd8\xff"
+_JPEG, _WEBP = b"\xff\xd8\xff", b"RIFF"
 
 
 def thumbnail(served: ServedRun, asked: Mapping[str, str]) -> bytes:
-    """Return the top image of a `unit` of a `rank`, as JPEG, with an outline where the unit fires.
+    """Return the top image of a `unit` of a `rank`, with an outline where the unit fires.
 
     Raises:
         QueryError: there is none.
@@ -39,15 +44,23 @@ def thumbnail(served: ServedRun, asked: Mapping[str, str]) -> bytes:
     name = served.thumbnails.get(unit, {}).get(rank)
     if name is None or served.run is None:
         raise QueryError("no such picture")
-    with open_to_read(served.run.file(name), _LARGEST) as file:
+    path = served.run.file(name)
+    if "still" not in asked and (moving := served.run.file(animation_name(name))).exists():
+        path = moving
+    with open_to_read(path, _LARGEST) as file:
         content = file.read()
-    if not content.startswith(_JPEG):
+    if not content.startswith((_JPEG, _WEBP)):
         raise QueryError("no such picture")
     return content
 
 
+def media_type(content: bytes) -> str:
+    """Return the type of a picture's file."""
+    return "image/webp" if content.startswith(_WEBP) else "image/jpeg"
+
+
 def example(served: ServedRun, asked: Mapping[str, str]) -> bytes:
-    """Return an image of the concept `uid` by its `number`, as JPEG.
+    """Return an image of the concept `uid` by its `number`.
 
     Raises:
         QueryError: there is none.
@@ -57,18 +70,22 @@ def example(served: ServedRun, asked: Mapping[str, str]) -> bytes:
         raise QueryError("no such picture")
     if int(number) >= len(found):
         raise QueryError("no such picture")
-    return found[int(number)].picture
+    chosen = found[int(number)]
+    return chosen.still if "still" in asked else chosen.moving
 
 
 def audit_photograph(served: ServedRun, asked: Mapping[str, str]) -> bytes:
-    """Return the image `file` of an `audit` as JPEG, as large as pages show it, or `small`.
+    """Return the image `file` of an `audit`, as large as pages show it, or `small`.
 
     Raises:
         QueryError: there is none, or it cannot be read.
     """
     path = _audited(served, asked.get("audit", ""), asked.get("file", ""))
+    if served.run is None:
+        raise QueryError("no such picture")
+    side = _SMALL if "small" in asked else None
     try:
-        return _shrunk(path, path.stat().st_mtime_ns, _SMALL if "small" in asked else None)
+        return _drawn(served.run, path, path.stat().st_mtime_ns, side, still="still" in asked)
     except (ConceptGraphError, OSError) as error:
         raise QueryError("no such picture") from error
 
@@ -110,9 +127,7 @@ def _files_of_audit(served: ServedRun, key: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
-def _shrunk(path: Path, changed: int, side: int | None) -> bytes:
-    """Return an image file as JPEG; `changed` tells its versions apart."""
-    image = photograph(path)
-    if side is not None:
-        image.thumbnail((side, side))
-    return jpeg(image)
+def _drawn(run: Run, path: Path, changed: int, side: int | None, *, still: bool) -> bytes:
+    """Return the file of a picture of an image; `changed` tells its versions apart."""
+    frames = photographs(run, path)
+    return drawn([shrunk(frame, side or LARGER, 1) for frame in frames], still=still)

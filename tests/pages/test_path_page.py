@@ -12,7 +12,9 @@ from playwright.sync_api import expect
 
 from conceptgraph.errors import DataError
 from conceptgraph.pages.path_page import MAX_LISTED, render_paths
+from conceptgraph.pages.pictures import Picture
 from tests.page_samples import (
+    DOT,
     JUGGLING,
     NARROW,
     PIT,
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from conceptgraph.pages.path_parts import PathPage
+
+LOADING = replace(PIT, top_images=Picture("https://example.org/a.png"))
+MOVING = replace(PIT, top_images=Picture(DOT, "https://example.org/a.webp"))
 
 # ---- the document ------------------------------------------------------------------------------
 
@@ -79,10 +84,8 @@ def test_the_document_names_no_other_host_or_file() -> None:
         (page_of((1.0, (), ())), "at least one unit"),
         (page_of((float("nan"), (PIT,), (1.0,))), "found nan"),
         (page_of((1.0, (PIT,), (float("inf"),))), "found inf"),
-        (
-            page_of((1.0, (replace(PIT, top_images="https://example.org/a.png"),), (1.0,))),
-            "data:image",
-        ),
+        (page_of((1.0, (LOADING,), (1.0,))), "data:image"),
+        (page_of((1.0, (MOVING,), (1.0,))), "data:image"),
         (page_of((1.0, (PIT, JUGGLING), (1.0, 1.0))), "same order"),
     ],
 )

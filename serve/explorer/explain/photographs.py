@@ -12,7 +12,6 @@ import os
 import re
 from contextlib import suppress
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from ....files import write_bytes
 from ....graph.run.trust import is_trusted
 from ....ingest.concept_data.images import open_image, read_header
 from ....ingest.concept_data.opening import is_concept_data, open_concept_data
-from ....pages.pictures import photograph
+from ....pages.pictures import drawn, photographs
 
 if TYPE_CHECKING:
     from ....graph.run.reader import Run
@@ -96,16 +95,15 @@ class Photographs:
             remedy="Drop it on the page again",
         )  # fmt: skip
 
-    def jpeg(self, key: str) -> bytes:
-        """Return a photograph as pages show it, as JPEG.
+    def picture(self, key: str, *, still: bool) -> bytes:
+        """Return a photograph as pages show it, as JPEG; a clip as WebP unless it is to be `still`.
 
         Raises:
             QueryError: there is none of this key.
             DataError: it cannot be read.
         """
-        buffer = BytesIO()
-        photograph(self.file(key)).save(buffer, format="JPEG", quality=85)
-        return buffer.getvalue()
+        frames = photographs(self._run, self.file(key))
+        return drawn(frames, still=still)
 
     def of_run(self, containing: str = "") -> list[str]:
         """Return the keys of the run's images whose names contain a text, in their order."""

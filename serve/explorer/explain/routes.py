@@ -22,6 +22,7 @@ from ....pages.document import render as render_page_part
 from ....pages.image_page import image_values
 from ...local_server import json_action
 from ..library import MOST_OPEN
+from ..pictures import media_type
 from ..rendering import Crumb, Page, render, render_part, url
 from .explainer import Explainer
 from .photographs import LARGEST, Photographs, key_of
@@ -349,10 +350,10 @@ def _photograph(explainers: Explainers, request: Request) -> Response:
     given = request.query_params
     try:
         _, explainer = explainers.of(given)
-        content = explainer.photographs.jpeg(given.get("image", ""))
+        content = explainer.photographs.picture(given.get("image", ""), still="still" in given)
     except ConceptGraphError:
         return Response("No such picture.\n", 404, media_type="text/plain")
-    return Response(content, media_type="image/jpeg")
+    return Response(content, media_type=media_type(content))
 
 
 def _upload(explainers: Explainers) -> Route:

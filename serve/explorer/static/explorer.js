@@ -83,7 +83,7 @@
 
   function option(row, number) {
     const picture = row.picture
-      ? element("img", { src: row.picture, alt: "" })
+      ? element("picture", {}, element("source", { srcset: `${row.picture}&still=1`, media: "(prefers-reduced-motion: reduce)" }), element("img", { src: row.picture, alt: "" }))
       : element("span", { className: "blank" });
     const what = element("span", { className: "what" }, element("bdi", { textContent: row.name }));
     if (row.detail) what.append(" ", element("span", { className: "muted", textContent: row.detail }));

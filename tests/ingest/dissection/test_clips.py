@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ from conceptgraph.ingest.engine.process_group import ProcessGroup
 from conceptgraph.ingest.engine.scratch import DeviceCache, TensorFile
 from conceptgraph.ingest.inputs import Inputs, batch_size_for
 from conceptgraph.ingest.network.loading import as_network, load_network
+from conceptgraph.ingest.output.animation import animation, animation_name, shown_frames
+from conceptgraph.ingest.output.thumbnails import outlined, shrink
 from conceptgraph.ingest.pipeline import ingest
 from conceptgraph.ingest.statistics.batch_labels import labels_of_batch
 from conceptgraph.ingest.statistics.block_probes import labelled_positions
@@ -159,6 +162,47 @@ def test_a_run_of_clips_is_what_the_definition_says(clips: Path, run: Run) -> No
     assert all(Image.open(path).size == (112, 112) for path in thumbnails)
     presence = run.presence
     assert set(presence["block"]) == {"block1", "block2", "block3"}
+
+
+def test_thumbnails_of_clips_move_and_outline_each_frame(clips: Path, run: Run) -> None:
+    inputs = inputs_of(clips)
+    maps = maps_of(inputs)["block1"]
+    units = run.units.set_index("uid")["threshold"]
+    places = {image.name: number for number, image in enumerate(inputs.images)}
+    moving, stills, outlines = 0, 0, 0
+    rows = run.top_images[run.top_images["unit"].str.startswith("block1/")]
+    for row in rows.itertuples():
+        file, place = run.path / animation_name(str(row.thumbnail)), places[str(row.image)]
+        image = inputs.images[place]
+        if image.frames == 1:
+            assert not file.exists()
+            stills += 1
+            continue
+        strip = np.split(np.asarray(Image.open(image.path)), image.frames)
+        unit_map = maps[place, int(str(row.unit).split("/")[1])]
+        with Image.open(file) as animation:
+            assert (animation.format, animation.size) == ("WEBP", (112, 112))
+            assert animation.n_frames == image.frames
+            for frame, pixels in enumerate(strip):
+                slot = unit_map[reference.slot_of(frame, image.frames, 3)]
+                mask = reference.up_sample(slot.numpy(), 112, 112) > units[row.unit]
+                expected = outlined(shrink(pixels), mask).astype(int)
+                animation.seek(frame)
+                found = np.asarray(animation.convert("RGB")).astype(int)
+                assert np.abs(found - expected).mean() < 12
+                outlines += int(mask.any())
+        moving += 1
+    assert moving > 5
+    assert stills > 0
+    assert outlines > moving
+
+
+def test_a_long_clip_is_animated_in_few_frames() -> None:
+    assert shown_frames(6) == [0, 1, 2, 3, 4, 5]
+    assert shown_frames(16) == [1, 3, 5, 7, 9, 11, 13, 15]
+    colours = [Image.new("RGB", (8, 8), (0, 90 * n, 200)) for n in range(3)]
+    with Image.open(BytesIO(animation(colours))) as file:
+        assert (file.n_frames, file.info["loop"]) == (3, 0)
 
 
 def test_a_still_is_a_clip_of_equal_frames(tmp_path: Path) -> None:

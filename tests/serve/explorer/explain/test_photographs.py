@@ -39,7 +39,7 @@ def test_a_photograph_is_found_again_by_its_content(kept: Photographs) -> None:
     key = kept.add(content)
     assert kept.add(content) == key != kept.add(png(1))
     assert kept.file(key).read_bytes() == content
-    assert Image.open(io.BytesIO(kept.jpeg(key))).format == "JPEG"
+    assert Image.open(io.BytesIO(kept.picture(key, still=False))).format == "JPEG"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_one_not_looked_at_for_longest_makes_room(
     keys = [kept.add(png(seed)) for seed in range(2)]
     for time, key in enumerate(keys):
         os.utime(kept.file(key), (time, time))
-    kept.jpeg(keys[0])
+    kept.picture(keys[0], still=True)
     keys.append(kept.add(png(2)))
     with pytest.raises(QueryError):
         kept.file(keys[1])
