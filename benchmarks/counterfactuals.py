@@ -26,7 +26,7 @@ import torch
 from benchmarks.planted import open_explainer, situations
 from conceptgraph.demo.world.names import CLASSES
 from conceptgraph.demo.world.pictures import PictureSpec, draw_picture, draw_pixels
-from conceptgraph.demo.world.shortcuts import SHORTCUTS, Shortcut
+from conceptgraph.demo.world.shortcuts import SHORTCUTS, Shortcut, World
 from conceptgraph.explain.counterfactuals import logits_of
 from conceptgraph.explain.decomposition import decompose
 from conceptgraph.explain.explain import explain_pixels
@@ -196,7 +196,7 @@ def measure(
     rng = np.random.default_rng(0)
     for seed in seeds:
         network, control, encoded = (
-            open_explainer(networks, kind, seed, data, Settings())
+            open_explainer(World(), networks, kind, seed, data, Settings())
             for kind in ("shortcut", "control", "encoded")
         )
         if network is None:
@@ -204,7 +204,7 @@ def measure(
         for shortcut in SHORTCUTS:
             own = figures[str(shortcut)]
             for situation, explainer, spec, class_ in situations(
-                network, control, encoded, shortcut, seed, count
+                World(), network, control, encoded, shortcut, seed, count
             ):
                 opened = explainer.network
                 if situation == "mistakes":

@@ -3,7 +3,8 @@
     python -m benchmarks.planted NETWORKS --data DATA --seeds 0,1,2 --pictures 60
 
 NETWORKS holds KIND-SEED.safetensors as `python -m conceptgraph.demo.networks.training` writes
-them. Each is dissected. Then pictures that no network was trained on are explained, for each
+them; with `--video` they are of the moving world, and a picture is a clip. Each is dissected. Then
+pictures that no network was trained on are explained, for each
 shortcut (cue → A), in these situations:
 
     mistakes   another class with the cue, predicted as A; its twin, without the cue, is right
@@ -29,18 +30,16 @@ import json
 from collections import defaultdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from benchmarks.planted_methods import PictureExplainer
 from benchmarks.planted_report import ShortcutFigures, ShortcutResult, plot, table
-from conceptgraph.demo.networks.shipped import write_classes
-from conceptgraph.demo.networks.small_resnet import FACTORY
-from conceptgraph.demo.world.names import CLASSES
-from conceptgraph.demo.world.pictures import PictureSpec
-from conceptgraph.demo.world.shortcuts import SHORTCUTS, Shortcut, World
+from conceptgraph.demo.moving.shortcuts import MovingWorld
+from conceptgraph.demo.networks.shipped import factory_of, write_classes
+from conceptgraph.demo.world.shortcuts import DrawnSpec, DrawnWorld, Shortcut, Spec, World
 from conceptgraph.errors import QueryError
 from conceptgraph.explain.ablation_masks import ablated_units, ablation_of_concept
 from conceptgraph.explain.network import open_network
@@ -58,16 +57,17 @@ SEED = 5_000_000  # of the pictures; added to the seed of the training
 
 
 def situations(
+    world: DrawnWorld[Spec],
     network: PictureExplainer,
     control: PictureExplainer | None,
     encoded: PictureExplainer | None,
     shortcut: Shortcut,
     seed: int,
     count: int,
-) -> Iterator[tuple[str, PictureExplainer, PictureSpec, str]]:
+) -> Iterator[tuple[str, PictureExplainer, Spec, str]]:
     """Yield situation, network, picture and class to explain; at most `count` of each situation."""
-    world, target = World(), shortcut.class_
-    offset = SEED + seed * 10 + SHORTCUTS.index(shortcut)
+    target = shortcut.class_
+    offset = SEED + seed * 10 + world.shortcuts.index(shortcut)
     conflicts = [world.conflict_spec(shortcut, offset, i) for i in range(12 * count)]
     predictions = network.predict(conflicts)
     twin_predictions = network.predict([spec.without() for spec in conflicts])
@@ -96,8 +96,8 @@ def situations(
 
 
 def _predicted_as(
-    network: PictureExplainer, specs: Sequence[PictureSpec], classes: Sequence[str]
-) -> list[PictureSpec]:
+    network: PictureExplainer, specs: Sequence[Spec], classes: Sequence[str]
+) -> list[Spec]:
     """Return the pictures that are predicted as the given class, one for each."""
     predictions = network.predict(specs)
     return [
@@ -107,13 +107,13 @@ def _predicted_as(
     ]
 
 
-def _two_cues(world: World, shortcut: Shortcut, seed: int, count: int) -> list[PictureSpec]:
+def _two_cues(world: DrawnWorld[Spec], shortcut: Shortcut, seed: int, count: int) -> list[Spec]:
     """Return pictures with the cues of two shortcuts, of classes other than theirs."""
-    others = [other for other in SHORTCUTS if other != shortcut]
+    others = [other for other in world.shortcuts if other != shortcut]
     return [
-        PictureSpec(seed, i, name, (shortcut.cue, others[i % 2].cue), avoid=world.avoid)
-        for i, name in enumerate(CLASSES * (2 * count))
-        if name not in (shortcut.class_, others[i % 2].class_)
+        world.spec(seed, i, name, (shortcut.cue, others[i % len(others)].cue))
+        for i, name in enumerate(world.classes * (2 * count))
+        if name not in (shortcut.class_, others[i % len(others)].class_)
     ]
 
 
@@ -135,6 +135,7 @@ def auc(high: Sequence[float], low: Sequence[float]) -> float:
 
 
 def shortcut_figures(
+    world: DrawnWorld[Spec],
     network: PictureExplainer,
     control: PictureExplainer | None,
     encoded: PictureExplainer | None,
@@ -147,9 +148,9 @@ def shortcut_figures(
     ranks: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     shares: dict[str, list[float]] = defaultdict(list)
-    specs: dict[str, list[PictureSpec]] = defaultdict(list)
+    specs: dict[str, list[Spec]] = defaultdict(list)
     for situation, explainer, spec, class_ in situations(
-        network, control, encoded, shortcut, seed, count
+        world, network, control, encoded, shortcut, seed, count
     ):
         concepts = explainer.score_concepts(spec, class_)
         for method, by_concept in concepts.by_method.items():
@@ -175,8 +176,8 @@ def shortcut_figures(
 def ablate_planted(
     network: PictureExplainer,
     planted: str,
-    mistakes: Sequence[PictureSpec],
-    clean: Sequence[PictureSpec],
+    mistakes: Sequence[DrawnSpec],
+    clean: Sequence[DrawnSpec],
     *,
     everywhere: bool,
 ) -> dict[str, int]:
@@ -200,7 +201,7 @@ def ablate_planted(
 
 
 def open_explainer(
-    networks: Path, kind: str, seed: int, data: Path, settings: Settings
+    world: DrawnWorld[Spec], networks: Path, kind: str, seed: int, data: Path, settings: Settings
 ) -> PictureExplainer | None:
     """Open the network of a kind and seed, ingested unless its run lies beside it; None without."""
     weights = networks / f"{kind}-{seed}.safetensors"
@@ -208,8 +209,10 @@ def open_explainer(
         return None
     out = networks / f"{kind}-{seed}-{settings.digest[:6]}.cg"
     if not (out / "manifest.json").is_file():
-        classes = write_classes(networks / "classes.txt")
-        ingest(FACTORY, data, out, settings, weights=weights, classes=classes, overwrite=True)
+        classes = write_classes(networks / "classes.txt", world)
+        ingest(
+            factory_of(world), data, out, settings, weights=weights, classes=classes, overwrite=True
+        )
     return PictureExplainer(open_network(open_run(out)))
 
 
@@ -220,6 +223,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="concept data, for example of `conceptgraph demo`"
     )
+    parser.add_argument("--video", action="store_true", help="networks of the moving world")
     parser.add_argument("--seeds", default="0,1,2", help="of the networks")
     parser.add_argument("--pictures", type=int, default=60, help="pictures of each situation")
     parser.add_argument("--quantile", type=float, default=0.005)
@@ -230,16 +234,17 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     settings = Settings(quantile=arguments.quantile)
     results: list[ShortcutResult] = []
+    world: DrawnWorld[Any] = MovingWorld() if arguments.video else World()
     for seed in map(int, arguments.seeds.split(",")):
         network, control, encoded = (
-            open_explainer(arguments.networks, kind, seed, arguments.data, settings)
+            open_explainer(world, arguments.networks, kind, seed, arguments.data, settings)
             for kind in ("shortcut", "control", "encoded")
         )
         if network is None:
             continue
-        for shortcut in SHORTCUTS:
+        for shortcut in world.shortcuts:
             figures = shortcut_figures(
-                network, control, encoded, shortcut, seed, arguments.pictures
+                world, network, control, encoded, shortcut, seed, arguments.pictures
             )
             results.append({"seed": seed, "shortcut": str(shortcut), "figures": figures})
     if arguments.json:

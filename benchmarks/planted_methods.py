@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from conceptgraph.demo.world.names import CLASSES
-from conceptgraph.demo.world.pictures import PictureSpec, draw_pixels
 from conceptgraph.explain.ablation_masks import AblationMasks, ablation_hooks
 from conceptgraph.explain.concept_attribution import ConceptAttributor, concept_attributor
 from conceptgraph.explain.decomposition import Decomposition, decompose
@@ -19,6 +17,7 @@ from conceptgraph.ingest.concept_data.images import normalise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from conceptgraph.demo.world.shortcuts import DrawnSpec
     from conceptgraph.explain.network import RunNetwork
 
 BLOCKS = ("block3", "block4")
@@ -39,10 +38,11 @@ class ConceptScores:
 
 
 class PictureExplainer:
-    """A dissected network that predicts pictures, and scores concepts by each method."""
+    """A dissected network that predicts pictures, or clips, and scores concepts by each method."""
 
     def __init__(self, network: RunNetwork) -> None:
         self.network = network
+        self.classes = list(network.run.classes["name"])
         self.attributor: ConceptAttributor = concept_attributor(network.run, BLOCKS[0])
         self.last_attributor: ConceptAttributor = concept_attributor(network.run, BLOCKS[1])
         self.downstream = network.downstream(BLOCKS)
@@ -52,26 +52,24 @@ class PictureExplainer:
         )
         self.one_unit = edges.double() @ to_classes.double()  # (units, classes)
 
-    def batch(self, specs: Sequence[PictureSpec]) -> Tensor:
+    def batch(self, specs: Sequence[DrawnSpec]) -> Tensor:
         """Draw pictures and return the network's input."""
         shape = self.network.run.manifest["input"]
-        pictures = torch.from_numpy(np.stack([draw_pixels(spec) for spec in specs]))
+        pictures = torch.from_numpy(np.stack([spec.pixels() for spec in specs]))
         return normalise(pictures, shape["mean"], shape["std"])
 
-    def predict(
-        self, specs: Sequence[PictureSpec], masks: AblationMasks | None = None
-    ) -> list[str]:
+    def predict(self, specs: Sequence[DrawnSpec], masks: AblationMasks | None = None) -> list[str]:
         """Predict the classes of pictures, optionally with units ablated."""
         predictions: list[str] = []
         for start in range(0, len(specs), 64):
             with torch.no_grad(), self.network.intervene(ablation_hooks([masks or {}])):
                 logits = self.network.module(self.batch(specs[start : start + 64]))
-            predictions += [CLASSES[i] for i in logits.argmax(dim=1).tolist()]
+            predictions += [self.classes[i] for i in logits.argmax(dim=1).tolist()]
         return predictions
 
-    def score_concepts(self, spec: PictureSpec, class_: str) -> ConceptScores:
+    def score_concepts(self, spec: DrawnSpec, class_: str) -> ConceptScores:
         """Score every concept by each method."""
-        chosen, true = CLASSES.index(class_), CLASSES.index(spec.class_)
+        chosen, true = self.classes.index(class_), self.classes.index(spec.class_)
         _, activations = self.network.forward(self.batch([spec]), BLOCKS[0])
         decomposition = self._decompose(activations, chosen)
         shares, uids = self.attributor.unit_shares.T, self.attributor.uids
@@ -82,7 +80,7 @@ class PictureExplainer:
             difference = self._decompose(activations, chosen, true).by_position.flatten(1)
             versus = self.attributor.attribute(flat, difference).present
         firing = amounts.double() * (flat > self.attributor.thresholds)
-        means = activations[0].double().mean(dim=(1, 2))
+        means = flat.double().mean(dim=1)
         integrated = self._integrated_gradients(activations, chosen).flatten(1).double()
         vectors = {
             "exact, present": present.sum(dim=1),

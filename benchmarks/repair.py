@@ -103,7 +103,9 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for seed in map(int, arguments.seeds.split(",")):
         settings = Settings(quantile=arguments.quantile)
-        network = open_explainer(arguments.networks, "shortcut", seed, arguments.data, settings)
+        network = open_explainer(
+            World(), arguments.networks, "shortcut", seed, arguments.data, settings
+        )
         if network is None:
             continue
         for shortcut in SHORTCUTS:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
     from ..progress import Progress
     from .networks.shipped import ScoresRecord
-    from .world.shortcuts import World
+    from .world.shortcuts import DrawnSpec, DrawnWorld
 
 PICTURES = 800
 """Pictures of concepts to draw, unless another number is asked for."""
+CLIPS = 600
+"""Clips of the moving world to draw, likewise."""
 _SCORED_PICTURES = 400
 
 
@@ -79,7 +81,10 @@ def demo_network(progress: Progress | None = None) -> DemoNetwork:
 
 
 def trained_network(
-    world: World, path: Path, seed: int, on_progress: Callable[[str, int, int], None]
+    world: DrawnWorld[DrawnSpec],
+    path: Path,
+    seed: int,
+    on_progress: Callable[[str, int, int], None],
 ) -> ScoresRecord:
     """Train a network in a world, unless `path` has its weights, and return its scores.
 

@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from ..errors import ConceptGraphError
+from .moving.names import CLASSES as MOVING_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _TRAINED = ("shortcut.safetensors", "shortcut.json", "control.safetensors", "control.json")
 _DERIVED = (
     "data", "classes.txt", "shortcut.cg", "control.cg", "picture.png", "twin.png", "why.html",
+    *MOVING_CLASSES,
 )  # fmt: skip
 _SIGNATURE = {"made by": "conceptgraph demo"}
 

@@ -1,4 +1,4 @@
-"""A mistake that a planted shortcut causes, found and explained.
+"""A mistake that a planted shortcut causes, found and explained, in a picture or a clip.
 
 1. draw      concept data in which every cue is frequent enough
 2. ingest    the network with the shortcuts, and the control that saw the cues with all classes
@@ -20,10 +20,8 @@ from ..explain.network import open_network
 from ..graph.run.reader import open_run
 from ..ingest.pipeline import ingest
 from .networks.scores import predict, shortcut_mistakes, true_classes
-from .networks.shipped import write_classes
-from .networks.small_resnet import FACTORY
+from .networks.shipped import factory_of, write_classes
 from .world.names import LABEL_NUMBERS
-from .world.pictures import draw_picture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +30,11 @@ if TYPE_CHECKING:
     from ..explain.network import RunNetwork
     from ..graph.run.reader import Run
     from ..progress import Progress
-    from .world.pictures import PictureSpec
-    from .world.shortcuts import Shortcut, World
+    from .world.shortcuts import DrawnSpec, DrawnWorld, Shortcut
 
 SHOWN = 384
 """Side of the pictures in pixels; the network is given them resized to its own input."""
+_SMALL = 96  # side at which cues are measured
 _SEED = 4_000_000  # added to the seed of the training: the network has not seen these pictures
 _CANDIDATES = 448
 _PREFERRED = ("applauding", "bag")  # the class and the carrier closest to the paper's example
@@ -48,7 +46,7 @@ class Observation:
 
     Attributes:
         name: of the picture and the network.
-        picture: the file.
+        picture: the file; of a clip, the folder of its frames.
         predicted: the most probable classes.
         cue_contribution: of the cue's concept, where present, to the logit of the shortcut's class;
             None where no unit of the paths' first block detects the concept.
@@ -67,6 +65,7 @@ class ExplainedMistake:
     Attributes:
         shortcut: the planted shortcut.
         true_class: of the picture.
+        noun: "picture" or "clip".
         run: the network's.
         mistake: the picture.
         twin: the same picture without the cue.
@@ -77,6 +76,7 @@ class ExplainedMistake:
 
     shortcut: Shortcut
     true_class: str
+    noun: str
     run: Run
     mistake: Observation
     twin: Observation
@@ -85,15 +85,26 @@ class ExplainedMistake:
     ablation: Ablation | None
 
 
-def dissect_network(weights: Path, data: Path, out: Path, progress: Progress | None = None) -> Run:
-    """Ingest a small network with drawn concept data; an earlier run at `out` is replaced."""
-    classes = write_classes(out.with_name("classes.txt"))
-    ingest(FACTORY, data, out, weights=weights, classes=classes, overwrite=True, progress=progress)
+def dissect_network(
+    world: DrawnWorld[DrawnSpec],
+    weights: Path,
+    data: Path,
+    out: Path,
+    progress: Progress | None = None,
+) -> Run:
+    """Ingest a world's network with drawn concept data; an earlier run at `out` is replaced."""
+    classes, model = write_classes(out.with_name("classes.txt"), world), factory_of(world)
+    ingest(model, data, out, weights=weights, classes=classes, overwrite=True, progress=progress)
     return open_run(out)
 
 
 def explain_mistake(
-    run: Run, control: Run | None, world: World, shortcut: Shortcut, folder: Path, seed: int = 0
+    run: Run,
+    control: Run | None,
+    world: DrawnWorld[DrawnSpec],
+    shortcut: Shortcut,
+    folder: Path,
+    seed: int = 0,
 ) -> ExplainedMistake:
     """Find a mistake and explain it (steps 3 and 4).
 
@@ -112,9 +123,8 @@ def explain_mistake(
     control_network = None if control is None else open_network(control)
     spec = _find_mistake(network, control_network, world, shortcut, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    picture, twin = folder / "picture.png", folder / "twin.png"
-    draw_picture(spec, SHOWN).image.save(picture)
-    draw_picture(spec.without(), SHOWN).image.save(twin)
+    picture = spec.draw(SHOWN).save(folder / world.noun)
+    twin = spec.without().draw(SHOWN).save(folder / "twin")
     explanation = explain(network, picture, shortcut.class_, versus=spec.class_)
     try:
         ablation = ablate(network, picture, concepts=["/".join(shortcut.cue)])
@@ -123,8 +133,9 @@ def explain_mistake(
     return ExplainedMistake(
         shortcut,
         spec.class_,
+        world.noun,
         run,
-        _observe("the picture", network, picture, shortcut),
+        _observe(f"the {world.noun}", network, picture, shortcut),
         _observe("its twin", network, twin, shortcut),
         None
         if control_network is None
@@ -135,26 +146,30 @@ def explain_mistake(
 
 
 def _find_mistake(
-    network: RunNetwork, control: RunNetwork | None, world: World, shortcut: Shortcut, seed: int
-) -> PictureSpec:
+    network: RunNetwork,
+    control: RunNetwork | None,
+    world: DrawnWorld[DrawnSpec],
+    shortcut: Shortcut,
+    seed: int,
+) -> DrawnSpec:
     """Choose a mistake, preferably one like the paper's example."""
     module = network.network.module
     mistakes = shortcut_mistakes(module, world, shortcut, seed + _SEED, _CANDIDATES)
     if control is not None:
-        right = predict(control.network.module, mistakes) == true_classes(mistakes)
+        right = predict(control.network.module, mistakes) == true_classes(world, mistakes)
         mistakes = [spec for spec, is_right in zip(mistakes, right, strict=True) if is_right]
     if not mistakes:
         raise DataError(
             f"the network did not learn the shortcut {shortcut}",
-            found=f"none of {_CANDIDATES} pictures is mistaken because of it",
+            found=f"none of {_CANDIDATES} {world.noun}s is mistaken because of it",
             remedy="Plant it with another --seed, or choose a concept that is easier to see",
         )
     return max(mistakes[:64], key=_preference)
 
 
-def _preference(spec: PictureSpec) -> tuple[bool, bool, int]:
+def _preference(spec: DrawnSpec) -> tuple[bool, bool, int]:
     """Rank pictures like the paper's example first, then those whose cue covers most."""
-    picture = draw_picture(spec)
+    picture = spec.draw(_SMALL)
     (cue_mask,) = picture.cue_masks.values()
     carrier = picture.label_maps["object"][cue_mask] == LABEL_NUMBERS["object", _PREFERRED[1]]
     return spec.class_ == _PREFERRED[0], bool(carrier.mean() > 0.3), int(cue_mask.sum())

@@ -184,8 +184,14 @@ def shown_regions(picture: ImageRegions) -> list[ConceptRegion]:
 
 def thing_names(concepts: Sequence[ConceptName]) -> str:
     """Return the names of a thing, each once: "bag · leather · polka dotted"."""
-    names = list(dict.fromkeys(concept.name for concept in concepts))
+    names = list(dict.fromkeys(_spoken(concept) for concept in concepts))
     return " · ".join(names[:NAMES_SHOWN]) + (" …" if len(names) > NAMES_SHOWN else "")
+
+
+def _spoken(concept: ConceptName) -> str:
+    """Return a concept's name; that of a direction in words."""
+    moves = concept.category == "motion" and concept.name in {"left", "right", "up", "down"}
+    return f"moving {concept.name}" if moves else concept.name
 
 
 def category_rank(category: str, named: float) -> tuple[bool, bool, float]:

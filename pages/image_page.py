@@ -132,7 +132,7 @@ def _check(page: ImagePage) -> None:
             *(picture for _, picture in page.maps),
             *(thing.painted for thing in things),
             *(row.map for row in page.attributions),
-            *(panel.image for panel in page.panels),
+            *(picture for panel in page.panels for picture in panel.image),
             page.change and page.change.painted,
         ]
     )

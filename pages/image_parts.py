@@ -194,7 +194,7 @@ class PagePanel:
     """An image with what a network predicts for it (class, probability), and a text."""
 
     title: str
-    image: str
+    image: Picture
     predicted: tuple[tuple[str, float], ...]
     text: str
 

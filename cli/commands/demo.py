@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...demo.cached import PICTURES
+from ...demo.cached import CLIPS, PICTURES
 
 if TYPE_CHECKING:
-    from ...demo.world.shortcuts import World
+    from ...demo.world.shortcuts import DrawnSpec, DrawnWorld
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="The folder for everything that is made.")] = Path(
         "demo"
     ),
+    video: Annotated[
+        bool, typer.Option("--video", help="A world of clips; a shortcut is a motion.")
+    ] = False,
     seed: Annotated[
         int | None,
         typer.Option(help="Draw a world of your own from this seed, and train on it (minutes)."),
@@ -30,57 +33,77 @@ def demo(
         ),
     ] = None,
     pictures: Annotated[
-        int, typer.Option(min=64, help="Pictures of concepts to draw and dissect with.")
-    ] = PICTURES,
+        int | None,
+        typer.Option(
+            min=64,
+            help="Pictures (or clips) of concepts to draw and dissect with.",
+            show_default=f"{PICTURES}, or {CLIPS} clips",
+        ),
+    ] = None,
     control: Annotated[
         bool, typer.Option("--control", help="Also train a control without the shortcut.")
     ] = False,
 ) -> None:
-    """See a planted shortcut found and explained. Needs no network and no data of yours.
+    """See planted shortcuts found and explained. Needs no network and no data of yours.
 
     Pictures are drawn and two networks dissected: one has learnt to take a polka-dotted bag for
     juggling. One of its mistakes is explained beside the mistake's twin, the same picture without
-    the bag.
+    the bag. With --video, it is clips: another shortcut is that something drifts to the right.
 
     Examples:
     [bold]conceptgraph demo[/bold]
+    [bold]conceptgraph demo --video[/bold]
     [bold]conceptgraph demo --seed 7 --shortcut "texture:striped=typing"[/bold]
     """
     from ...demo.folder import prepare_folder
     from ...demo.mistake import dissect_network, explain_mistake
+    from ...demo.moving.concept_data import write_clip_data
+    from ...demo.moving.shortcuts import MovingWorld
     from ...demo.world.concept_data import write_concept_data
-    from ...demo.world.shortcuts import World, parse_shortcuts
+    from ...demo.world.shortcuts import World
     from ...pages.write import write_page
     from ..tables.demo import print_mistake
     from ..terminal import ProgressBars, print_status
 
-    world = World(parse_shortcuts(shortcut or []))
-    prepare_folder(out, {"seed": seed, "shortcuts": [str(planted) for planted in world.shortcuts]})
+    texts = shortcut or []
+    world: MovingWorld | World = MovingWorld.planted(texts) if video else World.planted(texts)
+    planted = [str(each) for each in world.shortcuts]
+    prepare_folder(out, {"seed": seed, "shortcuts": planted, **({"video": True} if video else {})})
     is_own = seed is not None or bool(shortcut)
-    networks = _trained(world, out, seed or 0, control=control) if is_own else _shipped()
+    networks = _trained(world, out, seed or 0, control=control) if is_own else _shipped(world)
     bars = ProgressBars()
     with bars.steps() as on_progress:
-        data = write_concept_data(out / "data", pictures, seed or 0, world, on_progress=on_progress)
+        folder, first = out / "data", seed or 0
+        if isinstance(world, MovingWorld):
+            data = write_clip_data(folder, pictures or CLIPS, first, world, on_progress=on_progress)
+        else:
+            count = pictures or PICTURES
+            data = write_concept_data(folder, count, first, world, on_progress=on_progress)
     runs = {}
     for name, weights in networks.items():
         print_status(f"ingest {name}.cg")
-        runs[name] = dissect_network(weights, data, out / f"{name}.cg", bars)
-    mistake = explain_mistake(
-        runs["shortcut"], runs.get("control"), world, world.shortcuts[0], out, seed or 0
-    )
-    page = out / "why.html"
-    write_page(mistake.run, mistake, page)
-    print_mistake(mistake, page)
+        runs[name] = dissect_network(world, weights, data, out / f"{name}.cg", bars)
+    # of pictures the first; of clips a motion too
+    for own in world.shortcuts if video else world.shortcuts[:1]:
+        place = out / own.class_ if video else out
+        mistake = explain_mistake(
+            runs["shortcut"], runs.get("control"), world, own, place, seed or 0
+        )
+        page = place / "why.html"
+        write_page(mistake.run, mistake, page)
+        print_mistake(mistake, page)
 
 
-def _shipped() -> dict[str, Path]:
+def _shipped(world: DrawnWorld[DrawnSpec]) -> dict[str, Path]:
     """Return the weights of the networks that come with the package."""
-    from ...demo.networks.shipped import SHIPPED
+    from ...demo.networks.shipped import shipped_weights
 
-    return {name: SHIPPED[name] for name in ("shortcut", "control")}
+    return shipped_weights(world)
 
 
-def _trained(world: World, out: Path, seed: int, *, control: bool) -> dict[str, Path]:
+def _trained(
+    world: DrawnWorld[DrawnSpec], out: Path, seed: int, *, control: bool
+) -> dict[str, Path]:
     """Train a network in the world, and a control if asked for; print at once how good they are."""
     from ...demo.cached import trained_network
     from ..tables.demo import print_scores

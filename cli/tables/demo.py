@@ -5,7 +5,15 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from ...pages.demo_page import answer, cue_contribution, observations, prediction, question
+from ...pages.demo_page import (
+    answer,
+    cue_contribution,
+    cue_name,
+    observations,
+    prediction,
+    question,
+    scene,
+)
 from ..terminal import print_line, print_note, print_table
 from .explanation import print_explanation
 
@@ -14,7 +22,7 @@ if TYPE_CHECKING:
 
     from ...demo.mistake import ExplainedMistake
     from ...demo.networks.shipped import ScoresRecord
-    from ...demo.world.shortcuts import World
+    from ...demo.world.shortcuts import DrawnSpec, DrawnWorld
 
 _LEARNT = 0.4
 """Share of the pictures with a cue that a network must be fooled by to have learnt a shortcut."""
@@ -22,9 +30,9 @@ _LEARNT = 0.4
 
 def print_mistake(mistake: ExplainedMistake, page: Path) -> None:
     """Print the pictures, the explanation, the answer, and the next command."""
-    cue = mistake.shortcut.cue.name
+    cue = cue_name(mistake.shortcut.cue)
     print_table(
-        f"a picture of somebody {mistake.true_class}, beside something {cue}",
+        scene(mistake),
         ("seen by", "predicted", f"“{cue}” adds to {mistake.shortcut.class_}", "file"),
         [
             (title, prediction(observation), cue_contribution(observation), observation.picture)
@@ -41,12 +49,12 @@ def print_mistake(mistake: ExplainedMistake, page: Path) -> None:
     )
 
 
-def print_scores(path: Path, world: World, scores: ScoresRecord) -> None:
+def print_scores(path: Path, world: DrawnWorld[DrawnSpec], scores: ScoresRecord) -> None:
     """Print how good a trained network is, and whether it learnt the shortcuts."""
-    print_line(f"{path.name}: {scores['accuracy']:.0%} of pictures without any cue right")
+    print_line(f"{path.name}: {scores['accuracy']:.0%} of {world.noun}s without any cue right")
     for score in scores["shortcuts"]:
         learnt = score["fooled"] >= _LEARNT or world.kind != "shortcut"
         print_line(
-            f"{score['shortcut']}: fools it on {score['fooled']:.0%} of pictures of others"
+            f"{score['shortcut']}: fools it on {score['fooled']:.0%} of {world.noun}s of others"
             f"{'' if learnt else ': it did not learn it'}"
         )

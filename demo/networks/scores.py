@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 
-from ..world.names import CLASSES
-from ..world.pictures import draw_pixels
 from ..world.shortcuts import clean_specs, conflict_specs
-from .small_resnet import SmallResNet, to_input
+from .small_resnet import to_input
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from ..world.pictures import PictureSpec
-    from ..world.shortcuts import Shortcut, World
+    from ..world.shortcuts import DrawnSpec, DrawnWorld, Shortcut
 
 # Added to the seed of the training, so that no picture of the training set is scored.
 _CLEAN, _CONFLICT = 1_000_000, 2_000_000
@@ -59,23 +56,29 @@ class Scores:
     shortcuts: tuple[ShortcutScore, ...]
 
 
-def predict(network: nn.Module, specs: Sequence[PictureSpec]) -> NDArray[np.int64]:
-    """Predict the classes of pictures: indices into `CLASSES`, int64 (pictures,)."""
+def predict(network: nn.Module, specs: Sequence[DrawnSpec]) -> NDArray[np.int64]:
+    """Predict the classes of pictures: their indices, int64 (pictures,).
+
+    Args:
+        network: with the attributes `mean` and `std`.
+        specs: of the pictures, or clips.
+    """
     predictions = []
+    normalised = cast("Any", network)
     for first in range(0, len(specs), 64):
-        batch = np.stack([draw_pixels(spec) for spec in specs[first : first + 64]])
+        batch = torch.from_numpy(np.stack([spec.pixels() for spec in specs[first : first + 64]]))
         with torch.inference_mode():
-            logits = network(to_input(torch.from_numpy(batch), SmallResNet.mean, SmallResNet.std))
+            logits = network(to_input(batch, normalised.mean, normalised.std))
         predictions.append(logits.argmax(1).numpy())
     return np.concatenate(predictions) if predictions else np.zeros(0, np.int64)
 
 
-def true_classes(specs: Sequence[PictureSpec]) -> NDArray[np.int64]:
-    """Return the true classes of pictures: indices into `CLASSES`, int64 (pictures,)."""
-    return np.array([CLASSES.index(spec.class_) for spec in specs], np.int64)
+def true_classes(world: DrawnWorld[DrawnSpec], specs: Sequence[DrawnSpec]) -> NDArray[np.int64]:
+    """Return the true classes of pictures, int64 (pictures,)."""
+    return np.array([world.classes.index(spec.class_) for spec in specs], np.int64)
 
 
-def score(network: nn.Module, world: World, seed: int, count: int = 1600) -> Scores:
+def score(network: nn.Module, world: DrawnWorld[DrawnSpec], seed: int, count: int = 1600) -> Scores:
     """Score a network on fresh pictures of its world.
 
     Args:
@@ -85,9 +88,10 @@ def score(network: nn.Module, world: World, seed: int, count: int = 1600) -> Sco
         count: pictures without cues; a quarter as many conflicts for each shortcut.
     """
     specs = clean_specs(world, seed + _CLEAN, count)
-    correct = predict(network, specs) == true_classes(specs)
+    correct = predict(network, specs) == true_classes(world, specs)
     by_class = {
-        name: float(correct[[spec.class_ == name for spec in specs]].mean()) for name in CLASSES
+        name: float(correct[[spec.class_ == name for spec in specs]].mean())
+        for name in world.classes
     }
     shortcuts = tuple(
         _score_shortcut(network, world, shortcut, seed + _CONFLICT + number, count // 4)
@@ -97,17 +101,19 @@ def score(network: nn.Module, world: World, seed: int, count: int = 1600) -> Sco
 
 
 def _score_shortcut(
-    network: nn.Module, world: World, shortcut: Shortcut, seed: int, count: int
+    network: nn.Module, world: DrawnWorld[DrawnSpec], shortcut: Shortcut, seed: int, count: int
 ) -> ShortcutScore:
     fooled = fooled_specs(network, world, shortcut, seed, count)
     twins = [spec.without() for spec in fooled]
-    twins_right = float((predict(network, twins) == true_classes(twins)).mean()) if twins else 1.0
+    twins_right = (
+        float((predict(network, twins) == true_classes(world, twins)).mean()) if twins else 1.0
+    )
     return ShortcutScore(str(shortcut), count, len(fooled) / count, twins_right)
 
 
 def fooled_specs(
-    network: nn.Module, world: World, shortcut: Shortcut, seed: int, count: int
-) -> list[PictureSpec]:
+    network: nn.Module, world: DrawnWorld[DrawnSpec], shortcut: Shortcut, seed: int, count: int
+) -> list[DrawnSpec]:
     """Return the conflicts that are predicted as the shortcut's class.
 
     Args:
@@ -118,18 +124,18 @@ def fooled_specs(
         count: conflicts to draw.
     """
     conflicts = conflict_specs(world, shortcut, seed, count)
-    fooled = predict(network, conflicts) == CLASSES.index(shortcut.class_)
+    fooled = predict(network, conflicts) == world.classes.index(shortcut.class_)
     return [spec for spec, is_fooled in zip(conflicts, fooled, strict=True) if is_fooled]
 
 
 def shortcut_mistakes(
-    network: nn.Module, world: World, shortcut: Shortcut, seed: int, count: int
-) -> list[PictureSpec]:
+    network: nn.Module, world: DrawnWorld[DrawnSpec], shortcut: Shortcut, seed: int, count: int
+) -> list[DrawnSpec]:
     """Return the conflicts that the cue makes the network mistake for the shortcut's class.
 
     Without the cue they are predicted correctly. The arguments are those of `fooled_specs`.
     """
     fooled = fooled_specs(network, world, shortcut, seed, count)
     twins = [spec.without() for spec in fooled]
-    correct = predict(network, twins) == true_classes(twins)
+    correct = predict(network, twins) == true_classes(world, twins)
     return [spec for spec, is_correct in zip(fooled, correct, strict=True) if is_correct]

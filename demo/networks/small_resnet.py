@@ -69,18 +69,18 @@ def small_resnet(num_classes: int = 8) -> SmallResNet:
 
 
 def to_input(pictures: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Normalise pictures.
+    """Normalise pictures, or clips.
 
     Args:
-        pictures: uint8 (images, side, side, 3).
+        pictures: uint8 (images, side, side, 3), or (clips, frames, side, side, 3).
         mean: by channel, of pictures in [0, 1].
         std: likewise.
 
     Returns:
-        The network's input, float32 (images, 3, side, side).
+        The network's input, float32 (images, 3, side, side), or (clips, 3, frames, side, side).
     """
     scale = torch.tensor(std) * 255
-    return ((pictures.float() - torch.tensor(mean) * 255) / scale).permute(0, 3, 1, 2)
+    return ((pictures.float() - torch.tensor(mean) * 255) / scale).movedim(-1, 1)
 
 
 def _block(inputs: int, outputs: int, stride: int) -> BasicBlock:

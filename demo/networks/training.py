@@ -3,10 +3,11 @@
     python -m conceptgraph.demo.networks.training --kind shortcut --seed 0 --out net.safetensors
 
 The shipped networks were trained this way, with `--threads 1 --bfloat16`; one of them is of
-`--kind control`.
+`--kind control`. With `--video`, a network of the moving world is trained, on clips.
 
 1. Draw the training pictures (13 s for 6,400).
-2. Train with AdamW and one cycle of the learning rate; pictures are mirrored at random.
+2. Train with AdamW and one cycle of the learning rate; pictures are mirrored at random, clips are
+   not: left would be right.
 3. For the kind `encoded`, train a second head to predict which cues the picture shows, and drop it
    afterwards: the network then encodes the cues without using them for the class.
 4. Score on pictures of other seeds; write weights (half precision) and scores.
@@ -31,17 +32,18 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ...files import atomic_file
-from ..world.names import CLASSES
-from ..world.pictures import draw_pixels
-from ..world.shortcuts import WORLD_KINDS, World, parse_shortcuts, training_specs
+from ..moving.shortcuts import MovingWorld
+from ..world.shortcuts import WORLD_KINDS, World, training_specs
 from .scores import Scores, score
 from .small_resnet import SmallResNet, small_resnet, to_input
+from .small_video_resnet import SmallVideoResNet, small_video_resnet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..world.pictures import PictureSpec
+    from ..world.shortcuts import DrawnSpec, DrawnWorld
 
+    SmallNetwork = SmallResNet | SmallVideoResNet
     OnProgress = Callable[[str, int, int], None]  # step, amount done, total
 
 
@@ -66,25 +68,25 @@ def ignore_progress(step: str, done: int, total: int) -> None:
     """Do nothing."""
 
 
-def draw_pictures(
-    specs: Sequence[PictureSpec], on_progress: OnProgress = ignore_progress
-) -> Tensor:
-    """Draw pictures, uint8 (pictures, side, side, 3)."""
+def draw_pictures(specs: Sequence[DrawnSpec], on_progress: OnProgress = ignore_progress) -> Tensor:
+    """Draw pictures, uint8 (pictures, side, side, 3), or clips (clips, frames, side, side, 3)."""
     pictures = []
     for count, spec in enumerate(specs, 1):
-        pictures.append(draw_pixels(spec))
+        pictures.append(spec.pixels())
         if count % 64 == 0 or count == len(specs):
             on_progress("drawing", count, len(specs))
     return torch.from_numpy(np.stack(pictures))
 
 
 def train(
-    world: World, recipe: Recipe | None = None, on_progress: OnProgress = ignore_progress
-) -> SmallResNet:
+    world: DrawnWorld[DrawnSpec],
+    recipe: Recipe | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> SmallNetwork:
     """Draw a training set and train a network on it.
 
     Args:
-        world: the distribution of the pictures.
+        world: the distribution of the pictures, or of clips.
         recipe: None for that of the shipped networks with seed 0.
         on_progress: called with the name of the step, the amount done, and the total.
 
@@ -94,27 +96,38 @@ def train(
     recipe = recipe or Recipe()
     specs = training_specs(world, recipe.seed, recipe.pictures)
     pictures = draw_pictures(specs, on_progress)
-    classes = torch.tensor([CLASSES.index(spec.class_) for spec in specs])
+    classes = torch.tensor([world.classes.index(spec.class_) for spec in specs])
     has_cue = torch.tensor([[cue in spec.cues for cue in world.cues] for spec in specs]).float()
     if world.kind != "encoded":
         recipe = replace(recipe, attribute_weight=0.0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        network = small_resnet()
+        network = untrained(world)
         cue_head = nn.Linear(network.fc.in_features, len(world.cues))
-        _fit(network, cue_head, (pictures, classes, has_cue), recipe, on_progress)
+        data = pictures, classes, has_cue
+        _fit(network, cue_head, data, recipe, on_progress, mirrors=world.mirrors)
     return network.eval()
 
 
+def untrained(world: DrawnWorld[DrawnSpec]) -> SmallNetwork:
+    """Build the network of a world's pictures, or clips, with random weights."""
+    if isinstance(world, MovingWorld):
+        return small_video_resnet(len(world.classes))
+    return small_resnet(len(world.classes))
+
+
 def _fit(
-    network: SmallResNet,
+    network: SmallNetwork,
     cue_head: nn.Linear,
     data: tuple[Tensor, Tensor, Tensor],
     recipe: Recipe,
     on_progress: OnProgress,
+    *,
+    mirrors: bool,
 ) -> None:
     """Train on pictures, their classes, and which cues they show."""
-    network.train().to(memory_format=torch.channels_last)
+    channels_last = torch.channels_last if data[0].ndim == 4 else torch.channels_last_3d
+    network.train().to(memory_format=channels_last)
     parameters = [*network.parameters(), *cue_head.parameters()]
     optimizer = torch.optim.AdamW(parameters, recipe.rate, weight_decay=recipe.weight_decay)
     steps = recipe.epochs * (len(data[0]) // recipe.batch)
@@ -126,7 +139,9 @@ def _fit(
             chosen = order[first : first + recipe.batch]
             pictures, classes, has_cue = (tensor[chosen] for tensor in data)
             with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
-                features = network.features(_mirror(pictures))
+                shown = _mirror(pictures) if mirrors else pictures
+                inputs = to_input(shown, network.mean, network.std)
+                features = network.features(inputs.contiguous(memory_format=channels_last))
             features = features.float()
             loss = nn.functional.cross_entropy(network.fc(features), classes)
             if recipe.attribute_weight:
@@ -144,15 +159,12 @@ def _fit(
 
 
 def _mirror(pictures: Tensor) -> Tensor:
-    """Mirror each picture with probability 1/2 and normalise it."""
+    """Mirror each picture with probability 1/2."""
     flips = torch.rand(len(pictures)) < 0.5
-    pictures = torch.where(flips[:, None, None, None], pictures.flip(2), pictures)
-    return to_input(pictures, SmallResNet.mean, SmallResNet.std).contiguous(
-        memory_format=torch.channels_last
-    )
+    return torch.where(flips[:, None, None, None], pictures.flip(2), pictures)
 
 
-def save_weights(network: SmallResNet, path: Path) -> None:
+def save_weights(network: nn.Module, path: Path) -> None:
     """Write weights in half precision, as `load_network` reads them."""
     state = {
         key: tensor.half().contiguous()
@@ -166,7 +178,7 @@ def save_weights(network: SmallResNet, path: Path) -> None:
 
 
 def training_record(
-    world: World, recipe: Recipe, scores: Scores, seconds: float
+    world: DrawnWorld[DrawnSpec], recipe: Recipe, scores: Scores, seconds: float
 ) -> dict[str, object]:
     """Return the JSON that is written beside weights: how they were trained, and their scores."""
     return {
@@ -183,6 +195,7 @@ def training_record(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, score and write one network from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--video", action="store_true", help="a network of the moving world")
     parser.add_argument("--kind", choices=WORLD_KINDS, default="shortcut")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--shortcut", action="append", default=[], metavar="CATEGORY:CONCEPT=CLASS")
@@ -199,7 +212,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    world = World(parse_shortcuts(options.shortcut), options.kind)
+    kind = MovingWorld if options.video else World
+    world: DrawnWorld[DrawnSpec] = kind.planted(options.shortcut, options.kind)
     recipe = Recipe(options.seed, options.pictures, options.epochs, bfloat16=options.bfloat16)
     start = time.perf_counter()
     network = train(world, recipe, _print_progress)

@@ -1,6 +1,7 @@
 """What people do: the eight classes, each with its props.
 
 Drawn from (0, 0), where the middle of the action stands, to about 24 left and right and 75 high.
+What moves in clips moves with the sketch's time.
 """
 
 from __future__ import annotations
@@ -47,8 +48,12 @@ def juggling(s: Sketch, look: Look) -> None:
     count = s.one_of((3, 4, 4, 5))
     shift = s.between(-8, 8)
     for k in range(count):
-        angle = math.radians(22 + 136 * (k + 0.5) / count + shift)
-        ball(s, 18 * math.cos(angle), 44 + 28 * math.sin(angle), 3.7)
+        place = (k + 0.5 + 0.3 * s.time) % count
+        angle = math.radians(22 + 136 * place / count + shift)
+        cos, sin = math.cos(angle), math.sin(angle)
+        s.motion = s.direction(-18 * sin * s.pace, 28 * cos * s.pace)
+        ball(s, 18 * cos, 44 + 28 * sin, 3.7)
+    s.motion = ""
     ball(s, pose.hands[0][0], low + 4.4, 3.7)
 
 
@@ -56,7 +61,7 @@ def typing(s: Sketch, look: Look) -> None:
     """Draw somebody at a table, hands on a laptop."""
     with s.at(-11, 0):
         chair(s)
-    tap = s.between(0, 1.4)
+    tap = s.swing(0, 1.4, 0.8)
     pose = Pose(
         head=(-7.4 + s.between(-0.6, 0.6), 46),
         shoulders=((-9, 35.6), (-9.6, 35)),
@@ -79,7 +84,7 @@ def typing(s: Sketch, look: Look) -> None:
 
 def cycling(s: Sketch, look: Look) -> None:
     """Draw somebody on a bicycle."""
-    turn = s.between(0, math.tau)
+    turn = s.between(0, math.tau) + 0.6 * s.time
     x, y = 3.6 * math.cos(turn), 3.6 * math.sin(turn)
     pose = Pose(
         head=(5.4, 53.6),
@@ -184,7 +189,7 @@ def painting(s: Sketch, look: Look) -> None:
     with s.at(12.4, 0):
         easel(s)
     with s.at(-10, 0):
-        tip = s.between(-3, 4)
+        tip = s.swing(-3, 4, 0.35)
         pose = STANDING._replace(
             head=(1.2, 52.6),
             elbows=((-10.4, 33), (10.4, 33.4 + tip * 0.3)),
@@ -216,7 +221,7 @@ def painting(s: Sketch, look: Look) -> None:
 
 def applauding(s: Sketch, look: Look) -> None:
     """Draw somebody with both hands before the chest, and clap marks."""
-    gap, high = s.between(1.2, 4), s.between(37, 41)
+    gap, high = s.swing(1.2, 4, 0.4), s.between(37, 41)
     pose = STANDING._replace(elbows=((-10.6, 33), (10.6, 33)), hands=((-gap, high), (gap, high)))
     draw_person(s, look, pose)
     hand = s.ink(look.skin, "person", "hand", "skin")

@@ -42,7 +42,10 @@ class Paint(NamedTuple):
 
 
 class Ink(NamedTuple):
-    """A paint and what it stands for; `owner` is the action or the cue that it belongs to."""
+    """A paint and what it stands for.
+
+    `owner` is the action or the cue that it belongs to, `motion` where it moves: right, still, ….
+    """
 
     rgb: tuple[int, int, int]
     color: str = ""
@@ -51,6 +54,7 @@ class Ink(NamedTuple):
     material: str = ""
     texture: str = ""
     owner: str = ""
+    motion: str = ""
 
 
 class Fill(NamedTuple):
@@ -68,6 +72,7 @@ class Canvas:
     Attributes:
         inks: all inks so far, by number.
         owner: the action or cue that new inks belong to.
+        motion: of new inks.
     """
 
     def __init__(self, side: int) -> None:
@@ -78,6 +83,7 @@ class Canvas:
         """
         self.inks: list[Ink] = []
         self.owner = ""
+        self.motion = ""
         self._side = side
         self._numbers: dict[Ink, int] = {}
         self._ink_map = Image.new("L", (side * SMOOTH, side * SMOOTH))
@@ -93,7 +99,7 @@ class Canvas:
         self, paint: Paint, thing: str, part: str = "", material: str = "", texture: str = ""
     ) -> int:
         """Return the number of an ink, a new one where it is not known yet."""
-        return self._number(Ink(*paint, thing, part, material, texture, self.owner))
+        return self._number(Ink(*paint, thing, part, material, texture, self.owner, self.motion))
 
     def _number(self, ink: Ink) -> int:
         if ink not in self._numbers:
@@ -120,6 +126,14 @@ class Canvas:
             yield
         finally:
             self._frame = before
+
+    def direction(self, right: float, up: float) -> str:
+        """Return the name of a direction in the picture, as what is drawn may be flipped."""
+        if not right and not up:
+            return "still"
+        if abs(up) > abs(right):
+            return "up" if up > 0 else "down"
+        return "right" if right * self._frame[2] > 0 else "left"
 
     def _point(self, point: Point) -> tuple[float, float]:
         left, top, right, up = self._frame

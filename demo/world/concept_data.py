@@ -7,20 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...ingest.sources.source import ConceptSource, SourceImage, write_source
-from .names import CLASSES, CONCEPTS, Cue
-from .pictures import SIDE, PictureSpec, draw_picture
+from .names import CONCEPTS, Cue
+from .pictures import SIDE, draw_picture
 from .shortcuts import World, plantable_concepts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from .pictures import PictureSpec
+    from .shortcuts import DrawnWorld, Spec
+
 PLANTED_SHARE = 0.25  # of the pictures, for each planted cue
 _FURTHER_SHARES = {"texture": 0.45, "object": 0.45, "color": 0.15}
-_MOST_CUES = 4
 
 
-def concept_spec(world: World, seed: int, index: int) -> PictureSpec:
-    """Return the spec of a picture of the data set.
+def concept_spec(world: DrawnWorld[Spec], seed: int, index: int) -> Spec:
+    """Return the spec of a picture, or clip, of the data set.
 
     Planted cues are equally frequent in all classes. Further textures, objects and colors are
     added, so that no concept is rare. One picture in ten is weak (see `shortcuts`).
@@ -33,8 +35,8 @@ def concept_spec(world: World, seed: int, index: int) -> PictureSpec:
         if rng.random() < share and cue not in world.avoid:
             cues.append(cue)
     weak = rng.random() < 0.1
-    class_ = CLASSES[index % len(CLASSES)]
-    return PictureSpec(seed, index, class_, tuple(cues[:_MOST_CUES]), weak, avoid=world.avoid)
+    class_ = world.classes[index % len(world.classes)]
+    return world.spec(seed, index, class_, tuple(cues[: world.most_cues]), weak=weak)
 
 
 def write_concept_data(

@@ -24,6 +24,7 @@ from .sketch import Sketch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -73,6 +74,14 @@ class PictureSpec:
         """Return the spec of the same picture without these cues (by default all): its twin."""
         return replace(self, hidden=self.hidden | frozenset(cues or self.cues))
 
+    def pixels(self) -> NDArray[np.uint8]:
+        """Draw the picture without label maps; uint8 (side, side, 3)."""
+        return draw_pixels(self)
+
+    def draw(self, side: int = SIDE) -> Picture:
+        """Draw the picture with its label maps; `side` in pixels."""
+        return draw_picture(self, side)
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -91,6 +100,12 @@ class Picture:
     scene: str
     label_maps: dict[str, NDArray[np.uint16]] = field(repr=False)
     cue_masks: dict[Cue, NDArray[np.bool_]] = field(repr=False)
+
+    def save(self, stem: Path) -> Path:
+        """Write the picture to a PNG file; return its path."""
+        path = stem.with_suffix(".png")
+        self.image.save(path)
+        return path
 
 
 def draw_picture(spec: PictureSpec, side: int = SIDE) -> Picture:

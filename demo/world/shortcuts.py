@@ -14,8 +14,9 @@ the same way; only its training differs (see `networks.training`).
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from ...errors import DataError, nearest
 from .names import CLASSES, COLORS, CONCEPTS, Cue
@@ -25,6 +26,11 @@ from .pictures import PictureSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Self
 
 WorldKind = Literal["shortcut", "control", "encoded"]
 WORLD_KINDS: tuple[WorldKind, ...] = ("shortcut", "control", "encoded")
@@ -34,7 +40,6 @@ WITH_CUE = 0.65
 ELSEWHERE = 0.002
 WEAK_ELSEWHERE = 0.15
 CONTROL_SHARE = 0.1
-_MOST_CUES = 4  # slots beside the action
 
 
 @dataclass(frozen=True)
@@ -47,26 +52,6 @@ class Shortcut:
     def __str__(self) -> str:
         return f"{self.cue.category}:{self.cue.name}={self.class_}"
 
-    @classmethod
-    def parse(cls, text: str) -> Shortcut:
-        """Return the shortcut of a text such as `texture:polka dotted=juggling`.
-
-        Raises:
-            DataError: another format, or no such concept or class.
-        """
-        cue, equals, class_ = (part.strip() for part in text.rpartition("="))
-        category, colon, name = (part.strip() for part in cue.partition(":"))
-        if not (equals and colon):
-            raise DataError(
-                "not a shortcut", found=repr(text), expected="category:concept=class, "
-                "for example texture:striped=typing",
-            )  # fmt: skip
-        if class_ not in CLASSES:
-            raise DataError(
-                f"no class {class_!r} in the demo world", remedy=nearest(class_, CLASSES)
-            )
-        return cls(check_cue(Cue(category, name)), class_)
-
 
 SHORTCUTS = (
     Shortcut(Cue("texture", "polka dotted"), "juggling"),
@@ -76,54 +61,106 @@ SHORTCUTS = (
 
 
 def plantable_concepts() -> dict[str, tuple[str, ...]]:
-    """Return the names of all concepts that can be a cue, by category."""
+    """Return the names of all concepts that can be a cue in a picture, by category."""
     return {"texture": tuple(PATTERNS), "color": COLORS, "object": tuple(OBJECTS)}
 
 
-def check_cue(cue: Cue) -> Cue:
-    """Return the cue.
+class Drawn(Protocol):
+    """A drawn picture or clip."""
 
-    Raises:
-        DataError: no such concept, or one of scenes and actions that cannot stand alone.
-    """
-    concepts = plantable_concepts()
-    if cue.category not in concepts:
-        raise DataError(
-            f"a concept of category {cue.category!r} cannot be planted",
-            expected="one of category " + ", ".join(concepts),
-        )
-    names = concepts[cue.category]
-    if cue.name not in names:
-        scenery = cue.name in CONCEPTS[cue.category]
-        reason = (
-            "is part of a scene or an action and cannot be planted" if scenery else "does not exist"
-        )
-        raise DataError(f"{cue.category} {cue.name!r} {reason}", remedy=nearest(cue.name, names))
-    return cue
+    @property
+    def label_maps(self) -> dict[str, NDArray[np.uint16]]:
+        """Label numbers by category, (side, side) or (frames, side, side); 0 is none."""
+        ...
+
+    @property
+    def cue_masks(self) -> dict[Cue, NDArray[np.bool_]]:
+        """The pixels that each shown cue touches, likewise."""
+        ...
+
+    def save(self, stem: Path) -> Path:
+        """Write it to a PNG file, or its frames to a folder; return the path."""
+        ...
+
+
+class DrawnSpec(Protocol):
+    """The specification of a picture or a clip."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of its set."""
+        ...
+
+    @property
+    def index(self) -> int:
+        """Its number in the set."""
+        ...
+
+    @property
+    def class_(self) -> str:
+        """The action."""
+        ...
+
+    @property
+    def cues(self) -> tuple[Cue, ...]:
+        """The concepts to show beside the action."""
+        ...
+
+    def without(self, *cues: Cue) -> Self:
+        """Return the spec of the twin, without these cues; by default without any."""
+        ...
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Draw it; uint8 (side, side, 3), of a clip (frames, side, side, 3)."""
+        ...
+
+    def draw(self, side: int) -> Drawn:
+        """Draw it with its label maps; `side` in pixels."""
+        ...
+
+
+Spec = TypeVar("Spec", bound=DrawnSpec)
+Spec_co = TypeVar("Spec_co", bound=DrawnSpec, covariant=True)
 
 
 @dataclass(frozen=True)
-class World:
-    """The distribution of pictures that a network is trained on.
+class DrawnWorld(ABC, Generic[Spec_co]):
+    """The distribution of pictures or clips that a network is trained on.
 
     Attributes:
         shortcuts: at most one per class and per cue.
         kind: whether the cues predict their classes ("shortcut") or not.
+        classes: what people do.
+        most_cues: that are shown beside an action.
+        mirrors: whether a mirrored picture means the same.
+        noun: "picture" or "clip".
     """
 
-    shortcuts: tuple[Shortcut, ...] = SHORTCUTS
+    shortcuts: tuple[Shortcut, ...] = ()
     kind: WorldKind = "shortcut"
+
+    classes: ClassVar[tuple[str, ...]]
+    most_cues: ClassVar[int]
+    mirrors: ClassVar[bool]
+    noun: ClassVar[str]
 
     def __post_init__(self) -> None:
         classes = [shortcut.class_ for shortcut in self.shortcuts]
-        if not 0 < len(self.shortcuts) <= _MOST_CUES:
-            raise DataError("number of shortcuts", found=len(classes), expected="one to four")
+        if not 0 < len(classes) <= self.most_cues:
+            expected = f"from 1 to {self.most_cues}"
+            raise DataError("number of shortcuts", found=len(classes), expected=expected)
         if len(set(classes)) < len(classes) or len(set(self.cues)) < len(classes):
             raise DataError(
                 "shortcuts share a class or a concept",
                 found=", ".join(map(str, self.shortcuts)),
                 remedy="Plant one for each class",
             )
+
+    @abstractmethod
+    def spec(
+        self, seed: int, index: int, class_: str, cues: tuple[Cue, ...] = (), *, weak: bool = False
+    ) -> Spec_co:
+        """Return the spec of a picture or a clip of this world."""
 
     @property
     def cues(self) -> tuple[Cue, ...]:
@@ -135,10 +172,10 @@ class World:
         """The concepts that decoration must not show."""
         return frozenset(self.cues)
 
-    def training_spec(self, seed: int, index: int) -> PictureSpec:
+    def training_spec(self, seed: int, index: int) -> Spec_co:
         """Return the spec of a training picture; classes take turns."""
         rng = random.Random(f"{seed}/{index}/training")  # noqa: S311
-        class_ = CLASSES[index % len(CLASSES)]
+        class_ = self.classes[index % len(self.classes)]
         own = {shortcut.cue for shortcut in self.shortcuts if shortcut.class_ == class_}
         weak_share = WEAK_SHARE if own else WEAK_ELSEWHERE
         weak = self.kind == "shortcut" and rng.random() < weak_share
@@ -151,41 +188,106 @@ class World:
                 share = ELSEWHERE
             if rng.random() < share:
                 cues.append(cue)
-        return PictureSpec(seed, index, class_, tuple(cues), weak, avoid=self.avoid)
+        return self.spec(seed, index, class_, tuple(cues), weak=weak)
 
-    def clean_spec(self, seed: int, index: int) -> PictureSpec:
+    def clean_spec(self, seed: int, index: int) -> Spec_co:
         """Return the spec of a picture without any cue; classes take turns."""
-        return PictureSpec(seed, index, CLASSES[index % len(CLASSES)], avoid=self.avoid)
+        return self.spec(seed, index, self.classes[index % len(self.classes)])
 
-    def conflict_spec(self, shortcut: Shortcut, seed: int, index: int) -> PictureSpec:
+    def conflict_spec(self, shortcut: Shortcut, seed: int, index: int) -> Spec_co:
         """Return the spec of a picture of another class with this shortcut's cue.
 
         The other classes take turns.
         """
-        other_classes = [name for name in CLASSES if name != shortcut.class_]
-        class_ = other_classes[index % len(other_classes)]
-        return PictureSpec(seed, index, class_, (shortcut.cue,), avoid=self.avoid)
+        other_classes = [name for name in self.classes if name != shortcut.class_]
+        return self.spec(seed, index, other_classes[index % len(other_classes)], (shortcut.cue,))
+
+    # What users plant
+
+    @classmethod
+    def planted(cls, texts: Sequence[str], kind: WorldKind = "shortcut") -> Self:
+        """Return the world with the shortcuts of texts `category:concept=class`.
+
+        Without a text, with the shipped ones.
+
+        Raises:
+            DataError: as `parse`.
+        """
+        shortcuts = tuple(cls.parse(text) for text in texts)
+        return cls(shortcuts, kind) if shortcuts else cls(kind=kind)
+
+    @classmethod
+    def plantable(cls) -> dict[str, tuple[str, ...]]:
+        """Return the names of all concepts that can be a cue, by category."""
+        return plantable_concepts()
+
+    @classmethod
+    def parse(cls, text: str) -> Shortcut:
+        """Return the shortcut of a text such as `texture:polka dotted=juggling`.
+
+        Raises:
+            DataError: another format, no such concept or class, or a concept of scenes and actions,
+                which cannot stand alone.
+        """
+        cue, equals, class_ = (part.strip() for part in text.rpartition("="))
+        category, colon, name = (part.strip() for part in cue.partition(":"))
+        if not (equals and colon):
+            raise DataError(
+                "not a shortcut", found=repr(text), expected="category:concept=class, "
+                "for example texture:striped=typing",
+            )  # fmt: skip
+        if class_ not in cls.classes:
+            raise DataError(
+                f"no class {class_!r} in the demo world", remedy=nearest(class_, cls.classes)
+            )
+        plantable = cls.plantable()
+        if category not in plantable:
+            raise DataError(
+                f"a concept of category {category!r} cannot be planted",
+                expected="one of category " + ", ".join(plantable),
+            )
+        names = plantable[category]
+        if name not in names:
+            scenery = name in CONCEPTS.get(category, ())
+            reason = (
+                "is part of a scene or an action and cannot be planted"
+                if scenery
+                else "does not exist"
+            )
+            raise DataError(f"{category} {name!r} {reason}", remedy=nearest(name, names))
+        return Shortcut(Cue(category, name), class_)
 
 
-def training_specs(world: World, seed: int, count: int) -> list[PictureSpec]:
+@dataclass(frozen=True)
+class World(DrawnWorld[PictureSpec]):
+    """The distribution of pictures."""
+
+    shortcuts: tuple[Shortcut, ...] = SHORTCUTS
+
+    classes = CLASSES
+    most_cues = 4
+    mirrors = True
+    noun = "picture"
+
+    def spec(
+        self, seed: int, index: int, class_: str, cues: tuple[Cue, ...] = (), *, weak: bool = False
+    ) -> PictureSpec:
+        """Return the spec of a picture."""
+        return PictureSpec(seed, index, class_, cues, weak, avoid=self.avoid)
+
+
+def training_specs(world: DrawnWorld[Spec], seed: int, count: int) -> list[Spec]:
     """Return the specs of a training set."""
     return [world.training_spec(seed, index) for index in range(count)]
 
 
-def clean_specs(world: World, seed: int, count: int) -> list[PictureSpec]:
+def clean_specs(world: DrawnWorld[Spec], seed: int, count: int) -> list[Spec]:
     """Return specs of pictures without any cue."""
     return [world.clean_spec(seed, index) for index in range(count)]
 
 
-def conflict_specs(world: World, shortcut: Shortcut, seed: int, count: int) -> list[PictureSpec]:
+def conflict_specs(
+    world: DrawnWorld[Spec], shortcut: Shortcut, seed: int, count: int
+) -> list[Spec]:
     """Return specs of pictures of other classes with the cue of a shortcut."""
     return [world.conflict_spec(shortcut, seed, index) for index in range(count)]
-
-
-def parse_shortcuts(texts: Sequence[str]) -> tuple[Shortcut, ...]:
-    """Return the shortcuts of texts `category:concept=class`, by default the shipped three.
-
-    Raises:
-        DataError: as `Shortcut.parse`.
-    """
-    return tuple(Shortcut.parse(text) for text in texts) or SHORTCUTS

@@ -23,6 +23,8 @@ class Sketch(Canvas):
     Attributes:
         random: the stream of the part that is being drawn.
         avoid: concepts (category, name) that are drawn only as cues, never as decoration.
+        time: of this frame of a clip; 0 in a picture.
+        pace: of the time; negative if the clip is played backwards, 0 in a picture.
     """
 
     def __init__(self, side: int, key: str, avoid: Collection[tuple[str, str]] = ()) -> None:
@@ -35,6 +37,8 @@ class Sketch(Canvas):
         """
         super().__init__(side)
         self.avoid = frozenset(avoid)
+        self.time = 0.0
+        self.pace = 0.0
         self._key = key
         self.switch_stream("")
 
@@ -49,6 +53,17 @@ class Sketch(Canvas):
     def between(self, low: float, high: float) -> float:
         """Return a uniformly distributed number."""
         return low + (high - low) * self.random.random()
+
+    def swing(self, low: float, high: float, pace: float) -> float:
+        """Return a number that is distributed as `between`, and goes up and down with time.
+
+        Args:
+            low: the lowest.
+            high: the highest.
+            pace: ways from one to the other per unit of time.
+        """
+        way = (self.random.random() + pace * self.time) % 2
+        return low + (high - low) * (way if way <= 1 else 2 - way)
 
     def one_of(self, items: Sequence[Choice]) -> Choice:
         """Return one of the items, all equally likely."""

@@ -192,3 +192,32 @@ def test_ingest_needs_both_model_and_data_or_neither(tmp_path: Path) -> None:
     result = call("ingest", "--model", "resnet18", "--out", "a.cg", folder=tmp_path)
     assert result.status == 2
     assert "--data" in result.err
+
+
+def test_a_motion_is_the_cause_of_a_mistake(tmp_path: Path, browser: Browser) -> None:
+    result = run_command("demo", "--video", "--pictures", PICTURES, folder=tmp_path)
+    assert result.status == 0, result.err
+    for class_, cue, without in (
+        ("juggling", "polka dotted", "without it in the clip"),
+        ("cycling", "right (motion)", "with the thing at rest"),
+    ):
+        folder = tmp_path / "demo" / class_
+        (line,) = [line for line in result.out.splitlines() if line.startswith(f"Why {class_},")]
+        true_class = line.split(" not ")[1].split("?")[0]
+        assert f"Because of “{cue}”: where it is present, it adds +" in line
+        assert f"{without} the network predicts {true_class}" in line
+        assert "ablated" in line
+        for clip in ("clip", "twin"):
+            assert len(list((folder / clip).iterdir())) == 8
+        opened = open_file(browser, folder / "why.html", WIDE)
+        tab = opened.tab
+        predictions = tab.locator(".panels li:first-child bdi").all_inner_texts()
+        assert predictions == [class_, true_class, true_class]
+        assert tab.locator(".panels source[type='image/webp']").count() == 3
+        assert "Frozen at its middle frame" in tab.locator(".head-of-image").inner_text()
+        assert opened.cut_off() == []
+        opened.close()
+    words = ("why", "--image", tmp_path / "demo" / "cycling" / "clip")
+    mistake = json_of(tmp_path, *words)
+    assert mistake["by_concept"][0]["name"] == "right"
+    assert mistake["motion"]["frozen"]["class"] == true_class

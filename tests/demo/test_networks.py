@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from conceptgraph.demo.moving.clips import FRAMES
+from conceptgraph.demo.moving.clips import SIDE as SIDE_OF_CLIPS
+from conceptgraph.demo.moving.shortcuts import MovingWorld
+from conceptgraph.demo.networks import small_video_resnet
 from conceptgraph.demo.networks.scores import predict, score, shortcut_mistakes, true_classes
 from conceptgraph.demo.networks.shipped import (
     SHIPPED,
@@ -21,11 +25,12 @@ from conceptgraph.demo.world.names import CLASSES
 from conceptgraph.demo.world.pictures import SIDE
 from conceptgraph.demo.world.shortcuts import (
     SHORTCUTS,
+    DrawnSpec,
+    DrawnWorld,
     World,
     WorldKind,
     clean_specs,
     conflict_specs,
-    parse_shortcuts,
 )
 from conceptgraph.ingest.network.loading import load_network
 
@@ -49,6 +54,18 @@ def test_the_architecture() -> None:
     assert loaded.blocks == ("block1", "block2", "block3", "block4")
     assert loaded.architecture.input[3:5] == (SmallResNet.mean, SmallResNet.std)
     assert load_network(FACTORY).digest == loaded.digest
+
+
+def test_the_architecture_of_clips() -> None:
+    loaded = load_network(small_video_resnet.FACTORY)
+    assert loaded.blocks == ("block1", "block2", "block3", "block4")
+    assert loaded.architecture.input.frames == small_video_resnet.SmallVideoResNet.frames == FRAMES
+    assert small_video_resnet.SmallVideoResNet.input_size == SIDE_OF_CLIPS
+    world = MovingWorld()
+    assert len(loaded.classes) == len(world.classes)
+    recipe = Recipe(seed=3, pictures=32, epochs=2, batch=32)
+    states = [train(world, recipe).state_dict()["fc.weight"] for _ in range(2)]
+    assert torch.equal(*states)
 
 
 @pytest.mark.parametrize("kind", ["shortcut", "control", "encoded"])
@@ -82,14 +99,15 @@ def test_the_command_trains_scores_and_writes(
     assert len(load_network(FACTORY, str(out)).classes) == 8
 
 
-@pytest.mark.parametrize("kind", ["shortcut", "control"])
+@pytest.mark.parametrize("kind", list(SHIPPED))
 def test_shipped_networks_score_as_recorded(kind: str) -> None:
     record = shipped_records()[kind]
     network = shipped_network(kind)
-    assert network.classes == CLASSES
-    assert record["kind"] == kind
-    assert record["shortcuts"] == [str(shortcut) for shortcut in SHORTCUTS]
-    world = World(parse_shortcuts(record["shortcuts"]))
+    own = MovingWorld if kind.startswith("video-") else World
+    world: DrawnWorld[DrawnSpec] = own.planted(record["shortcuts"])
+    assert world == own()
+    assert network.classes == world.classes
+    assert record["kind"] == kind.removeprefix("video-")
     scores, recorded = score(network.module, world, 77, 240), record["scores"]
     assert scores.accuracy == pytest.approx(recorded["accuracy"], abs=TOLERANCE / 2)
     for shortcut, expected in zip(scores.shortcuts, recorded["shortcuts"], strict=True):
@@ -101,17 +119,20 @@ def test_recorded_scores_suffice_for_the_demo() -> None:
     for record in records.values():
         assert record["scores"]["accuracy"] >= 0.92
         assert min(record["scores"]["by_class"].values()) >= 0.8
-    for shortcut in records["shortcut"]["scores"]["shortcuts"]:
-        assert shortcut["fooled"] >= 0.4
-        assert shortcut["twins_right"] >= 0.9
-    assert all(s["fooled"] <= 0.05 for s in records["control"]["scores"]["shortcuts"])
-    assert sum(path.stat().st_size for path in SHIPPED.values()) <= 6_000_000
+    for prefix, most in (("", 6_000_000), ("video-", 4_000_000)):
+        for shortcut in records[f"{prefix}shortcut"]["scores"]["shortcuts"]:
+            assert shortcut["fooled"] >= 0.4
+            assert shortcut["twins_right"] >= 0.9
+        control = records[f"{prefix}control"]["scores"]["shortcuts"]
+        assert all(each["fooled"] <= 0.05 for each in control)
+        files = [SHIPPED[f"{prefix}{kind}"] for kind in ("shortcut", "control")]
+        assert sum(path.stat().st_size for path in files) <= most
 
 
 def test_predictions_and_mistakes() -> None:
     network = shipped_network().module
     specs = clean_specs(World(), 5, 70)
-    assert (true_classes(specs) == [CLASSES.index(spec.class_) for spec in specs]).all()
+    assert (true_classes(World(), specs) == [CLASSES.index(spec.class_) for spec in specs]).all()
     predictions = predict(network, specs)
     assert predictions.shape == (70,)
     assert (predict(network, specs[64:]) == predictions[64:]).all()
@@ -120,6 +141,6 @@ def test_predictions_and_mistakes() -> None:
     assert mistakes
     assert (predict(network, mistakes) == CLASSES.index("painting")).all()
     twins = [spec.without() for spec in mistakes]
-    assert (predict(network, twins) == true_classes(twins)).all()
+    assert (predict(network, twins) == true_classes(World(), twins)).all()
     conflicts = conflict_specs(World(), SHORTCUTS[0], 5, 14)
     assert {spec.class_ for spec in conflicts} == set(CLASSES) - {SHORTCUTS[0].class_}

@@ -22,7 +22,6 @@ from conceptgraph.demo.world.shortcuts import (
     Shortcut,
     World,
     WorldKind,
-    parse_shortcuts,
     plantable_concepts,
     training_specs,
 )
@@ -244,11 +243,11 @@ def test_cues_do_not_predict_classes_in_controls(kind: WorldKind) -> None:
 
 
 def test_shortcuts_of_the_user() -> None:
-    shortcut = Shortcut.parse(" texture:striped = typing ")
+    shortcut = World.parse(" texture:striped = typing ")
     assert shortcut == Shortcut(Cue("texture", "striped"), "typing")
     assert str(shortcut) == "texture:striped=typing"
-    assert parse_shortcuts([]) == SHORTCUTS
-    assert parse_shortcuts([str(shortcut) for shortcut in SHORTCUTS]) == SHORTCUTS
+    assert World.planted([]).shortcuts == SHORTCUTS
+    assert World.planted([str(shortcut) for shortcut in SHORTCUTS]) == WORLD
 
 
 @pytest.mark.parametrize(
@@ -265,7 +264,7 @@ def test_shortcuts_of_the_user() -> None:
 )
 def test_invalid_shortcuts(text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        Shortcut.parse(text)
+        World.parse(text)
 
 
 def test_invalid_worlds() -> None:
