@@ -16,9 +16,9 @@ import numpy as np
 
 from ..ingest.concept_data.concepts import FIXED_COLUMNS
 from ..ingest.concept_data.csv_tables import read_csv
-from ..ingest.concept_data.images import has_image_suffix, open_image
+from ..ingest.concept_data.images import has_image_suffix, open_image, read_header
 from ..ingest.concept_data.opening import read_frames
-from ..ingest.concept_data.videos import read_clip
+from ..ingest.concept_data.videos import open_video, read_clip
 from ..ingest.engine.spacing import middles
 
 if TYPE_CHECKING:
@@ -59,6 +59,20 @@ def load_frames(run: Run, file: Path, frames: int) -> list[NDArray[np.uint8]]:
     return [parts[place] for place in slots_of_frames(frames, known)]
 
 
+def shown_size(run: Run, file: Path) -> tuple[int, int]:
+    """Return height and width of an image that the run's network sees, or of a clip's frames.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    if frames_of_run(run) is None:
+        return read_header(file).shown
+    if is_video(file):
+        return open_video(file).size
+    height, width = read_header(file).shown
+    return height // _frames_in_file(run, file), width
+
+
 def is_video(file: Path) -> bool:
     """Return whether a path is that of a video file, or of a folder of frames."""
     return file.is_dir() or (file.suffix != "" and not has_image_suffix(file.name))
@@ -92,6 +106,23 @@ def strip_of(maps: NDArray[Value], frames: int | None) -> NDArray[Value]:
         return maps
     by_frame = maps[slots_of_frames(frames, len(maps))]
     return by_frame.reshape(-1, maps.shape[-1])
+
+
+def slot_shares(by_frame: NDArray[np.float64], times: int) -> NDArray[np.float64]:
+    """Return how much of each position of a block's time slots a part of a clip covers.
+
+    Args:
+        by_frame: (frames, rows, columns), how much of each position it covers in each frame.
+        times: how many slots there are; frames of one slot have equal shares in it.
+    """
+    frames = np.array(slots_of_frames(len(by_frame), times))
+    nearest = slots_of_frames(times, len(by_frame))
+    return np.stack(
+        [
+            by_frame[frames == slot].mean(0) if (frames == slot).any() else by_frame[nearest[slot]]
+            for slot in range(times)
+        ]
+    )
 
 
 def shared_strip(maps: NDArray[np.float32], frames: int | None) -> NDArray[np.float32]:

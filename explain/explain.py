@@ -63,7 +63,8 @@ def explain(
         top: how many paths to return.
         method: `exact` decomposition, or the paper's `one-unit` edges times the units' activations.
         beam: how many path suffixes to extend at each block, from the class backwards.
-        region: bool (height, width) of the network's input, a part of the image to ask about.
+        region: bool (height, width) of the network's input, a part of the image to ask about; of a
+            clip, of its film strip.
         masks: the image is one of the run's concept data: take the regions of a category from its
             masks, where it has some.
 
@@ -78,8 +79,8 @@ def explain(
     check_question(run_of(run), image, class_name, versus)
     network = network_of(run)
     photograph = network.load_photograph(image)
-    if network.frames is not None and (masks or region is not None):
-        raise QueryError("a clip is explained without --masks, --mask and --region")
+    if network.frames is not None and masks:
+        raise QueryError("a clip is explained without --masks")
     annotated = image_masks(network.run, image, photograph.seen) if masks else None
     decomposed = decompose_image(network, photograph.batch, blocks, class_name, versus)
     chosen, decomposition, pair = decomposed.blocks, decomposed.decomposition, decomposed.pair

@@ -12,10 +12,11 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 
 from ..errors import QueryError
-from .clips import shared_strip, strip_of
+from .clips import shared_strip, slot_shares, strip_of
 from .concept_attribution import concept_attributor
 from .counterfactuals import Counterfactual, OriginalImage, fewest_that_change, painted
 from .explanation import disagree
@@ -29,7 +30,6 @@ from .things import Thing, find_things
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -334,12 +334,20 @@ def _chosen(network: RunNetwork, image: ImageToExplain, number: int, mask: Mask)
             f"the region has {'every' if mask.any() else 'no'} pixel that the network sees",
             expected="a part of the image, and something left to paint it over from",
         )
-    evidence = image.decomposition.evidence(number)
-    shares = torch.from_numpy(to_grid(mask, *evidence.shape)).to(evidence)
+    evidence = image.decomposition.evidence(number).double()
+    shares = torch.from_numpy(_covered(mask, evidence.shape, network.frames)).to(evidence)
     (result,) = painted(network, image.original, [mask])
-    amount = float((evidence * shares).double().sum())
+    amount = float((evidence * shares).sum())
     block = image.blocks[number]
     return ImageThing((), block, amount, float(mask.mean()), image_box(mask), mask, result)
+
+
+def _covered(mask: Mask, grid: Sequence[int], frames: int | None) -> NDArray[np.float64]:
+    """Return the share of each position of a block's grid that a part of an image covers."""
+    if frames is None:
+        return to_grid(mask, *grid)
+    times, *sides = grid
+    return slot_shares(np.stack([to_grid(it, *sides) for it in np.split(mask, frames)]), times)
 
 
 def image_box(mask: Mask) -> PixelBox:

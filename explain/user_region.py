@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from ..errors import DataError, QueryError
-from ..ingest.concept_data.images import open_image, read_header
+from ..ingest.concept_data.images import open_image
 from ..ingest.network.preprocessing import to_input
+from .clips import frames_of_run, shown_size, slots_of_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,11 +30,12 @@ def chosen_region(
     Args:
         run: whose network sees the image.
         image: the image file.
-        region: "x,y,width,height" in pixels of the image, upright.
-        mask: a picture of the image's size, black outside the part.
+        region: "x,y,width,height" in pixels of the image, upright; of a clip, in every frame.
+        mask: a picture of the image's size, black outside the part; of a clip, of the size of a
+            frame, or a film strip of several, of which each frame takes the nearest in time.
 
     Returns:
-        bool (height, width) of the network's input; None if neither is given.
+        bool (height, width) of the network's input, or of its film strip; None if neither is given.
 
     Raises:
         QueryError: both are given, the region is no rectangle inside the image, or it is all of it.
@@ -43,13 +45,15 @@ def chosen_region(
         return None
     if region is not None and mask is not None:
         raise QueryError("--region and --mask", found="both", expected="one of them")
-    if "frames" in run.manifest["input"]:
-        raise QueryError("a clip is explained without --mask and --region")
-    height, width = read_header(Path(image)).shown
+    frames = frames_of_run(run)
+    height, width = shown_size(run, Path(image))
     size = width, height
-    part = _rectangle(region, size) if region is not None else _read_mask(Path(mask or ""), size)
-    seen = to_input(part.convert("RGB"), run.manifest["input"])
-    chosen: NDArray[np.bool_] = seen[:, :, 0] >= 128
+    if region is not None:
+        parts = [_rectangle(region, size)]
+    else:
+        parts = _read_mask(Path(mask or ""), size, is_clip=frames is not None)
+    seen = [to_input(part.convert("RGB"), run.manifest["input"])[:, :, 0] >= 128 for part in parts]
+    chosen = np.concatenate([seen[place] for place in slots_of_frames(frames or 1, len(seen))])
     if not chosen.any():
         raise QueryError(
             f"the part of {image} that is asked about is not seen by the network",
@@ -79,16 +83,18 @@ def _rectangle(text: str, size: tuple[int, int]) -> Image.Image:
     return part
 
 
-def _read_mask(file: Path, size: tuple[int, int]) -> Image.Image:
+def _read_mask(file: Path, size: tuple[int, int], *, is_clip: bool) -> list[Image.Image]:
+    """Read a mask of an image; of a clip, of one frame or of several."""
     mask = open_image(file)
-    if mask.size != size:
+    frames = max(1, mask.height // size[1]) if is_clip else 1
+    if mask.size != (size[0], frames * size[1]):
         raise DataError(
             "a mask of another size than the image",
             file=file,
             found=f"{mask.size[0]} × {mask.size[1]}",
-            expected=f"{size[0]} × {size[1]}",
+            expected=f"{size[0]} × {size[1]}{', or a strip of such frames' if is_clip else ''}",
         )
-    part = Image.fromarray((np.asarray(mask).any(axis=2) * 255).astype(np.uint8))
-    if part.getbbox() is None:
+    part = (np.asarray(mask).any(axis=2) * 255).astype(np.uint8)
+    if not part.any():
         raise DataError("an empty mask", file=file, expected="pixels that are not black")
-    return part
+    return [Image.fromarray(frame) for frame in np.split(part, frames)]

@@ -5,7 +5,7 @@
   (DNS rebinding). With a token any name will do, and each request must have the token: first in its
   address, then in a cookie.
 - What changes anything (POST) must come from a page of this server, as JSON of at most 64 KB; at
-  addresses for uploads it may be an image, of a size that each states.
+  addresses for uploads it may be an image or a video, of a size that each states.
   Pictures and data are given to no other site's page, either.
 - Answers tell the browser to load nothing from elsewhere, and to run no script inside a page.
 - No address is a path of a file: pages list their addresses, and what each answers is in memory or
@@ -78,7 +78,7 @@ def local_app(
     Args:
         routes: the addresses.
         token: what a request must have, whoever sends it; None for this machine only, without one.
-        uploads: the addresses to which images may be sent, and the largest number of bytes.
+        uploads: addresses to which images and videos may be sent, and the largest number of bytes.
     """
     guard = Middleware(_Guard, token=token, uploads=uploads or {})
     return Starlette(routes=routes, middleware=[guard])
@@ -267,8 +267,8 @@ def _refusal_of_post(host: str, headers: Headers, upload: int | None) -> tuple[i
     if headers.get("origin") != f"http://{host}":
         return 403, "Sent by another site."
     kind = headers.get("content-type", "").partition(";")[0].strip()
-    if upload is not None and not kind.startswith("image/"):
-        return 415, "An image only."
+    if upload is not None and not kind.startswith(("image/", "video/")):
+        return 415, "An image or a video only."
     if upload is None and kind != "application/json":
         return 415, "JSON only."
     length = headers.get("content-length", "")

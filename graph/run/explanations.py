@@ -103,7 +103,7 @@ def save_explanation(
         RunError: the image cannot be read, or the run not written to.
     """
     with disk_errors(image, "cannot be read"):
-        digest = _digest(image)
+        digest = image_digest(image)
     asked = json.dumps([digest, dict(question)], sort_keys=True)
     key = hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()
     file = run.file(f"{FOLDER}/{key}.json")
@@ -120,7 +120,7 @@ def save_explanation(
     return file
 
 
-def _digest(image: Path) -> str:
+def image_digest(image: Path) -> str:
     """Return the sha256 of a file's content, or of all files' in a folder of frames."""
     digest = hashlib.sha256()
     files = sorted(it for it in image.iterdir() if it.is_file()) if image.is_dir() else [image]

@@ -17,7 +17,9 @@ PyAV is imported here alone, when a file is opened: it comes with the extra `con
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import PurePath
@@ -102,7 +104,7 @@ class Clip(NamedTuple):
     positions: tuple[int, ...]
 
 
-def read_clip(path: Path, frames: int) -> Clip:
+def read_clip(path: Path, frames: int, seconds: float = math.inf) -> Clip:
     """Read evenly spaced frames of a video file, or of a folder of frames.
 
     They are rotated as the video says, and resized if their shorter side has more than 256 pixels.
@@ -110,26 +112,28 @@ def read_clip(path: Path, frames: int) -> Clip:
     Args:
         path: the file or folder.
         frames: how many.
+        seconds: that decoding may take.
 
     Raises:
-        DataError: no video that can be decoded, or PyAV is missing.
+        DataError: no video that can be decoded in this time, or PyAV is missing.
     """
-    video = open_video(path)
+    video = open_video(path, seconds=seconds)
     positions = even_positions(video, frames)
     return Clip(read_frames(video, positions, *clip_size(*video.size, frames)), tuple(positions))
 
 
-def open_video(path: Path, first: int = 0) -> Video:
+def open_video(path: Path, first: int = 0, seconds: float = math.inf) -> Video:
     """Open a video file, or a folder of frames, and read the times of its frames.
 
     Args:
         path: the file or folder.
         first: the number of the first frame of a file.
+        seconds: that decoding a file may take, now and later.
 
     Raises:
-        DataError: no video that can be decoded, no frames, or PyAV is missing.
+        DataError: no video that can be decoded in this time, no frames, or PyAV is missing.
     """
-    return FrameFolder(path) if path.is_dir() else VideoFile(path, first)
+    return FrameFolder(path) if path.is_dir() else VideoFile(path, first, seconds)
 
 
 def even_positions(video: Video, frames: int, annotated: Iterable[int] = ()) -> list[int]:
@@ -217,17 +221,19 @@ class FrameFolder:
 class VideoFile:
     """A file that PyAV decodes."""
 
-    def __init__(self, path: Path, first: int = 0) -> None:
+    def __init__(self, path: Path, first: int = 0, seconds: float = math.inf) -> None:
         """Decode all frames for their times.
 
         Args:
             path: the file.
             first: the number of its first frame in the names of frames.
+            seconds: that decoding may take, now and later.
 
         Raises:
-            DataError: no video that can be decoded, or PyAV is missing.
+            DataError: no video that can be decoded in this time, or PyAV is missing.
         """
         self.path, self._first = path, first
+        self._seconds, self._end = seconds, time.monotonic() + seconds
         times: list[int | None] = []
         last = 0
         for frame in self._decode():
@@ -275,6 +281,11 @@ class VideoFile:
                     return
                 if frame is None:
                     return
+                if time.monotonic() > self._end:
+                    expected = f"at most {self._seconds:g} s of decoding"
+                    remedy = "Cut out the part that is asked about"
+                    raise DataError("video too long", file=self.path, expected=expected,
+                                    remedy=remedy)  # fmt: skip
                 yield frame
 
 

@@ -91,7 +91,7 @@ def audit_photograph(served: ServedRun, asked: Mapping[str, str]) -> bytes:
 
 
 def explain_audited(served: ServedRun, key: str, file: str) -> str:
-    """Keep an image of an audit as one that was dropped on the page of explanations.
+    """Keep an image of an audit as one that was dropped, unless it is of the run's concept data.
 
     Returns:
         The photograph's key.
@@ -103,12 +103,18 @@ def explain_audited(served: ServedRun, key: str, file: str) -> str:
     path = _audited(served, key, file)
     if served.run is None:
         raise QueryError("no such picture")
+    photographs_of_run = Photographs(served.run)
+    images = Path(served.run.manifest["data"]["folder"], "images").resolve()
+    if path.resolve().is_relative_to(images):  # there it is known which images are film strips
+        name = path.resolve().relative_to(images).as_posix()
+        if (own := photographs_of_run.key_in_run(name)) is not None:
+            return own
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST + 1)
     except OSError as error:
         raise QueryError("no such picture") from error
-    return Photographs(served.run).add(content)
+    return photographs_of_run.add(content)
 
 
 def _audited(served: ServedRun, key: str, file: str) -> Path:

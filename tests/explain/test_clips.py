@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,22 +14,26 @@ import pytest
 from PIL import Image
 
 from conceptgraph import explain, ingest
-from conceptgraph.errors import QueryError
+from conceptgraph.errors import DataError, QueryError
 from conceptgraph.explain.clips import shared_strip, slots_of_frames, strip_of
 from conceptgraph.explain.counterfactuals import OriginalImage, logits_of, painted
 from conceptgraph.explain.inpainting import paint_over, to_pixels
 from conceptgraph.explain.network import open_network
 from conceptgraph.explain.things import connected_parts, find_things
 from conceptgraph.explain.user_region import chosen_region
+from conceptgraph.graph.run.explanations import saved_explanations
 from conceptgraph.graph.run.reader import open_run
-from conceptgraph.serve.explorer.explain.explainer import Explainer, NetworkOptions
-from conceptgraph.serve.explorer.explain.photographs import Photographs
+from conceptgraph.serve.explorer.explain import photographs as dropped
+from conceptgraph.serve.explorer.explain.explainer import Answer, Explainer, NetworkOptions
+from conceptgraph.serve.explorer.explain.photographs import Photographs, key_of
 from conceptgraph.serve.explorer.explain.question import ImageQuestion
 from tests import reference
 from tests.command_line import call
 from tests.ingest.dissection.test_clips import FRAMES, SETTINGS, SIDE, write_clips
+from tests.video_files import moving_right, write_sound, write_video
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conceptgraph.graph.run.reader import Run
@@ -137,9 +142,6 @@ def test_things_and_flows_of_a_clip(run: Run, clips: Path, tmp_path: Path) -> No
 
 
 def test_a_video_is_read(run: Run, tmp_path: Path) -> None:
-    pytest.importorskip("av")
-    from tests.video_files import write_video
-
     video = write_video(tmp_path / "a.mp4", [(number / 11, 0.5) for number in range(12)])
     pixels = open_network(run).load_photograph(video).pixels
     columns = [frame[SIDE // 2, :, 0].argmax() for frame in np.split(pixels, FRAMES)]
@@ -252,25 +254,139 @@ def test_commands_on_a_clip(run: Run, clips: Path, tmp_path: Path) -> None:
     assert "6 frames of 16 × 16 pixels" in result.err
 
 
+def test_a_rectangle_is_asked_about_in_every_frame(run: Run, clips: Path) -> None:
+    network, strip = open_network(run, model=MODEL), clips / "images" / "00.png"
+    chosen = chosen_region(run, strip, "2,3,7,9")
+    assert chosen is not None
+    expected = np.zeros((SIDE, SIDE), np.bool_)
+    expected[3:12, 2:9] = True
+    assert np.array_equal(chosen, np.concatenate([expected] * FRAMES))
+    inside, outside = (explain(network, strip, region=it).picture for it in (chosen, ~chosen))
+    assert inside.chosen is not None
+    assert outside.chosen is not None
+    block, total = inside.chosen.block, explain(network, strip).total
+    both = inside.chosen.evidence + outside.chosen.evidence
+    assert both + inside.biases_after[block] == pytest.approx(total, abs=1e-6)
+    by_frame = 0.0  # positions of the strip, by the share of each that the rectangle covers
+    evidence = inside.evidence[block]
+    step = SIDE // evidence.shape[1]
+    for row in range(FRAMES * SIDE):
+        for column in range(SIDE):
+            amount = float(evidence[row // step, column // step]) / step**2
+            by_frame += amount * chosen[row, column]
+    assert inside.chosen.evidence == pytest.approx(by_frame, abs=1e-5)
+    result = inside.chosen.counterfactual
+    assert result is not None
+    assert np.array_equal(result.pixels, paint_over(inside.pixels, chosen, FRAMES))
+
+
+def test_masks_of_a_frame_or_of_several(run: Run, clips: Path, tmp_path: Path) -> None:
+    strip, mask = clips / "images" / "00.png", tmp_path / "mask.png"
+    parts = np.zeros((3, SIDE, SIDE), np.uint8)
+    parts[0, 2:6, 3:9], parts[2, 8:, :4] = 255, 1
+    Image.fromarray(parts[0]).save(mask)
+    whole, rectangle = chosen_region(run, strip, mask=mask), chosen_region(run, strip, "3,2,6,4")
+    assert whole is not None
+    assert rectangle is not None
+    assert np.array_equal(whole, rectangle)
+    Image.fromarray(np.concatenate(parts)).save(mask)
+    found = chosen_region(run, strip, mask=mask)
+    assert found is not None
+    for frame, part in enumerate(np.split(found, FRAMES)):
+        assert np.array_equal(part, parts[reference.slot_of(frame, FRAMES, 3)] > 0)
+    folder = frames_in(tmp_path / "frames", strip, FRAMES)
+    of_folder = chosen_region(run, folder, mask=mask)
+    assert of_folder is not None
+    assert np.array_equal(of_folder, found)
+    Image.fromarray(np.concatenate(parts)[:-1]).save(mask)
+    with pytest.raises(DataError, match="found 16 × 47; expected 16 × 16, or a strip"):
+        chosen_region(run, strip, mask=mask)
+    with pytest.raises(QueryError, match="in an image of 16 × 16 pixels"):
+        chosen_region(run, strip, f"0,{SIDE},4,4")
+
+
 def test_what_is_not_asked_of_clips(run: Run, clips: Path) -> None:
-    strip = clips / "images" / "00.png"
     with pytest.raises(QueryError, match="a clip is explained without --masks"):
-        explain(run, strip, masks=True)
-    with pytest.raises(QueryError, match="a clip is explained without --mask and --region"):
-        chosen_region(run, strip, "0,0,4,4")
+        explain(run, clips / "images" / "00.png", masks=True)
 
 
-def test_the_explorer_paints_over_no_clip(run: Run, clips: Path, tmp_path: Path) -> None:
-    """The painted strip would be taken for a still."""
-    photographs = Photographs(run, tmp_path)
+@pytest.fixture
+def explainer(run: Run, tmp_path: Path) -> Iterator[Explainer]:
+    """Explain clips as the explorer does; what is dropped lies in `photographs`."""
+    photographs = Photographs(run, tmp_path / "photographs")
     explainer = Explainer(run, photographs, NetworkOptions(model=MODEL))
-    (key,) = (key for key in photographs.of_run("00.png"))
-    question = ImageQuestion(key)
+    yield explainer
+    explainer.close()
+
+
+def answer(explainer: Explainer, question: ImageQuestion) -> Answer:
     job = explainer.ask(question)
     assert job.ended.wait(120)
     assert job.answer is not None, job.error
-    assert job.answer.page.frames == FRAMES
-    assert job.answer.page.motion
-    with pytest.raises(QueryError, match="a clip"):
-        explainer.paint_over(question, "1")
-    explainer.close()
+    return job.answer
+
+
+def test_the_explorer_paints_over_a_clip_and_asks_again(run: Run, explainer: Explainer) -> None:
+    (key,) = explainer.photographs.of_run("00.png")
+    question = ImageQuestion(key, region="2,3,7,9")
+    first = answer(explainer, question)
+    assert first.page.frames == FRAMES
+    assert first.page.motion
+    chosen = first.explanation.picture.chosen
+    assert chosen is not None
+    assert chosen.counterfactual is not None
+    painted = explainer.paint_over(question, "R")
+    again = answer(explainer, ImageQuestion(painted, first.explanation.class_name))
+    assert np.array_equal(again.explanation.picture.pixels, chosen.counterfactual.pixels)
+    lost = first.explanation.logit - again.explanation.logit
+    assert lost == pytest.approx(chosen.counterfactual.measured, abs=1e-4)
+    explainer.keep(ImageQuestion(painted))
+    saved = [key_of(it.image) for it in saved_explanations(run)]
+    assert painted in saved  # so that the page of kept explanations leads to it
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".webm"])
+def test_a_video_is_dropped(run: Run, explainer: Explainer, tmp_path: Path, suffix: str) -> None:
+    video = write_video(tmp_path / f"a{suffix}", moving_right(12))
+    key = explainer.photographs.add(video.read_bytes())
+    assert explainer.photographs.add(video.read_bytes()) == key
+    page = answer(explainer, ImageQuestion(key))
+    assert np.array_equal(page.explanation.picture.pixels, explain(run, video).picture.pixels)
+    with Image.open(BytesIO(explainer.photographs.picture(key, still=False))) as moving:
+        assert (moving.format, moving.n_frames, moving.size) == ("WEBP", FRAMES, (64, 48))
+    with Image.open(BytesIO(explainer.photographs.picture(key, still=True))) as still:
+        assert (still.format, still.size) == ("JPEG", (64, 48))
+    question = ImageQuestion(key, region="0,0,64,24")
+    answer(explainer, question)
+    before, after = (
+        np.stack([np.asarray(Image.open(file)) for file in sorted(folder.iterdir())]).astype(int)
+        for folder in map(explainer.photographs.file, (key, explainer.paint_over(question, "R")))
+    )
+    assert np.array_equal(before[:, 28:], after[:, 28:])
+    assert (before[:, 12:20].max(axis=(1, 2, 3)) > 200).all()  # the square
+    assert (after[:, 12:20].max(axis=(1, 2, 3)) < 100).all()
+
+
+def test_a_video_that_is_none_is_refused_and_leaves_nothing(
+    explainer: Explainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photographs, video = explainer.photographs, write_video(tmp_path / "a.mp4", moving_right(12))
+    content = video.read_bytes()
+    sound = write_sound(tmp_path / "sound.mp4").read_bytes()
+    bad = [(b"", "not a video"), (b"no video", "not a video"), (sound, "no video in it"),
+           (content[: len(content) // 2], "not a video")]  # fmt: skip
+    for some, message in bad:
+        with pytest.raises(DataError, match=f"^{message}"):
+            photographs.add(some)
+    avi = write_video(tmp_path / "a.avi", moving_right(150)).read_bytes()
+    assert photographs.file(photographs.add(avi[: len(avi) * 4 // 5])).is_dir()  # what comes before
+    monkeypatch.setattr(dropped, "SECONDS", 0.0)
+    with pytest.raises(DataError, match=r"^video too long; expected at most 0 s"):
+        photographs.add(content)
+    monkeypatch.setattr(dropped, "LARGEST", len(content) - 1)
+    with pytest.raises(DataError, match="too large"):
+        photographs.add(content)
+    assert len(list((tmp_path / "photographs").iterdir())) == 1
+    monkeypatch.setattr(dropped, "KEPT", 1)
+    key = photographs.add_frames([Image.new("RGB", (9, 9))] * 2)
+    assert [file.name for file in (tmp_path / "photographs").iterdir()] == [key]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+from PIL import Image
+
 from ....errors import QueryError
 from ....explain.ablation import requested_masks
+from ....explain.clips import load_frames
 from ....explain.explain import explain
 from ....explain.network import open_network
 from ....explain.predict import predict
@@ -21,6 +24,7 @@ from ....explain.what_if import run_ablations
 from ....graph.run.trust import is_trusted
 from ....graph.uids import concept_uid
 from ....ingest.concept_data.images import open_image
+from ....ingest.network.preprocessing import seen_box
 from ....pages.image_content import image_page, path_sums
 from ....pages.image_page import image_path_values
 from ....pages.path_content import image_paths_page
@@ -139,23 +143,28 @@ class Explainer:
             mark: of the thing: its number, or "R" for the region that was asked about.
 
         Raises:
-            QueryError: there is no such thing, or no answer, or it is of a clip: what is painted
-                over would be taken for a still.
+            QueryError: there is no such thing, or no answer.
+            DataError: the photograph cannot be read.
         """
         explanation = self._answered(question).explanation
-        if frames_of(explanation) > 1:
-            raise QueryError("a clip is not asked about again with a thing painted over")
         thing = _thing(explanation, mark)
         if thing is None or thing.counterfactual is None:
             raise QueryError("no thing that was painted over", found=mark[:20])
-        pixels = thing.counterfactual.pixels
-        painted = paint_photograph(
-            open_image(Path(explanation.image)), explanation.seen, pixels,
-            (pixels != explanation.picture.pixels).any(axis=2),
-        )  # fmt: skip
-        buffer = BytesIO()
-        painted.save(buffer, format="PNG", compress_level=1)
-        return self.photographs.add(buffer.getvalue())
+        file, frames = Path(explanation.image), frames_of(explanation)
+        shape = self.run.manifest["input"]
+        if frames > 1:
+            images = [Image.fromarray(frame) for frame in load_frames(self.run, file, frames)]
+        else:
+            images = [open_image(file)]
+        before, after = (
+            np.split(pixels, frames)
+            for pixels in (explanation.picture.pixels, thing.counterfactual.pixels)
+        )
+        painted = [
+            paint_photograph(image, seen_box(image.size, shape), new, (new != old).any(axis=2))
+            for image, old, new in zip(images, before, after, strict=True)
+        ]
+        return self.photographs.add_frames(painted)
 
     def unit_paths(self, question: ImageQuestion) -> dict[str, object]:
         """Search the unit paths of an answer, unless that was done; return what their page shows.

@@ -16,8 +16,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from ....errors import ConceptGraphError, DataError, QueryError
+from ....explain.clips import frames_of_run, shown_size
 from ....graph.run.explanations import saved_explanations
-from ....ingest.concept_data.images import read_header
+from ....ingest.network.preprocessing import WHOLE_IMAGE, seen_box
 from ....pages.document import render as render_page_part
 from ....pages.image_page import image_values
 from ...local_server import json_action
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ....graph.run.reader import Run
+    from ....ingest.network.preprocessing import SeenBox
     from ..library import Library, State
     from .explainer import Answer, NetworkOptions
     from .worker import Job
@@ -66,9 +68,18 @@ class KeptExplanation(NamedTuple):
 
 
 class StartPage(NamedTuple):
-    """What the page shows on which a photograph is chosen, of `largest` bytes at most."""
+    """What the page shows on which a photograph is chosen, of `largest` bytes at most.
+
+    Attributes:
+        takes_clips: whether a video can be chosen, too.
+        images: keys of the run's, those that are shown.
+        total: how many there are.
+        text: what their names contain.
+        kept: explanations in the run.
+    """
 
     largest: int
+    takes_clips: bool
     images: list[str]
     total: int
     text: str
@@ -95,7 +106,8 @@ class WhatIf(NamedTuple):
 
     Attributes:
         question: what was asked.
-        size: width and height of the photograph, in its own pixels.
+        size: width and height of the photograph, or of a clip's frames, in its own pixels.
+        shown: the part of it that the page shows.
         marks: of things that can be painted over, and what they are.
         concepts: that can be ablated, the first ones to tick.
         classes: names of all classes.
@@ -106,6 +118,7 @@ class WhatIf(NamedTuple):
 
     question: ImageQuestion
     size: tuple[int, int]
+    shown: SeenBox
     marks: list[tuple[str, str]]
     concepts: list[str]
     classes: list[str]
@@ -254,7 +267,8 @@ def _problem(error: ConceptGraphError, given: Mapping[str, str]) -> Response:
 def _start(explainer: Explainer, given: QueryParams) -> StartPage:
     text = given.get("q", "")[:200]
     images = explainer.photographs.of_run(text)
-    return StartPage(LARGEST, images[:SHOWN], len(images), text, _kept(explainer))
+    takes_clips = frames_of_run(explainer.run) is not None
+    return StartPage(LARGEST, takes_clips, images[:SHOWN], len(images), text, _kept(explainer))
 
 
 def _kept(explainer: Explainer) -> list[KeptExplanation]:
@@ -294,13 +308,13 @@ def _body(run: str, explainer: Explainer, question: ImageQuestion, answer: Answe
 
 def _what_if(run: str, explainer: Explainer, question: ImageQuestion, answer: Answer) -> WhatIf:
     before = question.shown_from
-    height, width = read_header(explainer.photographs.file(question.image)).shown
+    height, width = shown_size(explainer.run, explainer.photographs.file(question.image))
     painted = [*([answer.page.asked] if answer.page.asked else []), *answer.page.things]
-    if answer.page.frames > 1:
-        painted = []
+    seen = seen_box((width, height), explainer.run.manifest["input"])
     return WhatIf(
         question,
         (width, height),
+        seen if answer.page.frames > 1 else WHOLE_IMAGE,
         [(thing.mark, " · ".join(name.name for name in thing.names[:2]))
          for thing in painted if thing.painted],
         list(dict.fromkeys([*question.ablate, *answer.concepts])),

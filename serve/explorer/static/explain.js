@@ -20,13 +20,13 @@
       if (!chosen) return;
       const largest = Number(file.dataset.largest);
       if (chosen.size > largest) {
-        said.textContent = `${chosen.name} is too large; a photograph has ${largest >> 20} MB at most.`;
+        said.textContent = `${chosen.name} is too large; a file has ${largest >> 20} MB at most.`;
         return;
       }
       said.textContent = `Reading ${chosen.name} …`;
       const run = query().get("run");
       try {
-        const answer = await send(`/explain/photograph${run ? `?run=${encodeURIComponent(run)}` : ""}`, chosen, chosen.type.startsWith("image/") ? chosen.type : "image/unknown");
+        const answer = await send(`/explain/photograph${run ? `?run=${encodeURIComponent(run)}` : ""}`, chosen, /^(image|video)\//.test(chosen.type) ? chosen.type : "image/unknown");
         location.assign(answer.url);
       } catch (error) { said.textContent = error.message; }
     }
@@ -94,6 +94,7 @@
     // A region, dragged on the photograph.
     const picture = document.querySelector(".picture");
     const [width, height] = [Number(panel.dataset.width), Number(panel.dataset.height)];
+    const [edgeLeft, edgeTop, edgeRight, edgeBottom] = panel.dataset.shown.split(",").map(Number);
     const region = form.elements.region;
     let from = null;
     let box = null;
@@ -116,7 +117,8 @@
         getSelection().removeAllRanges();
       }
       Object.assign(box.style, { left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * (right - left)}%`, height: `${100 * (bottom - top)}%` });
-      region.value = [left * width, top * height, (right - left) * width, (bottom - top) * height].map(Math.floor).join(",");
+      const [x, y] = [width * (edgeRight - edgeLeft), height * (edgeBottom - edgeTop)];
+      region.value = [width * edgeLeft + left * x, height * edgeTop + top * y, (right - left) * x, (bottom - top) * y].map(Math.floor).join(",");
     });
     document.addEventListener("pointerup", () => {
       if (box) form.requestSubmit();
