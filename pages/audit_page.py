@@ -46,6 +46,7 @@ def render_audit(run: Run, audit: Audit, why_options: Sequence[str] = ()) -> str
         "audit.html",
         audit=audit,
         finding=audit_finding(audit),
+        noun=run.noun,
         no_answer=audit_note(run, audit),
         names_by=run_sources_note(run),
         groups=[

@@ -53,10 +53,12 @@ def class_concepts(run: Run, class_name: str) -> ClassConceptGraph:
     Raises:
         RunError: its files are damaged.
     """
-    return class_concept_graph(read_class_evidence(run), class_name)
+    return class_concept_graph(read_class_evidence(run), class_name, run.noun)
 
 
-def class_concept_graph(saved: SavedEvidence | None, class_name: str) -> ClassConceptGraph:
+def class_concept_graph(
+    saved: SavedEvidence | None, class_name: str, noun: str
+) -> ClassConceptGraph:
     """Return the concept graph of a class, from the evidence of a run, if it has any."""
     images = 0 if saved is None else saved.images.get(class_name, 0)
     if saved is None or not images:
@@ -76,7 +78,7 @@ def class_concept_graph(saved: SavedEvidence | None, class_name: str) -> ClassCo
     if not graphs:
         return ClassConceptGraph()
     other = "the mean of all classes" if saved.versus is None else saved.versus
-    text = f"mean over {counted(images, 'image')} taken for {class_name}, against {other}"
+    text = f"mean over {counted(images, noun)} taken for {class_name}, against {other}"
     return ClassConceptGraph(
         FlowPage(blocks, tuple(graphs), of="of a picture on average"),
         _lead(class_name, evidence, blocks[0], categories[0]),

@@ -107,10 +107,11 @@ def _silent(run: Run, units: pd.DataFrame) -> str | None:
     dead, sparse = (int((units["status"] == status).sum()) for status in ("dead", "sparse"))
     if dead + sparse <= len(units) / 2:
         return None
+    seen = f"{run.manifest['data']['images']} {run.noun}s"
     return (
-        f"{dead} are never active on the {run.manifest['data']['images']} images of the concept "
-        f"data, and {sparse} too rarely for a threshold: concept data with images as the network "
-        "was trained on would help."
+        f"{dead} are never active on the {seen} of the concept "
+        f"data, and {sparse} too rarely for a threshold: concept data with {run.noun}s as the "
+        "network was trained on would help."
     )
 
 
@@ -176,11 +177,11 @@ def _too_few(run: Run) -> str:
 
 
 def _unit_note(run: Run, card: UnitCard) -> str:
-    images = run.manifest["data"]["images"]
+    seen = f"{run.manifest['data']['images']} {run.noun}s"
     if card.status == "dead":
         return (
-            f"{card.uid} has no name: it is never active on the {images} images of the concept "
-            "data. Concept data with images as the network was trained on may activate it."
+            f"{card.uid} has no name: it is never active on the {seen} of the concept "
+            f"data. Concept data with {run.noun}s as the network was trained on may activate it."
         )
     if card.status == "sparse":
         smaller = [q for q in _QUANTILES if q < run.quantile]

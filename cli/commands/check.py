@@ -78,6 +78,6 @@ def check(
     if as_json:
         print_json(checked.to_json())
     else:
-        print_check(checked)
+        print_check(run, checked)
     if strict and (checked.failed or checked.unmeasured):
         raise typer.Exit(1)

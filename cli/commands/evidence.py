@@ -91,7 +91,7 @@ def evidence(
         print_json({**result.only(chosen, block, top).to_json(), **names_by})
         return
     classes = list(result.images) if chosen is None else [chosen]
-    print_class_evidence(result.saved, classes, block, top)
+    print_class_evidence(run, result.saved, classes, block, top)
     if note := run_sources_note(run):
         print_note(note)
     print_unreadable(result.unreadable)

@@ -311,7 +311,7 @@ def _explain_class(
         print_json({**paths.to_json(), **apart, **concepts, **notes})
         return
     if saved and saved.images.get(paths.class_name) and not units:
-        print_class_evidence(saved, [paths.class_name], None, top)
+        print_class_evidence(run, saved, [paths.class_name], None, top)
         print_note("Paths of single units, the paper's: --one-unit")
     else:
         print_class_paths(paths, no_answer)

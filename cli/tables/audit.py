@@ -29,10 +29,10 @@ def print_audit(
     """Print what the answers rely on, groups, confusions, suspects, and what was not read."""
     print_line(audit_finding(audit), "bold")
     right = "" if audit.right is None else f", {audit.right} right ({_share(audit)})"
-    print_line(f"{counted(audit.images, 'image')}{right}")
+    print_line(f"{counted(audit.images, run.noun)}{right}")
     print_line()
     _print_reliance(audit)
-    _print_groups(audit)
+    _print_groups(run, audit)
     if audit.right is not None:
         _print_confusions(audit)
         if audit.suspects:
@@ -73,11 +73,11 @@ def _names(row: Reliance) -> str:
     return f"{name} ({', '.join(others[:_CONCEPTS])}{more})" if others else name
 
 
-def _print_groups(audit: Audit) -> None:
+def _print_groups(run: Run, audit: Audit) -> None:
     labelled = audit.right is not None
     columns = ("class", "images", "what they share", "mistakes")
     print_table(
-        "groups of images whose answer has the same reason",
+        f"groups of {run.noun}s whose answer has the same reason",
         columns if labelled else columns[:3],
         [
             (

@@ -52,8 +52,8 @@ def _print_unit(run: Run, card: UnitCard, no_answer: str | None) -> None:
     _print_contributions("feeds", card.feeds)
     print_note(f"{_SHARES}\n")
     print_table(
-        f"top images (thumbnails are in {run.path})",
-        ("image", "activation", "thumbnail"),
+        f"top {run.noun}s (thumbnails are in {run.path})",
+        (run.noun, "activation", "thumbnail"),
         [(row.image, f"{row.activation:#.3g}", row.thumbnail) for row in card.images],
         right="b",
     )

@@ -9,15 +9,16 @@ from ..terminal import print_line, print_note, print_table
 
 if TYPE_CHECKING:
     from ...graph.run.check import RunCheck
+    from ...graph.run.reader import Run
 
 _VERDICTS = {True: "ok", False: "fails", None: "not measured"}
 
 
-def print_check(check: RunCheck) -> None:
+def print_check(run: Run, check: RunCheck) -> None:
     """Print the verdict, the lines, and what to do about those that failed."""
     print_line(f"{check.run}: {_verdict(check)}.")
     print_table(
-        f"how far to believe this run ({counted(check.images, 'image')} explained)",
+        f"how far to believe this run ({counted(check.images, run.noun)} explained)",
         ("line", "", "found", "usual"),
         [(line.name, _VERDICTS[line.passed], line.finding, line.usual) for line in check.lines],
     )

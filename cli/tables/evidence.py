@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...graph.run.class_evidence import SavedEvidence
+    from ...graph.run.reader import Run
     from ...queries.class_evidence import CarryingConcepts, ConceptEvidence, MeanFlow
 
 _OF_MANY, _OF_ONE = 3, 8
@@ -27,19 +28,19 @@ _UNREADABLE = 20
 
 
 def print_class_evidence(
-    saved: SavedEvidence, classes: Sequence[str], block: str | None, top: int | None
+    run: Run, saved: SavedEvidence, classes: Sequence[str], block: str | None, top: int | None
 ) -> None:
     """Print the evidence of classes: tables for one, three lines each for several."""
     concepts = [class_concepts(saved, name) for name in classes]
     if len(concepts) == 1:
         apart = distinct_text(distinct_concepts(saved, classes[0]))
-        _print_one(concepts[0], apart, block, top or _OF_ONE)
+        _print_one(run, concepts[0], apart, block, top or _OF_ONE)
     else:
         concepts.sort(key=lambda one: (-one.images, one.class_name))
         for one in concepts:
-            _print_summary(one, block, top or _OF_MANY)
+            _print_summary(run, one, block, top or _OF_MANY)
         print_note("Tables of one class, with intervals: --class NAME")
-    _print_notes(saved)
+    _print_notes(run, saved)
 
 
 def print_unreadable(unreadable: Sequence[tuple[str, str]]) -> None:
@@ -50,8 +51,8 @@ def print_unreadable(unreadable: Sequence[tuple[str, str]]) -> None:
         print_note(f"not read: {len(unreadable) - _UNREADABLE} more")
 
 
-def _print_one(one: CarryingConcepts, apart: str, block: str | None, top: int) -> None:
-    print_line(_finding(one, block), "bold")
+def _print_one(run: Run, one: CarryingConcepts, apart: str, block: str | None, top: int) -> None:
+    print_line(_finding(run, one, block), "bold")
     if apart:
         print_line(f"what sets it apart from the other classes: {apart}")
     print_line()
@@ -61,8 +62,8 @@ def _print_one(one: CarryingConcepts, apart: str, block: str | None, top: int) -
     first, named = rows[0], [row for row in rows if row.name is not None]
     print_table(
         f"where it sees each {first.category} ({first.block}), "
-        f"mean of {counted(one.images, 'image')}",
-        (first.category, "evidence", "95 %", "of the picture", "of the images"),
+        f"mean of {counted(one.images, run.noun)}",
+        (first.category, "evidence", "95 %", "of the picture", f"of the {run.noun}s"),
         [
             *(_cells(row, one.images) for row in named[:top]),
             *_others(named[top:]),
@@ -73,17 +74,17 @@ def _print_one(one: CarryingConcepts, apart: str, block: str | None, top: int) -
     if paths := one.paths(first.category)[:top]:
         print_table(
             f"concept paths, {paths[0].source_block} → {paths[0].target_block} → class",
-            ("", "evidence", "images"),
+            ("", "evidence", f"{run.noun}s"),
             [(f"{path_text(p)} → {one.class_name}", f"{p.mean:+.2f}", p.images) for p in paths],
             right="bc",
         )
 
 
-def _finding(one: CarryingConcepts, block: str | None) -> str:
+def _finding(run: Run, one: CarryingConcepts, block: str | None) -> str:
     """Return in one sentence what carries the class."""
-    images = f"{one.class_name} ({counted(one.images, 'image')})"
+    images = f"{one.class_name} ({counted(one.images, run.noun)})"
     if not one.images:
-        return f"{one.class_name}: the network takes none of the images for it"
+        return f"{one.class_name}: the network takes none of the {run.noun}s for it"
     if not one.shown(block):
         return f"{images}: {unnamed_places(block or 'the run')}"
     carriers = [row for row in one.shown(block) if row.name is not None and row.mean > 0][:2]
@@ -110,8 +111,8 @@ def _others(rows: Sequence[ConceptEvidence]) -> list[tuple[str, ...]]:
     return [(f"{len(rows)} more", f"{sum(row.mean for row in rows):+.2f}", "", "", "")]
 
 
-def _print_summary(one: CarryingConcepts, block: str | None, top: int) -> None:
-    print_line(f"{one.class_name}: {counted(one.images, 'image')}", "bold")
+def _print_summary(run: Run, one: CarryingConcepts, block: str | None, top: int) -> None:
+    print_line(f"{one.class_name}: {counted(one.images, run.noun)}", "bold")
     rows = [row for row in one.shown(block) if row.name is not None][:top]
     nothing = "no concept of the data is found in them"
     if one.images and not one.shown(block):
@@ -136,11 +137,11 @@ def path_text(flow: MeanFlow) -> str:
     return f"{flow.source_name or ELSEWHERE} → {flow.target_name or ELSEWHERE}"
 
 
-def _print_notes(saved: SavedEvidence) -> None:
+def _print_notes(run: Run, saved: SavedEvidence) -> None:
     other = "the mean of all logits" if saved.versus is None else f"the logit of {saved.versus}"
     print_note(
         f"Evidence: what the places of a concept add to the class's logit less {other}; "
-        "its mean, with a 95 % interval, over the images that the network takes for the class. "
-        "In each block and category the concepts, “elsewhere” (where none of them is found) and "
-        "bias terms add up to the mean."
+        f"its mean, with a 95 % interval, over the {run.noun}s that the network takes for the "
+        "class. In each block and category the concepts, “elsewhere” (where none of them is "
+        "found) and bias terms add up to the mean."
     )

@@ -30,7 +30,7 @@ def print_formulas(run: Run, formulas: FormulaLabels) -> None:
     given = labels[labels["holds"]].sort_values("iou", ascending=False, kind="stable")
     print_table(
         f"{run.name}: formulas of {formulas.concepts:,} concepts, chosen on "
-        f"{counted(formulas.chosen_images, 'image')}, tested on {formulas.held_out_images:,}",
+        f"{counted(formulas.chosen_images, run.noun)}, tested on {formulas.held_out_images:,}",
         ("block", "units", "better than a concept", "significant", "with a formula"),
         [
             (

@@ -54,7 +54,7 @@ def print_summary(run: Run) -> None:
     """Print the summary as a table, and the next command."""
     facts, blocks = _facts(run), _blocks(run)
     print_table(
-        f"{run.path}: {facts['images']} images, {facts['concepts']} concepts, "
+        f"{run.path}: {facts['images']} {run.noun}s, {facts['concepts']} concepts, "
         f"{facts['seconds']} s on {facts['device']}",
         (
             "block",

@@ -79,7 +79,7 @@ def print_words(run: Run, words: WordLabels) -> None:
     given = labels[labels["holds"]]
     by = f" by {words.model}" if words.model else ""
     print_table(
-        f"{run.name}: words{by}, of {words.words:,}, from {counted(words.images, 'image')}",
+        f"{run.name}: words{by}, of {words.words:,}, from {counted(words.images, run.noun)}",
         ("block", "units", "with a word", "words"),
         [
             (block, len(rows), int(rows["holds"].sum()), rows["word"][rows["holds"]].nunique())

@@ -66,6 +66,11 @@ class Run:
         uid = self.manifest["uid"]
         return uid if self.words is None else word_run_uid(uid)
 
+    @property
+    def noun(self) -> str:
+        """What its network sees, and its data are counted in: "image" or "clip"."""
+        return "clip" if "frames" in self.manifest["input"] else "image"
+
     @cached_property
     def settings(self) -> Settings:
         """The settings of the ingest."""

@@ -131,7 +131,7 @@ def _document(library: Library, request: Request, view: View) -> Response:
         page = view(served, asked)
     except ConceptGraphError as error:
         return _problem(error, run)
-    return HTMLResponse(render(page, run))
+    return HTMLResponse(render(page, run, served.noun))
 
 
 def _served(library: Library, asked: Mapping[str, str]) -> ServedRun:
@@ -162,7 +162,7 @@ def _part(
         asked = dict(request.query_params)
         try:
             served = _served(library, asked)
-            return HTMLResponse(render_part(template, view(served, asked), served.key))
+            return HTMLResponse(render_part(template, view(served, asked), served.key, served.noun))
         except ConceptGraphError as error:
             return HTMLResponse(render_part("no_part.html", str(error), ""))
 

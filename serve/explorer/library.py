@@ -115,6 +115,11 @@ class ServedRun:
         self._audits: tuple[_FileState, Mapping[str, KeptAudit]] | None = None
 
     @property
+    def noun(self) -> str:
+        """What its network sees: "image" or "clip"; "image" if there is only the graph."""
+        return "image" if self.run is None else self.run.noun
+
+    @property
     def network_state(self) -> State:
         """The state of all that explanations are computed from."""
         return self.state[:-1]
@@ -190,7 +195,7 @@ class ServedRun:
         leads = []
         for name in (row.name for row in self.classes[:CLASS_LEADS]):
             apart = distinct_text(distinct_concepts(self.evidence, name))
-            lead = apart or class_concept_graph(self.evidence, name).lead
+            lead = apart or class_concept_graph(self.evidence, name, self.noun).lead
             leads.append((name, lead.removeprefix(f"{name}: ")))
         return [(name, lead) for name, lead in leads if lead]
 

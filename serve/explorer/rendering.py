@@ -74,22 +74,23 @@ def url(path: str, **query: object) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def render(page: Page, run: str | None) -> str:
+def render(page: Page, run: str | None, noun: str = "image") -> str:
     """Return the HTML document.
 
     Args:
         page: of a view.
         run: key of the run that it is about; None for a page about none.
+        noun: what the run's network sees, "image" or "clip".
     """
     return _environment().get_template(page.template).render(
         page=page.content, title=page.title, here=page.here, crumbs=page.crumbs, run=run,
-        navigation=NAVIGATION,
+        noun=noun, navigation=NAVIGATION,
     )  # fmt: skip
 
 
-def render_part(template: str, content: object, run: str) -> str:
+def render_part(template: str, content: object, run: str, noun: str = "image") -> str:
     """Return a part of a page, which a script puts into it; the template shows it as `page`."""
-    return _environment().get_template(template).render(page=content, run=run)
+    return _environment().get_template(template).render(page=content, run=run, noun=noun)
 
 
 @cache

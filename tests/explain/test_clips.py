@@ -254,6 +254,19 @@ def test_commands_on_a_clip(run: Run, clips: Path, tmp_path: Path) -> None:
     assert "6 frames of 16 × 16 pixels" in result.err
 
 
+def test_what_is_counted_are_clips(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    result = call("report", "--run", run.path, "-o", page, folder=tmp_path)
+    assert result.status == 0, result.err
+    assert "Clips without any label" in page.read_text(encoding="utf-8")
+    result = call("check", "--run", run.path, "--sample", 2, folder=tmp_path)
+    assert "(2 clips explained)" in " ".join(result.out.split())
+    result = call("evidence", "--run", run.path, folder=tmp_path)
+    assert result.status == 0, result.err
+    assert re.search(r"class 0: \d+ clips", result.out)
+    assert "over the clips that the network takes" in " ".join(result.out.split())
+
+
 def test_a_rectangle_is_asked_about_in_every_frame(run: Run, clips: Path) -> None:
     network, strip = open_network(run, model=MODEL), clips / "images" / "00.png"
     chosen = chosen_region(run, strip, "2,3,7,9")

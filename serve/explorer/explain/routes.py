@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from ....errors import ConceptGraphError, DataError, QueryError
-from ....explain.clips import frames_of_run, shown_size
+from ....explain.clips import shown_size
 from ....graph.run.explanations import saved_explanations
 from ....ingest.network.preprocessing import WHOLE_IMAGE, seen_box
 from ....pages.document import render as render_page_part
@@ -71,7 +71,6 @@ class StartPage(NamedTuple):
     """What the page shows on which a photograph is chosen, of `largest` bytes at most.
 
     Attributes:
-        takes_clips: whether a video can be chosen, too.
         images: keys of the run's, those that are shown.
         total: how many there are.
         text: what their names contain.
@@ -79,7 +78,6 @@ class StartPage(NamedTuple):
     """
 
     largest: int
-    takes_clips: bool
     images: list[str]
     total: int
     text: str
@@ -205,7 +203,8 @@ def _explain(explainers: Explainers, request: Request) -> Response:
     try:
         key, explainer = explainers.of(given)
         if not given.get("image"):
-            return _page(key, "Explain", "explain.html", _start(explainer, given), crumbs=())
+            start, noun = _start(explainer, given), explainer.run.noun
+            return _page(key, noun, "Explain", "explain.html", start, crumbs=())
         return _answer(key, explainer, ImageQuestion.of(given))
     except ConceptGraphError as error:
         return _problem(error, given)
@@ -217,16 +216,17 @@ def _answer(key: str, explainer: Explainer, question: ImageQuestion) -> Response
     Raises:
         ConceptGraphError: there is none.
     """
-    job = explainer.ask(question)
+    noun, job = explainer.run.noun, explainer.ask(question)
     if job.error is not None:
         explainer.cancel(question)  # so that opening the link again asks again
         raise ConceptGraphError(job.error)
     if job.answer is None:
         waiting = WaitingPage(question, job.stage, explainer.waiting_before(job))
-        return _page(key, "Explaining …", "explaining.html", waiting)
+        return _page(key, noun, "Explaining …", "explaining.html", waiting)
     page = job.answer.page
     body = _body(key, explainer, question, job.answer)
-    return _page(key, page.title, "explained.html", AnswerPage(body, page.flows is not None))
+    content = AnswerPage(body, page.flows is not None)
+    return _page(key, noun, page.title, "explained.html", content)
 
 
 def _unit_paths(explainers: Explainers, request: Request) -> Response:
@@ -243,14 +243,15 @@ def _unit_paths(explainers: Explainers, request: Request) -> Response:
         Crumb("Explain", url(PATH, run=key)),
         Crumb("The answer", f"{url(PATH, run=key)}&{question.query}"),
     )
-    return _page(key, "Unit paths", "unit_paths_of_image.html", body, crumbs)
+    return _page(key, explainer.run.noun, "Unit paths", "unit_paths_of_image.html", body, crumbs)
 
 
 def _page(
-    run: str, title: str, template: str, content: object, crumbs: tuple[Crumb, ...] | None = None
-) -> Response:
+    run: str, noun: str, title: str, template: str, content: object,
+    crumbs: tuple[Crumb, ...] | None = None,
+) -> Response:  # fmt: skip
     crumbs = (Crumb("Explain", url(PATH, run=run)),) if crumbs is None else crumbs
-    document = render(Page(template, title, content, PATH, crumbs), run)
+    document = render(Page(template, title, content, PATH, crumbs), run, noun)
     return HTMLResponse(document, headers={"content-security-policy": POLICY})
 
 
@@ -267,8 +268,7 @@ def _problem(error: ConceptGraphError, given: Mapping[str, str]) -> Response:
 def _start(explainer: Explainer, given: QueryParams) -> StartPage:
     text = given.get("q", "")[:200]
     images = explainer.photographs.of_run(text)
-    takes_clips = frames_of_run(explainer.run) is not None
-    return StartPage(LARGEST, takes_clips, images[:SHOWN], len(images), text, _kept(explainer))
+    return StartPage(LARGEST, images[:SHOWN], len(images), text, _kept(explainer))
 
 
 def _kept(explainer: Explainer) -> list[KeptExplanation]:
@@ -299,7 +299,8 @@ def _body(run: str, explainer: Explainer, question: ImageQuestion, answer: Answe
     def link(name: str, category: str) -> str:
         return url("/concept", run=run, uid=f"{category}/{name}")
 
-    below = Markup(render_part("what_if.html", _what_if(run, explainer, question, answer), run))  # noqa: S704
+    what_if = _what_if(run, explainer, question, answer)
+    below = Markup(render_part("what_if.html", what_if, run, explainer.run.noun))  # noqa: S704
     paths = f"{url(PATHS, run=run)}&{question.query}"
     return Markup(  # noqa: S704
         render_page_part("image_body.html", **image_values(answer.page, link, below, paths))

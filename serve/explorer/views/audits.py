@@ -253,7 +253,7 @@ def newest_finding(served: ServedRun) -> str | None:
 def audit_finding(kept: KeptAudit) -> str:
     """Return the finding of an audit in a sentence or two."""
     found = kept["audit"]
-    read = f"{found['images']:,} images"
+    read = f"{found['images']:,} answers"
     if found["right"] is not None:
         wrong = found["images"] - found["right"]
         read = f"{wrong:,} of {found['images']:,} answers are wrong"

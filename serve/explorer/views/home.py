@@ -145,7 +145,7 @@ def _facts(served: ServedRun) -> tuple[tuple[str, object], ...]:
     manifest = served.run.manifest
     return (
         ("network", manifest["model"]["name"]),
-        ("images", f"{manifest['data']['images']:,}"),
+        (f"{served.noun}s", f"{manifest['data']['images']:,}"),
         ("concepts", f"{len(served.concepts):,}"),
         ("classes", f"{len(served.classes):,}"),
         ("units", f"{len(served.units):,}"),

@@ -116,7 +116,7 @@ def one_class(served: ServedRun, asked: Mapping[str, str]) -> Page:
     card = class_card(served.store, served.name, asked.get("uid", ""), top=_ROWS)
     row = find_class(served.classes, card.uid)
     store, name = served.store, served.name
-    carried = class_concept_graph(served.evidence, row.name)
+    carried = class_concept_graph(served.evidence, row.name, served.noun)
     paths = [
         ClassPath(
             path.score, tuple(shown_unit(served, unit, 2) for unit in (path.first, path.second))
