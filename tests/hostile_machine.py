@@ -29,6 +29,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 from PIL import Image
 
 from conceptgraph.cli.app import main as command_line
@@ -150,6 +151,7 @@ def _run_here(words: str, folder: Path, log: Path, prepare: Preparation | None) 
         prepare()
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
+    torch.set_num_threads(torch.get_num_threads())  # renews the pool, before two threads do
     try:
         command_line()
     except SystemExit as end:
