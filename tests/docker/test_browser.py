@@ -133,6 +133,7 @@ def _ask(page: Page, folder: str, title: str) -> str:
     page.get_by_text(f"conceptgraph {folder}", exact=True).click()
     page.get_by_text(title, exact=True).first.click()
     page.get_by_text(f"Favorite: {title}").wait_for()
+    expect(page.locator(".monaco-editor .view-lines").first).to_contain_text("MATCH")
     page.get_by_test_id("editor-Run").click()
     frame = page.get_by_test_id("frame").first
     expect(frame.get_by_test_id("frameCommand")).to_contain_text(title)
