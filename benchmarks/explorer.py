@@ -126,7 +126,7 @@ def pages_of(run: Run) -> dict[str, str]:
 
 def time_pages(server: ExplorerServer, run: Run) -> dict[str, tuple[float, float]]:
     """Return wall and CPU milliseconds of each page."""
-    process = psutil.Process(server.process.pid)
+    process = psutil.Process(server.program.pid)
     times = {}
     for name, path in pages_of(run).items():
         address = path.format(run.path.stem).replace(" ", "+")
@@ -143,7 +143,7 @@ def time_pages(server: ExplorerServer, run: Run) -> dict[str, tuple[float, float
 
 def ask_at_once(server: ExplorerServer, run: Run, seconds: float) -> dict[str, float]:
     """Ask for all pages from many threads; return answers, errors, and memory."""
-    process = psutil.Process(server.process.pid)
+    process = psutil.Process(server.program.pid)
     addresses = [path.format(run.path.stem).replace(" ", "+") for path in pages_of(run).values()]
     end, waits, errors = time.perf_counter() + seconds, [], []
 
@@ -184,7 +184,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run = open_run(arguments.run) if arguments.run else large_run(Path(folder) / "large.cg")
-        with exploring(run.path.parent, "--run", run.path.absolute()) as server:
+        with exploring(run.path.parent, "--run", run.path.absolute(), cold=True) as server:
             start = time.perf_counter()
             server.get("/")
             opening = time.perf_counter() - start

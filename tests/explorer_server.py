@@ -6,15 +6,13 @@ import http.client
 import json
 import re
 import signal
-import subprocess
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from tests.command_line import PROGRAM, environment
+from tests.command_line import Program
 from tests.page_samples import WIDE
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ class Answer(NamedTuple):
 class ExplorerServer:
     """A server that runs, and where its first page is."""
 
-    process: subprocess.Popen[str]
+    program: Program
     url: str
 
     @property
@@ -76,36 +74,29 @@ class ExplorerServer:
 
 
 @contextmanager
-def exploring(folder: Path, *words: object, **env: str) -> Iterator[ExplorerServer]:
+def exploring(
+    folder: Path, *words: object, env: dict[str, str] | None = None, cold: bool = False
+) -> Iterator[ExplorerServer]:
     """Run `serve` in a folder."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            [*PROGRAM, "serve", "--no-browser", *map(str, words)],
-            cwd=folder,
-            env=environment(PYTHONUNBUFFERED="1", **env),
-            stdout=errors,
-            stderr=errors,
-            text=True,
-        )
-        try:
-            yield ExplorerServer(process, _printed_address(process, errors))
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=60)
-            errors.seek(0)
-            assert "Traceback" not in errors.read()
+    program = Program("serve", "--no-browser", *words, folder=folder, env=env, cold=cold)
+    try:
+        yield ExplorerServer(program, printed_address(program))
+    finally:
+        program.send_signal(signal.SIGINT)
+        done = program.wait(60)
+        assert done.status == 0, done.err
+        assert "Traceback" not in done.err
 
 
-def _printed_address(process: subprocess.Popen[str], errors: TextIO) -> str:
+def printed_address(program: Program) -> str:
+    """Return the address that a server prints on stderr, as soon as it does."""
     for _ in range(1200):
-        errors.seek(0)
-        printed = errors.read()
-        if found := re.search(r"http://\S+\n", printed):
+        if found := re.search(r"http://\S+\n", program.err):
             return found[0].strip()
-        if process.poll() is not None:
+        if program.status is not None:
             break
         time.sleep(0.05)
-    raise AssertionError(printed)
+    raise AssertionError(program.err)
 
 
 @dataclass

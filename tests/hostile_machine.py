@@ -29,15 +29,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from PIL import Image
 
-from conceptgraph.cli.app import main as command_line
 from conceptgraph.errors import ConceptGraphError
 from conceptgraph.graph.records import records
 from conceptgraph.graph.run.reader import open_run
 from tests.annotation_files import coco, write_image, write_json
-from tests.command_line import PROGRAM, environment
+from tests.command_line import PROGRAM, become_the_program, environment
 from tests.drawn_data import draw_concept_data
 from tests.hostile_runs import make_world
 
@@ -135,25 +133,12 @@ def start(words: str, folder: Path, log: Path, prepare: Preparation | None = Non
 
 
 def _run_here(words: str, folder: Path, log: Path, prepare: Preparation | None) -> int:
-    os.chdir(folder)
     log.mkdir(exist_ok=True)
-    for number, name in ((0, "in"), (1, "out"), (2, "err")):
-        handle = os.open(log / name, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        os.dup2(handle, number)
-        os.close(handle)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    clean = environment()
-    os.environ.clear()
-    os.environ.update(clean)
-    sys.argv = ["conceptgraph", *shlex.split(words)]
-    if prepare is not None:
-        prepare()
-    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
-    torch.set_num_threads(torch.get_num_threads())  # renews the pool, before two threads do
+    files = [log / name for name in ("in", "out", "err")]
+    for file in files:
+        file.write_bytes(b"")
     try:
-        command_line()
+        become_the_program(shlex.split(words), folder, environment(), files, prepare)
     except SystemExit as end:
         with suppress(BrokenPipeError):
             sys.stdout.flush()

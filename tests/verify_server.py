@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import signal
-import subprocess
-import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.command_line import PROGRAM, CommandResult, environment
+from tests.command_line import CommandResult, Program
+from tests.explorer_server import printed_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,9 +26,8 @@ SAID = "() => document.getElementById('said').textContent !== ''"
 class VerifyServer:
     """A server that runs, and where its page is."""
 
-    process: subprocess.Popen[str]
+    program: Program
     url: str
-    errors: TextIO
 
     @property
     def port(self) -> int:
@@ -64,43 +60,20 @@ class VerifyServer:
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> CommandResult:
         """Press Ctrl-C; return what is printed."""
-        self.process.send_signal(number)
-        out, _ = self.process.communicate(timeout=60)
-        self.errors.seek(0)
-        return CommandResult(self.process.returncode, out, self.errors.read())
+        self.program.send_signal(number)
+        return self.program.wait(60)
 
 
 @contextmanager
 def verifying(folder: Path, *words: object, browser: str | None = None) -> Iterator[VerifyServer]:
     """Start `data verify FOLDER …` beside the folder; it opens the browser, if there is one."""
     opens = ("--no-browser",) if browser is None else ()
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            [*PROGRAM, "data", "verify", folder.name, *opens, *map(str, words)],
-            cwd=folder.parent,
-            env=environment(PYTHONUNBUFFERED="1", BROWSER=browser or ""),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        try:
-            yield VerifyServer(process, _read_address(process, errors), errors)
-        finally:
-            process.kill()
-            process.communicate(timeout=60)
-
-
-def _read_address(process: subprocess.Popen[str], errors: TextIO) -> str:
-    """Return the address that is printed on stderr."""
-    for _ in range(1200):
-        errors.seek(0)
-        printed = errors.read()
-        if found := re.search(r"http://127\.0\.0\.1:\d+/", printed):
-            return found[0]
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise AssertionError(printed)
+    command = ("data", "verify", folder.name, *opens, *words)
+    program = Program(*command, folder=folder.parent, env={"BROWSER": browser or ""})
+    try:
+        yield VerifyServer(program, printed_address(program))
+    finally:
+        program.kill()
 
 
 @dataclass

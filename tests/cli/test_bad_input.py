@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from conceptgraph.cli import terminal
-from tests.command_line import CommandResult, call, run
+from tests.command_line import CommandResult, call, run, run_cold
 from tests.drawn_data import write_broden, write_mask
 from tests.random_networks import CustomNetwork
 from tests.repository import ROOT
@@ -336,7 +336,7 @@ def no_file_beyond(size: int) -> Callable[[], None]:
 
 def test_a_file_that_may_not_grow(inputs: ValidInputs) -> None:
     limit: dict[str, Any] = {"preexec_fn": no_file_beyond(1000)}
-    done = run(*inputs.words(), folder=inputs.folder, env=IMPORTABLE, **limit)
+    done = run_cold(*inputs.words(), folder=inputs.folder, env=IMPORTABLE, **limit)
     check(done, 1, "net.cg.partial", "cannot be written: File too large")
 
 
@@ -432,7 +432,7 @@ def test_weights_that_changed(inputs: ValidInputs) -> None:
 
 
 def test_an_error_says_where_it_comes_from_with_debug(inputs: ValidInputs) -> None:
-    done = run("--debug", *WHY, "--class", "jugling", folder=inputs.folder)
+    done = run_cold("--debug", *WHY, "--class", "jugling", folder=inputs.folder)
     assert done.status == 1
     assert done.err.startswith("Traceback")
     assert "QueryError: no class 'jugling'" in done.err

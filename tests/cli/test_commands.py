@@ -20,7 +20,7 @@ from PIL import Image
 
 from conceptgraph import open_run
 from conceptgraph.cli.app import app
-from tests.command_line import PROGRAM, call, environment, run
+from tests.command_line import PROGRAM, call, environment, run, run_cold
 from tests.page_samples import open_file
 from tests.user_folder import INGEST
 
@@ -323,7 +323,7 @@ def test_pipes_get_whole_lines_without_colours(user_folder: UserFolder) -> None:
 
 
 def test_letters_that_the_encoding_lacks_are_escaped(user_folder: UserFolder) -> None:
-    done = run(
+    done = run_cold(
         "why", "--class", "juggling", folder=user_folder.folder, env={"PYTHONIOENCODING": "ascii"}
     )
     assert done.status == 0

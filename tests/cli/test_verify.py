@@ -160,7 +160,7 @@ def test_how_it_ends(folder: Path, tmp_path: Path) -> None:
             assert "9 answers in concepts.verified.csv, 0 of them given now." in done.out
     with verifying(folder, *words) as server:
         server.post("/answer", label=server.state()["label"]["key"], answer="no")
-        server.process.kill()
+        server.program.kill()
     with verifying(folder, *words) as server:
         assert server.state()["mine"] == 3
         server.stop()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.command_line import run
 from tests.drawn_data import CLASSES, draw_concept_data, write_untrained
 from tests.repository import ROOT
 
@@ -54,20 +55,6 @@ def commands() -> list[str]:
     return [line.split("#")[0].strip() for line in lines if line.startswith("conceptgraph ")]
 
 
-def run(command: list[str], folder: Path) -> str:
-    """Run a command, which must succeed, and return its standard output."""
-    result = subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 def test_the_commands_of_a_first_session(user_folder: Path) -> None:
     session = commands()
     assert len(session) >= 6
@@ -78,12 +65,14 @@ def test_the_commands_of_a_first_session(user_folder: Path) -> None:
             if not (user_folder / name).exists():
                 shutil.copytree(user_folder / "net.cg", user_folder / name)
         words += FEWER.get(words[0], ())
-        output = run([sys.executable, "-m", "conceptgraph.cli.app", *words], user_folder)
-        assert output.strip(), command
+        done = run(*words, folder=user_folder)
+        assert done.status == 0, (command, done.err)
+        assert done.out.strip(), command
     assert (user_folder / "paths.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_the_python_session(user_folder: Path) -> None:
     (code,) = code_blocks("python")
     shutil.rmtree(user_folder / "net.cg", ignore_errors=True)
-    run([sys.executable, "-c", code], user_folder)
+    environ = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", code], cwd=user_folder, env=environ, check=True)

@@ -235,8 +235,7 @@ def test_the_next_pictures_are_there_before(browser: Browser, server: VerifyServ
 def test_a_server_that_has_ended(browser: Browser, server: VerifyServer, folder: Path) -> None:
     page = open_verify_page(browser, server.url)
     page.press("y")
-    server.process.kill()
-    server.process.wait()
+    server.program.kill()
     page.tab.keyboard.press("n")
     expect(page.tab.locator("#error")).to_contain_text("All answers so far are saved")
     assert [row["verified"] for row in rows(folder)] == ["yes"]

@@ -60,8 +60,8 @@ def test_the_same_pages_from_a_database(
     (tmp_path / "empty").mkdir()
     with (
         exploring(tmp_path) as folder,
-        exploring(tmp_path, *words, **access) as both,
-        exploring(tmp_path / "empty", *words, **access) as alone,
+        exploring(tmp_path, *words, env=access) as both,
+        exploring(tmp_path / "empty", *words, env=access) as alone,
     ):
         for path in PAGES:
             assert alone.get(path).status == 200, path
