@@ -39,7 +39,7 @@ from benchmarks.planted_methods import PictureExplainer
 from benchmarks.planted_report import ShortcutFigures, ShortcutResult, plot, table
 from conceptgraph.demo.moving.shortcuts import MovingWorld
 from conceptgraph.demo.networks.shipped import factory_of, write_classes
-from conceptgraph.demo.world.shortcuts import DrawnSpec, DrawnWorld, Shortcut, Spec, World
+from conceptgraph.demo.world.shortcuts import DrawnWorld, Shortcut, Spec, World
 from conceptgraph.errors import QueryError
 from conceptgraph.explain.ablation_masks import ablated_units, ablation_of_concept
 from conceptgraph.explain.network import open_network
@@ -49,6 +49,8 @@ from conceptgraph.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from conceptgraph.demo.world.specs import DrawnSpec
 
 SEED = 5_000_000  # of the pictures; added to the seed of the training
 

@@ -17,7 +17,7 @@ from conceptgraph.ingest.concept_data.images import normalise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conceptgraph.demo.world.shortcuts import DrawnSpec
+    from conceptgraph.demo.world.specs import DrawnSpec
     from conceptgraph.explain.network import RunNetwork
 
 BLOCKS = ("block3", "block4")

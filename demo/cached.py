@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
     from ..progress import Progress
     from .networks.shipped import ScoresRecord
-    from .world.shortcuts import DrawnSpec, DrawnWorld
+    from .world.shortcuts import DrawnWorld
+    from .world.specs import DrawnSpec
 
 PICTURES = 800
 """Pictures of concepts to draw, unless another number is asked for."""

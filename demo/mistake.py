@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from ..explain.network import RunNetwork
     from ..graph.run.reader import Run
     from ..progress import Progress
-    from .world.shortcuts import DrawnSpec, DrawnWorld, Shortcut
+    from .world.shortcuts import DrawnWorld, Shortcut
+    from .world.specs import DrawnSpec
 
 SHOWN = 384
 """Side of the pictures in pixels; the network is given them resized to its own input."""

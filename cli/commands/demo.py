@@ -11,7 +11,8 @@ import typer
 from ...demo.cached import CLIPS, PICTURES
 
 if TYPE_CHECKING:
-    from ...demo.world.shortcuts import DrawnSpec, DrawnWorld
+    from ...demo.world.shortcuts import DrawnWorld
+    from ...demo.world.specs import DrawnSpec
 
 
 def demo(

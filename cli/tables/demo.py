@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from ...demo.mistake import ExplainedMistake
     from ...demo.networks.shipped import ScoresRecord
-    from ...demo.world.shortcuts import DrawnSpec, DrawnWorld
+    from ...demo.world.shortcuts import DrawnWorld
+    from ...demo.world.specs import DrawnSpec
 
 _LEARNT = 0.4
 """Share of the pictures with a cue that a network must be fooled by to have learnt a shortcut."""

@@ -6,7 +6,7 @@ time. So hiding a cue changes only the pixels that it covers, or covers in anoth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +18,10 @@ from ..world.carriers import CARRIERS, cover_showing, neutral_cover
 from ..world.names import Cue
 from ..world.objects import OBJECTS
 from ..world.people import choose_look
+from ..world.pictures import action_box, labels_of_inks
 from ..world.scenes import SCENES
 from ..world.sketch import Sketch
+from ..world.specs import DrawnSpec
 from .names import DIRECTIONS, LABEL_NUMBERS, SCENES_OF
 
 if TYPE_CHECKING:
@@ -40,36 +42,18 @@ _FLYING = ("balloon", "kite", "gift", "cushion", "umbrella", "guitar", "drum", "
 _FLYING_SHARE = 0.75  # of the clips without a cue of motion
 _STEPS = {"left": (-1, 0), "right": (1, 0), "up": (0, 1), "down": (0, -1), "still": (0, 0)}
 _CARRIER_SHARE = 0.4
-_PROPS = {"typing": "typing", "cycling": "cycling", "painting": "painting", "juggling": "juggling"}
+_UNUSED_PROPS = ("typing", "cycling", "painting", "juggling")  # by the class they belong to
 
 
 @dataclass(frozen=True)
-class ClipSpec:
-    """The specification of a clip.
+class ClipSpec(DrawnSpec):
+    """The specification of a clip: at most two things, and one motion.
 
     Attributes:
-        seed: of the set that it belongs to.
-        index: its number in the set.
-        class_: the action, one of `CLASSES`.
-        cues: concepts to show beside the action; at most two things, and one motion.
-        weak: without the action; somebody just stands there, in a scene of the class.
-        hidden: cues that are not shown: a thing is left out, a drifting thing is at rest.
-        avoid: concepts that are drawn only as cues.
         pace: of all that moves; -1 backwards, 0 at rest. What is in the middle is the same.
     """
 
-    seed: int
-    index: int
-    class_: str
-    cues: tuple[Cue, ...] = ()
-    weak: bool = False
-    hidden: frozenset[Cue] = frozenset()
-    avoid: frozenset[Cue] = frozenset()
     pace: float = 1.0
-
-    def without(self, *cues: Cue) -> ClipSpec:
-        """Return the spec of the same clip without these cues (by default all): its twin."""
-        return replace(self, hidden=self.hidden | frozenset(cues or self.cues))
 
     def pixels(self) -> NDArray[np.uint8]:
         """Draw the clip without label maps; uint8 (frames, side, side, 3)."""
@@ -123,8 +107,8 @@ def draw_clip(spec: ClipSpec, side: int = SIDE) -> Clip:
         sketch, scene = _compose(spec, time, side)
         inks = sketch.inks_at_pixels()
         for category in MAPPED:
-            maps[category].append(_label_of_ink(sketch, category)[inks])
-        maps["action"].append(_action_box(sketch, spec))
+            maps[category].append(labels_of_inks(sketch, category, LABEL_NUMBERS)[inks])
+        maps["action"].append(action_box(sketch, LABEL_NUMBERS["action", spec.class_]))
         for cue, of_cue in masks.items():
             of_cue.append(sketch.mask_of("/".join(cue)))
         frames.append(_render(sketch, spec, time))
@@ -169,7 +153,7 @@ def _draw_action(s: Sketch, spec: ClipSpec, time: int) -> None:
             ACTIONS["juggling" if spec.class_ == "holding" else spec.class_](s, look)
             s.owner = ""
         elif s.chance(0.5):
-            others = [props for name, props in _PROPS.items() if name != spec.class_]
+            others = [name for name in _UNUSED_PROPS if name != spec.class_]
             standing_beside(s, look, s.one_of(others))
         else:
             standing(s, look)
@@ -229,23 +213,3 @@ def _draw_flying(s: Sketch, spec: ClipSpec, time: int) -> None:
     with s.at(x + right * gone, y + up * gone, size, flip=flip):
         OBJECTS[name](s)
     s.owner = s.motion = ""
-
-
-def _action_box(s: Sketch, spec: ClipSpec) -> NDArray[np.uint16]:
-    """Label the bounding box of everything that belongs to the action, as annotators do."""
-    mask = s.mask_of("action")
-    box = np.zeros(mask.shape, np.uint16)
-    if mask.any():
-        rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
-        number = LABEL_NUMBERS["action", spec.class_]
-        box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = number
-    return box
-
-
-def _label_of_ink(s: Sketch, category: str) -> NDArray[np.uint16]:
-    """Return the label number of each ink, uint16 (256,)."""
-    table = np.zeros(256, np.uint16)
-    for number, ink in enumerate(s.inks):
-        name = getattr(ink, category)
-        table[number] = LABEL_NUMBERS[category, name] if name else 0
-    return table

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from ..world.shortcuts import DrawnSpec, DrawnWorld, Shortcut
+    from ..world.shortcuts import DrawnWorld, Shortcut
+    from ..world.specs import DrawnSpec
 
 # Added to the seed of the training, so that no picture of the training set is scored.
 _CLEAN, _CONFLICT = 1_000_000, 2_000_000

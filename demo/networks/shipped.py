@@ -19,7 +19,8 @@ from . import small_resnet, small_video_resnet
 
 if TYPE_CHECKING:
     from ...ingest.network.loading import Network
-    from ..world.shortcuts import DrawnSpec, DrawnWorld
+    from ..world.shortcuts import DrawnWorld
+    from ..world.specs import DrawnSpec
 
 _FOLDER = Path(__file__).parent
 _VIDEO = "video-"

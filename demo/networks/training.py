@@ -41,7 +41,8 @@ from .small_video_resnet import SmallVideoResNet, small_video_resnet
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..world.shortcuts import DrawnSpec, DrawnWorld
+    from ..world.shortcuts import DrawnWorld
+    from ..world.specs import DrawnSpec
 
     SmallNetwork = SmallResNet | SmallVideoResNet
     OnProgress = Callable[[str, int, int], None]  # step, amount done, total

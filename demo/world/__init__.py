@@ -9,6 +9,7 @@ shortcut's cue. Everything is seeded.
     people, actions, bystanders, props                        people and what they use
     carriers, objects                                         what stands beside them
     furniture, outdoors, scenery, landscapes, rooms, scenes   the scene behind them
+    specs         what a picture, or a clip of `moving`, is drawn from
     pictures      one picture from its `PictureSpec`, and its twin
     shortcuts     what is planted, and how often: specs of whole sets of pictures
     concept_data  concept data in the Broden layout

@@ -7,7 +7,7 @@ cover; even the noise stays the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,9 +21,10 @@ from .objects import OBJECTS
 from .people import choose_look
 from .scenes import SCENES, WATER
 from .sketch import Sketch
+from .specs import DrawnSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -49,30 +50,8 @@ _PROPS = {
 
 
 @dataclass(frozen=True)
-class PictureSpec:
-    """The specification of a picture.
-
-    Attributes:
-        seed: of the set that it belongs to.
-        index: its number in the set.
-        class_: the action, one of `CLASSES`.
-        cues: concepts to show beside the action; at most four.
-        weak: without the action; somebody just stands there, in a scene of the class.
-        hidden: cues whose slots stay empty.
-        avoid: concepts that are drawn only as cues.
-    """
-
-    seed: int
-    index: int
-    class_: str
-    cues: tuple[Cue, ...] = ()
-    weak: bool = False
-    hidden: frozenset[Cue] = frozenset()
-    avoid: frozenset[Cue] = frozenset()
-
-    def without(self, *cues: Cue) -> PictureSpec:
-        """Return the spec of the same picture without these cues (by default all): its twin."""
-        return replace(self, hidden=self.hidden | frozenset(cues or self.cues))
+class PictureSpec(DrawnSpec):
+    """The specification of a picture: at most four cues."""
 
     def pixels(self) -> NDArray[np.uint8]:
         """Draw the picture without label maps; uint8 (side, side, 3)."""
@@ -113,10 +92,10 @@ def draw_picture(spec: PictureSpec, side: int = SIDE) -> Picture:
     sketch, scene = _compose(spec, side)
     inks = sketch.inks_at_pixels()
     label_maps = {
-        category: _label_of_ink(sketch, category)[inks]
+        category: labels_of_inks(sketch, category, LABEL_NUMBERS)[inks]
         for category in ("color", "object", "part", "material", "texture")
     }
-    label_maps["action"] = _action_box(sketch, spec)
+    label_maps["action"] = action_box(sketch, LABEL_NUMBERS["action", spec.class_])
     shown = [cue for cue in spec.cues if cue not in spec.hidden]
     cue_masks = {cue: sketch.mask_of("/".join(cue)) for cue in shown}
     image = Image.fromarray(_render(sketch, spec, side))
@@ -181,23 +160,38 @@ def _draw_bystander(s: Sketch, spec: PictureSpec, look: Look) -> None:
         standing(s, look)
 
 
-def _action_box(s: Sketch, spec: PictureSpec) -> NDArray[np.uint16]:
-    """Label the bounding box of everything that belongs to the action, as annotators do."""
+def action_box(s: Sketch, number: int) -> NDArray[np.uint16]:
+    """Label the bounding box of everything that belongs to the action, as annotators do.
+
+    Args:
+        s: the picture.
+        number: of the label.
+
+    Returns:
+        uint16 (side, side); 0 elsewhere.
+    """
     mask = s.mask_of("action")
     box = np.zeros(mask.shape, np.uint16)
     if mask.any():
         rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
-        number = LABEL_NUMBERS["action", spec.class_]
         box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = number
     return box
 
 
-def _label_of_ink(s: Sketch, category: str) -> NDArray[np.uint16]:
-    """Return the label number of each ink, uint16 (256,)."""
+def labels_of_inks(
+    s: Sketch, category: str, numbers: Mapping[tuple[str, str], int]
+) -> NDArray[np.uint16]:
+    """Return the label number of each ink, uint16 (256,).
+
+    Args:
+        s: the picture.
+        category: of the labels.
+        numbers: by category and name.
+    """
     table = np.zeros(256, np.uint16)
     for number, ink in enumerate(s.inks):
         name = getattr(ink, category)
-        table[number] = LABEL_NUMBERS[category, name] if name else 0
+        table[number] = numbers[category, name] if name else 0
     return table
 
 

@@ -16,20 +16,18 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 from ...errors import DataError, nearest
 from .names import CLASSES, COLORS, CONCEPTS, Cue
 from .objects import OBJECTS
 from .patterns import PATTERNS
 from .pictures import PictureSpec
+from .specs import DrawnSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
     from typing_extensions import Self
 
 WorldKind = Literal["shortcut", "control", "encoded"]
@@ -63,60 +61,6 @@ SHORTCUTS = (
 def plantable_concepts() -> dict[str, tuple[str, ...]]:
     """Return the names of all concepts that can be a cue in a picture, by category."""
     return {"texture": tuple(PATTERNS), "color": COLORS, "object": tuple(OBJECTS)}
-
-
-class Drawn(Protocol):
-    """A drawn picture or clip."""
-
-    @property
-    def label_maps(self) -> dict[str, NDArray[np.uint16]]:
-        """Label numbers by category, (side, side) or (frames, side, side); 0 is none."""
-        ...
-
-    @property
-    def cue_masks(self) -> dict[Cue, NDArray[np.bool_]]:
-        """The pixels that each shown cue touches, likewise."""
-        ...
-
-    def save(self, stem: Path) -> Path:
-        """Write it to a PNG file, or its frames to a folder; return the path."""
-        ...
-
-
-class DrawnSpec(Protocol):
-    """The specification of a picture or a clip."""
-
-    @property
-    def seed(self) -> int:
-        """The seed of its set."""
-        ...
-
-    @property
-    def index(self) -> int:
-        """Its number in the set."""
-        ...
-
-    @property
-    def class_(self) -> str:
-        """The action."""
-        ...
-
-    @property
-    def cues(self) -> tuple[Cue, ...]:
-        """The concepts to show beside the action."""
-        ...
-
-    def without(self, *cues: Cue) -> Self:
-        """Return the spec of the twin, without these cues; by default without any."""
-        ...
-
-    def pixels(self) -> NDArray[np.uint8]:
-        """Draw it; uint8 (side, side, 3), of a clip (frames, side, side, 3)."""
-        ...
-
-    def draw(self, side: int) -> Drawn:
-        """Draw it with its label maps; `side` in pixels."""
-        ...
 
 
 Spec = TypeVar("Spec", bound=DrawnSpec)

@@ -25,7 +25,6 @@ from conceptgraph.demo.world.names import CLASSES
 from conceptgraph.demo.world.pictures import SIDE
 from conceptgraph.demo.world.shortcuts import (
     SHORTCUTS,
-    DrawnSpec,
     DrawnWorld,
     World,
     WorldKind,
@@ -36,6 +35,8 @@ from conceptgraph.ingest.network.loading import load_network
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conceptgraph.demo.world.specs import DrawnSpec
 
 # How far scores on a few hundred new pictures may differ from those in recipe.json.
 TOLERANCE = 0.08
