@@ -26,8 +26,12 @@ APPEARANCES = frozenset({"color"})
 
 
 def verdict(explanation: Explanation) -> str:
-    """Return the finding; of a region that was asked about first, then of the whole image."""
-    return " ".join(filter(None, (_asked(explanation), _finding(explanation))))
+    """Return the finding; of a region that was asked about first, then of the whole image.
+
+    Of a clip, whether the answer depends on its motion comes before what is in the picture.
+    """
+    sentences = (_asked(explanation), _by_motion(explanation), _finding(explanation))
+    return " ".join(filter(None, sentences))
 
 
 def _asked(explanation: Explanation) -> str:
@@ -52,6 +56,14 @@ def _answer(explanation: Explanation, result: Counterfactual) -> str:
     name, probability = result.answer
     still = "still " if name == explanation.predicted[0].name else ""
     return f"{still}says {name} ({probability:.0%})"
+
+
+def _by_motion(explanation: Explanation) -> str:
+    """Return that a frozen clip is answered otherwise; "" if it is not."""
+    result = explanation.motion.get(FROZEN)
+    if result is None or result.answer[0] == explanation.predicted[0].name:
+        return ""
+    return f"The motion decides: frozen, the network {_answer(explanation, result)}."
 
 
 def motion_sentence(explanation: Explanation) -> str:

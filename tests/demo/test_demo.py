@@ -221,3 +221,5 @@ def test_a_motion_is_the_cause_of_a_mistake(tmp_path: Path, browser: Browser) ->
     mistake = json_of(tmp_path, *words)
     assert mistake["by_concept"][0]["name"] == "right"
     assert mistake["motion"]["frozen"]["class"] == true_class
+    said = " ".join(result.out.split())
+    assert f"The motion decides: frozen, the network says {true_class}" in said
