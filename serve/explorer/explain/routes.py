@@ -328,7 +328,8 @@ def _what_if(run: str, explainer: Explainer, question: ImageQuestion, answer: An
 
 def _command(run: Run, question: ImageQuestion) -> str:
     """Return the command that gives the same answer."""
-    words = ["conceptgraph why --image PHOTOGRAPH", f"--run {shlex.quote(str(run.path))}"]
+    shown = "CLIP" if run.noun == "clip" else "PHOTOGRAPH"
+    words = [f"conceptgraph why --image {shown}", f"--run {shlex.quote(str(run.path))}"]
     options = {
         "class": [question.class_name], "versus": [question.versus], "region": [question.region],
         "ablate": question.ablate, "ablate-unit": question.units,
