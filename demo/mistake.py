@@ -37,7 +37,7 @@ SHOWN = 384
 """Side of the pictures in pixels; the network is given them resized to its own input."""
 _SMALL = 96  # side at which cues are measured
 _SEED = 4_000_000  # added to the seed of the training: the network has not seen these pictures
-_CANDIDATES = 448
+_CANDIDATES = {"picture": 448, "clip": 112}  # to draw, by the world's noun; a clip takes longer
 _PREFERRED = ("applauding", "bag")  # the class and the carrier closest to the paper's example
 
 
@@ -155,14 +155,15 @@ def _find_mistake(
 ) -> DrawnSpec:
     """Choose a mistake, preferably one like the paper's example."""
     module = network.network.module
-    mistakes = shortcut_mistakes(module, world, shortcut, seed + _SEED, _CANDIDATES)
+    candidates = _CANDIDATES[world.noun]
+    mistakes = shortcut_mistakes(module, world, shortcut, seed + _SEED, candidates)
     if control is not None:
         right = predict(control.network.module, mistakes) == true_classes(world, mistakes)
         mistakes = [spec for spec, is_right in zip(mistakes, right, strict=True) if is_right]
     if not mistakes:
         raise DataError(
             f"the network did not learn the shortcut {shortcut}",
-            found=f"none of {_CANDIDATES} {world.noun}s is mistaken because of it",
+            found=f"none of {candidates} {world.noun}s is mistaken because of it",
             remedy="Plant it with another --seed, or choose a concept that is easier to see",
         )
     return max(mistakes[:64], key=_preference)

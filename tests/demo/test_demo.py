@@ -195,7 +195,7 @@ def test_ingest_needs_both_model_and_data_or_neither(tmp_path: Path) -> None:
 
 
 def test_a_motion_is_the_cause_of_a_mistake(tmp_path: Path, browser: Browser) -> None:
-    result = run_command("demo", "--video", "--pictures", PICTURES, folder=tmp_path)
+    result = run_command("demo", "--video", "--pictures", 120, folder=tmp_path)
     assert result.status == 0, result.err
     for class_, cue, without in (
         ("juggling", "polka dotted", "without it in the clip"),
