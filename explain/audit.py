@@ -21,6 +21,7 @@ from ..progress import NoProgress
 from ..queries.rows import Rows
 from ..settings import AUDIT_THINGS, AUDIT_TRIES
 from .audit_mistakes import BATCH, explain_mistakes
+from .clips import frames_of_run
 from .evidence_groups import EvidenceGroup, evidence_groups
 from .image_folder import digest, file_in_run, images_below, real_path, size_and_time
 from .network import RunNetwork, network_of, run_of
@@ -144,7 +145,7 @@ def audit(
     folder, progress = Path(folder), progress or NoProgress()
     if labels is not None:
         check_labels(run_of(run), folder, labels)
-    files = image_files(folder) if labels is None else [file for file, _ in labels]
+    files = image_files(run_of(run), folder) if labels is None else [file for file, _ in labels]
     network = network_of(run)
     chosen = tuple(blocks or network.last_blocks())
     truths = None if labels is None else dict(labels)
@@ -177,15 +178,16 @@ def _kept(run: Run, key: str, audit: Audit) -> Audit:
     return audit
 
 
-def image_files(folder: Path) -> list[str]:
-    """Return the images of a folder and its subfolders, relative to it.
+def image_files(run: Run, folder: Path) -> list[str]:
+    """Return the images, or clips, of a folder and its subfolders, relative to it.
 
     Raises:
         DataError: there is no such folder, or no image in it.
     """
     if not folder.is_dir():
         raise DataError("no such folder of images", file=folder)
-    return [file.relative_to(folder).as_posix() for file in images_below(folder)]
+    files = images_below(folder, clips=frames_of_run(run) is not None)
+    return [file.relative_to(folder).as_posix() for file in files]
 
 
 def _rely(
@@ -252,7 +254,7 @@ def check_labels(run: Run, folder: Path, labels: Sequence[ImageLabel]) -> None:
     for file, label in labels:
         if label not in names:
             raise QueryError(f"{file}: no class {label!r}", remedy=nearest(label, sorted(names)))
-    if not any((folder / file).is_file() for file, _ in labels):
+    if not any((folder / file).exists() for file, _ in labels):
         raise DataError(
             f"none of the {len(labels)} labelled images is in the folder",
             file=folder,

@@ -28,6 +28,7 @@ from ..ingest.concept_data.opening import open_concept_data
 from ..progress import NoProgress
 from .check_images import SHARES, correlation, measure_images
 from .check_random import against_random_weights
+from .clips import frames_of_run
 from .image_folder import images_below
 from .network import network_of
 
@@ -112,7 +113,7 @@ def check_run(
     network, progress = network_of(run), progress or NoProgress()
     data, why_not = _concept_data(network.run, trust_run=trust_run)
     if images is not None:
-        files = images_below(Path(images))
+        files = images_below(Path(images), clips=frames_of_run(network.run) is not None)
     elif data is not None:
         files = [image.path for image in data.images]
     else:

@@ -28,6 +28,7 @@ from ..ingest.concept_data.opening import open_concept_data
 from ..progress import NoProgress
 from ..queries.class_evidence import class_concepts, strongest_rows
 from ..queries.labels import class_index
+from .clips import frames_of_run
 from .image_evidence import EvidenceFile, EvidenceRow, FlowFile, FlowRow, ImageEvidence
 from .image_folder import digest, file_in_run, images_below, size_and_time
 from .network import RunNetwork, network_of
@@ -324,7 +325,7 @@ def _image_files(run: Run, images: Path | str | None) -> list[Path]:
     if images is None:
         folder = Path(run.manifest["data"]["folder"])
         return [image.path for image in open_concept_data(folder, strict=False).images]
-    return images_below(Path(images))
+    return images_below(Path(images), clips=frames_of_run(run) is not None)
 
 
 def _key(network: RunNetwork, files: Sequence[Path], versus: str | None) -> str:

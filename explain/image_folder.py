@@ -12,6 +12,7 @@ from ..errors import DataError
 from ..graph.run.files import disk_errors
 from ..ingest.concept_data.images import IMAGE_SUFFIXES
 from ..ingest.concept_data.opening import is_concept_data, mask_names
+from ..ingest.concept_data.videos import has_video_suffix
 
 if TYPE_CHECKING:
     from ..graph.run.reader import Run
@@ -19,26 +20,35 @@ if TYPE_CHECKING:
 _SUFFIXES = frozenset({*IMAGE_SUFFIXES, ".ppm"})
 
 
-def images_below(folder: Path) -> list[Path]:
+def images_below(folder: Path, *, clips: bool = False) -> list[Path]:
     """List the images of a folder and its subfolders, sorted; of concept data not the masks.
+
+    Args:
+        folder: the folder.
+        clips: list clips: video files, and subfolders of frames; images in the folder itself are
+            stills. Concept data hold film strips instead.
 
     Raises:
         DataError: there is none.
     """
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
+    masks = _masks_around(folder)
+    if clips and masks is None:
+        videos = {file for file in folder.rglob("*") if has_video_suffix(file.name)}
+        frames = {file if file.parent == folder else file.parent for file in files}
+        files = sorted(videos | frames)
     if not files:
         raise DataError("no images", file=folder, expected="files such as .jpg or .png")
-    masks = _masks_around(folder)
     return [file for file in files if Path(os.path.realpath(file)) not in masks] if masks else files
 
 
-def _masks_around(folder: Path) -> set[Path]:
-    """Return the mask files of the concept data that a folder is, or is a part of."""
+def _masks_around(folder: Path) -> set[Path] | None:
+    """Return the mask files of the concept data that a folder is, or is a part of; None if none."""
     whole = folder.resolve()
     for data in (whole, *whole.parents):
         if is_concept_data(data):
             return {data / "images" / name for name in mask_names(data)}
-    return set()
+    return None
 
 
 def size_and_time(file: Path) -> tuple[int, int] | None:

@@ -65,7 +65,7 @@ def audit(
     rows = None if labels is None else read_labels(labels)
     run = open_chosen_run(run_path)
     if rows is None:
-        image_files(images)
+        image_files(run, images)
     else:
         check_labels(run, images, rows)
     network = open_network(

@@ -130,6 +130,26 @@ def test_masks_of_concept_data_are_no_photographs(data: Path) -> None:
         assert images_below(folder) == sorted(names)
 
 
+def test_clips_of_a_folder_are_videos_and_subfolders_of_frames(tmp_path: Path) -> None:
+    for name in (
+        "a.mp4",
+        "b/00.png",
+        "b/01.png",
+        "c/d/1.jpg",
+        "c/e.webm",
+        "still.png",
+        "notes.txt",
+    ):
+        file = tmp_path / "clips" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    found = images_below(tmp_path / "clips", clips=True)
+    expected = ["a.mp4", "b", "c/d", "c/e.webm", "still.png"]
+    assert [file.relative_to(tmp_path / "clips").as_posix() for file in found] == expected
+    strips = draw_concept_data(tmp_path / "data", 3)
+    assert images_below(strips, clips=True) == images_below(strips)
+
+
 def test_concepts_without_a_usable_probe_are_known(lively: Run) -> None:
     """They are what "elsewhere" may be."""
     rows = lively.presence[lively.presence["block"] == "block3"]
