@@ -60,6 +60,7 @@ def demo(
     from ...demo.mistake import dissect_network, explain_mistake
     from ...demo.moving.concept_data import write_clip_data
     from ...demo.moving.shortcuts import MovingWorld
+    from ...demo.networks.shipped import shipped_weights
     from ...demo.world.concept_data import write_concept_data
     from ...demo.world.shortcuts import World
     from ...pages.write import write_page
@@ -69,9 +70,11 @@ def demo(
     texts = shortcut or []
     world: MovingWorld | World = MovingWorld.planted(texts) if video else World.planted(texts)
     planted = [str(each) for each in world.shortcuts]
-    prepare_folder(out, {"seed": seed, "shortcuts": planted, **({"video": True} if video else {})})
+    prepare_folder(out, {"video": video, "seed": seed, "shortcuts": planted})
     is_own = seed is not None or bool(shortcut)
-    networks = _trained(world, out, seed or 0, control=control) if is_own else _shipped(world)
+    networks = (
+        _trained(world, out, seed or 0, control=control) if is_own else shipped_weights(world)
+    )
     bars = ProgressBars()
     with bars.steps() as on_progress:
         folder, first = out / "data", seed or 0
@@ -93,13 +96,6 @@ def demo(
         page = place / "why.html"
         write_page(mistake.run, mistake, page)
         print_mistake(mistake, page)
-
-
-def _shipped(world: DrawnWorld[DrawnSpec]) -> dict[str, Path]:
-    """Return the weights of the networks that come with the package."""
-    from ...demo.networks.shipped import shipped_weights
-
-    return shipped_weights(world)
 
 
 def _trained(
