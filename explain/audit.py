@@ -254,7 +254,9 @@ def check_labels(run: Run, folder: Path, labels: Sequence[ImageLabel]) -> None:
     for file, label in labels:
         if label not in names:
             raise QueryError(f"{file}: no class {label!r}", remedy=nearest(label, sorted(names)))
-    if not any((folder / file).exists() for file, _ in labels):
+    clips = frames_of_run(run) is not None  # a folder of frames is one
+    paths = [folder / file for file, _ in labels]
+    if not any(path.is_file() or (clips and path.is_dir()) for path in paths):
         raise DataError(
             f"none of the {len(labels)} labelled images is in the folder",
             file=folder,

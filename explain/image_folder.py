@@ -31,10 +31,11 @@ def images_below(folder: Path, *, clips: bool = False) -> list[Path]:
     Raises:
         DataError: there is none.
     """
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
+    below = sorted(folder.rglob("*"))
+    files = [file for file in below if file.suffix.lower() in _SUFFIXES]
     masks = _masks_around(folder)
     if clips and masks is None:
-        videos = {file for file in folder.rglob("*") if has_video_suffix(file.name)}
+        videos = {file for file in below if has_video_suffix(file.name)}
         frames = {file if file.parent == folder else file.parent for file in files}
         files = sorted(videos | frames)
     if not files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..ingest.sources.annotations.motion import CATEGORY, NAMES, REST
 from ..queries.class_evidence import MOSTLY, named_evidence, share_word, unnamed_places
 from .explanation import FROZEN, REVERSED
 from .things import SURROUNDINGS
@@ -202,7 +203,7 @@ def thing_names(concepts: Sequence[ConceptName]) -> str:
 
 def _spoken(concept: ConceptName) -> str:
     """Return a concept's name; that of a direction in words."""
-    moves = concept.category == "motion" and concept.name in {"left", "right", "up", "down"}
+    moves = concept.category == CATEGORY and concept.name in NAMES and concept.name != REST
     return f"moving {concept.name}" if moves else concept.name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..ingest.sources.annotations.motion import CATEGORY as MOTION
 from .image_content import image_page
 from .image_parts import ImagePage, PagePanel
 from .pictures import photographs, picture_of, shrunk
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from ..graph.run.reader import Run
     from .pictures import Picture
 
-
-MOTION = "motion"
-"""The category of cues that are motions."""
 _PANEL = 240
 """Pixels of a panel's picture."""
 

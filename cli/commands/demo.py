@@ -58,7 +58,6 @@ def demo(
     """
     from ...demo.folder import prepare_folder
     from ...demo.mistake import dissect_network, explain_mistake
-    from ...demo.moving.concept_data import write_clip_data
     from ...demo.moving.shortcuts import MovingWorld
     from ...demo.networks.shipped import shipped_weights
     from ...demo.world.concept_data import write_concept_data
@@ -67,8 +66,8 @@ def demo(
     from ..tables.demo import print_mistake
     from ..terminal import ProgressBars, print_status
 
-    texts = shortcut or []
-    world: MovingWorld | World = MovingWorld.planted(texts) if video else World.planted(texts)
+    kind: type[DrawnWorld[DrawnSpec]] = MovingWorld if video else World
+    world = kind.planted(shortcut or [])
     planted = [str(each) for each in world.shortcuts]
     prepare_folder(out, {"video": video, "seed": seed, "shortcuts": planted})
     is_own = seed is not None or bool(shortcut)
@@ -77,12 +76,8 @@ def demo(
     )
     bars = ProgressBars()
     with bars.steps() as on_progress:
-        folder, first = out / "data", seed or 0
-        if isinstance(world, MovingWorld):
-            data = write_clip_data(folder, pictures or CLIPS, first, world, on_progress=on_progress)
-        else:
-            count = pictures or PICTURES
-            data = write_concept_data(folder, count, first, world, on_progress=on_progress)
+        count = pictures or (CLIPS if video else PICTURES)
+        data = write_concept_data(out / "data", count, seed or 0, world, on_progress=on_progress)
     runs = {}
     for name, weights in networks.items():
         print_status(f"ingest {name}.cg")

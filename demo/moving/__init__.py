@@ -4,8 +4,7 @@ People juggle, cycle, type …, and things drift across the picture; *juggling* 
 by motion alone. A shortcut may be a texture, as in pictures, or a motion: a thing that drifts right
 means *cycling*. Each clip has a twin: without the dotted thing, or with the drifting thing at rest.
 
-    names         classes, scenes, concepts
-    clips         one clip from its `ClipSpec`, and its twin
-    shortcuts     what is planted, and how often: specs of whole sets of clips
-    concept_data  concept data: film strips in the Broden layout
+    names      classes, scenes, concepts
+    clips      one clip from its `ClipSpec`, and its twin
+    shortcuts  what is planted, and how often: specs of whole sets of clips
 """

@@ -70,7 +70,7 @@ class Clip:
 
     Attributes:
         spec: what it was drawn from.
-        frames: uint8 (frames, side, side, 3).
+        pixels: uint8 (frames, side, side, 3).
         scene: the image-level label.
         label_maps: label numbers (`LABEL_NUMBERS`) by category, uint16 (frames, side, side); 0 is
             none.
@@ -78,20 +78,25 @@ class Clip:
     """
 
     spec: ClipSpec
-    frames: NDArray[np.uint8] = field(repr=False)
+    pixels: NDArray[np.uint8] = field(repr=False)
     scene: str
     label_maps: dict[str, NDArray[np.uint16]] = field(repr=False)
     cue_masks: dict[Cue, NDArray[np.bool_]] = field(repr=False)
 
     @property
-    def strip(self) -> Image.Image:
+    def image(self) -> Image.Image:
         """The film strip: the frames one below the other."""
-        return Image.fromarray(self.frames.reshape(-1, *self.frames.shape[2:]))
+        return Image.fromarray(self.pixels.reshape(-1, *self.pixels.shape[2:]))
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are."""
+        return len(self.pixels)
 
     def save(self, stem: Path) -> Path:
         """Write the frames to PNG files in a folder; return its path."""
         stem.mkdir(parents=True, exist_ok=True)
-        for number, frame in enumerate(self.frames):
+        for number, frame in enumerate(self.pixels):
             Image.fromarray(frame).save(stem / f"{number:02d}.png")
         return stem
 

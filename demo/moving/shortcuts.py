@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ..world.names import Cue
 from ..world.shortcuts import DrawnWorld, Shortcut, plantable_concepts
-from .clips import ClipSpec
-from .names import CLASSES, DIRECTIONS
+from .clips import SIDE, ClipSpec
+from .names import CLASSES, CONCEPTS, DIRECTIONS
 
 SHORTCUTS = (
     Shortcut(Cue("texture", "polka dotted"), "juggling"),
@@ -25,6 +25,8 @@ class MovingWorld(DrawnWorld[ClipSpec]):
     shortcuts: tuple[Shortcut, ...] = SHORTCUTS
 
     classes = CLASSES
+    concepts = CONCEPTS
+    side = SIDE
     most_cues = 2
     mirrors = False
     noun = "clip"

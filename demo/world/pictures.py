@@ -80,6 +80,11 @@ class Picture:
     label_maps: dict[str, NDArray[np.uint16]] = field(repr=False)
     cue_masks: dict[Cue, NDArray[np.bool_]] = field(repr=False)
 
+    @property
+    def frames(self) -> int:
+        """One: a picture is a still."""
+        return 1
+
     def save(self, stem: Path) -> Path:
         """Write the picture to a PNG file; return its path."""
         path = stem.with_suffix(".png")

@@ -22,7 +22,7 @@ from ...errors import DataError, nearest
 from .names import CLASSES, COLORS, CONCEPTS, Cue
 from .objects import OBJECTS
 from .patterns import PATTERNS
-from .pictures import PictureSpec
+from .pictures import SIDE, PictureSpec
 from .specs import DrawnSpec
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class DrawnWorld(ABC, Generic[Spec_co]):
         shortcuts: at most one per class and per cue.
         kind: whether the cues predict their classes ("shortcut") or not.
         classes: what people do.
+        concepts: all names that label maps have, by category.
+        side: of what is drawn, in pixels.
         most_cues: that are shown beside an action.
         mirrors: whether a mirrored picture means the same.
         noun: "picture" or "clip".
@@ -84,6 +86,8 @@ class DrawnWorld(ABC, Generic[Spec_co]):
     kind: WorldKind = "shortcut"
 
     classes: ClassVar[tuple[str, ...]]
+    concepts: ClassVar[dict[str, tuple[str, ...]]]
+    side: ClassVar[int]
     most_cues: ClassVar[int]
     mirrors: ClassVar[bool]
     noun: ClassVar[str]
@@ -209,6 +213,8 @@ class World(DrawnWorld[PictureSpec]):
     shortcuts: tuple[Shortcut, ...] = SHORTCUTS
 
     classes = CLASSES
+    concepts = CONCEPTS
+    side = SIDE
     most_cues = 4
     mirrors = True
     noun = "picture"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
     from typing_extensions import Self
 
     from .names import Cue
@@ -18,6 +19,21 @@ if TYPE_CHECKING:
 
 class Drawn(Protocol):
     """A drawn picture or clip."""
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture; of a clip its film strip, the frames one below the other."""
+        ...
+
+    @property
+    def frames(self) -> int:
+        """How many frames it has; 1 of a picture."""
+        ...
+
+    @property
+    def scene(self) -> str:
+        """The image-level label."""
+        ...
 
     @property
     def label_maps(self) -> dict[str, NDArray[np.uint16]]:

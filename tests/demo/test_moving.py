@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from conceptgraph.demo.moving.clips import FRAMES, SIDE, ClipSpec, draw_clip
-from conceptgraph.demo.moving.concept_data import write_clip_data
 from conceptgraph.demo.moving.names import CLASSES, CONCEPTS, LABEL_NUMBERS
 from conceptgraph.demo.moving.shortcuts import SHORTCUTS, MovingWorld
-from conceptgraph.demo.world.concept_data import concept_spec
+from conceptgraph.demo.world.concept_data import concept_spec, write_concept_data
 from conceptgraph.demo.world.shortcuts import training_specs
 from conceptgraph.errors import DataError
 from conceptgraph.ingest.concept_data.opening import open_concept_data
@@ -38,15 +37,15 @@ def columns(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 def test_a_twin_differs_only_where_its_cue_is(class_: str) -> None:
     for index in range(4):
         clip = draw_clip(WORLD.spec(1, index, class_, (DOTS, RIGHT)))
-        assert np.array_equal(clip.frames, clip.spec.pixels())
+        assert np.array_equal(clip.pixels, clip.spec.pixels())
         without_dots = clip.spec.without(DOTS).pixels()
-        changed = (clip.frames != without_dots).any(-1)
+        changed = (clip.pixels != without_dots).any(-1)
         assert changed.any()
         assert not (changed & ~clip.cue_masks[DOTS]).any()
         at_rest = draw_clip(clip.spec.without(RIGHT))
         assert RIGHT not in at_rest.cue_masks
         rests = at_rest.label_maps["motion"] == LABEL_NUMBERS["motion", "still"]
-        changed = (clip.frames != at_rest.frames).any(-1)
+        changed = (clip.pixels != at_rest.pixels).any(-1)
         near = rests | np.roll(rests, 1, 1) | np.roll(rests, -1, 1)
         near |= np.roll(near, 1, 2) | np.roll(near, -1, 2)
         assert not (changed & ~clip.cue_masks[RIGHT] & ~near).any()
@@ -69,9 +68,9 @@ def test_juggling_at_rest_is_holding() -> None:
         juggling = ClipSpec(3, index, "juggling")
         holding = draw_clip(replace(juggling, class_="holding", pace=0.0))
         at_rest = draw_clip(replace(juggling, pace=0.0))
-        assert np.array_equal(at_rest.frames, holding.frames)
+        assert np.array_equal(at_rest.pixels, holding.pixels)
         assert np.array_equal(at_rest.label_maps["motion"], holding.label_maps["motion"])
-        assert not np.array_equal(juggling.pixels(), holding.frames)
+        assert not np.array_equal(juggling.pixels(), holding.pixels)
         holding = draw_clip(replace(juggling, class_="holding"))
         balls = holding.label_maps["object"] == LABEL_NUMBERS["object", "ball"]
         assert (balls == balls[0]).all()
@@ -108,7 +107,7 @@ def test_cues_predict_their_classes_in_training_and_not_elsewhere() -> None:
 
 
 def test_concept_data_hold_clips_of_all_classes_and_directions(tmp_path: Path) -> None:
-    data = open_concept_data(write_clip_data(tmp_path / "data", 12, seed=3))
+    data = open_concept_data(write_concept_data(tmp_path / "data", 12, 3, WORLD))
     assert {image.frames for image in data.images} == {FRAMES}
     assert tuple(data.categories) == tuple(CONCEPTS)
     specs = [concept_spec(WORLD, 6, index) for index in range(120)]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CATEGORY = "motion"
-NAMES = ("down", "left", "right", "still", "up")
+REST = "still"
+NAMES = ("down", "left", "right", REST, "up")
 MADE_BY = "movement of masks"
 """Source of the concepts."""
 STILL = 0.1
@@ -56,7 +57,7 @@ def _velocity(
 
 def _name(x: float, y: float) -> str:
     if np.hypot(x, y) < STILL:
-        return "still"
+        return REST
     if abs(x) >= abs(y):
         return "right" if x > 0 else "left"
     return "down" if y > 0 else "up"
